@@ -1,0 +1,66 @@
+# `make help` lists the targets. Every target that needs it does all set-up first; a second call starts at once.
+
+PYTHON_CHECK := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+# The first Python on PATH that runs, is new enough and can make a virtual environment (looked for by set-up only).
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	if "$$name" -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then echo "$$name"; break; fi; done)
+PYTEST_FLAGS ?= -n 2
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test check lint types unit test-all format bench wheel clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY)  ## create .venv with the tested versions (minutes once, then nothing)
+
+# Runs again when the dependencies change. An environment that works is kept, one that was left half-made is not.
+$(READY): pyproject.toml constraints.txt
+	@if ! $(VENV)/bin/python -c '$(PYTHON_CHECK); import pip' >/dev/null 2>&1; then \
+		python='$(PYTHON)'; \
+		if ! "$${python:-false}" -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then \
+			echo "seekcli needs Python 3.11 or newer with its venv module (found: $${python:-none on PATH})." >&2; \
+			echo "Install one (Debian, Ubuntu: python3 and python3-venv), or name it: make setup PYTHON=/path/to/python3" >&2; \
+			exit 1; \
+		fi; \
+		echo "Setting up $(VENV) with $$python: a few minutes and 6 GB, once."; \
+		"$$python" -m venv --clear $(VENV); \
+	fi
+	$(RUN) pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[test]'
+	@touch $@
+
+reproduce: setup  ## run the embedded experiment on real images and print the comparison
+	$(VENV)/bin/seek grid run grids/digits.toml
+	$(VENV)/bin/seek compare results/
+
+test: check  ## lint, types and the fast tests: all that CI runs
+
+check: lint types unit  ## the same as test
+
+lint: setup  ## ruff
+	$(RUN) ruff check --output-format concise .
+
+types: setup  ## mypy
+	$(RUN) mypy
+
+unit: setup  ## the fast tests alone
+	$(RUN) pytest -m 'not slow' $(PYTEST_FLAGS)
+
+test-all: lint types  ## every test, the slow ones included
+	$(RUN) pytest $(PYTEST_FLAGS)
+
+format: setup  ## let ruff sort imports and fix what it can
+	$(RUN) ruff check --fix .
+
+bench: setup  ## images per second of resnet20-to-32 here, on synthetic CIFAR-sized images
+	$(VENV)/bin/seek train --data synthetic:3x32x32:10:4000 --batch-size 128 --epochs 2 --fresh --out build/bench
+
+wheel: setup  ## build the source archive and the wheel into dist/
+	$(RUN) build --no-isolation
+
+clean:  ## remove build products and caches; .venv and results stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find seekcli tests -name __pycache__ -type d -prune -exec rm -rf {} +

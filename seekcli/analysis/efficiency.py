@@ -1,0 +1,99 @@
+"""What the accuracy of an arm cost, by the paper's measures (section 4): F_XY, ACC/FLOPs and ACC/F_Ratio.
+
+Costs are forward MACs of one image. (F_XY - F_X) / (F_Y - F_X) is the share, whatever the convention, so
+ACC/F_Ratio = (gain of X-Y-B / gain of Y-C) / share: it rewards a small share, that is a large k, mechanically.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seekcli.analysis.statistics import Sample
+
+MACS_PER_MEGA_MAC = 1e6
+SAME_GAIN_POINTS = 1e-9
+
+
+@dataclass(frozen=True)
+class Share:
+    """Observed share of motivated steps (0..1, one value per run) and what chance alone would give.
+
+    `expected_inside` says whether the 95 % interval of the observed mean holds the expected share; None if unknown.
+    """
+
+    observed: Sample
+    expected: float | None
+    expected_inside: bool | None
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """ACC/FLOPs in accuracy points per MMAC of forward cost, and ACC/F_Ratio; None is undefined.
+
+    `gain_*` are differences of group means to X-C, in accuracy points. `ratio_remark` says why the ratio is undefined
+    or must be read with care; None when there is nothing to say.
+    """
+
+    f_x_macs_per_image: float
+    f_y_macs_per_image: float
+    f_xy_macs_per_image: float
+    gain_x_y_b_points: float | None
+    gain_y_c_points: float | None
+    acc_per_flops_x_y_b: float | None
+    acc_per_flops_y_c: float | None
+    acc_f_ratio: float | None
+    ratio_remark: str | None
+
+
+def share_against_chance(observed: Sample, expected: float | None) -> Share:
+    if expected is None or observed.interval is None:
+        return Share(observed, expected, None)
+    return Share(observed, expected, expected in observed.interval)
+
+
+def mean_forward_macs(f_x: float, f_y: float, share: float) -> float:
+    """F_XY of one run: (F_X x base steps + F_Y x motivated steps) / all steps."""
+    return f_x + share * (f_y - f_x)
+
+
+def efficiency(
+    f_x: float, f_y: float, f_xy: float, x_c: float | None, x_y_b: float | None, y_c: float | None
+) -> Efficiency:
+    """From forward MACs per image and mean final accuracies in percent (None for a group without runs)."""
+    gain_b = None if x_c is None or x_y_b is None else x_y_b - x_c
+    gain_y = None if x_c is None or y_c is None else y_c - x_c
+    per_flops_b = _per_mega_mac(gain_b, f_xy - f_x)
+    per_flops_y = _per_mega_mac(gain_y, f_y - f_x)
+    defined = per_flops_b is not None and per_flops_y is not None and abs(gain_y or 0.0) > SAME_GAIN_POINTS
+    ratio = per_flops_b / per_flops_y if defined and per_flops_b is not None and per_flops_y is not None else None
+    return Efficiency(
+        f_x_macs_per_image=f_x,
+        f_y_macs_per_image=f_y,
+        f_xy_macs_per_image=f_xy,
+        gain_x_y_b_points=gain_b,
+        gain_y_c_points=gain_y,
+        acc_per_flops_x_y_b=per_flops_b,
+        acc_per_flops_y_c=per_flops_y,
+        acc_f_ratio=ratio,
+        ratio_remark=_remark(gain_b, gain_y, f_xy - f_x, f_y - f_x),
+    )
+
+
+def _per_mega_mac(gain_points: float | None, extra_macs: float) -> float | None:
+    if gain_points is None or extra_macs == 0:
+        return None
+    return gain_points / (extra_macs / MACS_PER_MEGA_MAC)
+
+
+def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float) -> str | None:
+    if gain_b is None:
+        return "undefined: no X-C"
+    if gain_y is None:
+        return "undefined: no Y-C"
+    if extra_y == 0:
+        return "undefined: both models cost the same"
+    if extra_xy == 0:
+        return "undefined: no motivated step was taken"
+    if abs(gain_y) <= SAME_GAIN_POINTS:
+        return "undefined: Y-C gains nothing over X-C"
+    return "turned round in sign: Y-C is below X-C" if gain_y < 0 else None

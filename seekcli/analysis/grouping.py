@@ -1,0 +1,164 @@
+"""Which runs may be averaged together, and which baselines belong to which alternating runs.
+
+A cell is one pair under one set of common settings: its classic runs (X-C, Y-C) and its arms, one per way of
+motivation. Runs are pooled over the seed alone. Classic runs are joined by model, so one baseline serves every pair.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seekcli.analysis.runs import Run, Settings
+from seekcli.config import DEFAULTS, load_recipe, recipe_names
+
+# Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
+SAME_PERCENT = 1e-9
+
+
+@dataclass(frozen=True)
+class RunCell:
+    """Runs that one comparison is made of. `arms` maps an arm's settings key to its runs."""
+
+    base: str | None
+    motivated: str | None
+    settings: Settings
+    base_runs: tuple[Run, ...]
+    motivated_runs: tuple[Run, ...]
+    arms: tuple[tuple[Run, ...], ...]
+
+
+def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Count a run id once, the first one found; a note for each repeat that lives elsewhere."""
+    first: dict[str, Run] = {}
+    notes: list[str] = []
+    for run in runs:
+        known = first.setdefault(run.run_id, run)
+        if known is run or known.path.resolve() == run.path.resolve():
+            continue
+        roles = known.rows.keys() & run.rows.keys()
+        equal = all(abs(known.accuracy_percent(r) - run.accuracy_percent(r)) <= SAME_PERCENT for r in roles)
+        finding = "with the same accuracy" if equal else "with another accuracy (another machine?)"
+        notes.append(f"run {run.run_id} stands twice, {finding}: {known.path} is counted, {run.path} is not")
+    return list(first.values()), notes
+
+
+def without_conflicts(runs: Sequence[Run], what: str) -> tuple[list[Run], list[str]]:
+    """Leave out seeds that two different runs of one group claim: their average would mean nothing.
+
+    With a readable config.json such runs land in different groups; this is what remains when one is missing.
+    """
+    by_seed: dict[int, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_seed[run.seed].append(run)
+    notes = [
+        f"{what}: seed {seed} was trained {len(claims)} times with settings that the records do not tell apart "
+        f"({', '.join(run.run_id for run in claims)}); none of them is counted"
+        for seed, claims in sorted(by_seed.items())
+        if len(claims) > 1
+    ]
+    return [run for run in runs if len(by_seed[run.seed]) == 1], notes
+
+
+def group_runs(runs: Sequence[Run]) -> list[RunCell]:
+    """Sort runs into cells. Every run is in at least one; a classic run may be in several."""
+    classic: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    cells: dict[tuple[str | None, str | None, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        if run.classic:
+            (model,) = run.models.values()
+            classic[model, run.settings.common_key].append(run)
+        else:
+            key = (run.models["base"], run.models["motivated"], run.settings.common_key)
+            cells[key][run.settings.arm_key].append(run)
+    joined = {(model, common) for base, motivated, common in cells for model in (base, motivated)}
+    for (model, common), members in classic.items():
+        if (model, common) not in joined:
+            cells[(*_own_models(members[0], model), common)]  # a cell without arms
+    return sorted((_run_cell(key, arms, classic) for key, arms in cells.items()), key=_cell_order)
+
+
+def _own_models(run: Run, model: str) -> tuple[str | None, str | None]:
+    """The pair that a classic run without an alternating partner was trained for, or its model alone."""
+    if run.settings.own_pair is not None:
+        return run.settings.own_pair
+    return (None, model) if run.settings.schedule == "motivated" else (model, None)
+
+
+def _cell_order(cell: RunCell) -> tuple[Any, ...]:
+    """Cells with arms first, then by pair and data; the one with most baselines and runs before its variants."""
+    baselines = bool(cell.base_runs) + bool(cell.motivated_runs)
+    runs = sum(map(len, cell.arms))
+    models = [_natural(model or "") for model in (cell.base, cell.motivated)]
+    return (not cell.arms, models, cell.settings.data, -baselines, -runs, cell.settings.common_key)
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    digits = "".join(character for character in name if character.isdigit())
+    return name.rstrip("0123456789"), int(digits) if digits else 0, name
+
+
+def _run_cell(
+    key: tuple[str | None, str | None, str],
+    arms: Mapping[str, list[Run]],
+    classic: Mapping[tuple[str, str], list[Run]],
+) -> RunCell:
+    base, motivated, common = key
+    base_runs = tuple(classic.get((base, common), ())) if base else ()
+    motivated_runs = tuple(classic.get((motivated, common), ())) if motivated else ()
+    ordered = sorted(arms.values(), key=lambda members: _arm_order(members[0].settings.arm))
+    any_run = next(iter([*(run for arm in ordered for run in arm), *base_runs, *motivated_runs]))
+    return RunCell(base, motivated, any_run.settings, base_runs, motivated_runs, tuple(map(tuple, ordered)))
+
+
+def _arm_order(arm: Mapping[str, Any]) -> tuple[Any, ...]:
+    known = [str(arm.get("motivation.condition")), int(arm.get("motivation.k") or 0), str(arm.get("pair.init"))]
+    return (*known, str(sorted(arm.items(), key=str)))
+
+
+def arm_labels(arms: Iterable[Settings]) -> list[str]:
+    """`loss k=2 identity` for each arm, with whatever else differs between them."""
+    listed = [dict(settings.arm) for settings in arms]
+    shown = ("motivation.condition", "motivation.k", "pair.init")
+    others = sorted({key for arm in listed for key in arm} - set(shown))
+    varied = [key for key in others if len({str(arm.get(key)) for arm in listed}) > 1]
+    return [_arm_label(arm, varied) for arm in listed]
+
+
+def _arm_label(arm: Mapping[str, Any], varied: Sequence[str]) -> str:
+    k = arm.get("motivation.k")
+    words = [arm.get("motivation.condition"), None if k is None else f"k={k}", arm.get("pair.init")]
+    extra = [f"{key.partition('.')[2]}={arm.get(key)}" for key in varied]
+    return " ".join(str(word) for word in [*words, *extra] if word is not None)
+
+
+def changed_from_recipe(settings: Settings) -> dict[str, Any]:
+    """Settings of this cell that are not its recipe's own, so that a heading can name them."""
+    recipe = settings.common.get("recipe")
+    if not settings.from_config or recipe not in recipe_names():
+        return {}
+    expected = DEFAULTS | load_recipe(str(recipe))
+    sections = ("train.", "optimizer.", "lr_schedule.", "augment.")
+    keys = [key for key in settings.common if key.startswith(sections) and key in expected]
+    return {key: settings.common[key] for key in keys if settings.common[key] != expected[key]}
+
+
+def varied_settings(cells: Sequence[RunCell]) -> list[dict[str, Any]]:
+    """For each cell, its values of the settings in which it differs from another cell of the same pair and data."""
+    alike: dict[tuple[Any, ...], list[RunCell]] = defaultdict(list)
+    for cell in cells:
+        alike[cell.base, cell.motivated, cell.settings.data].append(cell)
+    varied: list[dict[str, Any]] = []
+    for cell in cells:
+        others = alike[cell.base, cell.motivated, cell.settings.data]
+        keys = {key for other in others for key in differing(cell.settings, other.settings)}
+        varied.append({key: cell.settings.common.get(key) for key in sorted(keys)})
+    return varied
+
+
+def differing(left: Settings, right: Settings) -> list[str]:
+    """Names of the common settings in which two runs differ."""
+    keys = left.common.keys() | right.common.keys()
+    return sorted(key for key in keys if left.common.get(key) != right.common.get(key))

@@ -1,0 +1,209 @@
+"""From run summaries to comparable runs: final numbers, and every setting that a fair comparison must hold equal.
+
+A run without a final accuracy becomes a `LeftOut` with its reason; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from seekcli.config import CLASSIC_NOT_HASHED, NOT_HASHED, flatten, pair_name
+from seekcli.errors import BadInput
+from seekcli.records import CONFIG, RunStatus, RunSummary
+
+ALTERNATING = "alternating"
+# What the records say about a run whose config.json is missing, under the names of the settings.
+COMMON_COLUMNS = {
+    "recipe": "recipe",
+    "data.name": "data",
+    "train.batch_size": "batch_size",
+    "runtime.precision": "precision",
+    "runtime.device": "device_type",
+}
+ARM_COLUMNS = {
+    "motivation.condition": "condition",
+    "motivation.k": "k",
+    "pair.init": "init",
+    "pair.map": "map",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A run's settings without its seed, split by whom they concern.
+
+    `common` must be equal for an alternating run and its baselines; `arm` (pair.*, motivation.*) is empty for a
+    classic run. `from_config` is False where config.json was missing and only the columns of the records are known.
+    `own_pair` is (base, motivated) as the run itself names them; `data` is the label that people read.
+    """
+
+    schedule: str
+    data: str
+    common: Mapping[str, Any]
+    arm: Mapping[str, Any]
+    from_config: bool
+    own_pair: tuple[str, str] | None
+
+    @cached_property
+    def common_key(self) -> str:
+        return json.dumps(self.common, sort_keys=True)
+
+    @cached_property
+    def arm_key(self) -> str:
+        return json.dumps(self.arm, sort_keys=True)
+
+    @property
+    def own_pair_name(self) -> str | None:
+        return pair_name(*self.own_pair) if self.own_pair else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: the last epoch's row of each role, and the totals over its epochs."""
+
+    run_id: str
+    path: Path
+    seed: int
+    settings: Settings
+    rows: Mapping[str, Mapping[str, Any]]
+    totals: Mapping[str, Any]
+    expected_share: float | None
+
+    @property
+    def classic(self) -> bool:
+        return self.settings.schedule != ALTERNATING
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Role -> model name."""
+        return {role: str(row["model"]) for role, row in self.rows.items()}
+
+    def accuracy_percent(self, role: str) -> float:
+        return float(self.rows[role]["test_accuracy_percent"])
+
+    @property
+    def share(self) -> float:
+        """Motivated steps / all steps, over the whole run."""
+        motivated = int(self.totals["motivated_steps"])
+        return motivated / (motivated + int(self.totals["base_steps"]))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that is in no group, and why."""
+
+    run_id: str
+    path: Path
+    state: str
+    reason: str
+    seed: int | None = None
+    settings: Settings | None = None
+
+
+def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]]:
+    """Sort summaries into finished runs and the others, in the order given."""
+    runs: list[Run] = []
+    left_out: list[LeftOut] = []
+    for summary in summaries:
+        outcome = _load(summary)
+        if isinstance(outcome, Run):
+            runs.append(outcome)
+        else:
+            left_out.append(outcome)
+    return runs, left_out
+
+
+def _load(summary: RunSummary) -> Run | LeftOut:
+    status = summary.status
+    if status is None:
+        return LeftOut(summary.run_id, summary.path, "damaged", summary.problem or "no readable status")
+    rows = {str(row["role"]): row for row in status.final}
+    try:
+        config = _read_config(summary.path)
+    except BadInput as error:
+        return LeftOut(summary.run_id, summary.path, "damaged", str(error))
+    settings = _settings(config, status, rows)
+    seed = _seed(config, rows)
+    reason = _why_left_out(status, rows, summary.problem)
+    if reason is not None or settings is None or seed is None:
+        state = status.state if status.state != "finished" else "damaged"
+        return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
+    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share)
+
+
+def _why_left_out(status: RunStatus, rows: Mapping[str, Mapping[str, Any]], problem: str | None) -> str | None:
+    if status.state != "finished":
+        done = f"{status.epochs_done} of {status.epochs} epochs"
+        return f"{done}; {status.message}" if status.message else done
+    if problem:
+        return problem
+    if status.final and {row["schedule"] for row in status.final} == {ALTERNATING} and len(rows) < 2:
+        return "finished with one role only"
+    if not rows or any(row.get("test_accuracy_percent") is None for row in rows.values()):
+        return "finished without a final test accuracy"
+    return None
+
+
+def _read_config(run_dir: Path) -> dict[str, Any] | None:
+    """The flat settings of a run folder, None where it has no config.json. Raises BadInput when it is damaged."""
+    path = run_dir / CONFIG
+    if not path.is_file():
+        return None
+    try:
+        tree = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} is damaged ({error})") from None
+    if isinstance(tree, dict) and isinstance(tree.get("config"), dict):
+        tree = tree["config"]
+    if not isinstance(tree, dict):
+        raise BadInput(f"{path} is damaged (not a mapping of settings)")
+    flat = dict(flatten(tree))
+    missing = [key for key in ("schedule", "seed", "pair.base", "pair.motivated", "data.name") if key not in flat]
+    if missing:
+        raise BadInput(f"{path} is damaged (no {missing[0]})")
+    return flat
+
+
+def _seed(config: Mapping[str, Any] | None, rows: Mapping[str, Mapping[str, Any]]) -> int | None:
+    if config is not None:
+        return int(config["seed"])
+    return next((int(row["seed"]) for row in rows.values()), None)
+
+
+def _settings(
+    config: Mapping[str, Any] | None, status: RunStatus, rows: Mapping[str, Mapping[str, Any]]
+) -> Settings | None:
+    if config is not None:
+        return settings_from_config(config)
+    return settings_from_rows(rows, status.epochs) if rows else None
+
+
+def settings_from_config(flat: Mapping[str, Any]) -> Settings:
+    """Settings from a full resolved config (dotted keys), by the same rule as the run id."""
+    left_aside = (*NOT_HASHED, "seed", "schema_version")
+    common = {key: value for key, value in flat.items() if key not in left_aside}
+    schedule, data = str(common["schedule"]), str(common["data.name"])
+    common["runtime.device"] = str(common.get("runtime.device", "")).partition(":")[0]
+    if common.get("data.fingerprint"):
+        common["data.name"] = data.partition(":")[0]
+    arm = {key: common.pop(key) for key in list(common) if key.partition(".")[0] in CLASSIC_NOT_HASHED}
+    own_pair = (str(arm.pop("pair.base")), str(arm.pop("pair.motivated")))
+    arm.pop("schedule")
+    return Settings(schedule, data, common, arm if schedule == ALTERNATING else {}, True, own_pair)
+
+
+def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], epochs: int) -> Settings:
+    """What record rows alone tell: enough to group by, not enough to tell apart runs that differ in, say, lr."""
+    row = next(iter(rows.values()))
+    schedule = str(row["schedule"])
+    common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | {"train.epochs": epochs}
+    if schedule != ALTERNATING or len(rows) < 2:
+        return Settings(schedule, str(row["data"]), common, {}, False, None)
+    arm = {key: row[column] for key, column in ARM_COLUMNS.items()}
+    own_pair = (str(rows["base"]["model"]), str(rows["motivated"]["model"]))
+    return Settings(schedule, str(row["data"]), common, arm, False, own_pair)

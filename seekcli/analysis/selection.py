@@ -1,0 +1,116 @@
+"""`--where key=value`: which runs are compared. A baseline is kept for every alternating run that is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seekcli.analysis.runs import LeftOut, Run, Settings
+from seekcli.config import DEFAULTS, NOT_HASHED
+from seekcli.errors import BadInput, unknown
+
+SHORT_NAMES = {
+    "data": "data.name",
+    "condition": "motivation.condition",
+    "k": "motivation.k",
+    "init": "pair.init",
+    "map": "pair.map",
+    "batch_size": "train.batch_size",
+    "epochs": "train.epochs",
+    "precision": "runtime.precision",
+    "device_type": "runtime.device",
+}
+KEYS = sorted({"pair", "seed", *SHORT_NAMES, *(key for key in DEFAULTS if key not in (*NOT_HASHED, "schedule"))})
+Where = Mapping[str, tuple[str, ...]]
+
+
+def parse_where(conditions: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`["k=2", "k=3", "data=digits"]` -> values by full key; one key's values are alternatives.
+
+    Raises BadInput for a missing `=` and for an unknown key (with the nearest valid one).
+    """
+    values: dict[str, list[str]] = defaultdict(list)
+    for condition in conditions:
+        key, separator, value = (part.strip() for part in condition.partition("="))
+        if not separator or not value:
+            raise BadInput(f"--where {condition!r}: expected key=value, such as k=2")
+        if key not in KEYS:
+            raise unknown("--where key", key, KEYS)
+        values[SHORT_NAMES.get(key, key)].append(value)
+    return {key: tuple(listed) for key, listed in values.items()}
+
+
+def select(runs: Sequence[Run], left_out: Sequence[LeftOut], where: Where) -> tuple[list[Run], list[LeftOut]]:
+    """The runs that meet every condition, with the baselines of the alternating ones among them.
+
+    Conditions on the pair, the motivation condition, k, init or map say nothing about a classic run: it is kept when
+    it is a baseline of a run that is kept. Runs whose settings nobody can read stay among those left out.
+    Raises BadInput when no run at all meets the conditions.
+    """
+    if not where:
+        return list(runs), list(left_out)
+    arm_only = any(_concerns_arm(key) for key in where)
+    alternating = {run.run_id for run in runs if not run.classic and _meets(run.settings, run.seed, where)}
+    wanted = {(m, r.settings.common_key) for r in runs if r.run_id in alternating for m in r.models.values()}
+
+    def keep(run: Run) -> bool:
+        if not run.classic:
+            return run.run_id in alternating
+        (model,) = run.models.values()
+        is_baseline = not arm_only or (model, run.settings.common_key) in wanted or _only_pair(where, run.settings)
+        return is_baseline and _meets(run.settings, run.seed, where)
+
+    kept = [run for run in runs if keep(run)]
+    others = [entry for entry in left_out if entry.settings is None or _meets(entry.settings, entry.seed, where)]
+    if not kept and not any(entry.settings for entry in others):
+        _refuse(runs, where)
+    return kept, others
+
+
+def _only_pair(where: Where, settings: Settings) -> bool:
+    """Whether the pair is all that was asked of the arm, and this classic run was trained under that very name."""
+    asked = [key for key in where if _concerns_arm(key)]
+    return asked == ["pair"] and settings.own_pair_name in where["pair"]
+
+
+def _concerns_arm(key: str) -> bool:
+    return key.partition(".")[0] in ("pair", "motivation")
+
+
+def _value(settings: Settings, seed: int | None, key: str) -> Any:
+    if key == "seed":
+        return seed
+    if key == "pair":
+        return settings.own_pair_name
+    if key in ("pair.base", "pair.motivated"):
+        return settings.own_pair[key == "pair.motivated"] if settings.own_pair else None
+    if key == "data.name":
+        return settings.data
+    return settings.arm[key] if key in settings.arm else settings.common.get(key)
+
+
+def _meets(settings: Settings, seed: int | None, where: Where) -> bool:
+    classic = settings.schedule != "alternating"
+    asked = {key: values for key, values in where.items() if not (classic and _concerns_arm(key))}
+    return all(any(_equal(_value(settings, seed, key), v) for v in values) for key, values in asked.items())
+
+
+def _equal(value: Any, text: str) -> bool:
+    if value is None or isinstance(value, bool):
+        return str(value).lower() == text.lower()
+    if isinstance(value, int | float):
+        try:
+            return float(text) == float(value)
+        except ValueError:
+            return False
+    return str(value) == text
+
+
+def _refuse(runs: Sequence[Run], where: Where) -> None:
+    for key, values in where.items():
+        present = sorted({str(_value(r.settings, r.seed, key)) for r in runs if not (r.classic and _concerns_arm(key))})
+        if not set(values) & set(present):
+            listing = f"; here it is {', '.join(present[:12])}{', ...' if len(present) > 12 else ''}" if present else ""
+            raise BadInput(f"--where {key}={values[0]}: no run has it{listing}")
+    raise BadInput(f"--where {' '.join(f'{k}={v[0]}' for k, v in where.items())}: no run meets all of it")

@@ -1,0 +1,79 @@
+"""The table of contents: every command, one file each. Turns what users must be told into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+import seekcli
+from seekcli.errors import EXIT_INTERRUPTED, SeekError
+
+# Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
+COMMANDS = ("train", "grid", "compare", "flops", "export", "evaluate", "map", "list")
+
+
+class SeekGroup(TyperGroup):
+    """A Typer group whose errors are one line on stderr: `seek: error: ...`."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        options = {**extra, "standalone_mode": False}
+        try:
+            code = super().main(args, *rest, **options)
+        except TyperException as error:
+            fail(error.format_message(), error.exit_code)
+        except SeekError as error:
+            fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            fail("interrupted", EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            # The reader of a pipe has gone (`seek compare | head`): not an error of ours.
+            sys.stderr.close()
+            sys.exit(0)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str, code: int) -> None:
+    typer.echo(f"seek: error: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"seek {seekcli.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=SeekGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def seek(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train a base model and a larger motivated model that contains it, in one run; compare, cost and export both."""
+
+
+for _name in COMMANDS:
+    _module = importlib.import_module(f"seekcli.cli.{_name}")
+    if hasattr(_module, "commands"):  # a command with commands of its own
+        app.add_typer(_module.commands, name=_name)
+    else:
+        app.command(_name)(getattr(_module, _name if hasattr(_module, _name) else f"{_name}_command"))
+
+
+def main() -> None:
+    app(prog_name="seek")

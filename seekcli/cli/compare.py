@@ -1,0 +1,57 @@
+"""`seek compare`: what the runs in a results folder say, with honest statistics. No torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from seekcli.analysis.comparison import Comparison
+
+
+class CompareFormat(StrEnum):
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    CSV = "csv"
+
+
+def compare(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="results folders, runs folders or single runs (default: results)", show_default=False),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="KEY=VALUE", help="only runs with it: k=2, optimizer.lr=0.1; repeatable"),
+    ] = None,
+    format_: Annotated[CompareFormat, typer.Option("--format", help="how to print it")] = CompareFormat.TABLE,
+) -> None:
+    """Compare alternating runs with their classic baselines: accuracy, noise, cost."""
+    from seekcli.analysis.comparison import compare_runs
+    from seekcli.analysis.selection import parse_where
+    from seekcli.records import scan_runs
+
+    conditions = parse_where(where or [])
+    _show(compare_runs(scan_runs(paths or [Path("results")]), conditions), format_)
+
+
+def _show(comparison: Comparison, format_: CompareFormat) -> None:
+    if format_ is CompareFormat.TABLE:
+        from seekcli.report.terminal import print_comparison
+
+        print_comparison(comparison)
+        return
+    from seekcli.report import tables, text
+
+    if format_ is CompareFormat.MARKDOWN:
+        typer.echo(text.markdown_text(comparison), nl=False)
+    elif format_ is CompareFormat.JSON:
+        typer.echo(text.json_text(comparison))
+    else:
+        typer.echo(text.csv_text(comparison), nl=False)
+        for line in tables.all_notes(comparison):
+            typer.echo(f"seek: {line}", err=True)

@@ -1,0 +1,38 @@
+"""From typed flags to layers of settings: the flags that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seekcli.config import parse_assignment
+from seekcli.errors import BadInput
+from seekcli.models.catalog import MODELS, parse_pair
+
+Layers = list[tuple[str, Mapping[str, Any]]]
+
+
+def model_layers(model: str | None, base: str | None, motivated: str | None, schedule: str | None = None) -> Layers:
+    """`--model PAIR`, or `--base`/`--motivated`. A classic schedule may name its one model with `--model`."""
+    if model and (base or motivated):
+        raise BadInput("--model names a whole pair: give it or --base and --motivated, not both")
+    layers: Layers = []
+    if model in MODELS and schedule in ("base", "motivated"):
+        layers.append(("--model", {f"pair.{schedule}": model}))
+    elif model in MODELS:
+        raise BadInput(f"--model {model!r} is one model: name a pair such as resnet20-to-32, or add --schedule base")
+    elif model:
+        small, large = parse_pair(model)
+        layers.append(("--model", {"pair.base": small, "pair.motivated": large}))
+    layers += [("--base", {"pair.base": base})] if base else []
+    layers += [("--motivated", {"pair.motivated": motivated})] if motivated else []
+    return layers
+
+
+def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:
+    """{flag: (dotted key, value or None)} -> one layer per flag that was given."""
+    return [(flag, {key: value}) for flag, (key, value) in flags.items() if value is not None]
+
+
+def set_layers(assignments: list[str] | None) -> Layers:
+    return [("--set", dict([parse_assignment(text)])) for text in assignments or []]

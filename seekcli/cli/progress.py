@@ -1,0 +1,135 @@
+"""What a user sees while a run trains: a live display on a terminal, else a line per epoch, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichBar
+
+from seekcli.training.progress import Progress, RunFacts
+
+STYLES = ("auto", "rich", "plain", "json")
+
+
+def make_progress(style: str) -> Progress:
+    """`auto` is rich on a terminal and plain elsewhere."""
+    if style == "auto":
+        style = "rich" if sys.stdout.isatty() else "plain"
+    return {"rich": RichProgress, "plain": PlainProgress, "json": JsonProgress}[style]()
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} %"
+
+
+def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
+    """One line: epoch, losses and accuracies by role, share, switches, speed."""
+    first = rows[0]
+    words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}"]
+    for row in rows:
+        loss = "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
+        words.append(f"{row['role']} {row['model']}: loss {loss} test {percent(row['test_accuracy_percent'])}")
+    if len(rows) == 2:
+        steps = first["base_steps"] + first["motivated_steps"]
+        words.append(f"share {first['motivated_steps'] / steps:.3f}, {first['switches']} switches")
+    words.append(f"{first['images_per_second']:.0f} images/s, {first['epoch_seconds']:.1f} s")
+    return " | ".join(words)
+
+
+def describe_start(facts: RunFacts) -> str:
+    models = " and ".join(f"{model} ({role})" for role, model in facts.models.items())
+    total = facts.epochs * facts.steps_per_epoch
+    resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
+    return f"{facts.schedule}: {models}, {facts.epochs} epochs, {total} steps{resumed}; {facts.run_dir}"
+
+
+class PlainProgress(Progress):
+    """A line per epoch, for pipes and log files."""
+
+    epochs = 0
+
+    def started(self, facts: RunFacts) -> None:
+        self.epochs = facts.epochs
+        typer.echo(describe_start(facts))
+
+    def epoch_done(self, rows: list[dict[str, Any]]) -> None:
+        typer.echo(describe_epoch(rows, self.epochs))
+        sys.stdout.flush()
+
+    def note(self, message: str) -> None:
+        typer.echo(f"note: {message}", err=True)
+
+
+class JsonProgress(Progress):
+    """One JSON object a line on stdout: {"event": "started" | "epoch" | "note" | ...}."""
+
+    def _emit(self, event: str, **fields: Any) -> None:
+        typer.echo(json.dumps({"event": event, **fields}, allow_nan=False))
+        sys.stdout.flush()
+
+    def started(self, facts: RunFacts) -> None:
+        self._emit("started", **vars(facts))
+
+    def epoch_done(self, rows: list[dict[str, Any]]) -> None:
+        self._emit("epoch", rows=rows)
+
+    def note(self, message: str) -> None:
+        self._emit("note", message=message)
+
+
+class RichProgress(Progress):
+    """A live line with a bar, and a printed line per epoch above it."""
+
+    def __init__(self) -> None:
+        self.console = Console()
+        self.facts: RunFacts | None = None
+        self.bar: RichBar | None = None
+        self.task = TaskID(0)
+        self.accuracies = ""
+        self.motivated_steps = self.steps = self.images = 0
+        self.loss = 0.0
+        self.clock = time.monotonic()
+
+    def started(self, facts: RunFacts) -> None:
+        self.facts = facts
+        self.console.print(describe_start(facts), highlight=False, soft_wrap=True)
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.percentage:>3.0f}%")]
+        columns += [TextColumn("{task.fields[live]}"), TimeRemainingColumn(compact=True)]
+        self.bar = RichBar(*columns, console=self.console, transient=True)
+        total = facts.epochs * facts.steps_per_epoch
+        self.task = self.bar.add_task("starting", total=total, completed=facts.steps_done, live="")
+        self.bar.start()
+
+    def stepped(self, epoch: int, steps_done: int, role: str, loss: float, images: int) -> None:
+        if self.bar is None or self.facts is None:
+            return
+        self.steps += 1
+        self.images += images
+        self.motivated_steps += role == "motivated"
+        # Light smoothing, for the eye alone: nothing recorded passes through here.
+        self.loss = loss if self.steps == 1 else 0.9 * self.loss + 0.1 * loss
+        live = f"{role:<9} loss {self.loss:.3f} {self.images / (time.monotonic() - self.clock):.0f} img/s"
+        if len(self.facts.models) == 2:
+            live += f" share {self.motivated_steps / self.steps:.3f}"
+        description = f"epoch {epoch}/{self.facts.epochs}"
+        self.bar.update(self.task, completed=steps_done, description=description, live=live + self.accuracies)
+
+    def epoch_done(self, rows: list[dict[str, Any]]) -> None:
+        if self.facts is None:
+            return
+        self.console.print(describe_epoch(rows, self.facts.epochs), highlight=False, soft_wrap=True)
+        shown = [percent(row["test_accuracy_percent"]) for row in rows]
+        self.accuracies = f" test {' / '.join(shown)}"
+
+    def note(self, message: str) -> None:
+        self.console.print(f"note: {message}", style="yellow", highlight=False, soft_wrap=True)
+
+    def ended(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()

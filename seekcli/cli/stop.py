@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM: the first asks the run to save and stop, a second Ctrl-C stops at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from seekcli.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE, Stopped
+
+
+class StopSwitch:
+    """Remembers the signal that asked for a stop; the loop polls `reason` after every step."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def reason(self) -> str | None:
+        return None if self.received is None else f"stopped by {signal.Signals(self.received).name}"
+
+    def catch(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handle the signals inside the block. A Stopped that passes through carries the exit code of its signal."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.catch) for number in numbers}
+        try:
+            yield
+        except Stopped as stopped:
+            stopped.exit_code = EXIT_INTERRUPTED if self.received == signal.SIGINT else EXIT_RESUMABLE
+            raise
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,158 @@
+"""`seek train`: one run, or one per schedule and seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seekcli.cli.options import Layers, flag_layers, model_layers, set_layers
+from seekcli.cli.progress import STYLES
+from seekcli.config import Resolved, flatten
+from seekcli.errors import BadInput, RunFailed, SeekError, Stopped, unknown
+
+if TYPE_CHECKING:
+    from seekcli.records import RunStatus
+
+SCHEDULES = ("alternating", "base", "motivated", "all")
+
+
+def train(
+    model: Annotated[str | None, typer.Option(help="Pair, such as resnet20-to-32 (the default).")] = None,
+    base: Annotated[str | None, typer.Option(help="Base model, instead of --model.")] = None,
+    motivated: Annotated[str | None, typer.Option(help="Motivated model, instead of --model.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="digits (default), cifar10, cifar100, folder:DIR, synthetic:CxHxW:CLASSES[:IMAGES]."),
+    ] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Where downloaded data sets are kept.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Resize images to this many pixels a side.")] = None,
+    limit_train: Annotated[int | None, typer.Option(help="Train on this many images (stratified, seeded).")] = None,
+    schedule: Annotated[str, typer.Option(help="alternating, base, motivated, or all three.")] = "alternating",
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and augmentation (0).")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Run seeds 0 to N-1.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per update.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    condition: Annotated[str | None, typer.Option(help="Motivation condition (loss).")] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Falls in a row that the condition needs (2).")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="identity (default) or paper: how the differential parts start.")
+    ] = None,
+    map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Named settings; see `seek list recipes`.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda[:i] or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
+    eval_every: Annotated[int | None, typer.Option(help="Evaluate every N epochs (1); the last one always.")] = None,
+    out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Set an old run of the same id aside and start again.")
+    ] = False,
+    checkpoint_minutes: Annotated[
+        float | None, typer.Option(help="Minutes between mid-epoch checkpoints (10).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and what it would cost.")] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show every setting and where it came from.")
+    ] = False,
+    progress: Annotated[str, typer.Option(help="auto, rich, plain or json.")] = "auto",
+) -> None:
+    """Train a pair (or one model alone) and record every number of it. The same command again resumes or is done."""
+    if schedule not in SCHEDULES:
+        raise unknown("--schedule", schedule, SCHEDULES)
+    if progress not in STYLES:
+        raise unknown("--progress", progress, STYLES)
+    layers = flag_layers(
+        {
+            "--data": ("data.name", data),
+            "--data-dir": ("data.dir", data_dir),
+            "--image-size": ("data.image_size", image_size),
+            "--limit-train": ("data.limit_train", limit_train),
+            "--epochs": ("train.epochs", epochs),
+            "--batch-size": ("train.batch_size", batch_size),
+            "--lr": ("optimizer.lr", lr),
+            "--condition": ("motivation.condition", condition),
+            "--k": ("motivation.k", k),
+            "--init": ("pair.init", init),
+            "--map": ("pair.map", map_name),
+            "--recipe": ("recipe", recipe),
+            "--device": ("runtime.device", device),
+            "--precision": ("runtime.precision", precision),
+            "--eval-every": ("train.eval_every", eval_every),
+            "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
+        }
+    )
+    names = (model, base, motivated)
+    runs = [
+        [*model_layers(*names, one), *layers, *each, *set_layers(assignments), ("--schedule", {"schedule": one})]
+        for each in seed_layers(seed, seeds)
+        for one in (SCHEDULES[1:3] + SCHEDULES[:1] if schedule == "all" else (schedule,))
+    ]
+    from seekcli.training.resolve import resolve
+
+    resolved = [resolve(one) for one in runs]
+    if print_config:
+        for one in resolved:
+            typer.echo(describe_config(one))
+    elif dry_run:
+        from seekcli.training.plan import describe_plan
+
+        for one in resolved:
+            typer.echo(describe_plan(one, out))
+    else:
+        train_all(resolved, out, progress, fresh)
+
+
+def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
+    if seed is not None and seeds is not None:
+        raise BadInput("--seed names one seed and --seeds a count of them: give one of the two")
+    if seeds is not None and seeds < 1:
+        raise BadInput(f"--seeds: at least 1, got {seeds}")
+    if seeds is not None:
+        return [[("--seeds", {"seed": number})] for number in range(seeds)]
+    return [[("--seed", {"seed": seed})] if seed is not None else []]
+
+
+def train_all(resolved: list[Resolved], out: Path, progress: str, fresh: bool) -> None:
+    """Train one run after the other; one that fails does not keep the next from running."""
+    from seekcli.cli.progress import make_progress
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.training.run import train as train_run
+
+    stop = StopSwitch()
+    failures: list[SeekError] = []
+    with stop.listening():
+        for one in resolved:
+            try:
+                status = train_run(one, out, make_progress(progress), fresh=fresh, stop_requested=stop.reason)
+                report(status, one, out, progress)
+            except Stopped:
+                raise
+            except RunFailed as error:
+                failures.append(error)
+                if len(resolved) > 1:
+                    typer.echo(f"seek: run failed: {error}", err=True)
+    if failures:
+        raise RunFailed(str(failures[0]) if len(resolved) == 1 else f"{len(failures)} of {len(resolved)} runs failed")
+
+
+def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:
+    from seekcli.report.run_summary import as_json, as_text
+    from seekcli.training.folder import run_folder
+
+    folder = run_folder(out, resolved.config)
+    typer.echo(as_json(status, folder) if style == "json" else as_text(status, folder))
+
+
+def describe_config(resolved: Resolved) -> str:
+    """Every setting as `key = value  # where it came from`: valid TOML but for the settings that are none."""
+    lines = []
+    for key, value in flatten(resolved.config.model_dump(mode="json")):
+        shown: Any = "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
+        shown = shown.lower() if isinstance(value, bool) else shown
+        lines.append(f"{key} = {shown:<24}  # {resolved.origins.get(key, 'default')}")
+    return "\n".join(lines)

@@ -1,0 +1,170 @@
+"""The card of an exported model: everything that is needed to build it, feed it, and trust its recorded accuracy.
+
+A JSON file beside the weights. It names no path of the machine that trained the model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seekcli import files
+from seekcli.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT_VERSION = 1
+CITATION = (
+    "M. Acheli, W. Gaaloul, 'Motivation Is Something You Need', arXiv:2602.21064 (2026). "
+    "Please cite the paper and seekcli when you publish results that use these weights."
+)
+SCALE = "x = pixels / 255 (0..1); then (x - mean) / std for each channel; layout [batch, channels, height, width]"
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class InputCard(Part):
+    """What the model takes: float32 [batch, channels, image_size, image_size], normalised as `scale` says."""
+
+    channels: int = Field(ge=1)
+    image_size: int = Field(ge=1)
+    scale: str = SCALE
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class WeightsCard(Part):
+    """The weights file beside the card. `file` is a bare name, so that the two can be moved together."""
+
+    file: str
+    format: Literal["safetensors"] = "safetensors"
+    sha256: str
+    bytes: int
+    parameters: int
+
+
+class ResultCard(Part):
+    """The recorded result: the last epoch's, on the whole test split."""
+
+    test_accuracy_percent: float
+    test_loss: float | None
+    test_images: int
+    epoch: int
+
+
+class EvaluationCard(Part):
+    """How the recorded result was computed: with these on the same machine it comes back exactly."""
+
+    batch_size: int = Field(ge=1)
+    precision: Literal["fp32", "bf16", "fp16"]
+    layout: Literal["channels_last", "contiguous"]
+    device_type: str
+    device: str | None = None
+    cpu: str | None = None
+    threads: int | None = None
+    torch: str | None = None
+
+
+class TrainingCard(Part):
+    """Where the weights come from. Pair settings are null for a model that was trained alone."""
+
+    run_id: str
+    schedule: str
+    seed: int
+    recipe: str
+    epochs: int
+    data: str
+    data_fingerprint: str | None
+    limit_train: int | None
+    train_images: int | None
+    condition: str | None
+    k: int | None
+    init: str | None
+    map: str | None
+
+
+class Card(Part):
+    """One exported model."""
+
+    format_version: int = FORMAT_VERSION
+    model: str
+    family: str
+    role: Literal["base", "motivated"]
+    pair: str | None
+    classes: int = Field(ge=1)
+    class_names: tuple[str, ...]
+    input: InputCard
+    weights: WeightsCard
+    result: ResultCard
+    evaluation: EvaluationCard
+    training: TrainingCard
+    seekcli: str
+    torch: str
+    citation: str = CITATION
+
+    @property
+    def name(self) -> str:
+        """The stem of the two files: `resnet20-base`."""
+        return f"{self.model}-{self.role}"
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.json"
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images [..., channels, H, W] -> float32 of the same shape, normalised as in training.
+
+        uint8 images hold pixels 0..255; floating ones pixels that were scaled to 0..1 already. Raises ValueError for
+        another dtype or number of channels.
+        """
+        import torch
+
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise ValueError(f"images are uint8 (0..255) or floating (0..1), got {images.dtype}")
+        if images.dim() < 3 or images.shape[-3] != self.input.channels:
+            raise ValueError(f"images are [..., {self.input.channels}, H, W], got {tuple(images.shape)}")
+        # The same three operations in the same order as in training: scale, subtract, divide.
+        pixels = images.to(torch.float32)
+        if images.dtype == torch.uint8:
+            pixels = pixels / 255
+        mean = torch.tensor(self.input.mean, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+        std = torch.tensor(self.input.std, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+        return (pixels - mean) / std
+
+    def as_data(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+def read_card(path: Path) -> Card:
+    """Raises BadInput, naming the file and the first key that is wrong, for what is no card or one of a newer seek."""
+    data = files.read_json(path)
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if not isinstance(version, int):
+        raise BadInput(f"{path} is not the card of an exported model (it has no format_version)")
+    if version > FORMAT_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (card version {version}, this one reads {FORMAT_VERSION})")
+    try:
+        card = Card.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    check_lengths(path, card)
+    return card
+
+
+def check_lengths(path: Path, card: Card) -> None:
+    expected = {
+        "class_names": (len(card.class_names), card.classes),
+        "input.mean": (len(card.input.mean), card.input.channels),
+        "input.std": (len(card.input.std), card.input.channels),
+    }
+    for key, (found, wanted) in expected.items():
+        if found != wanted:
+            raise BadInput(f"{path} is damaged: {key} has {found} entries instead of {wanted}")
+    if Path(card.weights.file).name != card.weights.file:
+        raise BadInput(f"{path} is damaged: weights.file {card.weights.file!r} is not a bare file name")

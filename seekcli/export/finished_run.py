@@ -1,0 +1,182 @@
+"""The run that a model is taken from: found by path or id, checked to be finished, described as a card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import seekcli
+from seekcli import files, records
+from seekcli.config import SCHEMA_VERSION, RunConfig
+from seekcli.errors import BadInput, unknown
+from seekcli.export.card import Card, EvaluationCard, InputCard, ResultCard, TrainingCard, WeightsCard
+from seekcli.models.catalog import model_spec
+from seekcli.records import RunStatus
+
+ROLES = ("base", "motivated")
+# What a card takes from the last epoch's rows.
+TRAINING_KEYS = ("schedule", "seed", "recipe", "data", "condition", "k", "init", "map")
+ROW_KEYS = ("role", "model", "pair", "epoch", "test_accuracy_percent", "test_loss", *TRAINING_KEYS)
+
+
+class RecordedFacts(BaseModel):
+    """The `facts` of a run's config.json: what its data turned out to be."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    classes: int
+    channels: int
+    image_size: int
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train_images: int
+    test_images: int
+
+
+class ConfigFile(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    run_id: str
+    config: RunConfig
+    facts: RecordedFacts
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder whose run is finished, read once."""
+
+    path: Path
+    config: RunConfig
+    facts: RecordedFacts
+    status: RunStatus
+    environment: dict[str, Any]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return tuple(row["role"] for row in self.status.final)
+
+    def weights_path(self, role: str) -> Path:
+        return self.path / f"{role}.safetensors"
+
+    def final_row(self, role: str) -> dict[str, Any]:
+        """The last epoch's row of a role. Raises BadInput naming the roles that the run has."""
+        for row in self.status.final:
+            if row["role"] == role:
+                return row
+        raise BadInput(f"--role {role}: run {self.status.run_id} has only the {' and '.join(self.roles)} model")
+
+    def card(self, role: str, weights: WeightsCard) -> Card:
+        row, config, facts = self.final_row(role), self.config, self.facts
+        if row["test_accuracy_percent"] is None:
+            raise BadInput(f"{self.path / records.STATUS} has no accuracy of the last epoch for the {role} model")
+        return Card(
+            model=row["model"],
+            family=model_spec(row["model"]).family,
+            role=role,
+            pair=row["pair"],
+            classes=facts.classes,
+            class_names=facts.class_names,
+            input=InputCard(channels=facts.channels, image_size=facts.image_size, mean=facts.mean, std=facts.std),
+            weights=weights,
+            result=ResultCard(
+                test_accuracy_percent=row["test_accuracy_percent"],
+                test_loss=row["test_loss"],
+                test_images=facts.test_images,
+                epoch=row["epoch"],
+            ),
+            evaluation=self._evaluation_card(),
+            training=self._training_card(row),
+            seekcli=seekcli.__version__,
+            torch=torch.__version__,
+        )
+
+    def _evaluation_card(self) -> EvaluationCard:
+        runtime, environment = self.config.runtime, self.environment
+        return EvaluationCard(
+            batch_size=self.config.train.eval_batch_size,
+            precision=runtime.precision,
+            layout=runtime.layout,
+            device_type=runtime.device.partition(":")[0],
+            **{key: environment.get(key) for key in ("device", "cpu", "threads", "torch")},
+        )
+
+    def _training_card(self, row: dict[str, Any]) -> TrainingCard:
+        config = self.config
+        return TrainingCard(
+            run_id=self.status.run_id,
+            epochs=config.train.epochs,
+            data_fingerprint=config.data.fingerprint,
+            limit_train=config.data.limit_train,
+            train_images=self.facts.train_images,
+            **{key: row[key] for key in TRAINING_KEYS},
+        )
+
+
+def find_run(text: str, results: Path) -> Path:
+    """A run folder from its path, its run id under `results`/runs, or the hash that ends its id.
+
+    Raises BadInput with the nearest id when there is none.
+    """
+    path = Path(text)
+    if (path / records.CONFIG).is_file() or (path / records.STATUS).is_file():
+        return path
+    if path.is_dir():
+        hint = f"; name one of the runs under {path / 'runs'}" if (path / "runs").is_dir() else ""
+        raise BadInput(f"{path} is not a run folder (it has no {records.CONFIG}){hint}")
+    runs = results / "runs"
+    ids = [entry.name for entry in runs.iterdir() if entry.is_dir()] if runs.is_dir() else []
+    ids = [name for name in ids if not name.startswith(".")]
+    if text in ids:
+        return runs / text
+    ending = [name for name in ids if name.endswith(f"_{text}")]
+    if len(ending) == 1:
+        return runs / ending[0]
+    if not ids:
+        raise BadInput(f"there is no run {text!r}: {runs} holds no runs (--out names another results folder)")
+    raise unknown(f"run (under {runs})", text, ids)
+
+
+def open_run(path: Path) -> FinishedRun:
+    """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
+    config_path = path / records.CONFIG
+    stored = files.read_json(config_path)
+    version = stored.get("schema_version") if isinstance(stored, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadInput(f"{config_path} was written by a newer seek (schema {version}, this one reads {SCHEMA_VERSION})")
+    try:
+        document = ConfigFile.model_validate(stored)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{config_path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if not (path / records.STATUS).exists():
+        raise BadInput(f"run {document.run_id} is not finished: it has not done an epoch yet")
+    status = records.read_status(path)
+    if status.run_id != document.run_id:
+        raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {config_path}")
+    if status.state != "finished":
+        done = f"{status.epochs_done} of {status.epochs} epochs done"
+        raise BadInput(
+            f"run {status.run_id} is not finished ({status.state}, {done}): its models are not final; "
+            "the same `seek train` command goes on with it"
+        )
+    lacking = [name for row in status.final for name in ROW_KEYS if name not in row]
+    if lacking or not status.final:
+        raise BadInput(f"{path / records.STATUS} is damaged: its final rows lack {lacking[0] if lacking else 'everything'}")
+    environment = path / records.ENVIRONMENT
+    found = files.read_json(environment) if environment.exists() else {}
+    return FinishedRun(path, document.config, document.facts, status, found if isinstance(found, dict) else {})
+
+
+def choose_roles(run: FinishedRun, asked: str | None) -> tuple[str, ...]:
+    """None is every role the run has; `both` needs both. Raises BadInput for a role that it has not."""
+    if asked is None:
+        return run.roles
+    if asked not in (*ROLES, "both"):
+        raise unknown("--role", asked, (*ROLES, "both"))
+    roles = ROLES if asked == "both" else (asked,)
+    for role in roles:
+        run.final_row(role)
+    return roles

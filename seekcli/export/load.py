@@ -1,0 +1,121 @@
+"""Loading an exported model, from its card and weights alone:
+
+    from seekcli.export.load import load_model
+    model, card = load_model("exports/resnet20-base")
+    logits = model(card.normalise(images))  # images [B, C, H, W], uint8 0..255 or floats 0..1
+
+Nothing is unpickled: safetensors and JSON only, and the sha256 of the weights must be that of the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from seekcli.errors import BadInput
+from seekcli.export.card import Card, read_card
+from seekcli.models.pairs import build_model
+
+
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:
+    """The exported model in eval mode on `device`, and its card.
+
+    `path` is the common stem of the two files (`exports/resnet20-base`), either of them, or a folder that holds one
+    model. Raises BadInput, naming the file, for what is missing, damaged, newer than this program, or does not fit.
+    """
+    card_path = find_card(Path(path))
+    card = read_card(card_path)
+    weights = card_path.parent / card.weights.file
+    model = build_from_card(card, read_weights(weights, card.weights.sha256), weights)
+    return model.to(device), card
+
+
+def find_card(path: Path) -> Path:
+    """The card that `path` means. Raises BadInput when there is none, or more than one."""
+    if path.is_dir():
+        cards = find_cards(path)
+        if len(cards) > 1:
+            raise BadInput(f"{path} holds several models: name one, {' or '.join(str(card) for card in cards)}")
+        return cards[0]
+    stem = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
+    card = stem.with_name(f"{stem.name}.json")
+    if not card.is_file():
+        raise BadInput(f"there is no exported model at {path} ({card} does not exist)")
+    return card
+
+
+def find_cards(folder: Path) -> list[Path]:
+    """The cards in a folder: every JSON file with weights of its name beside it. Raises BadInput when there is none."""
+    cards = sorted(path for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file())
+    if not cards:
+        raise BadInput(f"{folder} holds no exported model (no .json card with a .safetensors file beside it)")
+    return cards
+
+
+def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """Tensors by name, on the CPU. Raises BadInput, naming the file, unless it is whole and has the given sha256."""
+    data = read_bytes(path)
+    if sha256 is not None and digest(data) != sha256:
+        raise BadInput(f"{path} is damaged, or is not the file that its card describes: the sha256 differs")
+    return parse_weights(path, data)
+
+
+def read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+
+
+def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
+    """The content of a safetensors file; `path` is for the message."""
+    try:
+        return safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BadInput(f"{path} is damaged: {error}") from None
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def build_from_card(card: Card, tensors: Mapping[str, Tensor], source: Path) -> nn.Module:
+    """A freshly built model of the card's kind with `tensors` in it: `build_loaded` with what the card says."""
+    size = card.input
+    return build_loaded(card.model, card.classes, size.channels, size.image_size, tensors, source)
+
+
+def build_loaded(
+    name: str, classes: int, channels: int, image_size: int, tensors: Mapping[str, Tensor], source: Path
+) -> nn.Module:
+    """The named model with `tensors` in it, in eval mode on the CPU; torch's random state is left as it was.
+
+    Raises BadInput, naming `source`, when the tensors do not fit the model.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(name, classes, channels, image_size)
+    own = model.state_dict()
+    if own.keys() != tensors.keys():
+        odd = sorted(own.keys() ^ tensors.keys())
+        where = "is missing from it" if odd[0] in own else f"is not in {name}"
+        raise BadInput(f"{source} does not fit {name}: {odd[0]} {where} ({len(odd)} tensors differ)")
+    for key, tensor in own.items():
+        found = tensors[key]
+        if (tensor.shape, tensor.dtype) != (found.shape, found.dtype):
+            raise BadInput(
+                f"{source} does not fit {name} with {classes} classes: {key} is {describe(found)}, not {describe(tensor)}"
+            )
+    model.load_state_dict(dict(tensors))
+    return model.eval()
+
+
+def describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

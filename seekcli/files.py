@@ -1,0 +1,271 @@
+"""The only place that writes: a file has its final name when it is whole and on the disk, or not at all.
+
+A write that is killed leaves a hidden temporary file beside the old one, which stays as it was; `remove_leftovers`
+sweeps those up. Who may write to a run folder is settled by `seekcli.lease`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seekcli.errors import BadInput, RunFailed
+
+OURS = ("runs", "reports", "published")
+NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
+LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
+# File systems without hard links (FAT, some network mounts) answer os.link with one of these.
+NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, atomically and durably; missing parent folders are made.
+
+    Raises RunFailed ("cannot write PATH: No space left on device") and leaves the old file as it was.
+    """
+    write_with(path, lambda temporary: _write_new(temporary, data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of `text` in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_bytes` of `value` as indented JSON; floats, NaN and infinities included, read back exactly."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_with(path: Path, writer: Callable[[Path], None]) -> None:
+    """Replace `path`, atomically and durably, by the file that `writer` makes at the path that it is given.
+
+    That path is in the same folder, hidden, and ends like `path`, since libraries read the format from the suffix.
+    A system error of the writer (also one that safetensors wraps) is RunFailed; any other passes through.
+    """
+    with _cleaned(_temporary(path)) as temporary, _failing(f"cannot write {path}"):
+        make_folder(path.parent)
+        writer(temporary)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+
+
+def create_exclusive(path: Path, data: bytes) -> bool:
+    """Create `path` holding `data` and return True, or return False where it exists already.
+
+    Of any number of processes, on any number of hosts, exactly one gets True; nobody ever sees the file half-written.
+    The folder must exist. Raises RunFailed when it cannot be written to.
+    """
+    with _cleaned(_temporary(path)) as temporary, _failing(f"cannot write {path}"):
+        _write_new(temporary, data)
+        _sync(temporary)
+        return _link(temporary, path, data)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents where they are missing. Raises RunFailed."""
+    if path.is_dir():
+        return
+    with _failing(f"cannot make folder {path}"):
+        path.mkdir(parents=True, exist_ok=True)
+        _sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it; a missing one is fine.
+
+    A folder loses its name first, so that nobody takes a half-removed one for a whole one. Raises RunFailed.
+    """
+    with _failing(f"cannot remove {path}"), suppress(FileNotFoundError):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+            return
+        doomed = _temporary(path)
+        os.rename(path, doomed)
+        shutil.rmtree(doomed)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in `folder` and below. Only for whoever holds the folder's lease."""
+    for path in [*folder.rglob(".*")]:
+        # Those of a lease may belong to a process that is trying to get this one.
+        if LEFTOVER.fullmatch(path.name) and "lease" not in path.name:
+            remove(path)
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Raises BadInput, naming the file, when it is missing, unreadable or not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {_system_reason(error)}") from error
+    except ValueError as error:  # JSONDecodeError, and UnicodeDecodeError for bytes that are no text
+        raise BadInput(f"{path} is damaged (not JSON: {error})") from error
+
+
+def quarantine(path: Path) -> Path:
+    """Rename a damaged file or folder to PATH.damaged-N, N the first free number, and return that path."""
+    number = 1
+    while os.path.lexists(target := path.with_name(f"{path.name}.damaged-{number}")):
+        number += 1
+    with _failing(f"cannot set {path} aside"):
+        os.rename(path, target)
+        _sync(path.parent)
+    return target
+
+
+def set_aside(run_dir: Path) -> Path:
+    """Move runs/<id> to runs/.replaced/<id>-<UTC time> and return that path.
+
+    Hold the folder's lease: it moves along, so acquire the one of the new folder afterwards.
+    """
+    shelf = run_dir.parent / ".replaced"
+    make_folder(shelf)
+    name = f"{run_dir.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    target, number = shelf / name, 1
+    while os.path.lexists(target):
+        number += 1
+        target = shelf / f"{name}-{number}"
+    with _failing(f"cannot set {run_dir} aside"):
+        os.rename(run_dir, target)
+        _sync(run_dir.parent)
+        _sync(shelf)
+    return target
+
+
+def clock_seconds(folder: Path) -> float:
+    """The time by the clock that stamps the files of `folder`, which on a network mount is not this host's."""
+    with _cleaned(_temporary(folder / "lease-clock")) as temporary, _failing(f"cannot write to {folder}"):
+        _write_new(temporary, b"")
+        return temporary.stat().st_mtime
+
+
+def require_results_folder(path: Path) -> None:
+    """Raise BadInput unless runs can be kept in `path`: missing, empty or ours, and writable. Leaves nothing behind.
+
+    A folder is ours when it holds runs/, reports/ or published/.
+    """
+    try:
+        standing = _standing(path)
+        if not standing.is_dir():
+            raise BadInput(f"results folder {path}: {standing} is not a folder")
+        if standing == path:
+            _require_ours(path)
+        with _cleaned(_temporary(standing / "probe")) as temporary:
+            _write_new(temporary, b"seek")
+    except OSError as error:
+        raise BadInput(f"results folder {path} is not writable: {_system_reason(error)}") from error
+
+
+def require_free_bytes(path: Path, needed_bytes: int) -> None:
+    """Raise BadInput unless the disk that holds (or will hold) `path` has `needed_bytes` free."""
+    try:
+        free_bytes = shutil.disk_usage(_standing(path)).free
+    except OSError as error:
+        raise BadInput(f"cannot tell how much disk is free at {path}: {_system_reason(error)}") from error
+    if free_bytes < needed_bytes:
+        raise BadInput(
+            f"not enough disk at {path}: needs {human_bytes(needed_bytes)}, has {human_bytes(free_bytes)}")
+
+
+def human_bytes(count: float) -> str:
+    """1234567 -> "1.23 MB" (decimal units, three digits)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB" if count < 999.5 else f"{count:,.0f} TB"
+
+
+def _require_ours(folder: Path) -> None:
+    names = sorted(set(os.listdir(folder)) - set(NOT_CONTENT))
+    if names and not any((folder / name).is_dir() for name in OURS):
+        raise BadInput(
+            f"results folder {folder} holds something else ({names[0]}...): name an empty or new folder, "
+            "or one that seek made")
+
+
+def _standing(path: Path) -> Path:
+    """The nearest of `path` and its parents that exists (a link that leads nowhere exists, and is no folder)."""
+    standing = path
+    while not os.path.lexists(standing) and standing != standing.parent:
+        standing = standing.parent
+    return standing
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:40]}.{os.getpid()}-{secrets.token_hex(8)}.tmp{path.suffix}")
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):  # some mounts cannot sync folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def _link(temporary: Path, path: Path, data: bytes) -> bool:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        # NFS may repeat a request whose answer was lost and then report our own success as a failure.
+        return os.stat(temporary).st_nlink == 2
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        with suppress(FileExistsError):
+            _write_new(path, data)
+            return True
+        return False
+    return True
+
+
+def _system_reason(error: BaseException) -> str | None:
+    """What the system says went wrong ("No space left on device"), or None when it was not the system."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else str(error)
+    wrapped = re.search(r"\(os error (\d+)\)", str(error))  # safetensors passes on what Rust says
+    return os.strerror(int(wrapped[1])) if wrapped else None
+
+
+@contextmanager
+def _failing(what: str) -> Iterator[None]:
+    """Turn a system error into RunFailed "WHAT: reason"."""
+    try:
+        yield
+    except Exception as error:
+        reason = _system_reason(error)
+        if reason is None:
+            raise
+        raise RunFailed(f"{what}: {reason}") from error
+
+
+@contextmanager
+def _cleaned(temporary: Path) -> Iterator[Path]:
+    """Whatever happens (an interrupt too), no temporary file stays behind; a kill is for `remove_leftovers`."""
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

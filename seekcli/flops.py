@@ -1,0 +1,269 @@
+"""What one forward of one image costs, per model and per stage, and what follows from it.
+
+One multiply-accumulate is 1 MAC. Three conventions, all for a single image in eval mode:
+
+- `macs`: convolution + linear + matmul + attention. Normalisation, activations, pooling and additions count nothing.
+- `flops`: 2 x `macs`.
+- `paper`: 2 x (convolution and linear MACs + 2 x BatchNorm elements + ReLU elements + pooled elements), which is what
+  Acheli and Gaaloul (arXiv 2602.21064, table 8) count. For CIFAR ResNets only; their other families are in MACs.
+
+Attention counts q @ k and attention @ v in full, also where a mask hides half of it. What is like a matrix product and
+has no rule here is an error that names it, never a silent zero.
+
+Shapes: C channels, H x W pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+
+from seekcli.errors import BadInput, unknown
+from seekcli.models.catalog import MODELS
+
+UNITS = {"macs": "MACs", "flops": "FLOPs", "paper": "FLOPs"}
+CONVENTIONS = tuple(UNITS)
+PAPER_FAMILY = "cifar-resnet"
+
+Shape = tuple[int, ...]
+Rule = Callable[[list[Any], list[Any]], int]  # traced inputs and outputs of one operation -> its count
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """The forward cost of one image. The counts of `per_stage` (in order of execution) add up to `per_image`."""
+
+    model: str
+    convention: str
+    unit: str  # "MACs" or "FLOPs"
+    image_shape: tuple[int, int, int]  # C, H, W
+    per_image: int
+    per_stage: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One counted operation: the dotted name of the module it ran in ("" for the model itself), and its count."""
+
+    module: str
+    count: int
+
+
+def forward_cost(
+    module: nn.Module, name: str, image_shape: tuple[int, int, int], convention: str = "macs"
+) -> ModelCost:
+    """Count one forward of one [C, H, W] image through `module`, in eval mode.
+
+    A copy on the CPU is traced: the module itself, its mode, its buffers and its device are left alone. `name` is the
+    model's name in the catalog (or any label, for a module of the caller's own).
+
+    Raises BadInput for an unknown convention, for `paper` on anything but a CIFAR ResNet, for an image that the model
+    cannot take, and for an operation that would have to be counted and has no rule.
+    """
+    check_convention(name, convention)
+    rules = PAPER_RULES if convention == "paper" else MAC_RULES
+    factor = 1 if convention == "macs" else 2
+    per_stage: dict[str, int] = {}
+    for stage, count in by_stage(module, count_operations(module, name, image_shape, rules)):
+        per_stage[stage] = per_stage.get(stage, 0) + factor * count
+    return ModelCost(name, convention, UNITS[convention], image_shape, sum(per_stage.values()), per_stage)
+
+
+def check_convention(name: str, convention: str) -> None:
+    """Raise BadInput unless `convention` exists and is defined for the model called `name`."""
+    if convention not in CONVENTIONS:
+        raise unknown("convention", convention, CONVENTIONS)
+    if convention == "paper" and (name not in MODELS or MODELS[name].family != PAPER_FAMILY):
+        raise BadInput(f"convention 'paper' is defined for CIFAR ResNets only, not for {name!r}; use macs or flops")
+
+
+def training_flops_per_image(forward_macs: float) -> float:
+    """FLOPs of one image in a training step: forward, and a backward of twice its cost, at 2 FLOPs a MAC."""
+    return 3 * forward_macs * 2
+
+
+def mean_forward_cost(base_cost: float, motivated_cost: float, share: float) -> float:
+    """F_XY (paper, section 4): mean forward cost of an image when `share` of the steps are motivated; unit as given."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share lies between 0 and 1, got {share}")
+    return base_cost + share * (motivated_cost - base_cost)
+
+
+# --- counting ---------------------------------------------------------------------------------------------------------
+
+
+def count_operations(
+    module: nn.Module, name: str, image_shape: tuple[int, int, int], rules: dict[str, Rule]
+) -> list[Operation]:
+    """Every operation of one forward that has a rule, in order of execution. Raises BadInput as `forward_cost` does."""
+    operations: list[Operation] = []
+
+    def recorded(rule: Rule) -> Rule:
+        def record(inputs: list[Any], outputs: list[Any]) -> int:
+            scope = outputs[0].node().scopeName().rpartition("/")[2]
+            operations.append(Operation(scope, rule(inputs, outputs)))
+            return operations[-1].count
+
+        return record
+
+    # A copy, because a trace that fails leaves fvcore's hooks behind; on the CPU in fp32, where every operation exists.
+    traced = copy.deepcopy(module).to("cpu", torch.float32).eval()
+    analysis = quiet_analysis(traced, torch.zeros(1, *image_shape))
+    analysis.set_op_handle(**{kind: recorded(rule) for kind, rule in rules.items()})
+    try:
+        with torch.no_grad(), unfused_multi_head_attention():
+            analysis.total()
+    except BadInput as error:
+        raise BadInput(f"cannot count the cost of {name}: {error}") from None
+    except (RuntimeError, ValueError, AssertionError) as error:
+        shape = "x".join(str(size) for size in image_shape)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadInput(f"cannot count the cost of {name} for a {shape} image: {reason}") from error
+    uncounted = sorted(kind for kind in analysis.unsupported_ops() if must_be_counted(kind))
+    if uncounted:
+        raise BadInput(f"cannot count the cost of {name}: no rule for {', '.join(uncounted)}")
+    return operations
+
+
+def quiet_analysis(module: nn.Module, images: torch.Tensor) -> Any:
+    """fvcore's tracer with no rules of its own and no log lines: what it would warn of, `count_operations` raises."""
+    with warnings.catch_warnings():
+        # fvcore scripts a few losses when it is imported; torch warns of that to whoever imports it.
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script", category=DeprecationWarning)
+        from fvcore.nn.jit_analysis import JitModelAnalysis
+    return JitModelAnalysis(module, images).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+
+
+@contextmanager
+def unfused_multi_head_attention() -> Iterator[None]:
+    """nn.MultiheadAttention as its parts: in eval mode it would become one operation that hides four products."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+MATRIX_PRODUCT_LIKE = re.compile(
+    r"conv|mm|matmul|mv$|dot|einsum|attention|multi_head|transformer|linear|lstm|gru|rnn|bilinear"
+    r"|outer|inner|addr$|ger$|cdist|kron|fft|matrix_(power|exp)|inv|solve|cholesky|svd|eig|(^|_)qr"
+)
+
+
+def must_be_counted(kind: str) -> bool:
+    """Whether an operation without a rule may hide multiply-accumulates: a product, or one whose inside is not seen."""
+    namespace, _, operation = kind.partition("::")
+    if namespace != "aten":
+        return True
+    return not operation.startswith("upsample") and bool(MATRIX_PRODUCT_LIKE.search(operation))
+
+
+# --- rules: traced inputs and outputs -> count ------------------------------------------------------------------------
+
+
+def shape_of(value: Any) -> Shape:
+    if not value.isCompleteTensor():
+        raise BadInput(f"the trace has no shape for {value.debugName()!r}, a value of {value.node().kind()}")
+    return tuple(value.type().sizes())
+
+
+def elements(value: Any) -> int:
+    return prod(shape_of(value))
+
+
+def convolution_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    """Weights [C_out, C_in/groups, *kernel], each used once per output pixel (per input pixel when transposed)."""
+    image, weight, output = shape_of(inputs[0]), shape_of(inputs[1]), shape_of(outputs[0])
+    transposed = len(inputs) > 7 and inputs[6].toIValue()  # `padding="same"` has no such argument
+    return image[0] * prod(weight) * prod((image if transposed else output)[2:])
+
+
+def product_macs(left: int) -> Rule:
+    """A matrix product with its left factor at input `left`, whose last dimension is summed for each output element."""
+
+    def count(inputs: list[Any], outputs: list[Any]) -> int:
+        return elements(outputs[0]) * shape_of(inputs[left])[-1]
+
+    return count
+
+
+def attention_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    """q [..., L, E] @ k [..., S, E] and the weights [..., L, S] @ v [..., S, E_v] -> [..., L, E_v]."""
+    queries, keys, output = shape_of(inputs[0]), shape_of(inputs[1]), shape_of(outputs[0])
+    return prod(output[:-1]) * keys[-2] * (queries[-1] + output[-1])
+
+
+def einsum_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    """Two factors: one MAC per combination of all their indices."""
+    equation = inputs[0].toIValue().replace(" ", "")
+    terms = equation.partition("->")[0].split(",")
+    shapes = [shape_of(value) for value in inputs[1].node().inputs()]
+    if len(terms) != 2 or "." in equation:
+        raise BadInput(f"no rule for aten::einsum of {equation!r} (two factors without an ellipsis have one)")
+    sizes: dict[str, int] = {}
+    for letter, size in zip("".join(terms), [size for shape in shapes for size in shape], strict=True):
+        sizes[letter] = max(size, sizes.get(letter, 1))  # a size of 1 is broadcast
+    return prod(sizes.values())
+
+
+MAC_RULES: dict[str, Rule] = {
+    "aten::_convolution": convolution_macs,
+    "aten::_convolution_mode": convolution_macs,
+    "aten::linear": product_macs(0),
+    **dict.fromkeys(("aten::matmul", "aten::mm", "aten::bmm", "aten::mv", "aten::dot"), product_macs(0)),
+    **dict.fromkeys(("aten::addmm", "aten::baddbmm"), product_macs(1)),
+    "aten::einsum": einsum_macs,
+    "aten::scaled_dot_product_attention": attention_macs,
+}
+PAPER_RULES: dict[str, Rule] = MAC_RULES | {
+    "aten::batch_norm": lambda inputs, outputs: 2 * elements(inputs[0]),
+    **dict.fromkeys(("aten::relu", "aten::relu_"), lambda inputs, outputs: elements(inputs[0])),
+    **dict.fromkeys(("aten::adaptive_avg_pool2d", "aten::avg_pool2d"), lambda inputs, outputs: elements(inputs[0])),
+}
+
+
+# --- stages -----------------------------------------------------------------------------------------------------------
+
+
+def stage_prefixes(module: nn.Module) -> list[str]:
+    """Names of the modules that are its stages: `layer1`, `layer2`, ...; or `blocks.0`, `blocks.1`, ...
+
+    A stage is a top-level sequence of composite modules; where there is only one such sequence, each of its items. A
+    model without any has its top-level children for stages.
+    """
+    sequences = [name for name, child in module.named_children() if is_sequence_of_blocks(child)]
+    if len(sequences) == 1:
+        return [f"{sequences[0]}.{item}" for item, _ in module.get_submodule(sequences[0]).named_children()]
+    return sequences or [name for name, _ in module.named_children()]
+
+
+def is_sequence_of_blocks(module: nn.Module) -> bool:
+    return isinstance(module, nn.Sequential | nn.ModuleList) and any(
+        next(item.children(), None) is not None for item in module.children()
+    )
+
+
+def by_stage(module: nn.Module, operations: list[Operation]) -> Iterator[tuple[str, int]]:
+    """(stage, count) of each operation, in order. Before the first stage is the `stem`, after the last `classifier`."""
+    prefixes = stage_prefixes(module)
+
+    def stage_of(operation: Operation) -> str | None:
+        return next((prefix for prefix in prefixes if f"{operation.module}.".startswith(f"{prefix}.")), None)
+
+    stages = [stage_of(operation) for operation in operations]
+    last = max((index for index, stage in enumerate(stages) if stage), default=-1)
+    current = "stem" if last >= 0 else "model"
+    for index, (stage, operation) in enumerate(zip(stages, operations, strict=True)):
+        current = "classifier" if index > last >= 0 else stage or current
+        yield current, operation.count

@@ -1,0 +1,84 @@
+"""A grid file -> its points: every arm, every combination of the lists in it, every seed. Equal runs are one point.
+
+name = "digits"
+seeds = 3                       # 0, 1, 2
+[settings]                      # shared by all arms: `model = "resnet20-to-32"` and any key of the schema
+[[arms]]                        # one arm; a list stands for one arm per value
+schedule = "alternating"
+pair.init = ["paper", "identity"]
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seekcli.config import Resolved, flatten, run_id
+from seekcli.errors import BadInput, unknown
+from seekcli.models.catalog import parse_pair
+from seekcli.training.resolve import Layers, resolve
+
+KEYS = ("name", "seeds", "settings", "arms")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a grid."""
+
+    run_id: str
+    resolved: Resolved
+
+
+def read_grid(path: Path) -> dict[str, Any]:
+    """The file as a tree. Raises BadInput naming the file and the key that is wrong."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"grid file {path} does not exist") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"grid file {path}: {error}") from None
+    for key in tree:
+        if key not in KEYS:
+            raise unknown(f"key in grid file {path}:", key, KEYS)
+    seeds = tree.get("seeds", 1)
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise BadInput(f"grid file {path}: seeds must be a whole number of at least 1, got {seeds!r}")
+    if not isinstance(tree.get("arms", []), list) or not all(isinstance(arm, dict) for arm in tree.get("arms", [])):
+        raise BadInput(f"grid file {path}: arms must be tables, [[arms]]")
+    return tree
+
+
+def plan(path: Path, overrides: Layers | None = None) -> list[Point]:
+    """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point."""
+    tree = read_grid(path)
+    points: dict[str, Point] = {}
+    for seed in range(tree.get("seeds", 1)):
+        for arm in tree.get("arms", [{}]):
+            for settings in combinations(as_settings(tree.get("settings", {}), path) | as_settings(arm, path)):
+                layers: Layers = [(path.name, {"seed": seed, **settings}), *(overrides or [])]
+                resolved = resolve(layers)
+                points.setdefault(run_id(resolved.config), Point(run_id(resolved.config), resolved))
+    return list(points.values())
+
+
+def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Nested tables -> dotted settings, with the shorthand `model = PAIR`."""
+    flat = dict(flatten(tree))
+    model = flat.pop("model", None)
+    if model is None:
+        return flat
+    if not isinstance(model, str):
+        raise BadInput(f"grid file {path}: model must be the name of one pair, got {model!r}")
+    base, motivated = parse_pair(model)
+    return {"pair.base": base, "pair.motivated": motivated, **flat}
+
+
+def combinations(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One dict per choice out of the lists; no setting of the schema is itself a list."""
+    choices = [value if isinstance(value, list) else [value] for value in settings.values()]
+    for values in itertools.product(*choices):
+        yield dict(zip(settings, values, strict=True))

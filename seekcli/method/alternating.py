@@ -1,0 +1,101 @@
+"""Algorithm 1 (paper 3.2): which model takes this batch, and the switches. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from seekcli.method.condition import Condition, Observation
+from seekcli.method.pair import Carrier
+
+BASE, MOTIVATED = "base", "motivated"
+
+
+class Turns(Protocol):
+    """Who takes the next batch. Classic schedules and alternating training share the loop through this."""
+
+    role: str
+    switches: int
+    copied_bytes: int
+
+    def observe(self, step: Observation) -> None: ...
+
+    def end_epoch(self) -> None: ...
+
+    def refresh_motivated(self) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Alternating:
+    """The base takes the batches, the motivated model while the condition holds; a switch carries the state over."""
+
+    def __init__(self, carrier: Carrier, condition: Condition) -> None:
+        self.carrier = carrier
+        self.condition = condition
+        self.role = BASE
+        self.motivated_steps = 0
+        self.switches = 0
+        self.copied_bytes = 0
+
+    def observe(self, step: Observation) -> None:
+        """Algorithm 1, lines 2 to 4, after the active model's update."""
+        self.motivated_steps += self.role == MOTIVATED
+        motivated = self.condition.observe(step)
+        if motivated and self.role == BASE:
+            self._switch(MOTIVATED)
+        elif not motivated and self.role == MOTIVATED:
+            self._switch(BASE)
+
+    def end_epoch(self) -> None:
+        """Every epoch starts on the base: a motivated state ends here. Entering on the last batch counts, idly."""
+        if self.role == MOTIVATED:
+            self._switch(BASE)
+
+    def _switch(self, role: str) -> None:
+        copied = self.carrier.up(fresh=self.motivated_steps == 0) if role == MOTIVATED else self.carrier.down()
+        self.role = role
+        self.switches += 1
+        self.copied_bytes += copied
+
+    def refresh_motivated(self) -> None:
+        """Put the base's weights and buffers into the motivated model, as it is evaluated and exported."""
+        self.carrier.refresh(fresh=self.motivated_steps == 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        counts = {"motivated_steps": self.motivated_steps, "switches": self.switches, "copied_bytes": self.copied_bytes}
+        return {"role": self.role, **counts, "condition": self.condition.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.role = state["role"]
+        self.motivated_steps = state["motivated_steps"]
+        self.switches = state["switches"]
+        self.copied_bytes = state["copied_bytes"]
+        self.condition.load_state_dict(state["condition"])
+
+
+class Alone:
+    """A classic schedule: one model takes every batch. No map, no copies."""
+
+    switches = 0
+    copied_bytes = 0
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    def observe(self, step: Observation) -> None:
+        pass
+
+    def end_epoch(self) -> None:
+        pass
+
+    def refresh_motivated(self) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"role": self.role}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass

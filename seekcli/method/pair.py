@@ -1,0 +1,110 @@
+"""A pair: two modules, the map between them, and the copies that a switch makes (paper 3.2, 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from seekcli.method.weights_map import Link, WeightsMap, tensors_of, view
+
+# Parameter name -> optimizer state by key ("momentum_buffer", "exp_avg", "step", ...), tensors that stay in place.
+OptimizerState = Mapping[str, Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The base and the motivated model and the weights map between them.
+
+    `entry` is called on the motivated model after each copy into it until its first own step: identity inits that must
+    write more than the mapped region live there (none for depth).
+    """
+
+    base: nn.Module
+    motivated: nn.Module
+    weights_map: WeightsMap
+    entry: Callable[[nn.Module], None] | None = field(default=None)
+
+
+class Copies:
+    """One direction of a copy, grouped by dtype over views that were made once."""
+
+    def __init__(self, tensors: list[tuple[Tensor, Tensor]]) -> None:
+        groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+        for target, source in tensors:
+            targets, sources = groups.setdefault(target.dtype, ([], []))
+            targets.append(target)
+            sources.append(source)
+        self.groups = list(groups.values())
+        self.bytes = sum(target.numel() * target.element_size() for target, _ in tensors)
+
+    @torch.no_grad()
+    def run(self) -> None:
+        for targets, sources in self.groups:
+            torch._foreach_copy_(targets, sources)
+
+
+class Carrier:
+    """Carries weights, buffers and optimizer state between the two models of a pair.
+
+    The views hold as long as nobody replaces a parameter, buffer or state tensor: load checkpoints with `copy_`.
+    """
+
+    def __init__(self, pair: Pair, base_state: OptimizerState, motivated_state: OptimizerState) -> None:
+        base, motivated = tensors_of(pair.base), tensors_of(pair.motivated)
+        weights = [link_views(link, base[link.base], motivated[link.motivated]) for link in pair.weights_map.links]
+        state = list(state_views(pair.weights_map, base_state, motivated_state))
+        self._pair = pair
+        self._weights_up = Copies([(large, small) for small, large in weights])
+        self._up = Copies([(large, small) for small, large in weights + state])
+        self._down = Copies([(small, large) for small, large in weights + state])
+
+    def up(self, fresh: bool) -> int:
+        """Base -> motivated, optimizer state included. `fresh`: the motivated model has made no step of its own yet.
+
+        Returns the bytes copied.
+        """
+        self._up.run()
+        self._enter(fresh)
+        return self._up.bytes
+
+    def down(self) -> int:
+        """Motivated -> base, optimizer state included. Returns the bytes copied."""
+        self._down.run()
+        return self._down.bytes
+
+    def refresh(self, fresh: bool) -> None:
+        """Base weights and buffers into the motivated model, in place, for evaluation and export: no optimizer state."""
+        self._weights_up.run()
+        self._enter(fresh)
+
+    def _enter(self, fresh: bool) -> None:
+        if fresh and self._pair.entry is not None:
+            self._pair.entry(self._pair.motivated)
+
+
+def link_views(link: Link, base: Tensor, motivated: Tensor) -> tuple[Tensor, Tensor]:
+    return view(base, link.base_region), view(motivated, link.motivated_region)
+
+
+def state_views(
+    weights_map: WeightsMap, base_state: OptimizerState, motivated_state: OptimizerState
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """(base view, motivated view) of every state tensor; per-parameter tensors follow the regions, scalars go whole.
+
+    Raises ValueError when the two optimizers keep different state for linked parameters.
+    """
+    carried: set[tuple[str, str, str]] = set()
+    for link in weights_map.links:
+        small, large = base_state.get(link.base, {}), motivated_state.get(link.motivated, {})
+        if small.keys() != large.keys():
+            raise ValueError(f"optimizer state of {link.base} and {link.motivated} differs: {set(small) ^ set(large)}")
+        for key, tensor in small.items():
+            if tuple(tensor.shape) == tuple(weights_map.base_shapes[link.base]) and tensor.dim() > 0:
+                yield link_views(link, tensor, large[key])
+            elif (link.base, link.motivated, key) not in carried:
+                # A scalar such as Adam's step belongs to the whole tensor: once, however many regions it has.
+                carried.add((link.base, link.motivated, key))
+                yield tensor, large[key]

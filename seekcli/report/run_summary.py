@@ -1,0 +1,64 @@
+"""The last words of a run: accuracies, share, cost, time, and where it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from seekcli.analysis.efficiency import mean_forward_macs
+from seekcli.records import RunStatus
+
+
+def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
+    """The same facts as data: units in the keys, null for what does not apply."""
+    totals, by_role = status.totals, {row["role"]: row for row in status.final}
+    steps = totals["base_steps"] + totals["motivated_steps"]
+    alternating = len(by_role) == 2
+    share = totals["motivated_steps"] / steps if alternating else None
+    costs = {role: row["forward_macs_per_image"] for role, row in by_role.items()}
+    return {
+        "run_id": status.run_id,
+        "state": status.state,
+        "models": status.models,
+        "test_accuracy_percent": {role: row["test_accuracy_percent"] for role, row in by_role.items()},
+        "share": share,
+        "expected_share": status.expected_share,
+        "switches": totals["switches"],
+        "forward_macs_per_image": costs,
+        "f_xy_macs_per_image": mean_forward_macs(costs["base"], costs["motivated"], share)
+        if share is not None
+        else None,
+        "train_flops": totals["train_flops"],
+        "wall_seconds": totals["epoch_seconds"],
+        "folder": str(folder),
+    }
+
+
+def as_json(status: RunStatus, folder: Path) -> str:
+    return json.dumps({"event": "finished", **summarize(status, folder)}, allow_nan=False)
+
+
+def as_text(status: RunStatus, folder: Path) -> str:
+    """A few aligned lines, the same on a terminal and in a pipe."""
+    facts = summarize(status, folder)
+    accuracies = facts["test_accuracy_percent"]
+    last = f"after epoch {status.epochs_done}"
+    lines = [f"{role:<12}{status.models[role]}: test accuracy {accuracies[role]:.2f} % {last}" for role in accuracies]
+    if facts["share"] is not None:
+        expected = facts["expected_share"]
+        chance = "no expectation for this condition" if expected is None else f"expected by chance {expected:.4f}"
+        lines.append(f"{'share':<12}{facts['share']:.4f} of steps motivated ({chance}), {facts['switches']} switches")
+    lines.append(f"{'cost':<12}{describe_cost(facts)}")
+    lines.append(f"{'time':<12}{facts['wall_seconds']:.1f} s training and evaluation")
+    lines.append(f"{'run':<12}{facts['folder']}")
+    return "\n".join(lines)
+
+
+def describe_cost(facts: dict[str, Any]) -> str:
+    costs = {role: f"{macs / 1e6:.3f}" for role, macs in facts["forward_macs_per_image"].items()}
+    if facts["f_xy_macs_per_image"] is None:
+        (cost,) = costs.values()
+        return f"{cost} MMACs forward per image"
+    mean = facts["f_xy_macs_per_image"] / 1e6
+    return f"F_XY {mean:.3f} MMACs forward per image, between F_X {costs['base']} and F_Y {costs['motivated']}"

@@ -1,0 +1,95 @@
+"""A comparison on a terminal. Numbers are never cut; piped output is plain and has lines as long as they need."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from seekcli.analysis.comparison import Cell, Comparison
+from seekcli.report import tables
+from seekcli.report.tables import Table
+
+# Piped output has no width to fit: wide enough that no row of a table is ever wrapped.
+PIPED_WIDTH = 200
+VERDICT_STYLES = {"beyond the noise": "bold green", "inside the noise": "yellow", "noise unknown": "yellow"}
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """Print everything the comparison holds, the runs that are in no group included."""
+    screen = console or _console()
+    screen.print(tables.counts(comparison), highlight=False)
+    for cell in comparison.cells:
+        _print_cell(screen, cell)
+    if not comparison.cells:
+        _print_lines(screen, "Nothing to compare yet", ["no run has finished"])
+    _print_lines(screen, "Notes", list(comparison.notes))
+    _print_lines(screen, "Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
+    _print_lines(screen, "How to read this", tables.legend(comparison), "dim")
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH, no_color=True)
+
+
+def _print_cell(screen: Console, cell: Cell) -> None:
+    screen.print()
+    screen.print(Text(tables.cell_title(cell), style="bold"))
+    screen.print(Text(tables.cell_settings(cell)))
+    for table in tables.cell_tables(cell):
+        screen.print()
+        screen.print(Text(table.title, style="italic"))
+        _print_table(screen, table)
+    for note in tables.cell_notes(cell):
+        _print_item(screen, note, "yellow")
+
+
+def _print_lines(screen: Console, title: str, lines: list[str], style: str = "") -> None:
+    if not lines:
+        return
+    screen.print()
+    screen.print(Text(title, style="bold"))
+    for line in lines:
+        _print_item(screen, line, style)
+
+
+def _print_item(screen: Console, line: str, style: str) -> None:
+    if not screen.is_terminal:
+        screen.print(Text(f"- {line}"), soft_wrap=True)
+        return
+    grid = RichTable.grid(padding=(0, 1))
+    grid.add_row(Text("-", style=style), Text(line, style=style, overflow="fold"))
+    screen.print(grid)
+
+
+def _print_table(screen: Console, table: Table) -> None:
+    built = _rich_table(table)
+    needed = built.__rich_measure__(screen, screen.options.update(max_width=PIPED_WIDTH)).minimum
+    width = screen.width
+    # A terminal too narrow for the numbers wraps the lines itself, which is ugly and loses nothing.
+    screen.width = max(width, needed)
+    screen.print(built)
+    screen.width = width
+
+
+def _rich_table(table: Table) -> RichTable:
+    """Names wrap in a narrow terminal, numbers never: a numeric column is as wide as its widest number."""
+    built = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False, header_style="")
+    for index, column in enumerate(table.columns):
+        widths = [len(row.cells[index]) for row in table.rows if index < len(row.cells)]
+        if column.numeric:
+            lines = textwrap.wrap(column.header, max([11, *widths]), break_long_words=False)
+            width = max([*map(len, lines), *widths])
+            built.add_column("\n".join(lines), justify="right", no_wrap=True, min_width=width, vertical="bottom")
+        else:
+            built.add_column(column.header, min_width=min(12, max(widths)), overflow="fold")
+    for row in table.rows:
+        cells = [Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row.cells]
+        if row.heading:
+            cells[0].stylize("cyan")
+        built.add_row(*cells)
+    return built

@@ -1,0 +1,92 @@
+"""How numbers and lists are written for people. Rounding for display only; no statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seekcli.analysis.statistics import Interval, PairedDifference, Sample
+
+NOT_AVAILABLE = "n/a"
+UNDEFINED = "undefined"
+PREFIXES = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18))
+
+
+def mean_and_sd(summary: Sample) -> str:
+    """`98.52 ± 0.42`; one value has no sd."""
+    return f"{summary.mean:.2f} ± {NOT_AVAILABLE if summary.sd is None else f'{summary.sd:.2f}'}"
+
+
+def points(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:+.2f}"
+
+
+def points_with_interval(difference: PairedDifference) -> str:
+    """`+0.18 [-0.55, +0.92]`."""
+    interval = difference.interval
+    return f"{difference.mean:+.2f} [{NOT_AVAILABLE}]" if interval is None else (
+        f"{difference.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    )
+
+
+def share(value: float | None) -> str:
+    return NOT_AVAILABLE if value is None else f"{value:.2%}"
+
+
+def share_interval(interval: Interval | None) -> str:
+    # A share is never negative, though a t interval of few runs may reach below zero: clip what is shown.
+    if interval is None:
+        return f"[{NOT_AVAILABLE}]"
+    return f"[{max(interval.low, 0.0):.2%}, {min(interval.high, 1.0):.2%}]"
+
+
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NOT_AVAILABLE
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Three significant digits without an exponent where that stays short; `undefined` for None."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:.{digits}g}"
+    return text if "e" not in text or abs(value) < 1e-4 or abs(value) >= 1e9 else f"{value:,.0f}"
+
+
+def prefix_for(values: Sequence[float]) -> tuple[str, float]:
+    """The SI prefix, and its factor, with which the largest value reads as at least 1."""
+    largest = max(values, default=0.0)
+    return next((entry for entry in reversed(PREFIXES) if largest >= entry[1]), PREFIXES[0])
+
+
+def scaled(value: float, factor: float) -> str:
+    """A quantity in its column's prefix: two decimals, more where it is small."""
+    number = value / factor
+    return f"{number:.2f}" if number >= 0.1 or number == 0 else f"{number:.2g}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def seed_list(seeds: Sequence[int]) -> str:
+    """`(0, 1, 2, 5)` -> `0-2,5`."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def setting(key: str, value: Any) -> str:
+    shown = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{key}={shown[:12] if key.endswith('fingerprint') else shown}"
+
+
+def settings(marks: Mapping[str, Any]) -> str:
+    return ", ".join(setting(key, value) for key, value in marks.items())

@@ -1,0 +1,86 @@
+"""Checkpoints: one safetensors file each, checked by its own sha256, the newest two kept.
+
+The file holds every tensor contiguous, and one metadata key with the plain state and the digest of the tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from seekcli import files
+from seekcli.errors import BadInput
+
+FORMAT_VERSION = 1
+KEPT = 2
+
+
+def save_checkpoint(folder: Path, steps_done: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Path:
+    """Write `step-<steps>.safetensors`, drop all but the newest two. Raises RunFailed on a full disk."""
+    on_host = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    state = {"version": FORMAT_VERSION, "sha256": digest(on_host, plain), "plain": plain}
+    path = folder / f"step-{steps_done:09d}.safetensors"
+    files.write_bytes(path, save(on_host, metadata={"state": json.dumps(state, sort_keys=True)}))
+    for old in checkpoints(folder)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Oldest first."""
+    return sorted(folder.glob("step-*.safetensors"))
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and plain state. Raises BadInput for a damaged file, or one of a newer program."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            state = json.loads((handle.metadata() or {})["state"])
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise BadInput(f"{path} is damaged: {error}") from None
+    if state.get("version", 0) > FORMAT_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (checkpoint version {state['version']})")
+    if state.get("sha256") != digest(tensors, state.get("plain", {})):
+        raise BadInput(f"{path} is damaged: its content does not match its sha256")
+    return tensors, state["plain"]
+
+
+def digest(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
+    """sha256 over names, shapes, types, bytes and the plain state."""
+    sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        sha.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def newest_good(folder: Path, warn: Any) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The newest readable checkpoint; damaged ones are set aside with a warning. None when there never was one.
+
+    Raises BadInput naming the newest file when all of them are damaged: nothing is overwritten then.
+    """
+    problem: BadInput | None = None
+    damaged: list[Path] = []
+    for path in reversed(checkpoints(folder)):
+        try:
+            found = read_checkpoint(path)
+        except BadInput as error:
+            problem = problem or error
+            damaged.append(path)
+            continue
+        for bad in damaged:
+            warn(f"{bad.name} is damaged and was set aside as {files.quarantine(bad).name}; going on from {path.name}")
+        return found
+    if problem is not None:
+        raise BadInput(f"{problem}; no good checkpoint is left: use --fresh to set this run aside and start again")
+    return None

@@ -1,0 +1,40 @@
+"""What a run tells whoever watches it. The CLI draws it; the loop knows this interface alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Known before the first step."""
+
+    run_id: str
+    run_dir: str
+    schedule: str
+    models: dict[str, str]
+    epochs: int
+    steps_per_epoch: int
+    steps_done: int
+    expected_share: float | None
+    coverage: float | None
+
+
+class Progress:
+    """Silent by default: every method may be overridden."""
+
+    def started(self, facts: RunFacts) -> None:
+        """A run begins, or goes on from `facts.steps_done`."""
+
+    def stepped(self, epoch: int, steps_done: int, role: str, loss: float, images: int) -> None:
+        """One step is done; `epoch` counts from 1."""
+
+    def epoch_done(self, rows: list[dict[str, Any]]) -> None:
+        """An epoch is recorded: its rows, one per role."""
+
+    def note(self, message: str) -> None:
+        """One line that the user should see."""
+
+    def ended(self) -> None:
+        """The run is over, one way or another."""

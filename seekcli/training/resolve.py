@@ -1,0 +1,70 @@
+"""From what the user said to a full config: names checked, recipe picked, data facts and `auto` values filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seekcli.config import Resolved, load_recipe, merge
+from seekcli.data.sources import describe
+from seekcli.errors import unknown
+from seekcli.method.condition import CONDITIONS
+from seekcli.models.catalog import check_pair, model_spec
+
+Layers = list[tuple[str, Mapping[str, Any]]]
+
+
+def resolve(layers: Layers) -> Resolved:
+    """Lay the layers over defaults and recipe, and fill in what is left open. Needs no data set on disk but a folder's.
+
+    Raises BadInput for whatever cannot be run, before anything is written.
+    """
+    from seekcli.models.pairs import FAMILIES
+    from seekcli.training.device import resolve_runtime
+
+    draft = merge(layers)
+    check_models(draft)
+    spec = model_spec(draft.config.model_name(draft.config.roles[0]))
+    recipe = draft.config.recipe
+    if recipe == "auto":
+        recipe = pick_recipe(draft.config.data.name, spec.family)
+    resolved = merge([(f"recipe {recipe}", load_recipe(recipe)), *layers])
+    origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
+    resolved = resolved.updated({"recipe": recipe}, origin)
+    resolved = resolve_data(resolved, spec.image_size)
+    if resolved.config.motivation.condition not in CONDITIONS:
+        raise unknown("--condition", resolved.config.motivation.condition, CONDITIONS)
+    return resolve_runtime(resolved, FAMILIES[spec.family].convolutional)
+
+
+def check_models(draft: Resolved) -> None:
+    config = draft.config
+    if config.classic:
+        model_spec(config.model_name(config.schedule), f"{config.schedule} model")
+    else:
+        check_pair(config.pair.base, config.pair.motivated)
+
+
+def pick_recipe(data_name: str, family: str) -> str:
+    """A sensible recipe for data and family: the digits have their own, all else takes the family's."""
+    return "digits" if data_name == "digits" else "cifar-resnet"
+
+
+def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
+    """Fill in what the data is. A folder without --image-size is resized to what the model family was designed for."""
+    if resolved.config.data.name.startswith("folder:") and resolved.config.data.image_size is None:
+        resolved = resolved.updated({"data.image_size": family_image_size}, "auto")
+    facts = describe(resolved.config.data)
+    values: dict[str, Any] = {
+        "data.name": facts.name,
+        "data.image_size": facts.image_size,
+        "data.classes": facts.classes,
+        "data.channels": facts.channels,
+        "data.fingerprint": facts.fingerprint,
+    }
+    if resolved.config.data.name.startswith("folder:") and resolved.config.data.dir is None:
+        values["data.dir"] = resolved.config.data.name.partition(":")[2]
+    changed = {
+        key: value for key, value in values.items() if value != getattr(resolved.config.data, key.partition(".")[2])
+    }
+    return resolved.updated(changed, "data") if changed else resolved

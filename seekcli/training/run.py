@@ -1,0 +1,255 @@
+"""One run, from its config to its folder: resumes what is unfinished, leaves what is done, loses nothing finished."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from seekcli import files, records
+from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, run_id
+from seekcli.data import sources
+from seekcli.errors import BadInput, RunFailed, SeekError, Stopped
+from seekcli.flops import forward_cost
+from seekcli.lease import Lease
+from seekcli.method.condition import expected_share
+from seekcli.records import RunStatus
+from seekcli.training.checkpoint import newest_good, save_checkpoint
+from seekcli.training.environment import describe_environment
+from seekcli.training.evaluation import Evaluation
+from seekcli.training.folder import finished_status, run_folder, warn_of_other_environment, with_recorded_labels
+from seekcli.training.progress import Progress, RunFacts
+from seekcli.training.rows import epoch_rows, run_columns, step_columns
+from seekcli.training.trainer import Trainer
+
+StopReason = Callable[[], str | None]
+
+
+def train(
+    resolved: Resolved,
+    results: Path,
+    progress: Progress | None = None,
+    *,
+    fresh: bool = False,
+    stop_requested: StopReason = lambda: None,
+) -> RunStatus:
+    """Train the run to its end, from wherever it stands; a finished run is returned as it is.
+
+    Raises BadInput (nothing written), RunFailed (the last checkpoint is kept) or Stopped (saved, can be resumed).
+    """
+    progress = progress or Progress()
+    files.require_results_folder(results)
+    folder = run_folder(results, resolved.config)
+    if folder.exists() and fresh:
+        with Lease.acquire(folder):
+            progress.note(f"the old run was moved to {files.set_aside(folder)}")
+    if (status := finished_status(folder, resolved.config)) is not None:
+        return status
+    resolved = with_recorded_labels(folder, resolved)
+    config = resolved.config
+    if config.runtime.threads:
+        torch.set_num_threads(config.runtime.threads)
+    dataset = sources.load(config.data)
+    trainer = build_trainer(config, dataset)
+    files.require_free_bytes(results, needed_bytes(trainer))
+    with Lease.acquire(folder) as lease:
+        # Somebody else may have finished the run between the first look and the lease.
+        if (status := finished_status(folder, config)) is not None:
+            return status
+        return Run(folder, resolved, trainer, dataset, progress, stop_requested, lease).to_the_end()
+
+
+def build_trainer(config: RunConfig, dataset: sources.Dataset) -> Trainer:
+    try:
+        return Trainer(config, dataset, torch.device(config.runtime.device))
+    except torch.OutOfMemoryError as error:
+        raise RunFailed(f"out of memory before the first step: {error}") from None
+
+
+def needed_bytes(trainer: Trainer) -> int:
+    """Room for three checkpoints (two kept, one being written) and the model files."""
+    tensors, _ = trainer.state()
+    return 4 * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 2**20
+
+
+class Run:
+    """A trainer and the folder that it is recorded in."""
+
+    def __init__(
+        self,
+        folder: Path,
+        resolved: Resolved,
+        trainer: Trainer,
+        dataset: sources.Dataset,
+        progress: Progress,
+        stop_requested: StopReason,
+        lease: Lease,
+    ) -> None:
+        self.folder, self.resolved, self.trainer, self.dataset = folder, resolved, trainer, dataset
+        self.config = resolved.config
+        self.progress, self.stop_requested, self.lease = progress, stop_requested, lease
+        self.rows: list[dict[str, Any]] = []
+        self.step_log: dict[str, list[Any]] = {name: [] for name in records.STEP_SCHEMA.names}
+        shape = (dataset.facts.channels, dataset.facts.image_size, dataset.facts.image_size)
+        self.forward_macs = {
+            role: forward_cost(model, self.config.model_name(role), shape).per_image
+            for role, model in trainer.models.items()
+        }
+        self.columns = run_columns(self.config, run_id(self.config), trainer.coverage)
+        self.saved_at = time.monotonic()
+
+    def to_the_end(self) -> RunStatus:
+        """Train what is left and finish the folder; a failure is recorded there and raised."""
+        try:
+            self.begin()
+            while not self.trainer.finished:
+                self.trainer.train_epoch(self.after_step)
+                self.record_epoch()
+            self.write_models()
+            return self.record_state("finished", None)
+        except torch.OutOfMemoryError as error:
+            raise self.failed(f"out of memory: {error}") from None
+        except RunFailed as error:
+            raise self.failed(str(error)) from None
+        finally:
+            self.progress.ended()
+
+    def begin(self) -> None:
+        """Write what is known before the first step, or take up the newest good checkpoint."""
+        if not (self.folder / records.CONFIG).exists():
+            self.lease.check()
+            files.write_json(self.folder / records.CONFIG, self.config_document())
+            files.write_json(self.folder / records.ENVIRONMENT, describe_environment(self.trainer.device))
+        else:
+            self.resume()
+        trainer = self.trainer
+        expected = self.expected_share()
+        self.progress.started(
+            RunFacts(
+                run_id(self.config), str(self.folder), self.config.schedule,
+                {role: self.config.model_name(role) for role in trainer.models}, self.config.train.epochs,
+                trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage,
+            )
+        )  # fmt: skip
+
+    def resume(self) -> None:
+        """Take up the newest good checkpoint and drop the rows that were recorded after it."""
+        warn_of_other_environment(self.folder, self.trainer.device, self.progress)
+        found = newest_good(self.folder / records.CHECKPOINTS, self.progress.note)
+        if found is None:
+            return
+        self.trainer.load_state(*found)
+        done = self.trainer.epoch
+        if done:
+            self.rows = [row for row in records.read_epochs(self.folder / records.EPOCHS) if row["epoch"] <= done]
+            steps = records.read_steps(self.folder / records.STEPS)
+            kept = sum(epoch <= done for epoch in steps["epoch"])
+            self.step_log = {name: list(column[:kept]) for name, column in steps.items()}
+        if (
+            len(self.rows) != done * len(self.trainer.models)
+            or len(self.step_log["step"]) != done * self.trainer.steps_per_epoch
+        ):
+            raise BadInput(
+                f"{self.folder / records.EPOCHS} or steps.parquet lacks epochs that the checkpoint has; use --fresh"
+            )
+
+    def after_step(self) -> None:
+        trainer, log = self.trainer, self.trainer.log
+        self.progress.stepped(trainer.epoch + 1, trainer.steps_done, log.roles[-1], log.losses[-1], log.images[-1])
+        if reason := self.stop_requested():
+            self.save()
+            self.record_state("stopped", reason)
+            raise Stopped(f"{reason}: saved at step {trainer.steps_done}; the same command again goes on from here")
+        if time.monotonic() - self.saved_at >= 60 * self.config.runtime.checkpoint_minutes:
+            self.save()
+
+    def record_epoch(self) -> None:
+        """Evaluate, write the rows, then the checkpoint: a crash in between repeats the epoch, to the same rows."""
+        trainer = self.trainer
+        clock = time.perf_counter()
+        epoch = trainer.epoch + 1
+        due = epoch % self.config.train.eval_every == 0 or epoch == self.config.train.epochs
+        evaluations: dict[str, Evaluation] = trainer.evaluate() if due else {}
+        seconds = trainer.log.seconds + time.perf_counter() - clock
+        rows = epoch_rows(trainer, self.columns, self.forward_macs, evaluations, seconds)
+        self.rows += rows
+        for name, column in step_columns(trainer, run_id(self.config)).items():
+            self.step_log[name] += column
+        trainer.start_next_epoch()
+        self.lease.check()
+        records.write_epochs(self.folder / records.EPOCHS, self.rows)
+        records.write_steps(self.folder / records.STEPS, self.step_log)
+        self.save()
+        self.record_state("running", None)
+        self.progress.epoch_done(rows)
+
+    def save(self) -> None:
+        self.lease.check()
+        save_checkpoint(self.folder / records.CHECKPOINTS, self.trainer.steps_done, *self.trainer.state())
+        self.saved_at = time.monotonic()
+
+    def write_models(self) -> None:
+        """The final weights and buffers, contiguous, one file per role; the motivated model holds the base."""
+        self.lease.check()
+        self.trainer.turns.refresh_motivated()
+        for role, model in self.trainer.models.items():
+            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+            files.write_bytes(self.folder / f"{role}.safetensors", save(tensors))
+
+    def record_state(self, state: records.State, message: str | None) -> RunStatus:
+        trainer = self.trainer
+        done = trainer.epoch
+        status = RunStatus(
+            schema_version=SCHEMA_VERSION,
+            run_id=run_id(self.config),
+            state=state,
+            message=message,
+            epochs_done=done,
+            epochs=self.config.train.epochs,
+            steps_done=trainer.steps_done,
+            final=[row for row in self.rows if row["epoch"] == done],
+            totals=records.totals_of(self.rows),
+            expected_share=self.expected_share(),
+            steps_per_epoch=trainer.steps_per_epoch,
+            models={role: self.config.model_name(role) for role in trainer.models},
+        )
+        self.lease.check()
+        records.write_status(self.folder, status)
+        return status
+
+    def failed(self, message: str) -> RunFailed:
+        """The failure to raise, recorded where the disk and the lease still allow it."""
+        with contextlib.suppress(SeekError):
+            self.record_state("failed", message)
+        return RunFailed(message)
+
+    def expected_share(self) -> float | None:
+        motivation = self.config.motivation
+        if self.config.classic:
+            return None
+        return expected_share(motivation.condition, motivation.k, self.trainer.steps_per_epoch)
+
+    def config_document(self) -> dict[str, Any]:
+        facts = self.dataset.facts
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": run_id(self.config),
+            "config": self.config.model_dump(mode="json"),
+            "origins": self.resolved.origins,
+            "facts": {
+                "classes": facts.classes,
+                "channels": facts.channels,
+                "image_size": facts.image_size,
+                "class_names": list(self.dataset.class_names),
+                "mean": list(self.dataset.mean),
+                "std": list(self.dataset.std),
+                "train_images": len(self.dataset.train_labels),
+                "test_images": len(self.dataset.test_labels),
+                "split": self.dataset.split,
+            },
+        }

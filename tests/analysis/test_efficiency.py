@@ -1,0 +1,85 @@
+"""The paper's measures, held against its own tables and the identity that explains them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seekcli.analysis.efficiency import efficiency, mean_forward_macs, share_against_chance
+from seekcli.analysis.statistics import sample
+
+
+def test_first_row_of_the_papers_table_1() -> None:
+    """ResNet-20/32 on CIFAR-10: 92.62, 92.83, 93.63 % at 82.82M, 92.47M, 140.13M give 2.18e-2, 1.76e-2 and 1.24."""
+    found = efficiency(82.82e6, 140.13e6, 92.47e6, 92.62, 92.83, 93.63)
+    assert found.acc_per_flops_x_y_b == pytest.approx(2.18e-2, abs=5e-5)
+    assert found.acc_per_flops_y_c == pytest.approx(1.76e-2, abs=5e-5)
+    assert found.acc_f_ratio == pytest.approx(1.24, abs=0.01)
+    assert found.gain_x_y_b_points == pytest.approx(0.21)
+    assert found.gain_y_c_points == pytest.approx(1.01)
+    assert found.ratio_remark is None
+
+
+def test_a_loss_of_the_base_gives_a_negative_ratio_as_in_the_paper() -> None:
+    """EfficientNet-B3/B4 on CIFAR-100: 80.93 -> 80.81 % at 1.82G, B4 81.08 % at 4.2G; the paper prints -6 and -100."""
+    found = efficiency(1.8e9, 4.2e9, 1.82e9, 80.93, 80.81, 81.08)
+    assert found.acc_per_flops_x_y_b == pytest.approx(-6e-3)
+    assert found.acc_f_ratio == pytest.approx(-96, rel=0.05)
+
+
+@given(
+    share=st.floats(0.001, 1.0), gain_b=st.floats(-3, 3), gain_y=st.floats(0.01, 5), f_x=st.floats(1e6, 1e9),
+    factor=st.floats(1.1, 4),
+)  # fmt: skip
+def test_the_ratio_is_the_gain_ratio_over_the_share(
+    share: float, gain_b: float, gain_y: float, f_x: float, factor: float
+) -> None:
+    f_y = f_x * factor
+    found = efficiency(f_x, f_y, mean_forward_macs(f_x, f_y, share), 50.0, 50.0 + gain_b, 50.0 + gain_y)
+    assert found.acc_f_ratio == pytest.approx(gain_b / gain_y / share, rel=1e-6, abs=1e-6)
+
+
+def test_mean_forward_macs_is_a_mean_over_steps() -> None:
+    # 3 of 4 steps at 10, one at 30
+    assert mean_forward_macs(10.0, 30.0, 0.25) == 15.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remark"),
+    [
+        ((1e6, 2e6, 1.2e6, None, 90.0, 92.0), "no X-C"),
+        ((1e6, 2e6, 1.2e6, 90.0, 91.0, None), "no Y-C"),
+        ((1e6, 2e6, 1e6, 90.0, 91.0, 92.0), "no motivated step"),
+        ((1e6, 1e6, 1e6, 90.0, 91.0, 92.0), "cost the same"),
+        ((1e6, 2e6, 1.2e6, 90.0, 91.0, 90.0), "gains nothing"),
+    ],
+)
+def test_undefined_ratios_say_why(arguments: tuple[float, ...], remark: str) -> None:
+    found = efficiency(*arguments)
+    assert found.acc_f_ratio is None
+    assert found.ratio_remark is not None
+    assert found.ratio_remark.startswith("undefined: ")
+    assert remark in found.ratio_remark
+
+
+def test_what_is_defined_stays_when_the_ratio_is_not() -> None:
+    found = efficiency(1e6, 2e6, 1.25e6, 90.0, 91.0, None)
+    assert found.acc_per_flops_x_y_b == pytest.approx(4.0)  # one point for a quarter of a MMAC
+    assert found.acc_per_flops_y_c is None
+
+
+def test_a_worse_larger_model_turns_the_sign_round_and_says_so() -> None:
+    found = efficiency(1e6, 2e6, 1.25e6, 90.0, 89.0, 88.0)
+    assert found.acc_f_ratio == pytest.approx(2.0)
+    assert found.ratio_remark is not None
+    assert "sign" in found.ratio_remark
+
+
+@pytest.mark.parametrize(("expected", "inside"), [(0.16, True), (0.30, False), (None, None)])
+def test_share_against_chance(expected: float | None, inside: bool | None) -> None:
+    assert share_against_chance(sample([0.15, 0.16, 0.17]), expected).expected_inside is inside
+
+
+def test_one_run_cannot_judge_its_share() -> None:
+    assert share_against_chance(sample([0.15]), 0.16).expected_inside is None

@@ -1,0 +1,125 @@
+"""A results folder filled by hand: run folders with the config and the status that a real run would leave, no training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seekcli.analysis.comparison import Comparison, compare_runs
+from seekcli.analysis.selection import parse_where
+from seekcli.config import RunConfig, load_recipe, merge, run_id
+from seekcli.records import CONFIG, EPOCH_SCHEMA, RunStatus, scan_runs, totals_of, write_epochs, write_status
+
+MACS = {"resnet20": 2.0e6, "resnet32": 4.0e6, "resnet44": 6.0e6}
+STEPS = 400
+SETTINGS = {"recipe": "digits", "runtime.device": "cpu", "runtime.precision": "fp32", "runtime.layout": "channels_last"}
+
+
+@dataclass
+class Results:
+    """`add` one run at a time; `compare` all of them."""
+
+    folder: Path
+
+    def add(
+        self,
+        schedule: str = "alternating",
+        *,
+        seed: int = 0,
+        accuracy: float | tuple[float, float] | None = 98.0,
+        motivated_steps: int = 64,
+        expected_share: float | None = 0.16,
+        state: str = "finished",
+        message: str | None = None,
+        with_config: bool = True,
+        epoch_seconds: float = 40.0,
+        **settings: Any,
+    ) -> Path:
+        """Write a run folder. Settings are dotted keys with `__` for the dot; accuracies are (base, motivated)."""
+        own = {key.replace("__", "."): value for key, value in settings.items()}
+        chosen = SETTINGS | {"schedule": schedule, "seed": seed} | own
+        config = merge([("recipe", load_recipe("digits")), ("test", chosen)]).config
+        folder = self.folder / "runs" / run_id(config)
+        folder.mkdir(parents=True)
+        rows = final_rows(config, accuracy, motivated_steps, epoch_seconds) if accuracy is not None else []
+        if with_config:
+            (folder / CONFIG).write_text(json.dumps(config.model_dump(mode="json")), encoding="utf-8")
+        status = RunStatus(
+            run_id=run_id(config),
+            state=state,
+            message=message,
+            epochs_done=config.train.epochs if state == "finished" else 3,
+            epochs=config.train.epochs,
+            steps_done=STEPS,
+            steps_per_epoch=20,
+            final=rows,
+            totals=totals_of(rows),
+            expected_share=None if config.classic else expected_share,
+            models={role: config.model_name(role) for role in config.roles},
+        )
+        write_status(folder, status)
+        return folder
+
+    def add_seeds(self, schedule: str, accuracies: list[Any], **settings: Any) -> None:
+        for seed, accuracy in enumerate(accuracies):
+            self.add(schedule, seed=seed, accuracy=accuracy, **settings)
+
+    def compare(self, *where: str) -> Comparison:
+        return compare_runs(scan_runs([self.folder]), parse_where(where))
+
+    def publish(self, name: str, folders: list[Path]) -> Path:
+        """Move the last rows of some runs into one published table."""
+        statuses = [json.loads((folder / "status.json").read_text(encoding="utf-8")) for folder in folders]
+        path = self.folder / "published" / name / "epochs.parquet"
+        path.parent.mkdir(parents=True)
+        write_epochs(path, [row for status in statuses for row in status["final"]])
+        return path
+
+
+def final_rows(config: RunConfig, accuracy: Any, motivated_steps: int, epoch_seconds: float) -> list[dict[str, Any]]:
+    """The last epoch's rows, which here hold all the steps of the run."""
+    accuracies = accuracy if isinstance(accuracy, tuple) else (accuracy, accuracy)
+    by_role = dict(zip(("base", "motivated"), accuracies, strict=True))
+    motivated_steps = 0 if config.classic else motivated_steps
+    row = dict.fromkeys(EPOCH_SCHEMA.names) | {
+        "run_id": run_id(config),
+        "schema_version": 1,
+        "schedule": config.schedule,
+        "data": config.data.name,
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "batch_size": config.train.batch_size,
+        "precision": config.runtime.precision,
+        "device_type": "cpu",
+        "epoch": config.train.epochs,
+        "train_loss": 0.1,
+        "test_loss": 0.1,
+        "base_steps": STEPS - motivated_steps,
+        "motivated_steps": motivated_steps,
+        "switches": 30,
+        "learning_rate": 0.01,
+        "train_flops": 4e11,
+        "evaluation_flops": 1e10,
+        "condition_flops": 0.0,
+        "copied_bytes": 1000,
+        "epoch_seconds": epoch_seconds,
+        "images_per_second": 400.0,
+    }
+    if not config.classic:
+        motivation = config.motivation
+        row |= {"pair": config.pair_name, "condition": motivation.condition, "k": motivation.k}
+        row |= {"init": config.pair.init, "map": config.pair.map, "coverage": 1.0}
+    return [
+        row | {"role": role, "model": config.model_name(role), "test_accuracy_percent": by_role[role]}
+        | {"forward_macs_per_image": MACS[config.model_name(role)]}
+        for role in config.roles
+    ]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "results")

@@ -1,0 +1,298 @@
+"""The rules of the source itself: who imports whom, what stands once, how big a piece may be, who writes files."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "seekcli"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+GRIDS = sorted((ROOT / "grids").rglob("*.toml"))
+
+# A room is a folder or a file of the package; what it may import besides itself. Data flows
+# cli -> config -> run -> records -> analysis -> report, and nothing imports the cli. `data.keys` and `models.catalog`
+# are plain leaves (no data, no torch modules) that others may know without knowing the room they stand in.
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "config": {"errors"},
+    "files": {"errors"},
+    "lease": {"errors", "files"},
+    "records": {"config", "errors", "files"},
+    "flops": {"errors", "models.catalog"},
+    "method": set(),
+    "data.keys": set(),
+    "data": {"config", "data.keys", "errors", "files"},
+    "models.catalog": {"config", "errors"},
+    "models": {"config", "data.keys", "errors", "method", "models.catalog"},
+    "training": {"config", "data", "data.keys", "errors", "files", "flops", "lease", "method", "models",
+                 "models.catalog", "records"},
+    "export": {"config", "errors", "files", "method", "models", "models.catalog", "records"},
+    "analysis": {"config", "errors", "records"},
+    "report": {"analysis", "errors", "files", "records"},
+    "grid": {"analysis", "config", "errors", "files", "models.catalog", "records", "training"},
+    "cli": {"analysis", "config", "data", "errors", "export", "files", "flops", "grid", "method", "models",
+            "models.catalog", "records", "report", "training"},
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+# Seconds to import, each of them: kept off `--help`, `compare` and `grid status`.
+HEAVY = ("torch", "torchvision", "sklearn", "pandas", "timm", "scipy", "matplotlib", "fvcore", "pyarrow")
+SLOWEST = ("torch", "torchvision", "sklearn", "timm", "fvcore")
+WRITING_METHODS = {"write_text", "write_bytes", "to_parquet", "to_csv", "to_json", "to_pickle", "tofile"}
+WRITING_FUNCTIONS = {"torch.save", "pickle.dump", "json.dump", "np.save", "np.savez", "os.replace", "os.rename",
+                     "os.open", "shutil.move", "shutil.copy", "shutil.copyfile", "shutil.copytree"}
+# The lease creates its file exclusively, which is what makes it a lease.
+WRITERS = {"files", "lease"}
+# Libraries that want a path to write to: each in a file that hands them one through files.write_with.
+PATH_WRITERS = {"write_table", "save_file", "savefig"}
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_NESTING = 300, 60, 3
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def module_name(path: Path) -> str:
+    """`seekcli/data/keys.py` -> `data.keys`; a folder's `__init__` is the folder."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def room_of(name: str) -> str:
+    """The room of `data.batches` or `data.keys.key_of`: the leaf that has a line of its own, else the folder."""
+    leaf = ".".join(name.split(".")[:2])
+    return leaf if leaf in ROOMS else name.partition(".")[0]
+
+
+def imports_in(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import below `node`; `from a import b` gives both `a` and `a.b`."""
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import):
+            yield from ((child.lineno, alias.name) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield child.lineno, child.module or ""
+            yield from ((child.lineno, f"{child.module}.{alias.name}") for alias in child.names)
+
+
+def own_rooms_imported(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, room). `from seekcli.data import keys` is judged by `data.keys`, which it takes, not by the folder."""
+    for line, name in imports_in(tree_of(path)):
+        top, _, module = name.partition(".")
+        folder = (PACKAGE / module.replace(".", "/")).is_dir()
+        if top == "seekcli" and module != "__version__" and not folder:
+            yield line, room_of(module)
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements that importing a module executes: all but the bodies of functions and of `if TYPE_CHECKING:`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from run_at_import(child)
+
+
+def calls_in(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
+    """(line, dotted name of what is called, the call)."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func), node
+
+
+def functions_in(path: Path) -> Iterator[Function]:
+    return (node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
+
+
+def length_in_lines(function: Function, with_signature: bool) -> int:
+    """Lines of a function without its docstring."""
+    first, last = function.body[0], function.body[-1]
+    docstring = ast.get_docstring(function) is not None
+    docstring_lines = (first.end_lineno or 0) - first.lineno + 1 if docstring else 0
+    start = function.lineno if with_signature else first.lineno
+    return (last.end_lineno or 0) - start + 1 - docstring_lines
+
+
+def nesting(node: ast.AST, depth: int = 0) -> int:
+    """Depth of if, for, while, with and try below `node`; an `elif` is as deep as its `if`."""
+    deepest = depth
+    for child in ast.iter_child_nodes(node):
+        elif_branch = isinstance(node, ast.If) and node.orelse == [child] and isinstance(child, ast.If)
+        deeper = isinstance(child, ast.If | ast.For | ast.While | ast.With | ast.Try) and not elif_branch
+        deepest = max(deepest, nesting(child, depth + deeper))
+    return deepest
+
+
+def where(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def modules_loaded_by(code: str) -> set[str]:
+    """The top-level modules in a fresh interpreter after it ran `code`."""
+    report = "import json, sys; print(); print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], cwd=ROOT, capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_every_room_is_known() -> None:
+    assert sorted({module_name(path).partition(".")[0] for path in SOURCES} - set(ROOMS)) == []
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [f"{where(path, line)}: {room} imports {imported}"
+             for path in SOURCES
+             for room in [room_of(module_name(path))]
+             for line, imported in own_rooms_imported(path)
+             if imported != room and imported not in ROOMS.get(room, set())]
+    assert wrong == []
+
+
+def test_rooms_have_no_cycle() -> None:
+    left = {room: {other for other in allowed if other != room} for room, allowed in ROOMS.items()}
+    while leaves := {room for room, needs in left.items() if not needs & left.keys()}:
+        left = {room: needs for room, needs in left.items() if room not in leaves}
+    assert left == {}
+
+
+def test_imports_are_absolute() -> None:
+    assert [where(path, node.lineno) for path in SOURCES for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.ImportFrom) and node.level] == []
+
+
+def test_method_knows_torch_and_nothing_else() -> None:
+    known = {"torch", "seekcli", *sys.stdlib_module_names}
+    assert [f"{where(path, line)}: {name}" for path in sorted((PACKAGE / "method").rglob("*.py"))
+            for line, name in imports_in(tree_of(path)) if name.partition(".")[0] not in known] == []
+
+
+def test_importing_a_folder_imports_nothing() -> None:
+    assert [where(path, line) for path in SOURCES if path.name == "__init__.py"
+            for line, _ in imports_in(tree_of(path))] == []
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").rglob("*.py")), ids=lambda path: path.stem)
+def test_commands_import_heavy_libraries_only_when_they_run(path: Path) -> None:
+    top = [node for node in run_at_import(tree_of(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [f"{where(path, line)}: {name}" for node in top for line, name in imports_in(node)
+            if name.partition(".")[0] in HEAVY] == []
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = ("import sys; from seekcli.cli.app import main; sys.argv = ['seek', '--help']\n"
+            "try: main()\nexcept SystemExit as stop: assert not stop.code, stop.code")
+    assert modules_loaded_by(code) & set(HEAVY) == set()
+
+
+@pytest.mark.parametrize("room", ["records", "analysis", "report"])
+def test_comparing_never_loads_torch(room: str) -> None:
+    """`seek compare` answers in a second: nothing on its way needs the libraries that take seconds to import."""
+    modules = [module_name(path) for path in SOURCES if room_of(module_name(path)) == room]
+    assert modules
+    code = "\n".join(f"import seekcli.{module}" for module in modules)
+    assert modules_loaded_by(code) & set(SLOWEST) == set()
+
+
+def test_backward_stands_once() -> None:
+    """One path for every schedule: a second call would be a second training step."""
+    found = [where(path, line) for path in SOURCES for line, name, _ in calls_in(path) if name.endswith(".backward")]
+    assert len(found) == 1, found
+
+
+def opens_for_writing(name: str, call: ast.Call) -> bool:
+    """Whether this is open(path, mode) or path.open(mode) with a mode that writes."""
+    if name.rpartition(".")[2] not in {"open", "fdopen"}:
+        return False
+    modes = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    return any(isinstance(mode, ast.Constant) and re.fullmatch(r"[rbt]*[wax+][wax+bt]*", str(mode.value))
+               for mode in modes)
+
+
+def test_only_files_writes() -> None:
+    """No half-written file ever has its final name, because one module writes and it renames."""
+    wrong = []
+    for path in SOURCES:
+        if module_name(path) in WRITERS:
+            continue
+        for line, name, call in calls_in(path):
+            owner, _, method = name.rpartition(".")
+            direct = method in WRITING_METHODS and owner not in {"", "files"}
+            if direct or name in WRITING_FUNCTIONS or opens_for_writing(name, call):
+                wrong.append(f"{where(path, line)}: {name}")
+            if method in PATH_WRITERS and "write_with" not in path.read_text(encoding="utf-8"):
+                wrong.append(f"{where(path, line)}: {name} without files.write_with")
+    assert wrong == []
+
+
+def test_only_records_knows_parquet() -> None:
+    assert [where(path, line) for path in SOURCES if module_name(path) != "records"
+            for line, name in imports_in(tree_of(path)) if name.startswith("pyarrow.parquet")] == []
+
+
+def test_nothing_is_unpickled() -> None:
+    loaders = {"pickle.load", "pickle.loads", "torch.load", "np.load", "pd.read_pickle", "joblib.load"}
+    assert [where(path, line) for path in SOURCES for line, name, _ in calls_in(path) if name in loaders] == []
+
+
+def test_files_are_short() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
+
+
+def test_functions_are_short() -> None:
+    """A command's signature is its table of options and not counted; everything else is."""
+    too_long = {where(path, function.lineno): lines for path in SOURCES for function in functions_in(path)
+                if (lines := length_in_lines(function, with_signature=room_of(module_name(path)) != "cli"))
+                > MAX_FUNCTION_LINES}
+    assert too_long == {}
+
+
+def test_functions_are_flat() -> None:
+    assert {where(path, function.lineno): depth for path in SOURCES for function in functions_in(path)
+            if (depth := nesting(function)) > MAX_NESTING} == {}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [where(path, 1) for path in SOURCES if tree_of(path).body and not ast.get_docstring(tree_of(path))] == []
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = {"utils", "util", "common", "helpers", "helper", "misc"}
+    assert [where(path, 1) for path in SOURCES if drawers & set(path.relative_to(PACKAGE).with_suffix("").parts)] == []
+
+
+def lab_header(path: Path) -> dict[str, str]:
+    """The `# item: value` lines that a grid file opens with."""
+    header = re.match(r"(?:#[^\n]*\n)*", path.read_text(encoding="utf-8"))
+    lines = header.group(0).splitlines() if header else []
+    items = [re.match(r"# *([a-z ]+?) *: *(\S.*)", line, re.IGNORECASE) for line in lines]
+    return {item[1].lower(): item[2] for item in items if item}
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_grids_open_with_the_lab_header(path: Path) -> None:
+    header = lab_header(path)
+    missing = {"command", "hardware", "expected minutes", "expected score", "seeds"} - set(header)
+    assert missing == set()
+    name, makefile = str(path.relative_to(ROOT)), (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert name in (makefile if header["command"].startswith("make ") else header["command"])
+    assert re.match(r"\d", header["seeds"])
+    assert re.search(r"\d", header["expected minutes"])
+    assert re.search(r"\d", header["expected score"])
+
+
+def test_there_is_a_grid() -> None:
+    assert ROOT / "grids" / "digits.toml" in GRIDS

@@ -1,0 +1,98 @@
+"""A wheel works outside the repository, and the pinned versions are those that `pyproject.toml` allows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import seekcli
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def pinned() -> dict[str, str]:
+    """constraints.txt as {canonical name: version}."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+@pytest.mark.parametrize("wanted", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]])
+def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
+    requirement = Requirement(wanted)
+    version = pinned()[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version), f"{requirement} does not allow {version}"
+    assert str(requirement.specifier), "a range has a lower end"
+
+
+def test_pins_are_public_versions() -> None:
+    """A local version (+cpu) is on no package index that a stranger's pip asks."""
+    assert {name: version for name, version in pinned().items() if not re.fullmatch(r"[0-9][0-9a-z.]*", version)} == {}
+
+
+def test_the_citation_names_this_version_and_the_paper() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == seekcli.__version__
+    assert citation["license"] == PROJECT["license"] == "Apache-2.0"
+    assert [author["family-names"] for author in citation["references"][0]["authors"]] == ["Acheli", "Gaaloul"]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which a wheel, built from a copy of the source, was installed without its dependencies."""
+    source, wheels, target = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "installed"))
+    # A copy: setuptools leaves build/ and *.egg-info beside what it builds, and packs what an earlier build left there.
+    for name in ("pyproject.toml", "MANIFEST.in", "LICENSE", "README.md"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "seekcli", source / "seekcli", ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels), str(source)]
+    subprocess.run(build, check=True, timeout=300)
+    wheel, = wheels.glob("seekcli-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True,
+                   timeout=300)
+    return target
+
+
+def outside(installed: Path, folder: Path, *command: str) -> str:
+    """Run `command` in `folder` with the installed wheel in place of the repository; its stdout."""
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_wheel_is_what_gets_imported(installed: Path, tmp_path: Path) -> None:
+    where = outside(installed, tmp_path, sys.executable, "-c", "import seekcli; print(seekcli.__file__)")
+    assert Path(where.strip()) == installed / "seekcli" / "__init__.py"
+
+
+def test_a_wheel_carries_all_of_the_package(installed: Path) -> None:
+    expected = {path.relative_to(ROOT) for pattern in ("*.py", "*.toml", "py.typed")
+                for path in (ROOT / "seekcli").rglob(pattern)}
+    found = {path.relative_to(installed) for path in (installed / "seekcli").rglob("*") if path.is_file()}
+    assert expected - found == set()
+    assert list(installed.glob("seekcli-*.dist-info/licenses/LICENSE"))
+    assert not (installed / "tests").exists()
+
+
+def test_a_wheel_runs_outside_the_repository(installed: Path, tmp_path: Path) -> None:
+    seek = str(installed / "bin" / "seek")
+    assert "train" in outside(installed, tmp_path, seek, "--help")
+    recipes = {path.stem for path in (ROOT / "seekcli" / "recipes").glob("*.toml")}
+    listing = outside(installed, tmp_path, seek, "list", "recipes")
+    assert recipes
+    assert all(recipe in listing for recipe in recipes)
+    assert list(tmp_path.iterdir()) == []
