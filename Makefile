@@ -2,7 +2,7 @@
 
 PYTHON_CHECK := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 # The first Python on PATH that runs, is new enough and can make a virtual environment (looked for by set-up only).
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if "$$name" -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then echo "$$name"; break; fi; done)
 PYTEST_FLAGS ?= -n 2
 VENV := .venv

@@ -31,7 +31,7 @@ class Section(BaseModel):
 class PairConfig(Section):
     base: str = Field("resnet20", description="the small model, trained all the time")
     motivated: str = Field("resnet32", description="the larger model that contains it")
-    init: Literal["identity", "paper"] = Field("identity", description="how the differential parts start")
+    init: Literal["auto", "identity", "paper", "timm"] = Field("auto", description="how the differential parts start")
     map: Literal["aligned", "leading"] = Field("aligned", description="how fused q/k/v weights are sliced")
 
 

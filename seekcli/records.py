@@ -6,6 +6,7 @@ Units are in the column names; FLOPs are 2 x MACs, shares and accuracies travel 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -50,8 +51,7 @@ EPOCH_SCHEMA = _schema("""
     test_accuracy_percent double?, base_steps int64, motivated_steps int64, switches int64, learning_rate double,
     forward_macs_per_image double, train_flops double, evaluation_flops double, condition_flops double,
     copied_bytes int64, epoch_seconds double, images_per_second double, peak_memory_bytes int64?""")
-# One row per step (one optimizer update): the active role and its loss. Epochs and steps count from 1, steps over the
-# whole run.
+# One row per step (one optimizer update) of the active role. Epochs and steps count from 1, steps over the whole run.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 EPOCH_KEY = ("run_id", "epoch", "role")
 STEP_KEY = ("run_id", "step")
@@ -250,6 +250,8 @@ def _write(path: Path, columns: Mapping[str, Sequence[Any]], schema: pa.Schema, 
 def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
     if pa.types.is_floating(field.type):  # FLOPs are counted as whole numbers, which arrow refuses above 2**53
         values = [float(value) if isinstance(value, int) else value for value in values]
+    elif any(isinstance(value, float) and value % 1 for value in values):  # and which it cuts off here, saying nothing
+        raise ValueError(f"column {field.name} holds a fraction")
     return pa.array(values, type=field.type, from_pandas=False)
 
 
@@ -258,11 +260,9 @@ def _problem_in(table: pa.Table, schema: pa.Schema, key: tuple[str, ...]) -> str
     for field, column in zip(schema, table.columns, strict=True):
         if column.null_count and not field.nullable:
             return f"column {field.name} holds a null"
-    seen = set()
-    for values in zip(*(table.column(name).to_pylist() for name in key), strict=True):
-        if values in seen:
+    for values, times in Counter(zip(*(table.column(name).to_pylist() for name in key), strict=True)).items():
+        if times > 1:
             return "twice: " + ", ".join(f"{name} {value}" for name, value in zip(key, values, strict=True))
-        seen.add(values)
     return None
 
 
@@ -282,8 +282,7 @@ def _read(path: Path, schema: pa.Schema, key: tuple[str, ...]) -> dict[str, list
         raise BadInput(f"{path} is damaged or no parquet file ({str(error).splitlines()[0]})") from error
     if problem := _problem_in(table, schema, key):
         raise BadInput(f"{path} is damaged ({problem})")
-    columns: dict[str, list[Any]] = table.to_pydict()
-    return columns
+    return table.to_pydict()
 
 
 def _require_schema(path: Path, found: pa.Schema, expected: pa.Schema) -> None:

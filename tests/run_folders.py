@@ -1,4 +1,4 @@
-"""A results folder filled by hand: run folders with the config and the status that a real run would leave, no training."""
+"""A results folder filled by hand: run folders with the config and status of a real run, without training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from seekcli.records import CONFIG, EPOCH_SCHEMA, RunStatus, scan_runs, totals_o
 
 MACS = {"resnet20": 2.0e6, "resnet32": 4.0e6, "resnet44": 6.0e6}
 STEPS = 400
-SETTINGS = {"recipe": "digits", "runtime.device": "cpu", "runtime.precision": "fp32", "runtime.layout": "channels_last"}
+# A run's config holds no `auto`: every setting is resolved before it is written.
+SETTINGS = {
+    "recipe": "digits",
+    "pair.init": "identity",
+    "pair.map": "aligned",
+    "runtime.device": "cpu",
+    "runtime.precision": "fp32",
+    "runtime.layout": "channels_last",
+}
 
 
 @dataclass
@@ -47,7 +55,8 @@ class Results:
         folder.mkdir(parents=True)
         rows = final_rows(config, accuracy, motivated_steps, epoch_seconds) if accuracy is not None else []
         if with_config:
-            (folder / CONFIG).write_text(json.dumps(config.model_dump(mode="json")), encoding="utf-8")
+            document = {"schema_version": 1, "run_id": run_id(config), "config": config.model_dump(mode="json")}
+            (folder / CONFIG).write_text(json.dumps(document), encoding="utf-8")
         status = RunStatus(
             run_id=run_id(config),
             state=state,

@@ -87,10 +87,12 @@ def imports_in(node: ast.AST) -> Iterator[tuple[int, str]]:
 
 def own_rooms_imported(path: Path) -> Iterator[tuple[int, str]]:
     """(line, room). `from seekcli.data import keys` is judged by `data.keys`, which it takes, not by the folder."""
-    for line, name in imports_in(tree_of(path)):
+    found = list(imports_in(tree_of(path)))
+    for line, name in found:
         top, _, module = name.partition(".")
-        folder = (PACKAGE / module.replace(".", "/")).is_dir()
-        if top == "seekcli" and module != "__version__" and not folder:
+        only_the_way = (PACKAGE / module.replace(".", "/")).is_dir() and any(
+            other_line == line and other.startswith(f"{name}.") for other_line, other in found)
+        if top == "seekcli" and module not in {"", "__version__"} and not only_the_way:
             yield line, room_of(module)
 
 

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from seekcli.errors import BadInput
 from seekcli.flops import CONVENTIONS, forward_cost, mean_forward_cost, training_flops_per_image
 from seekcli.method.condition import expected_share
+from seekcli.models.catalog import MODELS, ModelSpec
 from seekcli.models.cifar_resnet import CifarResNet
 
 PAPER_MFLOPS = {20: 82.82, 32: 140.13, 44: 197.44, 56: 254.76}  # arXiv 2602.21064, table 8, classic rows
@@ -116,7 +117,7 @@ PRODUCTS = {
     "addmm": (lambda x: torch.addmm(ones(2), ones(3, 7), ones(7, 2)), 42),
     "baddbmm": (lambda x: torch.baddbmm(ones(5, 3, 2), ones(5, 3, 7), ones(5, 7, 2)), 5 * 42),
     "einsum": (lambda x: torch.einsum("bhqd, bhkd -> bhqk", ones(2, 3, 4, 5), ones(2, 3, 6, 5)), 2 * 3 * 4 * 6 * 5),
-    "einsum that broadcasts": (lambda x: torch.einsum("bij,bjk->bik", ones(1, 3, 4), ones(5, 4, 6)), 5 * 3 * 4 * 6),
+    "einsum that broadcasts": (lambda x: torch.einsum("bij,bjk->bik", ones(5, 3, 4), ones(1, 4, 6)), 5 * 3 * 4 * 6),
     "linear": (lambda x: functional.linear(ones(2, 3, 4), ones(6, 4), ones(6)), 2 * 3 * 4 * 6),
     "attention": (
         lambda x: functional.scaled_dot_product_attention(ones(2, 3, 4, 5), ones(2, 3, 6, 5), ones(2, 3, 6, 7)),
@@ -143,12 +144,12 @@ PRODUCTS = {
         lambda x: functional.conv_transpose2d(ones(1, 4, 5, 5), ones(4, 6, 2, 2), stride=2),
         4 * 6 * 4 * 25,
     ),
-    "norms, activations, pooling, resizing": (
-        lambda x: functional.interpolate(
-            functional.layer_norm(functional.max_pool2d(functional.gelu(x).sqrt() * x + x, 2), [4]), scale_factor=2
-        ),
+    "conv of a batch": (lambda x: functional.conv1d(ones(2, 4, 10), ones(6, 4, 3)), 2 * 6 * 4 * 3 * 8),
+    "norms, activations, pooling": (
+        lambda x: functional.layer_norm(functional.max_pool2d(functional.gelu(x).sqrt() * x + x, 2), [4]),
         0,
     ),
+    "resizing": (lambda x: functional.interpolate(x, scale_factor=2, mode="bilinear"), 0),
 }
 
 
@@ -218,16 +219,17 @@ class SelfAttention(nn.Module):
         self.need_weights = need_weights
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.attention(image[0], image[0], image[0], need_weights=self.need_weights)[0]
+        tokens = image[0]  # one object three times, without which torch never fuses
+        return self.attention(tokens, tokens, tokens, need_weights=self.need_weights)[0]
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
 def test_torchs_own_attention_module_hides_nothing(need_weights: bool) -> None:
     sequences, tokens, width = 3, 5, 8
-    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(True)
     cost = forward_cost(SelfAttention(need_weights), "mine", (sequences, tokens, width))
     assert cost.per_image == sequences * (4 * tokens * width**2 + 2 * tokens**2 * width)
-    assert torch.backends.mha.get_fastpath_enabled() is fused
+    assert torch.backends.mha.get_fastpath_enabled()
 
 
 @pytest.mark.parametrize(
@@ -339,6 +341,20 @@ def test_a_warning_of_the_models_own_is_heard() -> None:
         forward_cost(Calls(warn), "mine", (3, 8, 8))
 
 
+def test_a_model_that_can_only_take_one_image_in_eval_mode() -> None:
+    """Training-mode batch statistics of one value are an error, so a model left in that mode would fail here."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.BatchNorm1d(8)).train()
+    assert forward_cost(model, "mine", (3, 8, 8)).per_image == 192 * 8
+
+
+def test_a_model_that_refuses_without_a_word() -> None:
+    def refuse(x: Tensor) -> Tensor:
+        raise AssertionError
+
+    with pytest.raises(BadInput, match="cost of mine for a 3x8x8 image: AssertionError"):
+        forward_cost(Calls(refuse), "mine", (3, 8, 8))
+
+
 def test_an_image_that_the_model_cannot_take() -> None:
     with pytest.raises(BadInput, match=r"resnet8 for a 4x8x8 image: .*channels"):
         forward_cost(CifarResNet(8, 10), "resnet8", (4, 8, 8))
@@ -349,7 +365,8 @@ def test_an_unknown_convention_offers_the_nearest() -> None:
         forward_cost(CifarResNet(8, 10), "resnet8", (3, 8, 8), "mac")
 
 
-@pytest.mark.parametrize("name", ["vit-tiny", "resnet50"])
-def test_the_papers_convention_is_for_cifar_resnets_only(name: str) -> None:
+@pytest.mark.parametrize("name", ["vit-tiny", "my-own-model"])
+def test_the_papers_convention_is_for_cifar_resnets_only(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "vit-tiny", ModelSpec("vit-tiny", "vit", 192, 224))
     with pytest.raises(BadInput, match=f"CIFAR ResNets only, not for '{name}'"):
         forward_cost(CifarResNet(8, 10), name, (3, 8, 8), "paper")

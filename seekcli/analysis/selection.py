@@ -109,7 +109,8 @@ def _equal(value: Any, text: str) -> bool:
 
 def _refuse(runs: Sequence[Run], where: Where) -> None:
     for key, values in where.items():
-        present = sorted({str(_value(r.settings, r.seed, key)) for r in runs if not (r.classic and _concerns_arm(key))})
+        asked = [run for run in runs if not (run.classic and _concerns_arm(key))]
+        present = sorted({str(_value(run.settings, run.seed, key)) for run in asked}, key=lambda v: (len(v), v))
         if not set(values) & set(present):
             listing = f"; here it is {', '.join(present[:12])}{', ...' if len(present) > 12 else ''}" if present else ""
             raise BadInput(f"--where {key}={values[0]}: no run has it{listing}")

@@ -128,13 +128,12 @@ class Card(Part):
             raise ValueError(f"images are uint8 (0..255) or floating (0..1), got {images.dtype}")
         if images.dim() < 3 or images.shape[-3] != self.input.channels:
             raise ValueError(f"images are [..., {self.input.channels}, H, W], got {tuple(images.shape)}")
-        # The same three operations in the same order as in training: scale, subtract, divide.
-        pixels = images.to(torch.float32)
-        if images.dtype == torch.uint8:
-            pixels = pixels / 255
+        # In the 0..255 scale and as one subtraction and one multiplication, so that a model gets the very bits that it
+        # got in training. u / 255 * 255 is u again in float32 for every byte u.
+        pixels = images.to(torch.float32) * (1 if images.dtype == torch.uint8 else 255)
         mean = torch.tensor(self.input.mean, dtype=torch.float32, device=images.device).view(-1, 1, 1)
         std = torch.tensor(self.input.std, dtype=torch.float32, device=images.device).view(-1, 1, 1)
-        return (pixels - mean) / std
+        return (pixels - 255.0 * mean) * (1.0 / (255.0 * std))
 
     def as_data(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
@@ -151,10 +150,15 @@ def read_card(path: Path) -> Card:
     try:
         card = Card.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{path} is damaged: {first_problem(error)}") from None
     check_lengths(path, card)
     return card
+
+
+def first_problem(error: ValidationError) -> str:
+    """`input.mean: Field required`: the key and what is wrong with it."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def check_lengths(path: Path, card: Card) -> None:

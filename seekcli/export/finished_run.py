@@ -13,7 +13,15 @@ import seekcli
 from seekcli import files, records
 from seekcli.config import SCHEMA_VERSION, RunConfig
 from seekcli.errors import BadInput, unknown
-from seekcli.export.card import Card, EvaluationCard, InputCard, ResultCard, TrainingCard, WeightsCard
+from seekcli.export.card import (
+    Card,
+    EvaluationCard,
+    InputCard,
+    ResultCard,
+    TrainingCard,
+    WeightsCard,
+    first_problem,
+)
 from seekcli.models.catalog import model_spec
 from seekcli.records import RunStatus
 
@@ -69,7 +77,15 @@ class FinishedRun:
         raise BadInput(f"--role {role}: run {self.status.run_id} has only the {' and '.join(self.roles)} model")
 
     def card(self, role: str, weights: WeightsCard) -> Card:
-        row, config, facts = self.final_row(role), self.config, self.facts
+        """The card of a role's model. Raises BadInput when what is recorded of the run makes none."""
+        try:
+            return self._card(role, weights)
+        except ValidationError as error:
+            where = f"{self.path / records.STATUS} or {records.CONFIG}"
+            raise BadInput(f"{where} is damaged: {first_problem(error)}") from None
+
+    def _card(self, role: str, weights: WeightsCard) -> Card:
+        row, facts = self.final_row(role), self.facts
         if row["test_accuracy_percent"] is None:
             raise BadInput(f"{self.path / records.STATUS} has no accuracy of the last epoch for the {role} model")
         return Card(
@@ -123,6 +139,8 @@ def find_run(text: str, results: Path) -> Path:
     path = Path(text)
     if (path / records.CONFIG).is_file() or (path / records.STATUS).is_file():
         return path
+    if path.is_file():
+        raise BadInput(f"{path} is a file: name the run folder that it is in")
     if path.is_dir():
         hint = f"; name one of the runs under {path / 'runs'}" if (path / "runs").is_dir() else ""
         raise BadInput(f"{path} is not a run folder (it has no {records.CONFIG}){hint}")
@@ -149,8 +167,7 @@ def open_run(path: Path) -> FinishedRun:
     try:
         document = ConfigFile.model_validate(stored)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{config_path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{config_path} is damaged: {first_problem(error)}") from None
     if not (path / records.STATUS).exists():
         raise BadInput(f"run {document.run_id} is not finished: it has not done an epoch yet")
     status = records.read_status(path)
@@ -164,7 +181,8 @@ def open_run(path: Path) -> FinishedRun:
         )
     lacking = [name for row in status.final for name in ROW_KEYS if name not in row]
     if lacking or not status.final:
-        raise BadInput(f"{path / records.STATUS} is damaged: its final rows lack {lacking[0] if lacking else 'everything'}")
+        what = f"its final rows lack {lacking[0]}" if lacking else "it has no final rows"
+        raise BadInput(f"{path / records.STATUS} is damaged: {what}")
     environment = path / records.ENVIRONMENT
     found = files.read_json(environment) if environment.exists() else {}
     return FinishedRun(path, document.config, document.facts, status, found if isinstance(found, dict) else {})

@@ -18,7 +18,7 @@ from seekcli.export.finished_run import FinishedRun
 from seekcli.export.load import build_from_card, build_loaded, digest, parse_weights, read_bytes, read_weights
 
 FORMATS = ("safetensors",)
-# One key only, or the bytes of the file would change from process to process. Other readers of safetensors ask for this one.
+# One key only, or the bytes of the file would change from process to process. Some other readers ask for this one.
 METADATA = {"format": "pt"}
 PARITY_IMAGES = 8
 PARITY_SEED = 20260221
@@ -135,12 +135,12 @@ def check_parity(taken: Taken, written: Path) -> None:
     if not torch.isfinite(expected).all():
         raise RunFailed(f"{card.weights.file} was not exported: the run's {card.role} model gives non-finite logits")
     if not torch.equal(expected, found):
-        difference = (expected - found).abs().max().item()
-        raise RunFailed(f"{card.weights.file} was not exported: its logits differ from the run's by up to {difference:.3g}")
+        error = (expected - found).abs().max().item()
+        raise RunFailed(f"{card.weights.file} was not exported: its logits differ from the run's by up to {error:.3g}")
 
 
 def parity_images(card: Card) -> Tensor:
-    """A fixed batch [8, channels, image_size, image_size] of unit normal noise, which is what normalised images look like."""
+    """A fixed batch [8, channels, image_size, image_size] of unit normal noise: like normalised images in scale."""
     generator = torch.Generator().manual_seed(PARITY_SEED)
     size = card.input
     return torch.randn(PARITY_IMAGES, size.channels, size.image_size, size.image_size, generator=generator)

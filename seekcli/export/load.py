@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from seekcli import records
 from seekcli.errors import BadInput
 from seekcli.export.card import Card, read_card
 from seekcli.models.pairs import build_model
@@ -48,6 +49,15 @@ def find_card(path: Path) -> Path:
     if not card.is_file():
         raise BadInput(f"there is no exported model at {path} ({card} does not exist)")
     return card
+
+
+def is_export(path: Path) -> bool:
+    """Whether `path` names an exported model, or a folder with some, rather than a run or nothing at all."""
+    if path.suffix in (".json", ".safetensors") and path.is_file():
+        return path.with_suffix(".json").is_file()
+    if path.is_dir():
+        return not (path / records.CONFIG).exists() and any(path.glob("*.safetensors"))
+    return path.with_name(f"{path.name}.json").is_file()
 
 
 def find_cards(folder: Path) -> list[Path]:
@@ -110,9 +120,8 @@ def build_loaded(
     for key, tensor in own.items():
         found = tensors[key]
         if (tensor.shape, tensor.dtype) != (found.shape, found.dtype):
-            raise BadInput(
-                f"{source} does not fit {name} with {classes} classes: {key} is {describe(found)}, not {describe(tensor)}"
-            )
+            shapes = f"{key} is {describe(found)}, not {describe(tensor)}"
+            raise BadInput(f"{source} does not fit {name} with {classes} classes: {shapes}")
     model.load_state_dict(dict(tensors))
     return model.eval()
 

@@ -18,12 +18,27 @@ class ModelSpec:
     image_size: int  # pixels a side the family was designed for; folders of photographs are resized to it by default
 
 
-CIFAR_RESNET_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
+def catalog() -> list[ModelSpec]:
+    """Every model, by family, smallest first. 18, 34, 50, 101, 152 always mean the ImageNet ResNets."""
+    efficientnet_sizes = (224, 240, 260, 300, 380, 456, 528, 600)  # Tan and Le 2019; native, per model
+    return [
+        *(ModelSpec(f"resnet{depth}", "cifar-resnet", depth, 32) for depth in (8, 14, 20, 32, 44, 56, 110)),
+        *(ModelSpec(f"resnet{depth}", "resnet", depth, 224) for depth in (18, 34, 50, 101, 152)),
+        *(ModelSpec(f"vit-{size}", "vit", order, 224) for order, size in enumerate(("tiny", "small", "base"))),
+        *(ModelSpec(f"efficientnet-b{i}", "efficientnet", i, size) for i, size in enumerate(efficientnet_sizes)),
+    ]
 
-MODELS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in [ModelSpec(f"resnet{depth}", "cifar-resnet", depth, 32) for depth in CIFAR_RESNET_DEPTHS]
-}
+
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in catalog()}
+TRANSFORMERS = ("vit",)
+BASIC_BLOCK_DEPTHS = (18, 34)  # of the ImageNet ResNets; deeper ones have bottleneck blocks
+
+
+def nests_fully(base: str, motivated: str) -> bool:
+    """Whether every base element has a counterpart: not so for basic blocks in bottlenecks (ResNet-18 in ResNet-50)."""
+    small, large = model_spec(base), model_spec(motivated)
+    basic = [spec.order in BASIC_BLOCK_DEPTHS for spec in (small, large)]
+    return small.family != "resnet" or basic[0] == basic[1]
 
 
 def model_spec(name: str, flag: str = "model") -> ModelSpec:

@@ -9,6 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seekcli.method.pair import Pair
+from seekcli.method.weights_map import WeightsMap, build_map
+from seekcli.models.catalog import ModelSpec
+from seekcli.models.family import Family, silence_added_blocks
+
 STAGES = ("layer1", "layer2", "layer3")
 WIDTHS = (16, 32, 64)
 
@@ -65,12 +70,18 @@ def stage(in_channels: int, out_channels: int, blocks: int, stride: int) -> nn.S
     return nn.Sequential(first, *(BasicBlock(out_channels, out_channels, 1) for _ in range(blocks - 1)))
 
 
-def silence_added_blocks(model: CifarResNet, linked: set[str]) -> None:
-    """Identity init (depth): an added block's last normalisation starts at zero, so the block returns relu(x) = x.
+def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
+    return CifarResNet(spec.order, classes, channels)
 
-    `linked` holds the names of the tensors that the base gives; every other block of `model` is an added one.
-    """
-    for name, module in model.named_modules():
-        if isinstance(module, BasicBlock) and f"{name}.bn2.weight" not in linked:
-            nn.init.zeros_(module.bn2.weight)
-            nn.init.zeros_(module.bn2.bias)
+
+def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
+    return build_map(base, motivated, stages=STAGES, alignment="last-to-last")
+
+
+def identity(pair: Pair) -> Pair:
+    """An added block returns relu(0 + x) = x, since x comes out of a ReLU."""
+    silence_added_blocks(pair.motivated, pair.weights_map.receivers, BasicBlock, ("bn2",))
+    return pair
+
+
+FAMILY = Family(build, link, identity)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import importlib
 
 import torch
 from torch import nn
@@ -12,45 +11,31 @@ from seekcli.config import RunConfig
 from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
-from seekcli.method.weights_map import WeightsMap, build_map
-from seekcli.models import cifar_resnet
-from seekcli.models.catalog import ModelSpec, check_pair, model_spec
+from seekcli.method.weights_map import WeightsMap
+from seekcli.models.catalog import check_pair, model_spec
+from seekcli.models.family import Family
 
-
-@dataclass(frozen=True)
-class Family:
-    """What a family of scalable models must say of itself."""
-
-    build: Callable[[ModelSpec, int, int, int], nn.Module]  # spec, classes, channels, image size -> module
-    link: Callable[[nn.Module, nn.Module, str], WeightsMap]  # base, motivated, map name -> weights map
-    identity: Callable[[Pair], Pair]  # makes the motivated model compute what the base computes
-    convolutional: bool = True
-
-
-def build_cifar_resnet(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
-    return cifar_resnet.CifarResNet(spec.order, classes, channels)
-
-
-def link_depth(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
-    return build_map(base, motivated, stages=cifar_resnet.STAGES, alignment="last-to-last")
-
-
-def start_as_identity(pair: Pair) -> Pair:
-    assert isinstance(pair.motivated, cifar_resnet.CifarResNet)
-    cifar_resnet.silence_added_blocks(pair.motivated, set(pair.weights_map.receivers))
-    return pair
-
-
-FAMILIES: dict[str, Family] = {
-    "cifar-resnet": Family(build_cifar_resnet, link_depth, start_as_identity),
+# Imported when first asked for: timm takes seconds, and the CIFAR ResNets do not need it.
+FAMILY_MODULES = {
+    "cifar-resnet": "cifar_resnet",
+    "resnet": "imagenet_resnet",
+    "vit": "vit",
+    "efficientnet": "efficientnet",
 }
+
+
+def family_of(name: str) -> Family:
+    """The family of a model by the model's name. Raises BadInput for an unknown one."""
+    module = FAMILY_MODULES[model_spec(name).family]
+    family: Family = importlib.import_module(f"seekcli.models.{module}").FAMILY
+    return family
 
 
 def build_model(name: str, classes: int, channels: int, image_size: int) -> nn.Module:
     """A freshly initialised model (torch's global generator). Raises BadInput for an unknown name or size."""
     spec = model_spec(name)
     try:
-        return FAMILIES[spec.family].build(spec, classes, channels, image_size)
+        return family_of(name).build(spec, classes, channels, image_size)
     except ValueError as error:
         raise BadInput(f"{name} at {image_size} px: {error}") from None
 
@@ -80,18 +65,25 @@ def build_pair(config: RunConfig) -> Pair:
     check_pair(config.pair.base, config.pair.motivated)
     models = build_models(config)
     pair = Pair(models["base"], models["motivated"], link_models(config.pair.base, models, config.pair.map))
+    family = family_of(config.pair.base)
+    if config.pair.init == "timm":
+        if family.timm_start is None:
+            raise BadInput(f"--init timm is the same as paper for {config.pair_name}: use --init paper")
+        family.timm_start(pair.motivated)
     if config.pair.init != "identity":
         return pair
     if not pair.weights_map.full:
-        raise BadInput(
-            f"--init identity needs a full weights map; {config.pair_name} covers {pair.weights_map.coverage:.1%}"
-        )
-    return FAMILIES[model_spec(config.pair.base).family].identity(pair)
+        coverage = pair.weights_map.coverage
+        raise BadInput(f"--init identity needs a full weights map; {config.pair_name} covers {coverage:.1%}: use paper")
+    try:
+        return family.identity(pair)
+    except ValueError as error:
+        raise BadInput(f"--init identity: {error}; use paper") from None
 
 
 def link_models(base_name: str, models: dict[str, nn.Module], map_name: str) -> WeightsMap:
-    family = FAMILIES[model_spec(base_name).family]
+    """Raises BadInput when the two do not nest, or nothing of the base has a counterpart."""
     try:
-        return family.link(models["base"], models["motivated"], map_name)
+        return family_of(base_name).link(models["base"], models["motivated"], map_name)
     except ValueError as error:
         raise BadInput(f"{base_name} does not nest in the motivated model: {error}") from None

@@ -14,7 +14,7 @@ PLAIN_SETTINGS = ("recipe", "train.epochs", "train.batch_size", "runtime.precisi
 LEGEND = (
     "Accuracy is that of the last epoch. ± is the standard deviation over seeds (ddof 1), [ ] a 95 % t interval, "
     "p the two-sided paired t test over common seeds. Seeds needed: to find the observed difference with 80 % power "
-    "at p < 0.05, if it is the true one.",
+    "at p < 0.05, if it is the true one. The noise is unknown with one common seed, or where all differences agree.",
     "Forward cost is in MACs of one image (convolution, linear, matmul, attention). Training FLOPs of a step are "
     "3 x forward x 2 an image; X-Y-B and X-Y-M come out of one run, whose cost stands once. Wall time is measured: "
     "compare it only between runs of one quiet machine.",

@@ -18,6 +18,16 @@ PIPED_WIDTH = 200
 VERDICT_STYLES = {"beyond the noise": "bold green", "inside the noise": "yellow", "noise unknown": "yellow"}
 
 
+class PlainConsole(Console):
+    """For pipes: as wide as any row, no colours; a reader that has gone is the caller's to handle, not an error."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False, width=PIPED_WIDTH, height=100, no_color=True)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Print everything the comparison holds, the runs that are in no group included."""
     screen = console or _console()
@@ -33,13 +43,14 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 
 def _console() -> Console:
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH, no_color=True)
+    fits = console.is_terminal and not console.is_dumb_terminal
+    return console if fits else PlainConsole()
 
 
 def _print_cell(screen: Console, cell: Cell) -> None:
     screen.print()
     screen.print(Text(tables.cell_title(cell), style="bold"))
-    screen.print(Text(tables.cell_settings(cell)))
+    screen.print(Text(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
     for table in tables.cell_tables(cell):
         screen.print()
         screen.print(Text(table.title, style="italic"))

@@ -7,9 +7,9 @@ from typing import Any
 
 from seekcli.config import Resolved, load_recipe, merge
 from seekcli.data.sources import describe
-from seekcli.errors import unknown
+from seekcli.errors import BadInput, unknown
 from seekcli.method.condition import CONDITIONS
-from seekcli.models.catalog import check_pair, model_spec
+from seekcli.models.catalog import TRANSFORMERS, check_pair, model_spec, nests_fully
 
 Layers = list[tuple[str, Mapping[str, Any]]]
 
@@ -19,7 +19,6 @@ def resolve(layers: Layers) -> Resolved:
 
     Raises BadInput for whatever cannot be run, before anything is written.
     """
-    from seekcli.models.pairs import FAMILIES
     from seekcli.training.device import resolve_runtime
 
     draft = merge(layers)
@@ -31,10 +30,10 @@ def resolve(layers: Layers) -> Resolved:
     resolved = merge([(f"recipe {recipe}", load_recipe(recipe)), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
     resolved = resolved.updated({"recipe": recipe}, origin)
-    resolved = resolve_data(resolved, spec.image_size)
+    resolved = resolve_init(resolve_data(resolved, spec.image_size))
     if resolved.config.motivation.condition not in CONDITIONS:
         raise unknown("--condition", resolved.config.motivation.condition, CONDITIONS)
-    return resolve_runtime(resolved, FAMILIES[spec.family].convolutional)
+    return resolve_runtime(resolved, spec.family not in TRANSFORMERS)
 
 
 def check_models(draft: Resolved) -> None:
@@ -43,6 +42,19 @@ def check_models(draft: Resolved) -> None:
         model_spec(config.model_name(config.schedule), f"{config.schedule} model")
     else:
         check_pair(config.pair.base, config.pair.motivated)
+
+
+def resolve_init(resolved: Resolved) -> Resolved:
+    """`auto` is identity where the map is full, else the family's usual initialisation (`paper`)."""
+    pair = resolved.config.pair
+    if resolved.config.classic:
+        return resolved
+    full = nests_fully(pair.base, pair.motivated)
+    if pair.init == "identity" and not full:
+        raise BadInput(
+            f"--init identity needs a full weights map, which {resolved.config.pair_name} has not: use paper"
+        )
+    return resolved.updated({"pair.init": "identity" if full else "paper"}, "auto") if pair.init == "auto" else resolved
 
 
 def pick_recipe(data_name: str, family: str) -> str:

@@ -40,10 +40,10 @@ class Step:
         return functional.cross_entropy(logits.float(), labels, label_smoothing=self._label_smoothing)
 
     def update(self, loss: Tensor, learning_rate: float) -> Tensor:
-        """Backward and update. Returns the gradient's Euclidean norm, 0-d, unscaled, before clipping.
+        """Backward and update. Returns the gradient's Euclidean norm: 0-d, unscaled, unclipped.
 
-        An update whose gradient is not finite is skipped: by the fused kernel's flag on CUDA (no wait for the host), by a
-        plain test elsewhere.
+        An update whose gradient is not finite is skipped: by the fused kernel's flag on CUDA (no wait for the host), by
+        a plain test elsewhere.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate

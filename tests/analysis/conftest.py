@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from run_folders import results  # noqa: E402, F401
+from run_folders import results  # noqa: F401

@@ -121,7 +121,8 @@ def test_the_flags_alone_describe_an_image() -> None:
 
 def test_a_folder_that_is_not_here_yet(tmp_path: Path) -> None:
     missing = f"folder:{tmp_path / 'pets'}"
-    assert tree("--model", "resnet8", "--data", missing, *SHAPE)["image_shape"] == [3, 32, 32]
+    report = tree("--model", "resnet8", "--data", missing, *SHAPE)
+    assert (report["data"], report["image_shape"], report["classes"]) == ("folder:pets", [3, 32, 32], 10)
     assert "pets" in refusal("--model", "resnet8", "--data", missing)
 
 

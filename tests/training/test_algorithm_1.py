@@ -60,7 +60,7 @@ class Reference:
         self.large_optimizer = torch.optim.SGD(self.large.parameters(), **options)
         self.config = config
         self.motivated, self.previous_loss, self.streak = False, math.inf, 0
-        self.decisions, self.losses, self.switches = [], [], 0
+        self.decisions, self.losses, self.switches, self.forced = [], [], 0, 0
 
     def copy(self, source, source_optimizer, target, target_optimizer):
         """Weights, buffers and momentum of every tensor that the base has; a giver without momentum clears it."""
@@ -108,6 +108,7 @@ class Reference:
             self.previous_loss = loss.item()
         if self.motivated:
             self.motivated = False
+            self.forced += 1
             self.down()
 
 
@@ -132,7 +133,7 @@ def assert_equal_states(trainer, reference):
             assert torch.equal(own_momenta[name], tensor.expand_as(own_momenta[name])), (role, name)
 
 
-@pytest.mark.parametrize(("init", "k"), [("paper", 2), ("identity", 2), ("identity", 1)])
+@pytest.mark.parametrize(("init", "k"), [("paper", 2), ("identity", 1)])
 def test_the_fast_path_equals_the_naive_reference_for_520_steps(init, k):
     config = make_config(init, k)
     trainer = Trainer(config, sources.load(config.data), torch.device("cpu"))
@@ -154,11 +155,9 @@ def test_the_fast_path_equals_the_naive_reference_for_520_steps(init, k):
     assert isinstance(trainer.turns, Alternating)
     assert trainer.turns.condition.previous_loss == reference.previous_loss
     assert trainer.turns.condition.streak == reference.streak
-    # Natural switches in both directions, and forced ones: some epoch ended in the motivated state.
-    natural = sum(a != b for a, b in itertools.pairwise(roles))
-    assert natural > 50
-    last_of_epochs = roles[BATCHES - 1 :: BATCHES]
-    assert "motivated" in last_of_epochs
+    # Natural switches in both directions, and forced ones at epoch ends.
+    assert sum(a != b for a, b in itertools.pairwise(roles)) > 50
+    assert reference.forced > 0
 
 
 @pytest.mark.parametrize(("condition", "expected"), [("never", 0), ("always", BATCHES - 1)])

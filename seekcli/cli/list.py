@@ -1,0 +1,162 @@
+"""`seek list`: the names that the other commands take, and the runs of a results folder."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seekcli.cli.output import ReadFormat, echo_json
+
+Rows = list[dict[str, Any]]
+ROLES = ("base", "motivated")
+ABOUT_DATA = {
+    "digits": "handwritten digits, bundled with scikit-learn: works offline",
+    "cifar10": "photographs; downloaded once, or read from --data-dir",
+    "cifar100": "photographs; downloaded once, or read from --data-dir",
+    "folder": "your images, a folder for each class, under train/ with test/ or val/, or split by us; see --image-size",
+    "synthetic": "made-up images for speed and smoke runs, such as synthetic:3x32x32:10:5000",
+}
+
+
+class What(StrEnum):
+    MODELS = "models"
+    DATA = "data"
+    RECIPES = "recipes"
+    CONDITIONS = "conditions"
+    RUNS = "runs"
+
+
+def list_command(
+    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions or runs.")],
+    out: Annotated[Path, typer.Option(help="Results folder whose runs are listed.")] = Path("results"),
+    format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
+) -> None:
+    """List the models, data sets, recipes and motivation conditions there are, or the runs of a results folder."""
+    rows = run_rows(out) if what is What.RUNS else LISTS[what]()
+    if format_ is ReadFormat.JSON:
+        echo_json(rows)
+    else:
+        typer.echo(as_table(rows) if rows else f"no {what.value}")
+
+
+def model_rows() -> Rows:
+    """Every model, and the pair that it makes with the next larger one of its family."""
+    from seekcli.config import pair_name
+    from seekcli.models.catalog import MODELS
+
+    rows = []
+    for spec in MODELS.values():
+        larger = [other for other in MODELS.values() if other.family == spec.family and other.order > spec.order]
+        following = min(larger, key=lambda other: other.order, default=None)
+        rows.append(
+            {
+                "name": spec.name,
+                "family": spec.family,
+                "designed_for_pixels": spec.image_size,
+                "pair_with_next": pair_name(spec.name, following.name) if following else None,
+            }
+        )
+    return rows
+
+
+def data_rows() -> Rows:
+    """Every form that --data takes; sizes where the name alone decides them."""
+    from seekcli.config import DataConfig
+    from seekcli.data.sources import KINDS, describe
+
+    rows: Rows = []
+    for kind in KINDS:
+        row: dict[str, Any] = dict.fromkeys(("name", "classes", "images", "train_images", "test_images"))
+        if ":" not in kind:
+            facts = describe(DataConfig(name=kind))
+            row |= {"classes": facts.classes, "train_images": facts.train_images, "test_images": facts.test_images}
+            row["images"] = f"{facts.channels}x{facts.image_size}x{facts.image_size}"
+        rows.append(row | {"name": kind, "about": ABOUT_DATA.get(kind.partition(":")[0])})
+    return rows
+
+
+def recipe_rows() -> Rows:
+    from seekcli.config import load_recipe, recipe_names
+
+    rows = []
+    for name in recipe_names():
+        settings = load_recipe(name)
+        text = (resources.files("seekcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        rows.append(
+            {
+                "name": name,
+                "epochs": settings.get("train.epochs"),
+                "batch_size": settings.get("train.batch_size"),
+                "lr": settings.get("optimizer.lr"),
+                "about": tomllib.loads(text).get("about"),
+            }
+        )
+    return rows
+
+
+def condition_rows() -> Rows:
+    """Each condition, with the share of motivated steps that chance alone would give at the default k of 2."""
+    from seekcli.method.condition import CONDITIONS, expected_share
+
+    return [
+        {"name": name, "share_by_chance_at_k_2": rounded(expected_share(name, 2)), "about": about(make(2))}
+        for name, make in CONDITIONS.items()
+    ]
+
+
+def about(condition: object) -> str:
+    """The first line of what a condition's class says of itself."""
+    return (type(condition).__doc__ or "").strip().partition("\n")[0]
+
+
+def rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def run_rows(results: Path) -> Rows:
+    """One row a run, those that cannot be read included."""
+    from seekcli.records import scan_runs
+
+    rows = []
+    for run in scan_runs([results]):
+        final = {row["role"]: row for row in run.status.final} if run.status else {}
+        rows.append(
+            {
+                "run": run.run_id,
+                "state": run.status.state if run.status else "unreadable",
+                "epochs_done": run.status.epochs_done if run.status else None,
+                "epochs": run.status.epochs if run.status else None,
+                **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
+                "path": str(run.path),
+                "message": run.status.message if run.status else run.problem,
+            }
+        )
+    return rows
+
+
+LISTS: dict[What, Callable[[], Rows]] = {
+    What.MODELS: model_rows,
+    What.DATA: data_rows,
+    What.RECIPES: recipe_rows,
+    What.CONDITIONS: condition_rows,
+}
+
+
+def as_table(rows: Rows) -> str:
+    from seekcli.report.columns import aligned
+
+    kept = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+    numeric = [key for key in kept if all(isinstance(row[key], int | float | None) for row in rows)]
+    return aligned(kept, [[cell_text(key, row[key]) for key in kept] for row in rows], numeric)
+
+
+def cell_text(key: str, value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.2f}" if key.endswith("_percent") else f"{value:g}"
+    return value

@@ -1,0 +1,147 @@
+"""`seek map`: which part of the motivated model holds which part of the base model."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seekcli.cli.options import flag_layers, model_layers
+from seekcli.cli.output import ReadFormat, echo_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seekcli.config import RunConfig
+    from seekcli.method.weights_map import WeightsMap
+
+# Tensor name -> (stage, block).
+Places = dict[str, tuple[str, str]]
+
+
+def map_command(
+    model: Annotated[str | None, typer.Option(help="Pair, such as resnet20-to-32 (the default).")] = None,
+    base: Annotated[str | None, typer.Option(help="Base model, instead of --model.")] = None,
+    motivated: Annotated[str | None, typer.Option(help="Motivated model, instead of --model.")] = None,
+    map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data whose classes and channels the models have (digits).")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Where the data is, for folder:.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
+    tensors: Annotated[bool, typer.Option("--tensors", help="Show every tensor with its shape and region.")] = False,
+    format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
+) -> None:
+    """Show what goes where between the two models of a pair: blocks, tensors, coverage, and what has no counterpart."""
+    from seekcli.report.weights_map import as_text
+    from seekcli.training.resolve import resolve
+
+    flags = {
+        "--map": ("pair.map", map_name),
+        "--data": ("data.name", data),
+        "--data-dir": ("data.dir", data_dir),
+        "--image-size": ("data.image_size", image_size),
+    }
+    document = describe_pair(resolve([*model_layers(model, base, motivated), *flag_layers(flags)]).config)
+    if format_ is ReadFormat.JSON:
+        echo_json(document)
+    else:
+        typer.echo(as_text(document, with_tensors=tensors))
+
+
+def describe_pair(config: RunConfig) -> dict[str, Any]:
+    """The pair and its map as plain data. The models are built without memory for their weights."""
+    import torch
+
+    from seekcli.models.pairs import build_models, link_models
+
+    with torch.device("meta"):
+        models = build_models(config)
+    weights_map = link_models(config.pair.base, models, config.pair.map)
+    return {
+        "pair": config.pair_name,
+        "models": {"base": config.pair.base, "motivated": config.pair.motivated},
+        "map": config.pair.map,
+        "data": config.data.name,
+        "classes": config.data.classes,
+        "channels": config.data.channels,
+        "image_size": config.data.image_size,
+        **describe_map(weights_map, models["base"], models["motivated"]),
+    }
+
+
+def describe_map(weights_map: WeightsMap, base: nn.Module, motivated: nn.Module) -> dict[str, Any]:
+    """Totals and stages, elements being those of parameters and buffers alike."""
+    base_places, motivated_places = places(base), places(motivated)
+    names = dict.fromkeys([stage for stage, _ in (base_places | motivated_places).values()])
+    stages = [describe_stage(name, weights_map, base_places, motivated_places) for name in names]
+    return {
+        "coverage": weights_map.coverage,
+        "base_elements": sum(stage["base_elements"] for stage in stages),
+        "linked_elements": sum(stage["linked_elements"] for stage in stages),
+        "motivated_elements": sum(stage["motivated_elements"] for stage in stages),
+        "unlinked": list(weights_map.unlinked),
+        "stages": stages,
+    }
+
+
+def describe_stage(
+    stage: str, weights_map: WeightsMap, base_places: Places, motivated_places: Places
+) -> dict[str, Any]:
+    """One stage: its links, and the tensors of either model that are in none. Regions are [start, stop] a dimension."""
+    base_names = [name for name, (found, _) in base_places.items() if found == stage]
+    motivated_names = [name for name, (found, _) in motivated_places.items() if found == stage]
+    base_shapes, motivated_shapes = weights_map.base_shapes, weights_map.motivated_shapes
+    links = [link for link in weights_map.links if link.base in base_names]
+    return {
+        "stage": stage,
+        "base_elements": sum(prod(base_shapes[name]) for name in base_names),
+        "linked_elements": sum(link.elements for link in links),
+        "motivated_elements": sum(prod(motivated_shapes[name]) for name in motivated_names),
+        "links": [
+            {
+                "base": link.base,
+                "base_block": base_places[link.base][1],
+                "base_shape": list(base_shapes[link.base]),
+                "base_region": [list(span) for span in link.base_region],
+                "motivated": link.motivated,
+                "motivated_block": motivated_places[link.motivated][1],
+                "motivated_shape": list(motivated_shapes[link.motivated]),
+                "motivated_region": [list(span) for span in link.motivated_region],
+                "elements": link.elements,
+            }
+            for link in links
+        ],
+        "unlinked": [name for name in base_names if name in weights_map.unlinked],
+        "only_motivated": [
+            {
+                "motivated": name,
+                "motivated_block": motivated_places[name][1],
+                "motivated_shape": list(motivated_shapes[name]),
+                "elements": prod(motivated_shapes[name]),
+            }
+            for name in motivated_names
+            if name not in weights_map.receivers
+        ],
+    }
+
+
+def places(module: nn.Module) -> Places:
+    """Tensor name -> (stage, block): `layer1.0.conv1.weight` is in stage `layer1`, block `layer1.0`.
+
+    What comes before the first stage is the `stem`, what comes after the last the `classifier`, as in `seek flops`.
+    """
+    from seekcli.flops import stage_prefixes
+
+    prefixes = stage_prefixes(module)
+    found: Places = {}
+    stage = "stem"
+    for name in module.state_dict():
+        own = next((prefix for prefix in prefixes if name.startswith(f"{prefix}.")), None)
+        if own is None:
+            stage = "stem" if stage == "stem" else "classifier"
+            found[name] = (stage, name.partition(".")[0])
+        else:
+            stage = own
+            item = name.removeprefix(f"{own}.").partition(".")[0]
+            found[name] = (own, f"{own}.{item}" if item.isdigit() else own)
+    return found

@@ -1,0 +1,215 @@
+"""A folder of images, one folder per class: what is in it, and its pixels. Listing it needs the standard library alone.
+
+Layouts: `train/CLASS/...` with `test/`, `val/`, `valid/` or `validation/` (the first of them with class folders is the
+test split, the others are left alone); or `train/CLASS/...` or `CLASS/...` alone, then a fixed stratified 80/20 split.
+A class is all images in its folder and in the folders below, links followed. Hidden files and files that are no images
+by their suffix are left out; the note on the split says how many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seekcli.data.arrays import Arrays, require_memory
+from seekcli.data.cache import cached
+from seekcli.data.splits import TEST_SPLIT, chosen_per_class, test_count
+from seekcli.errors import BadInput, unknown
+
+SUFFIXES = (".apng", ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
+            ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp")  # fmt: skip
+TEST_NAMES = ("test", "val", "valid", "validation")
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """`path` is relative to the data set's folder, with forward slashes."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass
+class Found:
+    """What a walk came upon: images by class, and how many files were left out."""
+
+    images: dict[str, list[ImageFile]] = field(default_factory=dict)
+    left_out: int = 0
+    outside: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a folder, by split, in a fixed order; labels index `class_names`."""
+
+    root: Path
+    class_names: tuple[str, ...]
+    train: tuple[ImageFile, ...]
+    train_labels: tuple[int, ...]
+    test: tuple[ImageFile, ...]
+    test_labels: tuple[int, ...]
+    split: str
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the sorted relative paths and sizes in bytes: contents, times and place do not count."""
+        entries = sorted((file.path, file.size_bytes) for file in (*self.train, *self.test))
+        return digest(f"{path}\0{size}\n" for path, size in entries)
+
+    @property
+    def version(self) -> str:
+        """Which pixels these are, as far as the file system says: the fingerprint with place and times of change."""
+        entries = sorted((file.path, file.size_bytes, file.modified_ns) for file in (*self.train, *self.test))
+        lines = (f"{path}\0{size}\0{time}\n" for path, size, time in entries)
+        return digest([f"{os.path.realpath(self.root)}\n", *lines])
+
+
+def scan(root: Path) -> Listing:
+    """List the folder. Raises BadInput, naming what is wrong, unless it gives two splits of two or more classes."""
+    try:
+        return listing_of(root)
+    except OSError as error:
+        where = f" in {error.filename}" if error.filename and Path(error.filename) != root else ""
+        raise BadInput(f"--data folder:{root}: {error.strerror or error}{where}") from error
+
+
+def listing_of(root: Path) -> Listing:
+    folders = subfolders(root)
+    test_name = next((name for name in TEST_NAMES if name in folders and subfolders(root / name)), None)
+    if "train" in folders and subfolders(root / "train"):
+        train = walk_classes(root, "train/")
+        test = walk_classes(root, f"{test_name}/") if test_name else None
+        return split_as_given(root, train, test, test_name) if test else split_here(root, train, "train")
+    if test_name:
+        raise BadInput(f"--data folder:{root}: there is {test_name}/ and no train/ with one folder per class")
+    return split_here(root, walk_classes(root, ""), "")
+
+
+def subfolders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if is_shown(entry.name) and entry.is_dir())
+
+
+def is_shown(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def walk_classes(root: Path, prefix: str) -> Found:
+    """All images below root/prefix, by class. Raises BadInput when there are none, or a class folder is without any."""
+    found = Found()
+    base = root / prefix
+    for name in subfolders(base):
+        found.images[name] = sorted(walk(base / name, f"{prefix}{name}/", found, ()), key=lambda file: file.path)
+    with os.scandir(base) as entries:
+        found.outside = sum(is_shown(entry.name) and entry.is_file() and is_image(entry.name) for entry in entries)
+    if not any(found.images.values()):
+        hint = "images must be in one folder per class" if found.outside else f"looked for {' '.join(SUFFIXES)}"
+        raise BadInput(f"--data folder:{root}: no images in class folders{f' of {prefix}' if prefix else ''} ({hint})")
+    return found
+
+
+def walk(folder: Path, prefix: str, found: Found, above: tuple[tuple[int, int], ...]) -> Iterator[ImageFile]:
+    """The images in a folder and below; `above` holds the folders on the way here, so that a link upwards ends."""
+    status = os.stat(folder)
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_shown(entry.name) and entry.is_dir():
+                yield from walk(Path(entry.path), f"{prefix}{entry.name}/", found, (*above, here))
+            elif is_shown(entry.name) and is_image(entry.name):
+                stat = entry.stat()  # of what a link leads to; a broken link is an error that names it
+                yield ImageFile(prefix + entry.name, stat.st_size, stat.st_mtime_ns)
+            else:
+                found.left_out += 1
+
+
+def is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def split_as_given(root: Path, train: Found, test: Found, test_name: str | None) -> Listing:
+    """Train and test as they lie there. The test split may lack a class, but not have one of its own."""
+    names = class_names(root, train, "train/")
+    for name, images in test.images.items():
+        if images and name not in names:
+            raise BadInput(f"--data folder:{root}: {unknown(f'class in {test_name}/:', name, names)}")
+    untested = [name for name in names if not test.images.get(name)]
+    note = f"train/ and {test_name}/ as given{left_out_note(train, test)}"
+    if untested:
+        note += f"; {test_name}/ has no images of {len(untested)} classes ({untested[0]}...)"
+    train_files, train_labels = labelled(train, names)
+    test_files, test_labels = labelled(test, names)
+    return Listing(root, names, train_files, train_labels, test_files, test_labels, note)
+
+
+def split_here(root: Path, found: Found, where: str) -> Listing:
+    """The stated split of one folder of classes. An image's path decides which side it is on."""
+    names = class_names(root, found, f"{where}/" if where else "")
+    for name in names:
+        if len(found.images[name]) < 2:
+            raise BadInput(f"--data folder:{root}: class {name} has a single image, too few to split for a test")
+    files, labels = labelled(found, names)
+    # ascii(): a file name need not be text, and the key is of text
+    chosen = set(chosen_per_class(labels, test_count(len(files)), "folder test", [ascii(file.path) for file in files]))
+    train = [index for index in range(len(files)) if index not in chosen]
+    test = sorted(chosen)
+    return Listing(
+        root, names,
+        tuple(files[index] for index in train), tuple(labels[index] for index in train),
+        tuple(files[index] for index in test), tuple(labels[index] for index in test),
+        f"{TEST_SPLIT}{f' of {where}/' if where else ''}{left_out_note(found)}",
+    )  # fmt: skip
+
+
+def class_names(root: Path, found: Found, prefix: str) -> tuple[str, ...]:
+    names = tuple(sorted(found.images))
+    for name in names:
+        if not found.images[name]:
+            raise BadInput(f"--data folder:{root}: the class folder {prefix}{name} holds no images")
+    if len(names) < 2:
+        raise BadInput(f"--data folder:{root}: one class only ({names[0]}); it takes a folder for each of two or more")
+    return names
+
+
+def labelled(found: Found, names: tuple[str, ...]) -> tuple[tuple[ImageFile, ...], tuple[int, ...]]:
+    pairs = [(file, label) for label, name in enumerate(names) for file in found.images.get(name, [])]
+    return tuple(file for file, _ in pairs), tuple(label for _, label in pairs)
+
+
+def left_out_note(*walks: Found) -> str:
+    others, outside = sum(found.left_out for found in walks), sum(found.outside for found in walks)
+    note = f"; {others} files that are no images (or hidden) left out" if others else ""
+    return note + (f"; {outside} images outside the class folders left out" if outside else "")
+
+
+def read(listing: Listing, image_size: int) -> Arrays:
+    """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
+    import torch
+
+    from seekcli.data.decoding import RULE, decode
+
+    files = [*listing.train, *listing.test]
+    require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size)
+    key = digest([listing.version, str(image_size), RULE])[:32]
+
+    def build() -> dict[str, torch.Tensor]:
+        return {"images": torch.from_numpy(decode([os.path.join(listing.root, file.path) for file in files], image_size))}
+
+    images = cached(f"folder-{key}", build)["images"]
+    count = len(listing.train)
+    return Arrays(
+        images[:count], torch.tensor(listing.train_labels), images[count:], torch.tensor(listing.test_labels),
+        listing.class_names, listing.split,
+    )  # fmt: skip
+
+
+def digest(parts: Iterator[str] | list[str]) -> str:
+    # A file name need not be text: surrogateescape gives its bytes back.
+    return hashlib.sha256("".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

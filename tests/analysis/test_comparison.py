@@ -1,0 +1,238 @@
+"""From run folders to groups, differences, costs and notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from run_folders import Results
+
+BASE = [98.0, 98.4, 98.8]
+MOTIVATED = [98.5, 98.8, 99.5]
+PAIRS = [(98.6, 97.0), (98.7, 97.5), (99.4, 98.0)]
+
+
+@pytest.fixture
+def full(results: Results) -> Results:
+    """One pair, three seeds of each group."""
+    results.add_seeds("base", BASE)
+    results.add_seeds("motivated", MOTIVATED)
+    results.add_seeds("alternating", PAIRS)
+    return results
+
+
+def test_four_groups_of_one_pair(full: Results) -> None:
+    (cell,) = full.compare().cells
+    assert cell.pair == "resnet20-to-32"
+    assert [(group.name, group.model, group.arm) for group in cell.groups] == [
+        ("X-C", "resnet20", None),
+        ("X-Y-B", "resnet20", "loss k=2 identity"),
+        ("X-Y-M", "resnet32", "loss k=2 identity"),
+        ("Y-C", "resnet32", None),
+    ]
+    assert [group.accuracy.mean for group in cell.groups] == pytest.approx([98.4, 98.9, 97.5, 98.9333333])
+    assert [group.seeds for group in cell.groups] == [(0, 1, 2)] * 4
+    assert cell.x_c is not None
+    assert cell.x_c.accuracy.sd == pytest.approx(0.4)  # 98.0, 98.4, 98.8
+    assert cell.notes == ()
+
+
+def test_differences_to_both_baselines(full: Results) -> None:
+    (cell,) = full.compare().cells
+    found = {(label, d.left, d.right): d for label, d in cell.differences}
+    arm = "loss k=2 identity"
+    assert list(found) == [(arm, "X-Y-B", "X-C"), (arm, "X-Y-M", "X-C"), (arm, "X-Y-M", "Y-C"), (None, "Y-C", "X-C")]
+    assert found[arm, "X-Y-B", "X-C"].mean == pytest.approx((0.6 + 0.3 + 0.6) / 3)
+    assert found[arm, "X-Y-M", "Y-C"].mean == pytest.approx((-1.5 - 1.3 - 1.5) / 3)
+    assert found[arm, "X-Y-B", "X-C"].seeds == (0, 1, 2)
+
+
+def test_share_cost_and_ratio(results: Results) -> None:
+    results.add("base", accuracy=98.0)
+    results.add("motivated", accuracy=99.0)
+    results.add(seed=0, accuracy=(98.5, 97.0), motivated_steps=60, epoch_seconds=30.0)
+    results.add(seed=1, accuracy=(98.5, 97.0), motivated_steps=100, epoch_seconds=50.0)
+    (cell,) = results.compare().cells
+    (arm,) = cell.arms
+    assert arm.share.observed.mean == pytest.approx((60 + 100) / 800)
+    assert arm.share.expected == 0.16
+    assert arm.efficiency.f_xy_macs_per_image == pytest.approx(2.4e6)  # 2 MMACs, and 0.2 of the 2 more
+    assert arm.efficiency.acc_per_flops_x_y_b == pytest.approx(0.5 / 0.4)
+    assert arm.efficiency.acc_per_flops_y_c == pytest.approx(1.0 / 2.0)
+    assert arm.efficiency.acc_f_ratio == pytest.approx(2.5)
+    assert arm.base.cost.epoch_seconds.mean == 40.0
+    assert arm.base.cost.train_flops.mean == 4e11
+    assert arm.base.cost.evaluation_flops.mean == 2e10  # one evaluation for each role
+
+
+def test_one_baseline_serves_both_of_its_pairs(results: Results) -> None:
+    """ResNet-32 is Y-C of 20-to-32 and X-C of 32-to-44, whatever pair it was trained under."""
+    results.add("motivated", accuracy=98.5)
+    results.add(accuracy=(98.0, 98.1))
+    results.add(accuracy=(98.6, 98.7), pair__base="resnet32", pair__motivated="resnet44")
+    small, large = results.compare().cells
+    assert (small.pair, large.pair) == ("resnet20-to-32", "resnet32-to-44")
+    assert small.y_c is not None
+    assert large.x_c is not None
+    assert small.y_c.run_ids == large.x_c.run_ids
+    assert (small.y_c.name, large.x_c.name) == ("Y-C", "X-C")
+    assert small.x_c is None
+    assert large.y_c is None
+
+
+def test_every_way_of_motivation_is_an_arm_against_the_same_baseline(full: Results) -> None:
+    full.add_seeds("alternating", PAIRS, pair__init="paper")
+    full.add_seeds("alternating", PAIRS, motivation__k=3)
+    (cell,) = full.compare().cells
+    assert [arm.label for arm in cell.arms] == ["loss k=2 identity", "loss k=2 paper", "loss k=3 identity"]
+
+
+def test_settings_that_differ_are_never_averaged(full: Results) -> None:
+    """The records do not hold the learning rate; the configs do. Not even with disjoint seeds."""
+    for seed in (3, 4):
+        full.add("base", seed=seed, accuracy=50.0, optimizer__lr=0.3)
+    usual, other = full.compare().cells
+    assert usual.x_c is not None
+    assert usual.x_c.seeds == (0, 1, 2)
+    assert other.x_c is not None
+    assert other.x_c.seeds == (3, 4)
+    assert usual.marks == {"optimizer.lr": 0.1}
+    assert other.marks == {"optimizer.lr": 0.3}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"runtime__layout": "contiguous"}, {"train__epochs": 9}, {"data__limit_train": 100}, {"augment__flip": True}],
+)
+def test_baselines_under_other_settings_are_not_joined(results: Results, settings: dict[str, object]) -> None:
+    results.add("base", accuracy=98.0, **settings)
+    results.add(accuracy=(98.5, 97.0))
+    cell = results.compare().cells[0]
+    (key,) = settings
+    assert cell.arms
+    assert cell.x_c is None
+    assert any(key.replace("__", ".") in note and note.startswith("no X-C") for note in cell.notes)
+
+
+def test_what_cannot_change_the_numbers_does_not_split(results: Results) -> None:
+    results.add("base", accuracy=98.0, seed=0, runtime__threads=1, runtime__device="cuda:0")
+    results.add("base", accuracy=98.4, seed=1, runtime__threads=8, runtime__device="cuda:1")
+    (cell,) = results.compare().cells
+    assert cell.x_c is not None
+    assert cell.x_c.accuracy.n == 2
+
+
+def test_a_folder_is_known_by_its_fingerprint(results: Results) -> None:
+    print_of = {"data__fingerprint": "a" * 64}
+    results.add("base", accuracy=98.0, seed=0, data__name="folder:flowers", data__dir="/here/flowers", **print_of)
+    results.add("base", accuracy=98.4, seed=1, data__name="folder:copy", data__dir="/there/copy", **print_of)
+    results.add("base", accuracy=10.0, seed=2, data__name="folder:flowers", data__fingerprint="b" * 64)
+    cells = results.compare().cells
+    assert sorted(cell.x_c.accuracy.n for cell in cells if cell.x_c) == [1, 2]
+
+
+def test_without_config_the_same_seed_twice_is_not_averaged(results: Results) -> None:
+    results.add("base", seed=0, accuracy=90.0, with_config=False)
+    first = results.add("base", seed=1, accuracy=98.0, with_config=False)
+    second = results.add("base", seed=1, accuracy=10.0, with_config=False, optimizer__lr=5.0)
+    (cell,) = results.compare().cells
+    assert cell.x_c is None or cell.x_c.seeds == (0,)
+    conflict = next(note for note in cell.notes if "seed 1" in note)
+    assert first.name in conflict
+    assert second.name in conflict
+    assert any("config.json is missing" in note for note in cell.notes)
+
+
+def test_groups_of_conflicts_alone_vanish_into_a_note(results: Results) -> None:
+    results.add(accuracy=(90.0, 91.0), with_config=False)
+    results.add(accuracy=(50.0, 51.0), with_config=False, optimizer__lr=5.0)
+    (cell,) = results.compare().cells
+    assert cell.arms == ()
+    assert any("trained 2 times" in note for note in cell.notes)
+
+
+def test_published_tables_are_compared(results: Results) -> None:
+    folders = [results.add("base", accuracy=98.0), results.add(accuracy=(98.5, 97.0))]
+    path = results.publish("digits", folders)
+    from seekcli.analysis.comparison import compare_runs
+    from seekcli.records import scan_runs
+
+    (cell,) = compare_runs(scan_runs([path])).cells
+    assert [group.accuracy.mean for group in cell.groups] == [98.0, 98.5, 97.0]
+    assert cell.arms[0].share.expected is None
+
+
+def test_one_seed_has_no_noise(results: Results) -> None:
+    results.add("base", accuracy=98.0)
+    results.add(accuracy=(98.5, 97.0))
+    (cell,) = results.compare().cells
+    assert cell.x_c is not None
+    assert cell.x_c.accuracy.sd is None
+    assert [d.verdict for _, d in cell.differences] == ["noise unknown"] * 2
+
+
+def test_unequal_seeds_are_said(full: Results) -> None:
+    full.add("base", seed=3, accuracy=97.0)
+    (cell,) = full.compare().cells
+    assert any("different seeds" in note for note in cell.notes)
+    assert {d.left: d.seeds for _, d in cell.differences}["X-Y-B"] == (0, 1, 2)
+
+
+def test_a_ratio_over_noise_is_called_noise(results: Results) -> None:
+    results.add_seeds("base", [98.0, 98.4, 98.8])
+    results.add_seeds("motivated", [98.9, 98.3, 98.8])
+    results.add_seeds("alternating", PAIRS)
+    (cell,) = results.compare().cells
+    assert cell.arms[0].efficiency.acc_f_ratio is not None
+    assert any("inside the noise" in note for note in cell.notes)
+
+
+def test_unfinished_failed_and_damaged_runs_are_counted_and_named(full: Results) -> None:
+    stopped = full.add(seed=7, state="stopped", accuracy=None)
+    failed = full.add(seed=8, state="failed", accuracy=None, message="non-finite loss at step 7")
+    (full.folder / "runs" / "broken").mkdir()
+    (full.folder / "runs" / "broken" / "status.json").write_text("{", encoding="utf-8")
+    torn = full.add(seed=9)
+    (torn / "config.json").write_text("{", encoding="utf-8")
+    comparison = full.compare()
+    assert (comparison.runs_found, comparison.runs_finished) == (13, 9)
+    by_path = {entry.path: entry for entry in comparison.left_out}
+    assert (by_path[stopped].state, by_path[stopped].reason) == ("stopped", "3 of 20 epochs")
+    assert by_path[failed].reason == "3 of 20 epochs; non-finite loss at step 7"
+    assert by_path[full.folder / "runs" / "broken"].state == "damaged"
+    assert by_path[torn].state == "damaged"
+    assert "config.json" in by_path[torn].reason
+
+
+def test_a_copy_of_a_run_is_counted_once(full: Results) -> None:
+    from shutil import copytree
+
+    from seekcli.analysis.comparison import compare_runs
+    from seekcli.records import scan_runs
+
+    copytree(full.folder, full.folder.parent / "copy")
+    comparison = compare_runs(scan_runs([full.folder, full.folder.parent / "copy"]))
+    assert comparison.runs_finished == 9
+    assert sum("stands twice, with the same accuracy" in note for note in comparison.notes) == 9
+
+
+def test_many_p_values_are_remarked_on(full: Results) -> None:
+    assert full.compare().notes == ()
+    full.add_seeds("alternating", [(98.1, 97.0), (98.7, 97.9), (99.4, 98.0)], pair__init="paper")
+    assert any("p values" in note for note in full.compare().notes)
+
+
+def test_classic_runs_alone_are_compared_too(results: Results) -> None:
+    results.add_seeds("base", BASE)
+    results.add_seeds("motivated", MOTIVATED)
+    (cell,) = results.compare().cells
+    assert (cell.pair, cell.arms) == ("resnet20-to-32", ())
+    assert [(d.left, d.right) for _, d in cell.differences] == [("Y-C", "X-C")]
+
+
+def test_settings_that_are_not_the_recipes_own_are_named(results: Results) -> None:
+    results.add("base", accuracy=98.0, optimizer__momentum=0.5)
+    (cell,) = results.compare().cells
+    assert cell.marks == {"optimizer.momentum": 0.5}

@@ -1,0 +1,70 @@
+"""Labels of arms, and the notes about runs that stand twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seekcli.analysis.grouping import arm_labels, differing, group_runs, without_conflicts, without_duplicates
+from seekcli.analysis.runs import load_runs, settings_from_config
+from seekcli.config import DEFAULTS
+from seekcli.records import scan_runs
+
+if TYPE_CHECKING:
+    from run_folders import Results
+
+
+def arm(**settings: object) -> dict[str, object]:
+    return DEFAULTS | {"pair.init": "identity"} | {key.replace("__", "."): value for key, value in settings.items()}
+
+
+@pytest.mark.parametrize(
+    ("arms", "labels"),
+    [
+        ([arm()], ["loss k=2 identity"]),
+        ([arm(), arm(pair__init="paper")], ["loss k=2 identity", "loss k=2 paper"]),
+        ([arm(), arm(pair__map="leading")], ["loss k=2 identity map=aligned", "loss k=2 identity map=leading"]),
+    ],
+)
+def test_labels_name_whatever_differs(arms: list[dict[str, object]], labels: list[str]) -> None:
+    assert arm_labels(map(settings_from_config, arms)) == labels
+
+
+def test_differing_names_the_settings() -> None:
+    left, right = settings_from_config(arm()), settings_from_config(arm(optimizer__lr=1.0, motivation__k=9))
+    assert differing(left, right) == ["optimizer.lr"]
+
+
+def test_seeds_claimed_twice_are_all_left_out(results: Results) -> None:
+    for lr in (0.1, 0.2):
+        results.add("base", optimizer__lr=lr)
+    results.add("base", seed=1)
+    runs, _ = load_runs(scan_runs([results.folder]))
+    usable, (note,) = without_conflicts(runs, "X-C")
+    assert [run.seed for run in usable] == [1]
+    assert note.startswith("X-C: seed 0 was trained 2 times")
+
+
+def test_a_second_copy_with_other_numbers_is_said(results: Results) -> None:
+    first = results.add("base", accuracy=98.0)
+    elsewhere = type(results)(results.folder.parent / "other")
+    second = elsewhere.add("base", accuracy=97.0)
+    runs, _ = load_runs(scan_runs([results.folder, elsewhere.folder]))
+    kept, (note,) = without_duplicates(runs)
+    assert [run.path for run in kept] == [first]
+    assert "another accuracy" in note
+    assert str(second) in note
+
+
+def test_every_run_is_in_a_cell_and_pairs_come_in_order_of_size(results: Results) -> None:
+    results.add(pair__base="resnet32", pair__motivated="resnet44")
+    results.add()
+    results.add("motivated", optimizer__lr=0.7)
+    runs, _ = load_runs(scan_runs([results.folder]))
+    cells = group_runs(runs)
+    assert [(cell.base, cell.motivated, bool(cell.arms)) for cell in cells] == [
+        ("resnet20", "resnet32", True),
+        ("resnet32", "resnet44", True),
+        ("resnet20", "resnet32", False),
+    ]

@@ -1,0 +1,77 @@
+"""What makes a run comparable: its settings by the rule of the run id, and its last row."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seekcli.analysis.runs import LeftOut, load_runs, settings_from_config
+from seekcli.config import DEFAULTS, flatten, identity, merge
+from seekcli.records import scan_runs
+
+if TYPE_CHECKING:
+    from run_folders import Results
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "base"])
+def test_settings_are_what_the_run_id_hashes(schedule: str) -> None:
+    """Else a setting could change the numbers and still be pooled over."""
+    config = merge([("test", {"schedule": schedule, "seed": 4, "runtime.device": "cuda:1"})]).config
+    settings = settings_from_config(dict(flatten(config.model_dump(mode="json"))))
+    hashed = {key: value for key, value in identity(config).items() if key not in ("seed", "schema_version", "model")}
+    pair_and_schedule = {"pair.base": "resnet20", "pair.motivated": "resnet32", "schedule": "alternating"}
+    known = {**settings.common, **settings.arm, **(pair_and_schedule if schedule == "alternating" else {})}
+    assert known == hashed
+
+
+def test_seed_and_index_of_a_device_do_not_split() -> None:
+    one = settings_from_config(DEFAULTS | {"seed": 1, "runtime.device": "cuda:0"})
+    two = settings_from_config(DEFAULTS | {"seed": 2, "runtime.device": "cuda:1"})
+    assert one.common_key == two.common_key
+
+
+def test_a_classic_run_has_no_arm_and_forgets_its_pair() -> None:
+    classic = settings_from_config(DEFAULTS | {"schedule": "base", "motivation.k": 5})
+    alternating = settings_from_config(DEFAULTS | {"schedule": "alternating"})
+    assert classic.arm == {}
+    assert classic.common_key == alternating.common_key
+    assert classic.own_pair_name == "resnet20-to-32"
+
+
+def test_flat_and_wrapped_configs_are_read_alike(results: Results) -> None:
+    folder = results.add()
+    path = folder / "config.json"
+    tree = json.loads(path.read_text(encoding="utf-8"))["config"]
+    variants = [tree, dict(flatten(tree)), {"config": tree, "origins": {}}]
+    keys = set()
+    for variant in variants:
+        path.write_text(json.dumps(variant), encoding="utf-8")
+        (run,), _ = load_runs(scan_runs([folder]))
+        keys.add((run.settings.common_key, run.settings.arm_key))
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"seed": 1}'])
+def test_a_damaged_config_leaves_its_run_out(results: Results, content: str) -> None:
+    folder = results.add()
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    runs, (entry,) = load_runs(scan_runs([folder]))
+    assert runs == []
+    assert isinstance(entry, LeftOut)
+    assert entry.state == "damaged"
+    assert "config.json" in entry.reason
+
+
+def test_a_finished_run_without_accuracy_is_left_out(results: Results) -> None:
+    folder = results.add(accuracy=(98.0, None))  # type: ignore[arg-type]
+    runs, (entry,) = load_runs(scan_runs([folder]))
+    assert runs == []
+    assert "without a final test accuracy" in entry.reason
+
+
+def test_share_is_of_all_steps(results: Results) -> None:
+    (run,), _ = load_runs(scan_runs([results.add(motivated_steps=100)]))
+    assert run.share == 0.25
+    assert run.models == {"base": "resnet20", "motivated": "resnet32"}

@@ -1,0 +1,87 @@
+"""`--where`: what is kept, and what a wrong condition is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seekcli.analysis.selection import parse_where
+from seekcli.errors import BadInput
+
+if TYPE_CHECKING:
+    from run_folders import Results
+
+
+@pytest.fixture
+def several(results: Results) -> Results:
+    for seed in (0, 1):
+        results.add("base", seed=seed)
+        results.add("motivated", seed=seed)
+        for k in (2, 3):
+            results.add(seed=seed, motivation__k=k)
+    results.add("base", train__epochs=5)
+    results.add(pair__base="resnet32", pair__motivated="resnet44")
+    return results
+
+
+def test_short_and_full_names_mean_the_same() -> None:
+    assert parse_where(["k=2", "motivation.k=3"]) == {"motivation.k": ("2", "3")}
+
+
+def test_an_arm_keeps_its_baselines_alone(several: Results) -> None:
+    (cell,) = several.compare("k=3").cells
+    assert [group.name for group in cell.groups] == ["X-C", "X-Y-B", "X-Y-M", "Y-C"]
+    assert [arm.label for arm in cell.arms] == ["loss k=3 identity"]
+
+
+def test_values_of_one_key_are_alternatives_and_keys_add_up(several: Results) -> None:
+    (cell,) = several.compare("k=2", "k=3", "seed=1").cells
+    assert [group.seeds for group in cell.groups] == [(1,)] * 6
+
+
+def test_a_pair_is_a_condition_too(several: Results) -> None:
+    cells = several.compare("pair=resnet32-to-44").cells
+    assert [cell.pair for cell in cells] == ["resnet32-to-44"]
+    assert [group.name for group in cells[0].groups] == ["X-C", "X-Y-B", "X-Y-M"]
+
+
+def test_the_pair_of_classic_runs_without_partner(results: Results) -> None:
+    results.add("base")
+    results.add("motivated")
+    (cell,) = results.compare("pair=resnet20-to-32").cells
+    assert [group.name for group in cell.groups] == ["X-C", "Y-C"]
+
+
+@pytest.mark.parametrize("condition", ["epochs=5", "train.epochs=5", "train.epochs=5.0"])
+def test_any_setting_selects_classic_runs(several: Results, condition: str) -> None:
+    (cell,) = several.compare(condition).cells
+    assert [group.name for group in cell.groups] == ["X-C"]
+
+
+def test_words_and_booleans(several: Results) -> None:
+    assert several.compare("data=digits", "augment.flip=false", "data.limit_train=none").runs_finished == 10
+
+
+def test_unfinished_runs_are_selected_like_the_others(several: Results) -> None:
+    several.add(seed=5, state="failed", accuracy=None)
+    assert [entry.seed for entry in several.compare("k=2").left_out] == [5]
+    assert several.compare("k=3").left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        (["optimizer.lrr=1"], "did you mean 'optimizer.lr'"),
+        (["sead=1"], "did you mean 'seed'"),
+        (["k"], "expected key=value"),
+        (["k="], "expected key=value"),
+        (["k=7"], "motivation.k=7: no run has it; here it is 2, 3"),
+        (["seed=0", "epochs=77"], "train.epochs=77: no run has it; here it is 5, 20"),
+        (["k=3", "epochs=5", "pair=resnet32-to-44"], "no run meets all of it"),
+    ],
+)
+def test_wrong_conditions_are_bad_input(several: Results, conditions: list[str], message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        several.compare(*conditions)
+    assert message in str(error.value)

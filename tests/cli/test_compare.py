@@ -1,0 +1,136 @@
+"""`seek compare` as it is typed: every format, exit codes, and a thousand runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from run_folders import Results, results  # noqa: F401
+
+from seekcli.cli.app import app
+
+
+def seek(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["compare", *map(str, arguments)])
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture
+def folder(results: Results) -> Path:  # noqa: F811
+    results.add_seeds("base", [98.0, 98.4, 98.8])
+    results.add_seeds("motivated", [98.5, 98.8, 99.5])
+    results.add_seeds("alternating", [(98.6, 97.0), (98.7, 97.5), (99.4, 98.0)])
+    results.add(seed=9, state="failed", accuracy=None, message="non-finite loss at step 77")
+    return results.folder
+
+
+def test_table(folder: Path) -> None:
+    code, out, err = seek(folder)
+    assert (code, err) == (0, "")
+    assert "10 runs: 9 finished, 1 failed" in out
+    for word in ("X-C resnet20", "X-Y-B resnet20", "X-Y-M resnet32", "Y-C resnet32", "98.40 ± 0.40", "ACC/F_Ratio"):
+        assert word in out
+    assert "non-finite loss at step 77" in out
+
+
+def test_json_is_nothing_but_json(folder: Path) -> None:
+    code, out, err = seek(folder, "--format", "json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["runs_found"] == 10
+
+
+def test_csv_keeps_its_remarks_off_stdout(folder: Path) -> None:
+    code, out, err = seek(folder, "--format", "csv")
+    assert code == 0
+    assert len(list(csv.DictReader(io.StringIO(out)))) == 4
+    assert "not counted, failed: " in err
+    assert "non-finite loss at step 77" in err
+
+
+def test_markdown(folder: Path) -> None:
+    code, out, _ = seek(folder, "--format", "markdown")
+    assert code == 0
+    assert "| X-C resnet20 | 3 | 0-2 |" in out
+
+
+def test_results_is_the_default_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    code, out, _ = seek()
+    assert code == 0
+    assert "10 runs" in out
+
+
+def test_single_runs_can_be_named(folder: Path) -> None:
+    runs = sorted((folder / "runs").glob("resnet20_*"))
+    code, out, _ = seek(*runs[:2], "--format", "json")
+    assert code == 0
+    assert json.loads(out)["runs_finished"] == 2
+
+
+def test_where(folder: Path) -> None:
+    code, out, _ = seek(folder, "--where", "seed=1", "--where", "k=2", "--format", "json")
+    assert code == 0
+    assert [group["seeds"] for group in json.loads(out)["cells"][0]["groups"]] == [[1]] * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--where", "sede=1"], "did you mean 'seed'"),
+        (["--where", "seed"], "expected key=value"),
+        (["--where", "k=9"], "no run has it; here it is 2"),
+        (["--format", "xml"], "'xml'"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_2(folder: Path, arguments: list[str], message: str) -> None:
+    code, out, err = seek(folder, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert err.startswith("seek: error: ")
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_path_without_runs_is_bad_input(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    code, out, err = seek(tmp_path / name)
+    assert (code, out) == (2, "")
+    assert name in err
+    assert err.count("\n") == 1
+
+
+def test_nothing_finished_is_no_error(results: Results) -> None:  # noqa: F811
+    results.add(state="running", accuracy=None)
+    code, out, _ = seek(results.folder)
+    assert code == 0
+    assert "no run has finished" in out
+
+
+def test_a_thousand_runs(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """50 seeds of 4 variants of a pair with 3 arms; syncing each file to the disk is not what is tested."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    for seed in range(50):
+        for lr in (0.1, 0.2, 0.3, 0.4):
+            accuracy = 90 + seed % 7 / 10
+            results.add("base", seed=seed, accuracy=accuracy, optimizer__lr=lr)
+            results.add("motivated", seed=seed, accuracy=accuracy + 1, optimizer__lr=lr)
+            for k in (2, 3, 4):
+                own = {"optimizer__lr": lr, "motivation__k": k}
+                results.add(seed=seed, accuracy=(accuracy + k / 10, 91.0), **own)
+    code, out, _ = seek(results.folder, "--format", "json")
+    assert code == 0
+    tree = json.loads(out)
+    assert tree["runs_finished"] == 1000
+    assert len(tree["cells"]) == 4
+    for cell in tree["cells"]:
+        assert [group["n"] for group in cell["groups"]] == [50] * 8
+        gains = [arm["gain_x_y_b_points"] for arm in cell["arms"]]
+        assert gains == pytest.approx([0.2, 0.3, 0.4])

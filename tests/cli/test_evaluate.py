@@ -1,0 +1,199 @@
+"""`seek evaluate`: the recorded accuracy comes back, exactly, from a real run and from its export alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner, Result
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from finished_runs import make_run
+
+from seekcli import records
+from seekcli.cli.evaluate import evaluate
+from seekcli.errors import BadInput
+from seekcli.export.finished_run import open_run
+from seekcli.export.formats import export_run
+from seekcli.training.resolve import resolve
+from seekcli.training.run import run_folder, train
+
+app = typer.Typer()
+app.command()(evaluate)
+SETTINGS = {
+    "pair.base": "resnet8",
+    "pair.motivated": "resnet14",
+    "data.limit_train": 200,
+    "train.epochs": 1,
+    "train.batch_size": 40,
+    "train.eval_batch_size": 77,
+    "runtime.device": "cpu",
+}
+
+
+def seek(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def answers(*arguments: object) -> list[dict[str, Any]]:
+    result = seek(*arguments, "--format", "json")
+    assert result.exit_code == 0, (result.output, result.exception)
+    return json.loads(result.stdout)
+
+
+def refusal(*arguments: object) -> str:
+    result = seek(*arguments)
+    assert isinstance(result.exception, BadInput), (result.output, result.exception)
+    assert result.stdout == ""
+    return str(result.exception)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real run on the digits, in seconds."""
+    results = tmp_path_factory.mktemp("results")
+    resolved = resolve([("test", SETTINGS)])
+    train(resolved, results)
+    return run_folder(results, resolved.config)
+
+
+@pytest.fixture(scope="module")
+def exports(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exports")
+    export_run(open_run(run), ("base", "motivated"), folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_an_export_alone_gives_the_recorded_numbers_back(run: Path, exports: Path, tmp_path: Path) -> None:
+    alone = shutil.copytree(exports, tmp_path / "alone")
+    final = {row["role"]: row for row in records.read_status(run).final}
+    found = {answer["role"]: answer for answer in answers(alone)}
+    assert found.keys() == final.keys() == {"base", "motivated"}
+    for role, answer in found.items():
+        assert answer["test_accuracy_percent"] == final[role]["test_accuracy_percent"]
+        assert answer["test_loss"] == final[role]["test_loss"]
+        assert answer["recorded_test_accuracy_percent"] == final[role]["test_accuracy_percent"]
+        assert answer["equals_recorded"] is True
+        assert (answer["data"], answer["test_images"]) == ("digits", 360)
+
+
+def test_a_run_gives_the_same_answers_as_its_export(run: Path, exports: Path) -> None:
+    sources = ("source",)
+    of_run, of_export = answers(run.name, "--out", run.parents[1]), answers(exports)
+    by_role = {answer["role"]: answer for answer in of_export}
+    for answer in of_run:
+        other = by_role[answer["role"]]
+        assert {key: answer[key] for key in answer if key not in sources} == {
+            key: other[key] for key in other if key not in sources
+        }
+
+
+def test_one_model_by_file_or_by_role(exports: Path) -> None:
+    assert [answer["model"] for answer in answers(exports / "resnet14-motivated")] == ["resnet14"]
+    assert [answer["model"] for answer in answers(exports, "--role", "base")] == ["resnet8"]
+
+
+def test_the_table_shows_the_recorded_accuracy_beside(exports: Path) -> None:
+    answer, = answers(exports / "resnet8-base")
+    result = seek(exports / "resnet8-base")
+    accuracy = f"{answer['test_accuracy_percent']:.2f} %"
+    assert f"accuracy  {accuracy}  (recorded {accuracy} after epoch 1: equal)" in result.stdout
+    assert "resnet8, base of resnet8-to-14" in result.stdout
+
+
+def test_the_normalisation_is_the_card_s(exports: Path, tmp_path: Path) -> None:
+    """A card with another mean gives another loss: nothing is measured again."""
+    moved = shutil.copytree(exports, tmp_path / "moved")
+    path = moved / "resnet8-base.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["input"]["mean"] = [0.9]
+    path.write_text(json.dumps(card), encoding="utf-8")
+    assert answers(path)[0]["test_loss"] != answers(exports / "resnet8-base")[0]["test_loss"]
+
+
+def test_an_accuracy_that_differs_is_shown_with_its_difference(exports: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(exports, tmp_path / "moved")
+    path = moved / "resnet8-base.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["result"]["test_accuracy_percent"] += 1.25
+    path.write_text(json.dumps(card), encoding="utf-8")
+    assert answers(path)[0]["equals_recorded"] is False
+    assert "-1.25 points" in seek(path).stdout
+
+
+def test_other_data_has_no_recorded_accuracy(exports: Path) -> None:
+    answer, = answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:100")
+    assert answer["recorded_test_accuracy_percent"] is None
+    assert answer["equals_recorded"] is None
+    assert answer["data"] == "synthetic:1x8x8:10:100"
+    assert "no recorded accuracy" in seek(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:100").stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("synthetic:1x8x8:7:100", "has 7 classes, .* has 10"),
+        ("synthetic:3x8x8:10:100", "images of 3 channels, .* takes 1"),
+        ("digit", "did you mean 'digits'"),
+    ],
+)
+def test_data_that_does_not_fit_is_bad_input(exports: Path, data: str, words: str) -> None:
+    assert re.search(words, refusal(exports / "resnet8-base", "--data", data))
+
+
+def test_classes_of_other_names_are_bad_input(exports: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(exports, tmp_path / "moved")
+    path = moved / "resnet8-base.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["class_names"][:2] = card["class_names"][1::-1]
+    path.write_text(json.dumps(card), encoding="utf-8")
+    assert "its class 0 is '0', that of" in refusal(path)
+
+
+def test_damaged_weights_are_bad_input(exports: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(exports, tmp_path / "moved")
+    path = moved / "resnet8-base.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+    assert f"{path} is damaged" in refusal(path)
+
+
+def test_a_missing_role_is_bad_input(exports: Path) -> None:
+    assert "holds no motivated model" in refusal(exports / "resnet8-base.json", "--role", "motivated")
+    assert "did you mean 'base'" in refusal(exports, "--role", "bass")
+
+
+def test_what_is_neither_export_nor_run_is_bad_input(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert "did you mean" in refusal(f"{run.name}x", "--out", tmp_path)
+    assert "no runs" in refusal("nothing", "--out", tmp_path / "empty")
+
+
+def test_an_unfinished_run_is_bad_input(tmp_path: Path) -> None:
+    assert "is not finished" in refusal(make_run(tmp_path, state="running"))
+
+
+def test_a_folder_set_that_the_card_cannot_place_is_bad_input(tmp_path: Path) -> None:
+    run = open_run(make_run(tmp_path, data__name="folder:flowers", data__fingerprint="0" * 64))
+    export_run(run, ("base",), tmp_path / "exports")
+    assert "name it as --data folder:DIR" in refusal(tmp_path / "exports")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_where_there_is_none_is_bad_input(exports: Path) -> None:
+    assert "--device cuda" in refusal(exports, "--device", "cuda")

@@ -1,0 +1,98 @@
+"""`seek export` through its command: the files, what is printed, and bad input as one line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from finished_runs import make_run
+
+from seekcli.cli.export import export
+from seekcli.errors import BadInput
+from seekcli.export.load import load_model
+
+app = typer.Typer()
+app.command()(export)
+
+
+def seek(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refusal(*arguments: object) -> str:
+    result = seek(*arguments)
+    assert isinstance(result.exception, BadInput), result.output
+    return str(result.exception)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_model_of_the_run_is_exported_and_said_to_be_checked(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    result = seek(run, "--to", tmp_path / "exports")
+    assert result.exit_code == 0, result.output
+    assert len(names(tmp_path / "exports")) == 4
+    assert "resnet8, 97.50 % after epoch 3" in result.stdout
+    assert "resnet14, 98.75 % after epoch 3" in result.stdout
+    assert str(tmp_path / "exports" / "resnet14-motivated.safetensors") in result.stdout
+    assert result.stdout.count("logits equal") == 2
+    assert load_model(tmp_path / "exports" / "resnet8-base")[1].role == "base"
+
+
+def test_one_role_by_run_id(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "elsewhere")
+    result = seek(run.name, "--out", tmp_path / "elsewhere", "--role", "base", "--to", tmp_path / "exports")
+    assert result.exit_code == 0, result.output
+    assert names(tmp_path / "exports") == ["resnet8-base.json", "resnet8-base.safetensors"]
+
+
+def test_without_a_folder_each_run_gets_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = [make_run(Path("results"), seed=seed) for seed in (0, 1)]
+    assert [seek(run.name).exit_code for run in runs] == [0, 0]
+    assert names(Path("exports")) == sorted(run.name for run in runs)
+
+
+def test_a_model_trained_alone_has_one_export(tmp_path: Path) -> None:
+    assert seek(make_run(tmp_path, "base"), "--to", tmp_path / "exports").exit_code == 0
+    assert names(tmp_path / "exports") == ["resnet8-base.json", "resnet8-base.safetensors"]
+
+
+def test_an_unknown_run_is_bad_input_with_the_nearest_id(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert f"did you mean '{run.name}'?" in refusal(f"{run.name}0", "--out", tmp_path)
+
+
+def test_an_unfinished_run_is_bad_input(tmp_path: Path) -> None:
+    assert "is not finished" in refusal(make_run(tmp_path, state="stopped"), "--to", tmp_path / "exports")
+    assert not (tmp_path / "exports").exists()
+
+
+def test_a_role_that_the_run_has_not_is_bad_input(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "base")
+    assert "--role both" not in refusal(run, "--role", "motivated", "--to", tmp_path / "exports")
+    assert "--role" in refusal(run, "--role", "both", "--to", tmp_path / "exports")
+
+
+def test_files_in_the_way_are_bad_input_until_overwrite(tmp_path: Path) -> None:
+    to = tmp_path / "exports"
+    assert seek(make_run(tmp_path), "--to", to).exit_code == 0
+    other = make_run(tmp_path, seed=1)
+    assert "--overwrite" in refusal(other, "--to", to)
+    assert seek(other, "--to", to, "--overwrite").exit_code == 0
+    assert load_model(to / "resnet8-base")[1].training.seed == 1
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "pt2", "pickle"])
+def test_formats_that_do_not_exist_are_refused(tmp_path: Path, format_name: str) -> None:
+    result = seek(make_run(tmp_path), "--format", format_name, "--to", tmp_path / "exports")
+    assert result.exit_code == 2
+    assert "safetensors" in result.output

@@ -1,0 +1,119 @@
+"""`seek list`: every name there is, and every run, the ones that cannot be read included."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from finished_runs import make_run
+
+from seekcli.cli.list import list_command
+from seekcli.config import DataConfig, recipe_names
+from seekcli.data.sources import describe
+from seekcli.errors import BadInput
+from seekcli.method.condition import CONDITIONS
+from seekcli.models.catalog import MODELS, parse_pair
+
+app = typer.Typer()
+app.command()(list_command)
+
+
+def seek(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def rows(*arguments: object) -> list[dict[str, Any]]:
+    result = seek(*arguments, "--format", "json")
+    assert result.exit_code == 0, (result.output, result.exception)
+    return json.loads(result.stdout)
+
+
+def test_models_are_all_there_and_their_pairs_exist() -> None:
+    found = rows("models")
+    assert {row["name"] for row in found} == set(MODELS)
+    pairs = {row["name"]: row["pair_with_next"] for row in found}
+    assert pairs["resnet20"] == "resnet20-to-32"
+    for name, pair in pairs.items():
+        assert pair is None or parse_pair(pair)[0] == name
+
+
+def test_recipes_show_what_they_set() -> None:
+    found = {row["name"]: row for row in rows("recipes")}
+    assert sorted(found) == recipe_names()
+    assert (found["digits"]["epochs"], found["digits"]["batch_size"], found["digits"]["lr"]) == (20, 64, 0.1)
+    assert all(row["about"] for row in found.values())
+
+
+def test_conditions_show_the_share_that_chance_gives() -> None:
+    found = {row["name"]: row for row in rows("conditions")}
+    assert set(found) == set(CONDITIONS)
+    assert found["loss"]["share_by_chance_at_k_2"] == pytest.approx(1 / 6, abs=1e-4)
+    assert all(row["about"] for row in found.values())
+
+
+def test_data_facts_are_those_that_a_run_gets() -> None:
+    found = {row["name"]: row for row in rows("data")}
+    assert {"digits", "cifar10", "cifar100", "folder:DIR"} < set(found)
+    for name in ("digits", "cifar10", "cifar100"):
+        facts = describe(DataConfig(name=name))
+        assert found[name]["classes"] == facts.classes
+        assert found[name]["images"] == f"{facts.channels}x{facts.image_size}x{facts.image_size}"
+        assert (found[name]["train_images"], found[name]["test_images"]) == (facts.train_images, facts.test_images)
+
+
+def test_runs_show_state_and_accuracy_and_hide_none(tmp_path: Path) -> None:
+    done, stopped = make_run(tmp_path), make_run(tmp_path, "base", state="stopped")
+    broken = make_run(tmp_path, seed=1)
+    (broken / "status.json").write_text("{", encoding="utf-8")
+    found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
+    assert set(found) == {done.name, stopped.name, broken.name}
+    assert found[done.name]["state"] == "finished"
+    assert (found[done.name]["base_accuracy_percent"], found[done.name]["motivated_accuracy_percent"]) == (97.5, 98.75)
+    assert (found[stopped.name]["state"], found[stopped.name]["motivated_accuracy_percent"]) == ("stopped", None)
+    assert found[broken.name]["state"] == "unreadable"
+    assert "status.json is damaged" in found[broken.name]["message"]
+    assert found[done.name]["path"] == str(done)
+
+
+def test_the_table_of_runs_has_a_line_for_each(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    header, line = seek("runs", "--out", tmp_path).stdout.splitlines()
+    assert header.split()[:2] == ["run", "state"]
+    assert line.split()[:6] == [run.name, "finished", "3", "3", "97.50", "98.75"]
+
+
+@pytest.mark.parametrize("what", ["models", "data", "recipes", "conditions"])
+def test_tables_name_what_json_names(what: str) -> None:
+    table = seek(what).stdout
+    assert all(row["name"] in table for row in rows(what))
+
+
+def test_a_results_folder_without_runs_is_bad_input(tmp_path: Path) -> None:
+    result = seek("runs", "--out", tmp_path / "nothing")
+    assert isinstance(result.exception, BadInput)
+    assert "nothing" in str(result.exception)
+
+
+def test_an_unknown_list_is_refused() -> None:
+    result = seek("pairs")
+    assert result.exit_code == 2
+    assert "models" in result.output
+
+
+def test_listing_names_loads_no_torch() -> None:
+    code = (
+        "import sys; from seekcli.cli.list import list_command, What, ReadFormat; from pathlib import Path\n"
+        "for what in list(What)[:4]: list_command(what, Path('results'), ReadFormat.TABLE)\n"
+        "assert not {'torch', 'sklearn', 'torchvision'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

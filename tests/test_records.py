@@ -1,0 +1,397 @@
+"""What runs leave behind comes back exactly as it was written, and what is damaged, foreign or newer is named."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from seekcli import files, records
+from seekcli.config import SCHEMA_VERSION
+from seekcli.errors import BadInput, RunFailed
+from seekcli.records import EPOCH_SCHEMA, STEP_SCHEMA, Row, RunStatus, scan_runs
+
+COLUMNS = re.findall(r"\w+", """
+    run_id schema_version pair model role schedule data recipe condition k init map coverage seed batch_size
+    precision device_type epoch train_loss test_loss test_accuracy_percent base_steps motivated_steps switches
+    learning_rate forward_macs_per_image train_flops evaluation_flops condition_flops copied_bytes epoch_seconds
+    images_per_second peak_memory_bytes""")
+NULLABLE = {"pair", "condition", "k", "init", "map", "coverage", "train_loss", "test_loss", "test_accuracy_percent",
+            "peak_memory_bytes"}
+VALUES = {
+    "string": st.text(max_size=6),
+    "int32": st.integers(-(2**31), 2**31 - 1),
+    "int64": st.integers(-(2**63), 2**63 - 1),
+    "double": st.floats() | st.sampled_from([-0.0, 5e-324, 1.7976931348623157e308]),
+}
+
+
+def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:
+    return {
+        "run_id": "resnet20-to-32_digits_s0", "schema_version": SCHEMA_VERSION, "pair": "resnet20-to-32",
+        "model": {"base": "resnet20", "motivated": "resnet32"}[role], "role": role, "schedule": "alternating",
+        "data": "digits", "recipe": "digits", "condition": "loss", "k": 2, "init": "identity", "map": "aligned",
+        "coverage": 1.0, "seed": 0, "batch_size": 64, "precision": "fp32", "device_type": "cpu", "epoch": epoch,
+        "train_loss": 0.1 + epoch, "test_loss": 0.7, "test_accuracy_percent": 98.61, "base_steps": 19,
+        "motivated_steps": 4, "switches": 6, "learning_rate": 0.1, "forward_macs_per_image": 2_560_000.0,
+        "train_flops": 0.3 * epoch, "evaluation_flops": 5.0 if role == "base" else 8.0, "condition_flops": 0.25,
+        "copied_bytes": 1000, "epoch_seconds": 1.5, "images_per_second": 958.0, "peak_memory_bytes": None,
+    } | changes
+
+
+def alternating_rows(epochs: int, **changes: Any) -> list[Row]:
+    return [epoch_row(epoch, role, **changes) for epoch in range(1, epochs + 1) for role in ("base", "motivated")]
+
+
+def step_columns(steps: int) -> dict[str, list[Any]]:
+    return {"run_id": ["r"] * steps, "epoch": [1] * steps, "step": list(range(1, steps + 1)), "role": ["base"] * steps,
+            "loss": [1 / step for step in range(1, steps + 1)], "learning_rate": [0.1] * steps}
+
+
+def a_status(run_id: str = "resnet20-to-32_digits_s0", **changes: Any) -> RunStatus:
+    rows = alternating_rows(3, run_id=run_id)
+    return RunStatus(**{
+        "run_id": run_id, "state": "finished", "epochs_done": 3, "epochs": 3, "steps_done": 69, "steps_per_epoch": 23,
+        "final": rows[-2:], "totals": records.totals_of(rows), "expected_share": 1 / 6 * 22 / 23,
+        "models": {"base": "resnet20", "motivated": "resnet32"}} | changes)
+
+
+def make_run(folder: Path, run_id: str) -> Path:
+    records.write_status(folder / run_id, a_status(run_id))
+    files.write_json(folder / run_id / records.CONFIG, {})
+    return folder / run_id
+
+
+def test_the_schemas_are_the_ones_that_are_promised() -> None:
+    assert EPOCH_SCHEMA.names == COLUMNS
+    assert {field.name for field in EPOCH_SCHEMA if field.nullable} == NULLABLE
+    assert STEP_SCHEMA.names == ["run_id", "epoch", "step", "role", "loss", "learning_rate"]
+    assert not any(field.nullable for field in STEP_SCHEMA)
+    assert {str(field.type) for field in [*EPOCH_SCHEMA, *STEP_SCHEMA]} == set(VALUES)
+    assert set(records.MEASURED_COLUMNS) < set(COLUMNS)
+
+
+def values_of(field: pa.Field) -> st.SearchStrategy[Any]:
+    values = VALUES[str(field.type)]
+    return st.none() | values if field.nullable else values
+
+
+def drawn_rows(schema: pa.Schema, key: tuple[str, ...], **fixed: Any) -> st.SearchStrategy[list[Row]]:
+    row = st.fixed_dictionaries({field.name: values_of(field) for field in schema}
+                                | {name: st.just(value) for name, value in fixed.items()})
+    return st.lists(row, max_size=4, unique_by=lambda row: tuple(row[name] for name in key))
+
+
+@settings(max_examples=60)
+@given(drawn_rows(EPOCH_SCHEMA, ("run_id", "epoch", "role"), schema_version=SCHEMA_VERSION))
+def test_epochs_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.parquet"
+    records.write_epochs(path, rows)
+    assert repr(records.read_epochs(path)) == repr([{name: row[name] for name in COLUMNS} for row in rows])
+
+
+@settings(max_examples=60)
+@given(drawn_rows(STEP_SCHEMA, ("run_id", "step")))
+def test_steps_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.parquet"
+    columns = {name: [row[name] for row in rows] for name in STEP_SCHEMA.names}
+    records.write_steps(path, columns)
+    assert repr(records.read_steps(path)) == repr(columns)
+
+
+def test_flops_may_be_counted_as_whole_numbers(tmp_path: Path) -> None:
+    records.write_epochs(tmp_path / "e", [epoch_row(train_flops=2**60 + 1)])
+    assert records.read_epochs(tmp_path / "e")[0]["train_flops"] == 2.0**60
+
+
+def test_a_folder_name_adds_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "k=7" / "seed=3" / records.EPOCHS
+    records.write_epochs(path, [epoch_row()])
+    assert records.read_epochs(path) == [epoch_row()]
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_columns_are_all_there_and_no_others(tmp_path: Path, change: str) -> None:
+    row, columns = epoch_row(), step_columns(2)
+    if change == "missing":
+        del row["switches"], columns["loss"]
+    else:
+        row["loss_of_face"] = columns["loss_of_face"] = [1.0, 2.0]
+    with pytest.raises(ValueError, match=r"loss_of_face|switches"):
+        records.write_epochs(tmp_path / "e", [epoch_row(), row])
+    with pytest.raises(ValueError, match="loss"):
+        records.write_steps(tmp_path / "s", columns)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(set(COLUMNS) - NULLABLE))
+def test_nulls_stand_only_where_they_may(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=f"column {name} holds a null"):
+        records.write_epochs(tmp_path / "e", [epoch_row() | {name: None}])
+
+
+def test_values_are_not_cut_to_fit(tmp_path: Path) -> None:
+    """Arrow by itself makes 2 of 2.5."""
+    for name, value in {"k": 2.5, "seed": float("inf"), "epoch": 2**31, "copied_bytes": 2**63, "data": 3,
+                        "train_loss": "0.1"}.items():
+        with pytest.raises((ValueError, TypeError, OverflowError)):
+            records.write_epochs(tmp_path / "e", [epoch_row(**{name: value})])
+    records.write_epochs(tmp_path / "e", [epoch_row(k=2.0)])  # nothing to cut
+    assert records.read_epochs(tmp_path / "e") == [epoch_row()]
+
+
+def test_an_epoch_and_a_step_stand_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"twice: .*epoch 2, role base"):
+        records.write_epochs(tmp_path / "e", [*alternating_rows(2), epoch_row(2, train_loss=9.0)])
+    with pytest.raises(ValueError, match=r"twice: .*step 1"):
+        records.write_steps(tmp_path / "s", step_columns(2) | {"step": [1, 1]})
+    records.write_epochs(tmp_path / "many runs", [epoch_row(), epoch_row(run_id="another")])
+    assert len(records.read_epochs(tmp_path / "many runs")) == 2
+
+
+def test_a_refused_table_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / records.EPOCHS
+    records.write_epochs(path, [epoch_row()])
+    with pytest.raises(ValueError, match="twice"):
+        records.write_epochs(path, [epoch_row(), epoch_row()])
+
+    def full_disk(table: pa.Table, target: Path, **options: object) -> None:
+        target.write_bytes(b"PAR1")
+        raise OSError(errno.ENOSPC, "as pyarrow words it")
+
+    monkeypatch.setattr(pq, "write_table", full_disk)
+    with pytest.raises(RunFailed, match=r"cannot write .*epochs\.parquet: No space left on device"):
+        records.write_epochs(path, alternating_rows(2))
+    assert records.read_epochs(path) == [epoch_row()]
+    assert [entry.name for entry in tmp_path.iterdir()] == [records.EPOCHS]
+
+
+def test_a_cut_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / records.EPOCHS
+    records.write_epochs(path, alternating_rows(3))
+    data = path.read_bytes()
+    for length in [0, 1, 4, 8, *range(12, len(data), len(data) // 40), len(data) - 1]:
+        path.write_bytes(data[:length])
+        with pytest.raises(BadInput) as caught:
+            records.read_epochs(path)
+        assert str(caught.value).startswith(f"{path} is damaged")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_is_named_or_harmless(tmp_path: Path) -> None:
+    """Pages have checksums; the footer has none, but nothing in it may turn into other numbers."""
+    path, rows = tmp_path / records.EPOCHS, alternating_rows(3)
+    records.write_epochs(path, rows)
+    data = path.read_bytes()
+    problems = []
+    for position in range(0, len(data), 23):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1 << position % 8]) + data[position + 1:])
+        try:
+            back = records.read_epochs(path)
+        except BadInput as error:
+            problems.append(str(error))
+        else:
+            assert back == rows
+    assert len(problems) > 100
+    assert all(problem.startswith(str(path)) for problem in problems)
+
+
+def test_foreign_tables_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    with pytest.raises(BadInput, match=r"table\.parquet does not exist"):
+        records.read_epochs(path)
+    with pytest.raises(BadInput, match="is damaged"):
+        records.read_epochs(tmp_path)
+    records.write_steps(path, step_columns(2))
+    with pytest.raises(BadInput, match=r"table\.parquet is not a table of seek's \(columns that differ: base_steps, "):
+        records.read_epochs(path)
+    records.write_epochs(path, [epoch_row()])
+    with pytest.raises(BadInput, match=r"table\.parquet is not a table of seek's"):
+        records.read_steps(path)
+
+
+def rewrite(path: Path, table: pa.Table) -> None:
+    pq.write_table(table, path)
+
+
+def test_changed_tables_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    records.write_epochs(path, [epoch_row()])
+    table = pq.read_table(path)
+    rewrite(path, table.select(COLUMNS[::-1]))
+    with pytest.raises(BadInput, match=r"columns that differ: their order"):
+        records.read_epochs(path)
+    rewrite(path, table.set_column(COLUMNS.index("k"), "k", pa.array([2.0])))
+    with pytest.raises(BadInput, match=r"columns that differ: k\)"):
+        records.read_epochs(path)
+    rewrite(path, pa.concat_tables([table, table]))
+    with pytest.raises(BadInput, match=r"is damaged \(twice: run_id resnet20-to-32_digits_s0, epoch 1, role base\)"):
+        records.read_epochs(path)
+    nullable = pa.schema([field.with_nullable(True) for field in EPOCH_SCHEMA])
+    rewrite(path, pa.Table.from_pylist([epoch_row(seed=None)], nullable))
+    with pytest.raises(BadInput, match=r"is damaged \(column seed holds a null\)"):
+        records.read_epochs(path)
+
+
+def test_newer_tables_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    records.write_epochs(path, [epoch_row(schema_version=SCHEMA_VERSION + 1)])
+    with pytest.raises(BadInput, match=r"table\.parquet was written by a newer seek"):
+        records.read_epochs(path)
+    records.write_steps(path, step_columns(2))
+    table = pq.read_table(path)
+    metadata = {key: str(SCHEMA_VERSION + 1) for key in table.schema.metadata}
+    rewrite(path, table.append_column("of tomorrow", pa.array([1, 2])).replace_schema_metadata(metadata))
+    with pytest.raises(BadInput, match=r"table\.parquet was written by a newer seek"):
+        records.read_steps(path)
+
+
+def test_totals_count_what_is_of_the_epoch_once() -> None:
+    rows = alternating_rows(2)
+    assert records.totals_of(rows) == {
+        "base_steps": 38, "motivated_steps": 8, "switches": 12, "copied_bytes": 2000,
+        "train_flops": pytest.approx(0.9), "condition_flops": 0.5, "epoch_seconds": 3.0,
+        "evaluation_flops": 2 * 5.0 + 2 * 8.0,
+    }
+    assert all(isinstance(records.totals_of(rows)[name], int) for name in ("base_steps", "switches", "copied_bytes"))
+    classic = [epoch_row(epoch) for epoch in (1, 2)]
+    assert records.totals_of(classic)["evaluation_flops"] == 10.0
+    assert records.totals_of([])["base_steps"] == 0
+
+
+@given(st.permutations([epoch_row(epoch, train_flops=0.1 * 7**epoch) for epoch in range(1, 8)]))
+def test_totals_do_not_depend_on_the_order(rows: list[Row]) -> None:
+    ordered = sorted(rows, key=lambda row: row["epoch"])
+    assert records.totals_of(rows) == records.totals_of(ordered)
+
+
+def test_a_status_comes_back_exactly(tmp_path: Path) -> None:
+    for status in (a_status(), a_status(state="running", final=[], epochs_done=0, expected_share=None),
+                   a_status(state="failed", message="step 7: the loss is not finite")):
+        records.write_status(tmp_path / "run", status)
+        back = records.read_status(tmp_path / "run")
+        assert back == status
+        assert repr(back) == repr(status)
+    with pytest.raises(ValidationError):
+        status.state = "finished"
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"state": "asleep"}, "state: "), ({"epochs_done": "three"}, "epochs_done: "), ({"models": None}, "models: "),
+    ({"extra": 1}, "extra: ")])
+def test_a_damaged_status_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    path = tmp_path / records.STATUS
+    files.write_json(path, a_status().model_dump() | change)
+    with pytest.raises(BadInput) as caught:
+        records.read_status(tmp_path)
+    assert str(caught.value).startswith(f"{path} is damaged ({words}")
+
+
+def test_other_statuses_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / records.STATUS
+    with pytest.raises(BadInput, match=r"status\.json does not exist"):
+        records.read_status(tmp_path)
+    for value in ([], None, "finished"):
+        files.write_json(path, value)
+        with pytest.raises(BadInput, match=r"status\.json is damaged"):
+            records.read_status(tmp_path)
+    files.write_json(path, {"schema_version": SCHEMA_VERSION + 1, "of tomorrow": True})
+    with pytest.raises(BadInput, match=r"status\.json was written by a newer seek"):
+        records.read_status(tmp_path)
+
+
+def test_a_scan_takes_results_runs_and_single_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results"
+    for run_id in ("b", "a"):
+        make_run(results / "runs", run_id)
+    make_run(results / "runs" / ".replaced", "old")
+    make_run(results / "published" / "found", "theirs")
+    (results / "runs" / "notes.txt").write_text("")
+    for path in (results, results / "runs"):
+        assert [(run.run_id, run.path, run.problem) for run in scan_runs([path])] == [
+            ("a", results / "runs" / "a", None), ("b", results / "runs" / "b", None)]
+    (run,) = scan_runs([results / "runs" / "b"])
+    assert run.status == a_status("b")
+    assert [run.run_id for run in scan_runs([results / "runs" / "b", results, results / "runs"])] == ["b", "a"]
+    monkeypatch.chdir(results / "runs" / "b")
+    assert [run.run_id for run in scan_runs([Path(), results])] == ["b", "a"]
+
+
+def test_runs_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    make_run(runs, "fine")
+    (runs / "empty").mkdir()
+    make_run(runs, "cut")
+    (runs / "cut" / records.STATUS).write_text('{"run_id": "c')
+    make_run(runs, "early")
+    (runs / "early" / records.STATUS).unlink()
+    found = {run.run_id: run for run in scan_runs([tmp_path])}
+    assert {run_id: run.status is None for run_id, run in found.items()} == {
+        "cut": True, "early": True, "empty": True, "fine": False}
+    assert "damaged" in str(found["cut"].problem)
+    assert str(runs / "early" / records.STATUS) in str(found["early"].problem)
+    (alone,) = scan_runs([runs / "early"])
+    assert alone == found["early"]
+
+
+def test_a_scan_takes_published_findings(tmp_path: Path) -> None:
+    published = tmp_path / "results" / "published"
+    make_run(published / "digits", "kept")
+    table = published / "cifar10" / records.EPOCHS
+    records.write_epochs(table, [*alternating_rows(2, run_id="two"), epoch_row(role="motivated", run_id="classic")])
+    records.write_steps(published / "cifar10" / records.STEPS, step_columns(2))
+    (published / "cifar10" / "README.md").write_text("")
+    (published / "cifar10" / "figures").mkdir()
+    found = scan_runs([published])
+    assert [(run.run_id, run.path) for run in found] == [
+        ("classic", table), ("two", table), ("kept", published / "digits" / "kept")]
+    status = found[1].status
+    assert status is not None
+    assert (status.state, status.epochs_done, status.epochs, status.steps_done, status.steps_per_epoch) == (
+        "finished", 2, 2, 46, 23)
+    assert status.final == [epoch_row(2, role, run_id="two") for role in ("base", "motivated")]
+    assert status.totals == records.totals_of(alternating_rows(2))
+    assert status.models == {"base": "resnet20", "motivated": "resnet32"}
+    assert scan_runs([published / "cifar10"]) == scan_runs([table]) == found[:2]
+    assert scan_runs([published / "digits"]) == found[2:]
+    table.write_bytes(table.read_bytes()[:-9])
+    assert [run.problem is None for run in scan_runs([published])] == [False, True]
+
+
+def test_a_scan_that_finds_nothing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"nowhere does not exist"):
+        scan_runs([tmp_path / "nowhere"])
+    (tmp_path / "results" / "runs").mkdir(parents=True)
+    (tmp_path / "photos" / "cats").mkdir(parents=True)
+    for name in ("results", "results/runs", "photos"):
+        with pytest.raises(BadInput, match=f"no runs in {tmp_path / name}$"):
+            scan_runs([tmp_path / name])
+    make_run(tmp_path / "results" / "published" / "digits", "theirs")
+    with pytest.raises(BadInput, match=r"no runs in .*results; published findings are .*results/published/digits$"):
+        scan_runs([tmp_path / "results"])
+    files.write_text(tmp_path / "photos" / "cat.parquet", "no table")
+    (run,) = scan_runs([tmp_path / "photos"])
+    assert "cat.parquet is damaged" in str(run.problem)
+
+
+def test_a_thousand_runs_are_scanned_in_no_time(tmp_path: Path) -> None:
+    text = json.dumps(a_status().model_dump(), indent=2)
+    for number in range(1000):
+        run_dir = tmp_path / "runs" / f"run-{number:04}"
+        os.makedirs(run_dir)
+        (run_dir / records.STATUS).write_text(text.replace("resnet20-to-32_digits_s0", run_dir.name))
+    before_seconds = time.process_time()
+    found = scan_runs([tmp_path])
+    assert time.process_time() - before_seconds < 1.5
+    assert len({run.run_id for run in found if run.status}) == 1000
