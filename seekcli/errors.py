@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 
 EXIT_RUN_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -38,7 +39,17 @@ class Stopped(SeekError):
 def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:
     """A BadInput that names the wrong word, the nearest valid one and, when they are few, all of them."""
     names = sorted(choices)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest(word, names)
+    hint = f"; did you mean {close!r}?" if close else ""
     listing = f" (one of: {', '.join(names)})" if len(names) <= 12 else ""
     return BadInput(f"unknown {what} {word!r}{hint}{listing}")
+
+
+def nearest(word: str, names: Sequence[str]) -> str | None:
+    """The name most like the word; of equally like ones the one that begins like it (resnet21: resnet20, not resnet32)."""
+    close = difflib.get_close_matches(word, names, n=5, cutoff=0.4)
+
+    def likeness(name: str) -> tuple[float, int]:
+        return difflib.SequenceMatcher(None, name, word).ratio(), len(os.path.commonprefix([name, word]))
+
+    return max(close, key=likeness, default=None)

@@ -90,7 +90,7 @@ class Lease:
     def check(self) -> None:
         """Raise RunFailed unless this lease still holds. To be called before every write to the folder."""
         owner = _current(self.run_dir)
-        if self._released.is_set() or owner is None:
+        if owner is None:
             raise RunFailed(f"lost the lease of {self.run_dir}: nobody holds it now")
         if owner.token != self.token:
             raise RunFailed(f"lost the lease of {self.run_dir} to process {owner.pid} on {owner.host}")

@@ -268,7 +268,7 @@ def _problem_in(table: pa.Table, schema: pa.Schema, key: tuple[str, ...]) -> str
 
 def _read(path: Path, schema: pa.Schema, key: tuple[str, ...]) -> dict[str, list[Any]]:
     try:
-        # An open file: given a path, pyarrow would also read `k=2` in a folder's name as a column.
+        # Not read_table, which also takes `k=2` in a folder's name for a column.
         with open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
             _refuse_newer(path, int((parquet.schema_arrow.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION)))
             _require_schema(path, parquet.schema_arrow, schema)

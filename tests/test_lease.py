@@ -288,6 +288,12 @@ def test_a_damaged_lease_is_somebodys_until_it_is_old(tmp_path: Path, data: str)
         held.check()
 
 
+def test_a_token_that_is_a_path_is_damage(tmp_path: Path) -> None:
+    plant(tmp_path / LEASE, token="../x")
+    with pytest.raises(BadInput, match="is being written by process 0 on unknown"):
+        Lease.acquire(tmp_path)
+
+
 def test_damaged_leases_that_point_at_each_other_end(tmp_path: Path) -> None:
     plant(tmp_path / LEASE, token="aa")
     plant(tmp_path / ".lease-after-aa.json", token="bb")

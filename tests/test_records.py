@@ -238,6 +238,10 @@ def test_changed_tables_are_named(tmp_path: Path) -> None:
     rewrite(path, pa.concat_tables([table, table]))
     with pytest.raises(BadInput, match=r"is damaged \(twice: run_id resnet20-to-32_digits_s0, epoch 1, role base\)"):
         records.read_epochs(path)
+    no_text = pa.array([b"\xff"]).view(pa.string())
+    rewrite(path, table.set_column(COLUMNS.index("role"), EPOCH_SCHEMA.field("role"), no_text))
+    with pytest.raises(BadInput, match=r"table\.parquet is damaged .*UTF8"):
+        records.read_epochs(path)
     nullable = pa.schema([field.with_nullable(True) for field in EPOCH_SCHEMA])
     rewrite(path, pa.Table.from_pylist([epoch_row(seed=None)], nullable))
     with pytest.raises(BadInput, match=r"is damaged \(column seed holds a null\)"):
@@ -328,7 +332,7 @@ def test_a_scan_takes_results_runs_and_single_runs(tmp_path: Path, monkeypatch: 
     assert [run.run_id for run in scan_runs([Path(), results])] == ["b", "a"]
 
 
-def test_runs_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+def test_runs_that_cannot_be_read_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tmp_path / "runs"
     make_run(runs, "fine")
     (runs / "empty").mkdir()
@@ -343,6 +347,8 @@ def test_runs_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     assert str(runs / "early" / records.STATUS) in str(found["early"].problem)
     (alone,) = scan_runs([runs / "early"])
     assert alone == found["early"]
+    monkeypatch.chdir(runs / "early")
+    assert [run.run_id for run in scan_runs([Path()])] == ["early"]
 
 
 def test_a_scan_takes_published_findings(tmp_path: Path) -> None:

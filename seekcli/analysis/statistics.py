@@ -20,7 +20,7 @@ EXACT_SEEDS = 2000
 
 BEYOND = "beyond the noise"
 INSIDE = "inside the noise"
-IDENTICAL = "identical"
+IDENTICAL = "no difference"
 UNKNOWN = "noise unknown"
 
 

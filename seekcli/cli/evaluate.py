@@ -14,7 +14,7 @@ from seekcli.errors import BadInput, unknown
 if TYPE_CHECKING:
     from torch import nn
 
-    from seekcli.data.sources import Dataset
+    from seekcli.data.sources import DataFacts, Dataset
     from seekcli.export.card import Card
     from seekcli.training.evaluation import Evaluation
 
@@ -50,7 +50,6 @@ def evaluate(
     for candidate in find_candidates(what, role, out):
         name = choose_device(candidate.card, device)
         dataset = load_data(candidate, data, data_dir)
-        check_fit(candidate, dataset)
         found = run_evaluation(candidate, dataset, name)
         results.append(describe(candidate, dataset, found, name))
     if format_ is ReadFormat.JSON:
@@ -93,7 +92,10 @@ def choose_device(card: Card, asked: str | None) -> str:
 
 
 def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
-    """The data at the card's input size, normalised by the card's mean and deviation instead of its own."""
+    """The data at the card's input size, normalised by the card's mean and deviation instead of its own.
+
+    Raises BadInput when it does not fit the model; what the name alone tells is checked before anything is read.
+    """
     from seekcli.config import merge
     from seekcli.data import sources
 
@@ -105,23 +107,29 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
     settings = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
     if data is None:
         settings["data.fingerprint"] = card.training.data_fingerprint
-    dataset = sources.load(merge([("--data", settings)]).config.data)
+    config = merge([("--data", settings)]).config.data
+    check_shape(candidate, sources.describe(config))
+    dataset = sources.load(config)
+    check_class_names(candidate, dataset)
     return replace(dataset, mean=card.input.mean, std=card.input.std)
 
 
-def check_fit(candidate: Candidate, dataset: Dataset) -> None:
-    """Raise BadInput unless label i of the data means what output i of the model means."""
-    card, facts = candidate.card, dataset.facts
+def check_shape(candidate: Candidate, facts: DataFacts) -> None:
+    card = candidate.card
     if facts.classes != card.classes:
         raise BadInput(f"--data {facts.name} has {facts.classes} classes, {candidate.source} has {card.classes}")
     if facts.channels != card.input.channels:
         channels = f"{facts.channels} channels, {candidate.source} takes {card.input.channels}"
         raise BadInput(f"--data {facts.name} has images of {channels}")
-    for index, (theirs, ours) in enumerate(zip(dataset.class_names, card.class_names, strict=True)):
+
+
+def check_class_names(candidate: Candidate, dataset: Dataset) -> None:
+    """Raise BadInput unless label i of the data means what output i of the model means."""
+    for index, (theirs, ours) in enumerate(zip(dataset.class_names, candidate.card.class_names, strict=True)):
         if theirs != ours:
             raise BadInput(
-                f"--data {facts.name}: its class {index} is {theirs!r}, that of {candidate.source} is {ours!r}; "
-                "an accuracy over different classes would mean nothing"
+                f"--data {dataset.facts.name}: class {index} is {theirs!r}, that of {candidate.source} is {ours!r}: "
+                "an accuracy over other classes would mean nothing"
             )
 
 
@@ -176,7 +184,7 @@ def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_n
 
 
 def is_recorded_data(card: Card, dataset: Dataset, images: int) -> bool:
-    """Whether this is the test split that the recorded accuracy was measured on. A folder is known by its fingerprint."""
+    """Whether the recorded accuracy was measured on this test split. A folder is known by its fingerprint."""
     recorded = (card.training.data_fingerprint, card.result.test_images)
     if card.training.data_fingerprint is None and dataset.facts.name != card.training.data:
         return False

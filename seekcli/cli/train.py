@@ -10,9 +10,10 @@ import typer
 from seekcli.cli.options import Layers, flag_layers, model_layers, set_layers
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, flatten
-from seekcli.errors import BadInput, RunFailed, SeekError, Stopped, unknown
+from seekcli.errors import BadInput, RunFailed, unknown
 
 if TYPE_CHECKING:
+    from seekcli.cli.stop import StopSwitch
     from seekcli.records import RunStatus
 
 SCHEDULES = ("alternating", "base", "motivated", "all")
@@ -119,25 +120,27 @@ def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
 
 def train_all(resolved: list[Resolved], out: Path, progress: str, fresh: bool) -> None:
     """Train one run after the other; one that fails does not keep the next from running."""
-    from seekcli.cli.progress import make_progress
     from seekcli.cli.stop import StopSwitch
-    from seekcli.training.run import train as train_run
 
     stop = StopSwitch()
-    failures: list[SeekError] = []
     with stop.listening():
-        for one in resolved:
-            try:
-                status = train_run(one, out, make_progress(progress), fresh=fresh, stop_requested=stop.reason)
-                report(status, one, out, progress)
-            except Stopped:
-                raise
-            except RunFailed as error:
-                failures.append(error)
-                if len(resolved) > 1:
-                    typer.echo(f"seek: run failed: {error}", err=True)
+        failures = [message for one in resolved if (message := train_one(one, out, progress, fresh, stop))]
     if failures:
-        raise RunFailed(str(failures[0]) if len(resolved) == 1 else f"{len(failures)} of {len(resolved)} runs failed")
+        raise RunFailed(failures[0] if len(resolved) == 1 else f"{len(failures)} of {len(resolved)} runs failed")
+
+
+def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch) -> str | None:
+    """Train and report one run. Returns the message of one that failed; a stop and bad input pass through."""
+    from seekcli.cli.progress import make_progress
+    from seekcli.training.run import train as train_run
+
+    try:
+        status = train_run(one, out, make_progress(progress), fresh=fresh, stop_requested=stop.reason)
+    except RunFailed as error:
+        typer.echo(f"seek: run failed: {error}", err=True)
+        return str(error)
+    report(status, one, out, progress)
+    return None
 
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:

@@ -71,8 +71,8 @@ def channel_stats(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]
 def level_sums(images: Tensor) -> list[tuple[int, int]]:
     """Per channel, the sum of the levels 0..255 and the sum of their squares; exact.
 
-    256 x 255^2 < 2^24: the sum over a row that short is a whole number that float32 holds, in whichever order it is added
-    up. All rows together stay below 2^53 for any set that fits in memory.
+    256 x 255^2 < 2^24: the sum over a row that short is a whole number that float32 holds, in whichever order it is
+    added up. All rows together stay below 2^53 for any set that fits in memory.
     """
     import torch
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from seekcli.data.arrays import Arrays, require_memory
 from seekcli.data.cache import cached
-from seekcli.data.splits import TEST_SPLIT, chosen_per_class, test_count
+from seekcli.data.splits import TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.errors import BadInput, unknown
 
 SUFFIXES = (".apng", ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
@@ -157,7 +157,8 @@ def split_here(root: Path, found: Found, where: str) -> Listing:
             raise BadInput(f"--data folder:{root}: class {name} has a single image, too few to split for a test")
     files, labels = labelled(found, names)
     # ascii(): a file name need not be text, and the key is of text
-    chosen = set(chosen_per_class(labels, test_count(len(files)), "folder test", [ascii(file.path) for file in files]))
+    keys = [ascii(file.path) for file in files]
+    chosen = set(chosen_per_class(labels, count_for_test(len(files)), "folder test", keys))
     train = [index for index in range(len(files)) if index not in chosen]
     test = sorted(chosen)
     return Listing(
@@ -200,7 +201,8 @@ def read(listing: Listing, image_size: int) -> Arrays:
     key = digest([listing.version, str(image_size), RULE])[:32]
 
     def build() -> dict[str, torch.Tensor]:
-        return {"images": torch.from_numpy(decode([os.path.join(listing.root, file.path) for file in files], image_size))}
+        paths = [os.path.join(listing.root, file.path) for file in files]
+        return {"images": torch.from_numpy(decode(paths, image_size))}
 
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)

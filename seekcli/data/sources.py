@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seekcli.config import DataConfig
 from seekcli.data import cifar, folders, synthetic
 from seekcli.data.arrays import Arrays, channel_stats, require_memory
-from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, test_count
+from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def facts_of(data: DataConfig, listing: folders.Listing | None) -> DataFacts:
 
 def named_facts(data: DataConfig) -> DataFacts:
     if data.name == "digits":
-        test = test_count(DIGITS_IMAGES)
+        test = count_for_test(DIGITS_IMAGES)
         return DataFacts("digits", DIGITS_CLASSES, 1, DIGITS_SIZE, DIGITS_IMAGES - test, test)
     if data.name in cifar.CLASSES:
         classes = cifar.CLASSES[data.name]
@@ -163,7 +163,7 @@ def digits() -> Arrays:
     levels = torch.from_numpy(bundled.images)
     images = (levels * (255 / DIGITS_LEVELS)).round().to(torch.uint8).unsqueeze(1)
     labels = torch.from_numpy(bundled.target).to(torch.int64)
-    test = set(chosen_per_class(labels.tolist(), test_count(DIGITS_IMAGES), "digits test"))
+    test = set(chosen_per_class(labels.tolist(), count_for_test(DIGITS_IMAGES), "digits test"))
     is_test = torch.tensor([index in test for index in range(DIGITS_IMAGES)])
     names = tuple(str(name) for name in bundled.target_names)
     return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, TEST_SPLIT)

@@ -10,7 +10,7 @@ SPLIT_SEED = 0
 TEST_SPLIT = f"stratified 80/20 split, seed {SPLIT_SEED}"
 
 
-def test_count(images: int) -> int:
+def count_for_test(images: int) -> int:
     """How many of `images` are test images where a data set has no split of its own: a fifth, rounded up."""
     return -(-images // 5)
 

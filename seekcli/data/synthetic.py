@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seekcli.data.arrays import CHUNK_IMAGES, Arrays
 from seekcli.data.keys import generator_for
-from seekcli.data.splits import TEST_SPLIT, chosen_per_class, test_count
+from seekcli.data.splits import TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Synthetic:
 
     @property
     def test_images(self) -> int:
-        return test_count(self.images)
+        return count_for_test(self.images)
 
 
 def parse(text: str) -> Synthetic:

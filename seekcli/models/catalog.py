@@ -31,7 +31,29 @@ def catalog() -> list[ModelSpec]:
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in catalog()}
 TRANSFORMERS = ("vit",)
+TIMM_STARTS = ("resnet",)  # families in which timm's own start is another than the usual one
 BASIC_BLOCK_DEPTHS = (18, 34)  # of the ImageNet ResNets; deeper ones have bottleneck blocks
+PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))  # of transformers: (smallest image, patch), pixels a side
+
+
+def patch_pixels(image_size: int) -> int:
+    """The patch of a transformer at this image size: 16 from 128 pixels on, 8 from 64, 4 from 16, else 2."""
+    return next(patch for smallest, patch in PATCHES if image_size >= smallest)
+
+
+def check_image_size(name: str, image_size: int) -> None:
+    """Raise BadInput, with the nearest sizes that do, when the patch of a transformer does not divide the image."""
+    if model_spec(name).family not in TRANSFORMERS or divides(image_size):
+        return
+    smaller = (size for size in range(image_size - 1, 0, -1) if divides(size))
+    larger = (size for size in range(image_size + 1, 2 * image_size + 2) if divides(size))
+    nearest = " or ".join(str(size) for size in (next(smaller, None), next(larger)) if size)
+    patch = patch_pixels(image_size)
+    raise BadInput(f"--image-size {image_size} is no multiple of the patch of {name}, {patch} px there; use {nearest}")
+
+
+def divides(image_size: int) -> bool:
+    return image_size % patch_pixels(image_size) == 0
 
 
 def nests_fully(base: str, motivated: str) -> bool:
@@ -74,10 +96,38 @@ def check_pair(base: str, motivated: str) -> None:
     """Raise BadInput unless the base can be contained in the motivated model."""
     small, large = model_spec(base, "base model"), model_spec(motivated, "motivated model")
     if small.family != large.family:
+        larger = [spec.name for spec in MODELS.values() if spec.family == small.family and spec.order > small.order]
+        hint = f"; {base} nests in {', '.join(larger)}" if larger else ""
         raise BadInput(
-            f"{base} ({small.family}) and {motivated} ({large.family}) are of different families and do not nest"
+            f"{base} ({small.family}) and {motivated} ({large.family}) are of different families and do not nest{hint}"
         )
     if small.order == large.order:
         raise BadInput(f"a pair needs two different models, got {base} twice")
     if small.order > large.order:
         raise BadInput(f"{base} is larger than {motivated}; did you mean {pair_name(motivated, base)!r}?")
+
+
+def default_init(base: str, motivated: str, map_name: str) -> str:
+    """What `--init auto` means: identity where the motivated model can start as the base, else paper."""
+    return "paper" if identity_obstacle(base, motivated, map_name) else "identity"
+
+
+def identity_obstacle(base: str, motivated: str, map_name: str) -> str | None:
+    """Why the motivated model cannot start by computing what the base computes; None when it can."""
+    if not nests_fully(base, motivated):
+        return "the weights map is partial (basic blocks in bottlenecks)"
+    if map_name != "aligned" and model_spec(base).family in TRANSFORMERS:
+        return "--map leading puts the base's keys among the motivated model's queries"
+    return None
+
+
+def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
+    """Raise BadInput for a `--map` or an `--init` that means nothing, or is impossible, for the pair."""
+    pair, family = pair_name(base, motivated), model_spec(base).family
+    if map_name != "aligned" and family not in TRANSFORMERS:
+        raise BadInput(f"--map {map_name}: {pair} has no fused q/k/v weights to slice; leave --map at aligned")
+    if init == "timm" and family not in TIMM_STARTS:
+        raise BadInput(f"--init timm: timm starts {family} models no other way; use --init paper for {pair}")
+    obstacle = identity_obstacle(base, motivated, map_name)
+    if init == "identity" and obstacle:
+        raise BadInput(f"--init identity is impossible for {pair}: {obstacle}; use --init paper")

@@ -1,7 +1,7 @@
 """ImageNet ResNets (He et al. 2016): timm's ResNet-18/34 (two 3x3 convolutions a block) and 50/101/152 (bottlenecks).
 
-Below 64 pixels the stem is a 3x3 convolution of stride 1 without max-pool, as usual on CIFAR; from 64 on it is the 7x7 one
-of stride 2 with max-pool. The family's usual initialisation is taken without zeroing the last BatchNorm scale of
+Below 64 pixels the stem is a 3x3 convolution of stride 1 without max-pool, as usual on CIFAR; from 64 on it is the 7x7
+one of stride 2 with max-pool. The family's usual initialisation is taken without zeroing the last BatchNorm scale of
 each block (timm's default): that is `--init timm`.
 """
 
@@ -57,7 +57,11 @@ def identity(pair: Pair) -> Pair:
 
 
 def zero_last_scales(model: nn.Module) -> None:
-    """timm's own default (`zero_init_last`): every block's last BatchNorm scale starts at zero."""
+    """timm's own default (`zero_init_last`): every block's last BatchNorm scale starts at zero.
+
+    The first copy overwrites the mapped ones, so the differential ones are left. Shifts start at zero anyway, so for a
+    full map this equals the identity start; a bottleneck that holds a basic block has it in three channels of four.
+    """
     for module in model.modules():
         if isinstance(module, BasicBlock | Bottleneck):
             module.zero_init_last()

@@ -12,7 +12,7 @@ from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap
-from seekcli.models.catalog import check_pair, model_spec
+from seekcli.models.catalog import check_pair, check_start, model_spec
 from seekcli.models.family import Family
 
 # Imported when first asked for: timm takes seconds, and the CIFAR ResNets do not need it.
@@ -33,11 +33,7 @@ def family_of(name: str) -> Family:
 
 def build_model(name: str, classes: int, channels: int, image_size: int) -> nn.Module:
     """A freshly initialised model (torch's global generator). Raises BadInput for an unknown name or size."""
-    spec = model_spec(name)
-    try:
-        return family_of(name).build(spec, classes, channels, image_size)
-    except ValueError as error:
-        raise BadInput(f"{name} at {image_size} px: {error}") from None
+    return family_of(name).build(model_spec(name), classes, channels, image_size)
 
 
 def seeded_model(name: str, seed: int, classes: int, channels: int, image_size: int) -> nn.Module:
@@ -58,31 +54,34 @@ def build_models(config: RunConfig) -> dict[str, nn.Module]:
 
 
 def build_pair(config: RunConfig) -> Pair:
-    """The pair of an alternating run, initialised as `pair.init` says.
+    """The pair of an alternating run, initialised as `pair.init` says (resolved: not `auto`).
 
-    Raises BadInput where the two do not nest, or identity is asked of a partial map.
+    Raises BadInput where the two do not nest, or cannot start or be mapped as asked.
     """
-    check_pair(config.pair.base, config.pair.motivated)
+    names = config.pair
+    check_pair(names.base, names.motivated)
+    check_start(names.base, names.motivated, names.init, names.map)
     models = build_models(config)
-    pair = Pair(models["base"], models["motivated"], link_models(config.pair.base, models, config.pair.map))
+    return start(Pair(models["base"], models["motivated"], link_models(names.base, models, names.map)), config)
+
+
+def start(pair: Pair, config: RunConfig) -> Pair:
+    """The pair with its differential parts started; `paper` is how the family builds its models."""
+    assert config.pair.init != "auto", "the config is not resolved"
     family = family_of(config.pair.base)
-    if config.pair.init == "timm":
-        if family.timm_start is None:
-            raise BadInput(f"--init timm is the same as paper for {config.pair_name}: use --init paper")
-        family.timm_start(pair.motivated)
-    if config.pair.init != "identity":
-        return pair
-    if not pair.weights_map.full:
-        coverage = pair.weights_map.coverage
-        raise BadInput(f"--init identity needs a full weights map; {config.pair_name} covers {coverage:.1%}: use paper")
-    try:
+    if config.pair.init == "identity":
         return family.identity(pair)
-    except ValueError as error:
-        raise BadInput(f"--init identity: {error}; use paper") from None
+    if config.pair.init == "timm":
+        assert family.timm_start is not None, f"{family} is not one of catalog.TIMM_STARTS"
+        family.timm_start(pair.motivated)
+    return pair
 
 
 def link_models(base_name: str, models: dict[str, nn.Module], map_name: str) -> WeightsMap:
-    """Raises BadInput when the two do not nest, or nothing of the base has a counterpart."""
+    """The map between a base of this name and a motivated model.
+
+    Raises BadInput when the two do not nest, or nothing of the base has a counterpart.
+    """
     try:
         return family_of(base_name).link(models["base"], models["motivated"], map_name)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Vision transformers (Dosovitskiy et al. 2021) tiny, small and base: timm's, 12 blocks deep, heads of 64 channels.
 
-D: width (192, 384, 768). The patch follows the image size: 16 pixels from 128 on, 8 from 64 on, 4 from 16 on, else 2.
+D: width (192, 384, 768). The patch follows the image size (catalog.patch_pixels): 16 pixels at 224, 4 at 32.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from torch import Tensor, nn
 
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, build_map, fused, leading
-from seekcli.models.catalog import ModelSpec
+from seekcli.models.catalog import ModelSpec, check_image_size, patch_pixels
 from seekcli.models.family import Family
 
-PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))  # (smallest image, patch), pixels a side
 # The layers of a block that write the residual stream, and those that read a stream or a hidden layer.
 WRITERS = ("attn.proj", "mlp.fc2")
 READERS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 
 
-def patch_size(image_size: int) -> int:
-    return next(patch for smallest, patch in PATCHES if image_size >= smallest)
-
-
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
-    """[B, channels, image_size, image_size] -> logits [B, classes]. Raises ValueError if the patch does not divide."""
-    patch = patch_size(image_size)
-    if image_size % patch:
-        raise ValueError(f"the image size must be a multiple of the patch, {patch} pixels at this size")
-    name = f"{spec.name.replace('-', '_')}_patch16_224"
-    return timm.create_model(name, img_size=image_size, patch_size=patch, in_chans=channels, num_classes=classes)
+    """[B, channels, image_size, image_size] -> logits [B, classes]. Raises BadInput if the patch does not divide."""
+    check_image_size(spec.name, image_size)
+    return timm.create_model(
+        f"{spec.name.replace('-', '_')}_patch16_224",
+        img_size=image_size,
+        patch_size=patch_pixels(image_size),
+        in_chans=channels,
+        num_classes=classes,
+    )
 
 
 def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
-    """Leading slices. `aligned` slices q, k and v each; `leading` takes the first rows of the fused tensor."""
+    """Leading slices. `aligned` slices q, k and v each, so heads stay heads (64 channels in every size).
+
+    `leading` takes the first rows of the fused tensor: base keys and values land among motivated queries and keys.
+    """
     regions = fused(3, r"attn\.qkv\.") if map_name == "aligned" else leading
     return build_map(base, motivated, regions=regions)
 
@@ -45,7 +46,7 @@ def identity(pair: Pair) -> Pair:
     """Equal logits after the first copy: the base's residual stream is repeated, and nothing reads the repetition.
 
     Plain zeros would not do: LayerNorm runs over the wider vector. Over whole repetitions its mean and variance are the
-    base's own. Raises ValueError when the width is no multiple of the base's.
+    base's own. Needs the aligned map. Raises ValueError when the width is no multiple of the base's.
     """
     models: Any = (pair.base, pair.motivated)
     width, wide = (int(model.embed_dim) for model in models)

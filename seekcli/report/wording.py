@@ -50,7 +50,7 @@ def significant(value: float | None, digits: int = 3) -> str:
     """Three significant digits without an exponent where that stays short; `undefined` for None."""
     if value is None:
         return UNDEFINED
-    text = f"{value:.{digits}g}"
+    text = f"{value + 0.0:.{digits}g}"  # minus zero reads as zero
     return text if "e" not in text or abs(value) < 1e-4 or abs(value) >= 1e9 else f"{value:,.0f}"
 
 

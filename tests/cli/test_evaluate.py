@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 import typer
+from PIL import Image
+from torch import nn
 from typer.testing import CliRunner, Result
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -24,6 +26,7 @@ from seekcli.cli.evaluate import evaluate
 from seekcli.errors import BadInput
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
+from seekcli.training import evaluation
 from seekcli.training.resolve import resolve
 from seekcli.training.run import run_folder, train
 
@@ -127,6 +130,22 @@ def test_the_normalisation_is_the_card_s(exports: Path, tmp_path: Path) -> None:
     assert answers(path)[0]["test_loss"] != answers(exports / "resnet8-base")[0]["test_loss"]
 
 
+def test_batches_and_layout_are_those_of_the_run(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They seldom change an accuracy, and must not be left to chance."""
+    seen: list[tuple[int, bool]] = []
+
+    def spy(model: nn.Module, batches: Any, autocast_dtype: torch.dtype | None) -> evaluation.Evaluation:
+        batches = list(batches)
+        seen.extend((len(labels), model.conv1.weight.stride()[1] == 1) for _, labels in batches)
+        assert autocast_dtype is None
+        return real(model, batches, autocast_dtype)
+
+    real = evaluation.evaluate
+    monkeypatch.setattr(evaluation, "evaluate", spy)
+    answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:500")
+    assert seen == [(77, True), (23, True)]
+
+
 def test_an_accuracy_that_differs_is_shown_with_its_difference(exports: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(exports, tmp_path / "moved")
     path = moved / "resnet8-base.json"
@@ -150,6 +169,7 @@ def test_other_data_has_no_recorded_accuracy(exports: Path) -> None:
     [
         ("synthetic:1x8x8:7:100", "has 7 classes, .* has 10"),
         ("synthetic:3x8x8:10:100", "images of 3 channels, .* takes 1"),
+        ("cifar100", "has 100 classes"),  # known before a file is looked for
         ("digit", "did you mean 'digits'"),
     ],
 )
@@ -163,7 +183,7 @@ def test_classes_of_other_names_are_bad_input(exports: Path, tmp_path: Path) -> 
     card = json.loads(path.read_text(encoding="utf-8"))
     card["class_names"][:2] = card["class_names"][1::-1]
     path.write_text(json.dumps(card), encoding="utf-8")
-    assert "its class 0 is '0', that of" in refusal(path)
+    assert "class 0 is '0', that of" in refusal(path)
 
 
 def test_damaged_weights_are_bad_input(exports: Path, tmp_path: Path) -> None:
@@ -192,6 +212,33 @@ def test_a_folder_set_that_the_card_cannot_place_is_bad_input(tmp_path: Path) ->
     run = open_run(make_run(tmp_path, data__name="folder:flowers", data__fingerprint="0" * 64))
     export_run(run, ("base",), tmp_path / "exports")
     assert "name it as --data folder:DIR" in refusal(tmp_path / "exports")
+
+
+def make_photos(folder: Path) -> Path:
+    """Two classes of flat grey images: 20 to train on, 8 to test on."""
+    for split, images in (("train", 10), ("test", 4)):
+        for level, name in ((60, "dark"), (190, "light")):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(images):
+                image = Image.new("RGB", (10, 10), (level + index, level, level - index))
+                image.save(folder / split / name / f"{index}.png")
+    return folder
+
+
+def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos")
+    own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
+    resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
+    final = train(resolved, tmp_path / "results").final[0]["test_accuracy_percent"]
+    run = run_folder(tmp_path / "results", resolved.config)
+    exports = export_run(open_run(run), ("base",), tmp_path / "exports")[0].card_path.parent
+    renamed = photos.rename(tmp_path / "moved")
+    for answer in [*answers(exports, "--data", f"folder:{renamed}"), *answers(run, "--data-dir", renamed)]:
+        assert (answer["test_accuracy_percent"], answer["equals_recorded"]) == (final, True)
+    assert str(photos) in refusal(run)
+    shutil.copy(renamed / "test" / "dark" / "0.png", renamed / "test" / "dark" / "more.png")
+    assert answers(exports, "--data", f"folder:{renamed}")[0]["equals_recorded"] is None
+    assert "not those that this run was made for" in refusal(exports, "--data-dir", renamed)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

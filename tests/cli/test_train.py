@@ -1,0 +1,255 @@
+"""`seek train` as a user meets it: what it prints, and one clear line for whatever it cannot do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from seekcli.cli.app import app
+
+TINY = ["--base", "resnet8", "--motivated", "resnet14", "--data", "synthetic:1x8x8:3:30", "--epochs", "2"]
+TINY += ["--batch-size", "4", "--lr", "0.02", "--k", "1", "--device", "cpu"]
+
+
+def seek(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(result, *words):
+    """Exit code 2 and one line on stderr that holds all of the words; no traceback."""
+    assert result.exit_code == 2, (result.exit_code, result.output)
+    assert result.stderr.startswith("seek: error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+    for word in words:
+        assert word in result.stderr, (word, result.stderr)
+
+
+def test_a_run_prints_a_line_per_epoch_and_the_numbers_at_the_end(tmp_path):
+    result = seek("train", *TINY, "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if line.startswith("epoch 1/2")]
+    assert [line for line in lines if line.startswith("epoch 2/2") and "images/s" in line and "share" in line]
+    words = {line.split()[0]: line for line in lines}
+    assert "resnet8: test accuracy" in words["base"]
+    assert "resnet14: test accuracy" in words["motivated"]
+    assert "expected by chance" in words["share"]
+    assert all(name in words["cost"] for name in ("F_XY", "F_X", "F_Y"))
+    assert str(tmp_path / "r" / "runs") in words["run"]
+    again = seek("train", *TINY, "--out", tmp_path / "r")
+    assert again.exit_code == 0
+    assert "epoch 1/2" not in again.stdout
+    assert words["base"] in again.stdout
+
+
+def test_json_progress_is_one_object_a_line(tmp_path):
+    result = seek("train", *TINY, "--out", tmp_path / "r", "--progress", "json")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["started", "epoch", "epoch", "finished"]
+    assert set(events[-1]["test_accuracy_percent"]) == {"base", "motivated"}
+    assert events[-1]["expected_share"] == pytest.approx(0.5 * 5 / 6)
+
+
+def test_live_progress_draws_on_a_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    result = seek("train", *TINY, "--out", tmp_path / "r", "--progress", "rich")
+    assert result.exit_code == 0, result.output
+    assert "epoch 2/2" in result.stdout
+    assert "test accuracy" in result.stdout
+
+
+def test_all_schedules_and_seeds_run_one_after_the_other(tmp_path):
+    result = seek("train", *TINY, "--schedule", "all", "--seeds", "2", "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    names = sorted(path.name for path in (tmp_path / "r" / "runs").iterdir())
+    assert [name.rpartition("_")[0] for name in names] == [
+        "resnet14_synthetic_s0",
+        "resnet14_synthetic_s1",
+        "resnet8-to-14_synthetic_loss-k1_identity_s0",
+        "resnet8-to-14_synthetic_loss-k1_identity_s1",
+        "resnet8_synthetic_s0",
+        "resnet8_synthetic_s1",
+    ]
+
+
+def test_print_config_shows_where_every_value_came_from(tmp_path):
+    result = seek("train", *TINY, "--set", "optimizer.momentum=0.8", "--print-config", "--out", tmp_path / "r")
+    lines = {line.split(" = ")[0]: line for line in result.stdout.splitlines()}
+    assert "0.02" in lines["optimizer.lr"]
+    assert lines["optimizer.lr"].endswith("# --lr")
+    assert lines["optimizer.momentum"].endswith("# --set")
+    assert lines["optimizer.weight_decay"].endswith("# recipe cifar-resnet")
+    assert lines["pair.map"].endswith("# default")
+    assert lines["runtime.precision"].endswith("# auto")
+    assert not (tmp_path / "r").exists()
+
+
+def test_dry_run_needs_no_data_set_and_writes_nothing(tmp_path):
+    result = seek("train", "--data", "cifar10", "--data-dir", tmp_path / "none", "--dry-run", "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    assert "expected share 0.1667" in result.stdout
+    assert "40.8" in result.stdout
+    assert "new:" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "resnet20-to-33"], ["resnet20-to-33", "resnet20-to-32"]),
+        (["--model", "resnet32-to-20"], ["resnet32", "resnet20-to-32"]),
+        (["--base", "resnet32", "--motivated", "resnet20"], ["resnet32", "resnet20-to-32"]),
+        (["--base", "resnet21"], ["resnet21", "resnet20"]),
+        (["--model", "resnet20-to-32", "--base", "resnet20"], ["--model", "--base"]),
+        (["--model", "resnet20"], ["--model", "resnet20"]),
+        (["--data", "digit"], ["--data", "digits"]),
+        (["--data", "cifar-10"], ["--data", "cifar10"]),
+        (["--data", "synthetic:3x32:10"], ["synthetic"]),
+        (["--schedule", "alternate"], ["--schedule", "alternating"]),
+        (["--recipe", "cifar-resnets"], ["recipe", "cifar-resnet"]),
+        (["--condition", "los"], ["--condition", "loss"]),
+        (["--set", "optimizer.rl=0.1"], ["optimizer.rl", "optimizer.lr"]),
+        (["--set", "optimizer.lr"], ["--set", "key=value"]),
+        (["--set", "optimizer.lr=fast"], ["optimizer.lr", "fast"]),
+        (["--k", "0"], ["--k", "0"]),
+        (["--k", "two"], ["--k", "integer"]),
+        (["--epochs", "0"], ["--epochs", "0"]),
+        (["--batch-size", "1"], ["--batch-size", "1"]),
+        (["--lr", "-1"], ["--lr"]),
+        (["--lr", "nan"], ["--lr"]),
+        (["--seed", "-1"], ["--seed"]),
+        (["--seeds", "0"], ["--seeds"]),
+        (["--seed", "1", "--seeds", "2"], ["--seed", "--seeds"]),
+        (["--init", "identical"], ["--init"]),
+        (["--map", "aligne"], ["--map"]),
+        (["--progress", "fancy"], ["--progress", "plain"]),
+        (["--precision", "fp64"], ["--precision"]),
+        (["--device", "gpu"], ["--device", "cuda"]),
+        (["--limit-train", "0"], ["--limit-train"]),
+        (["--limit-train", "99999"], ["--limit-train", "1437"]),
+        (["--sede", "1"], ["--sede", "--seed"]),
+        (["extra"], ["extra"]),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(tmp_path, arguments, words):
+    refused(seek("train", *arguments, "--out", tmp_path / "r"), *words)
+    assert not (tmp_path / "r").exists()
+
+
+def test_cuda_asked_for_where_there_is_none(tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    refused(seek("train", "--device", "cuda", "--out", tmp_path / "r"), "--device cuda", "--device cpu")
+
+
+def make_folder(root, splits=("train", "test"), classes=("cat", "dog"), images=3):
+    from PIL import Image
+
+    for split in splits:
+        for index, name in enumerate(classes):
+            (root / split / name).mkdir(parents=True)
+            for number in range(images):
+                image = Image.new("RGB", (9, 9), (40 * number, 90 * index, 10))
+                image.save(root / split / name / f"{number}.png")
+    return root
+
+
+def test_a_folder_of_images_trains(tmp_path):
+    folder = make_folder(tmp_path / "pets", images=6)
+    arguments = [*TINY, "--data", f"folder:{folder}", "--image-size", "8"]
+    result = seek("train", *arguments, "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    again = seek("train", *TINY, "--data", f"folder:{moved}", "--image-size", "8", "--out", tmp_path / "r")
+    assert "epoch 1/2" not in again.stdout
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "one class", "broken"])
+def test_a_folder_that_cannot_be_used_is_named(tmp_path, kind):
+    folder = tmp_path / "photos"
+    word = str(folder)
+    if kind == "empty":
+        folder.mkdir()
+    elif kind == "one class":
+        make_folder(folder, classes=("cat",))
+    elif kind == "broken":
+        make_folder(folder)
+        broken = folder / "train" / "cat" / "1.png"
+        broken.write_bytes(broken.read_bytes()[:40])
+        word = str(broken)
+    refused(seek("train", *TINY, "--data", f"folder:{folder}", "--image-size", "8", "--out", tmp_path / "r"), word)
+    assert not (tmp_path / "r").exists()
+
+
+def test_not_enough_disk_is_said_before_the_first_step(tmp_path, monkeypatch):
+    import shutil
+
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    refused(seek("train", *TINY, "--out", tmp_path / "r"), "not enough disk", "r")
+
+
+def test_a_results_path_that_is_a_file_or_holds_something_else(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    refused(seek("train", *TINY, "--out", tmp_path / "file"), "file", "not a folder")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("mine")
+    refused(seek("train", *TINY, "--out", tmp_path / "home"), "home", "something else")
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["thesis.tex"]
+
+
+def test_a_results_folder_that_is_not_writable(tmp_path, monkeypatch):
+    if os.geteuid() == 0:
+        # root writes everywhere: a folder that no one can write to is /proc
+        refused(seek("train", *TINY, "--out", "/proc/results"), "/proc/results", "not writable")
+        return
+    (tmp_path / "r").mkdir(mode=0o500)
+    refused(seek("train", *TINY, "--out", tmp_path / "r"), "not writable")
+
+
+@pytest.mark.parametrize("name", ["config.json", "status.json", "epochs.parquet"])
+def test_a_damaged_file_of_an_earlier_run_is_named(tmp_path, name):
+    out = tmp_path / "r"
+    assert seek("train", *TINY, "--out", out).exit_code == 0
+    (folder,) = (out / "runs").iterdir()
+    if name == "epochs.parquet":
+        status = json.loads((folder / "status.json").read_text())
+        (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+    (folder / name).write_bytes(b"damaged")
+    refused(seek("train", *TINY, "--out", out), name, "damaged")
+    assert (folder / name).read_bytes() == b"damaged"
+    assert seek("train", *TINY, "--out", out, "--fresh").exit_code == 0
+
+
+def test_a_non_finite_loss_exits_1_and_names_the_step(tmp_path):
+    result = seek("train", *TINY, "--lr", "1e30", "--out", tmp_path / "r")
+    assert result.exit_code == 1
+    assert "non-finite" in result.stderr
+    assert "step " in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_saves_says_how_to_go_on_and_the_same_command_does(tmp_path, number, code):
+    command = [sys.executable, "-m", "seekcli", "train", *TINY, "--epochs", "4000", "--out", str(tmp_path / "r")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "r").glob("runs/*/checkpoint/step-*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "the same command again goes on" in errors
+    assert "Traceback" not in errors
+    planned = seek("train", *TINY, "--epochs", "4000", "--out", tmp_path / "r", "--dry-run")
+    assert "unfinished" in planned.stdout
