@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all format bench wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all golden format bench wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ unit: setup  ## the fast tests alone
 
 test-all: lint types  ## every test, the slow ones included
 	$(RUN) pytest $(PYTEST_FLAGS)
+
+golden: setup  ## print the loss trace that tests/training/test_golden.py stores
+	PYTHONPATH=tests $(VENV)/bin/python tests/training/test_golden.py
 
 format: setup  ## let ruff sort imports and fix what it can
 	$(RUN) ruff check --fix .

@@ -29,12 +29,12 @@ def percent(value: float | None) -> str:
 
 
 def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
-    """One line: epoch, losses and accuracies by role, share, switches, speed."""
+    """One line: losses and accuracies by role, share, switches, speed. Which models they are was said at the start."""
     first = rows[0]
     words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}"]
     for row in rows:
         loss = "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
-        words.append(f"{row['role']} {row['model']}: loss {loss} test {percent(row['test_accuracy_percent'])}")
+        words.append(f"{row['role']} loss {loss} test {percent(row['test_accuracy_percent'])}")
     if len(rows) == 2:
         steps = first["base_steps"] + first["motivated_steps"]
         words.append(f"share {first['motivated_steps'] / steps:.3f}, {first['switches']} switches")

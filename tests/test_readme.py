@@ -1,0 +1,44 @@
+"""What the README tells users to type exists: every command, every flag, every file."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from seekcli.cli.app import COMMANDS, app
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL_BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+LINES = [shlex.split(line, comments=True) for block in SHELL_BLOCKS for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("words", [line for line in LINES if line[0] == "seek"], ids=" ".join)
+def test_every_seek_command_of_the_readme_exists_with_its_flags(words):
+    command = [words[1]]
+    help_text = CliRunner().invoke(app, [*command, "--help"]).stdout
+    assert words[1] in COMMANDS
+    for flag in (word for word in words[2:] if word.startswith("--")):
+        assert flag in help_text, flag
+
+
+@pytest.mark.parametrize("words", [line for line in LINES if line[0] == "make"], ids=" ".join)
+def test_every_make_target_of_the_readme_exists(words):
+    assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_table_of_commands_is_complete():
+    assert set(re.findall(r"^\| `seek (\w+)", README, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_linked_files_exist():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_nothing_was_left_to_fill_in():
+    assert "{{" not in README
