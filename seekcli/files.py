@@ -20,7 +20,7 @@ from typing import Any
 
 from seekcli.errors import BadInput, RunFailed
 
-OURS = ("runs", "reports", "published")
+OURS = ("runs", "reports", "published", "tuning")
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
 # File systems without hard links (FAT, some network mounts) answer os.link with one of these.
@@ -154,7 +154,7 @@ def clock_seconds(folder: Path) -> float:
 def require_results_folder(path: Path) -> None:
     """Raise BadInput unless runs can be kept in `path`: missing, empty or ours, and writable. Leaves nothing behind.
 
-    A folder is ours when it holds runs/, reports/ or published/.
+    A folder is ours when it holds runs/, reports/, published/ or tuning/.
     """
     try:
         standing = _standing(path)

@@ -1,14 +1,12 @@
-"""What a run leaves behind: the parquet schemas with their only writer and reader, status.json, and a scan over runs.
+"""What a run leaves behind: the parquet schemas with their only writer and reader, and status.json.
 
 Units are in the column names; FLOPs are 2 x MACs, shares and accuracies travel as numbers, never as text.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +24,7 @@ CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 EPOCHS = "epochs.parquet"
 STEPS = "steps.parquet"
+CLASSES = "classes.parquet"
 STATUS = "status.json"
 CHECKPOINTS = "checkpoint"
 
@@ -41,20 +40,29 @@ def _schema(columns: str) -> pa.Schema:
 
 
 # One row per epoch and role. Of a classic run (one model) pair, condition, k, init, map and coverage are null; a loss
-# or accuracy is null where it was not measured. The steps and switches, train_flops, condition_flops, copied_bytes and
-# epoch_seconds are of the whole epoch, the same in both role rows; evaluation_flops and forward_macs_per_image are of
-# the role.
+# or accuracy is null where it was not measured, top-5 also where there are fewer than 6 classes: every image would be a
+# hit. Balanced accuracy is the mean over the classes of their recalls. The validation split is that of
+# data.validation_fraction or the fold of data.fold; a run over a fold sees no test image. The steps and switches,
+# train_flops, condition_flops, copied_bytes and epoch_seconds are of the whole epoch, the same in both role rows;
+# evaluation_flops (of test and validation images) and forward_macs_per_image are of the role.
 EPOCH_SCHEMA = _schema("""
     run_id string, schema_version int32, pair string?, model string, role string, schedule string, data string,
     recipe string, condition string?, k int32?, init string?, map string?, coverage double?, seed int64,
     batch_size int32, precision string, device_type string, epoch int32, train_loss double?, test_loss double?,
     test_accuracy_percent double?, base_steps int64, motivated_steps int64, switches int64, learning_rate double,
     forward_macs_per_image double, train_flops double, evaluation_flops double, condition_flops double,
-    copied_bytes int64, epoch_seconds double, images_per_second double, peak_memory_bytes int64?""")
+    copied_bytes int64, epoch_seconds double, images_per_second double, peak_memory_bytes int64?,
+    test_top5_accuracy_percent double?, test_balanced_accuracy_percent double?, validation_loss double?,
+    validation_accuracy_percent double?, validation_balanced_accuracy_percent double?""")
 # One row per step (one optimizer update) of the active role. Epochs and steps count from 1, steps over the whole run.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
+# One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
+CLASS_SCHEMA = _schema("""
+    run_id string, epoch int32, role string, split string, class_index int32, class_name string, images int64,
+    correct int64, accuracy_percent double?""")
 EPOCH_KEY = ("run_id", "epoch", "role")
 STEP_KEY = ("run_id", "step")
+CLASS_KEY = ("run_id", "role", "split", "class_index")
 # What differs between two runs that are equal.
 MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")
 # Columns that say the same in both role rows of an epoch: to be counted once.
@@ -79,16 +87,8 @@ class RunStatus(BaseModel):
     totals: dict[str, int | float]  # as totals_of gives them
     expected_share: float | None  # of motivated steps if minibatch losses were exchangeable; null where none is known
     models: dict[str, str]  # role -> model name
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """One run that a scan found: its status, or the problem that kept it from being read."""
-
-    path: Path
-    run_id: str
-    status: RunStatus | None
-    problem: str | None
+    folds: int | None = None  # of a run over a fold of the training set (seek tune): a choice is made by it, no result
+    fold: int | None = None
 
 
 def write_epochs(path: Path, rows: Sequence[Row]) -> None:
@@ -114,6 +114,19 @@ def write_steps(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 def read_steps(path: Path) -> dict[str, list[Any]]:
     """The step table as columns. Raises BadInput as `read_epochs` does."""
     return _read(path, STEP_SCHEMA, STEP_KEY)
+
+
+def write_classes(path: Path, rows: Sequence[Row]) -> None:
+    """Replace the table of classes. Raises ValueError as `write_epochs` does."""
+    for row in rows:
+        _check_names(row, CLASS_SCHEMA)
+    _write(path, {name: [row[name] for row in rows] for name in CLASS_SCHEMA.names}, CLASS_SCHEMA, CLASS_KEY)
+
+
+def read_classes(path: Path) -> list[Row]:
+    """The table of classes as rows. Raises BadInput as `read_epochs` does."""
+    columns = _read(path, CLASS_SCHEMA, CLASS_KEY)
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
@@ -146,91 +159,6 @@ def read_status(run_dir: Path) -> RunStatus:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path} is damaged ({key}: {first['msg']})") from error
-
-
-def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
-    """Every run at `paths`, in their order and by name within each, a run that two paths reach once.
-
-    A path is a results folder, its runs/, one run folder, a folder of published findings (or all of them), or a parquet
-    file of epochs, which may hold many runs. Reads status.json only, never a run's tables. A run that cannot be read is
-    a summary with its problem. Raises BadInput for a path that is missing or holds no run.
-    """
-    found: dict[tuple[Path, str], RunSummary] = {}
-    for path in paths:
-        summaries = list(_scan(path))
-        if not summaries:
-            published = _visible(path / "published") if (path / "published").is_dir() else []
-            hint = f"; published findings are read when they are named: {published[0]}" if published else ""
-            raise BadInput(f"no runs in {path}{hint}")
-        for summary in summaries:
-            found.setdefault((summary.path.resolve(), summary.run_id), summary)
-    return list(found.values())
-
-
-def _scan(path: Path) -> Iterator[RunSummary]:
-    if path.is_file():
-        yield from _published(path)
-    elif not path.is_dir():
-        raise BadInput(f"{path} does not exist")
-    elif _is_run(path):
-        yield from _summaries(path)
-    elif (path / "runs").is_dir():
-        yield from _scan_folder(path / "runs")
-    else:
-        yield from _scan_folder(path)
-
-
-def _scan_folder(folder: Path) -> Iterator[RunSummary]:
-    """The runs of a runs/ or published/ folder. In runs/ every folder is a run, even one that is still empty."""
-    for path in _visible(folder):
-        if path.is_file():
-            yield from _summaries(path) if path.suffix == ".parquet" and path.name != STEPS else ()
-        elif folder.name == "runs" or _is_run(path):
-            yield from _summaries(path)
-        elif folder.name == "published":
-            yield from _scan(path)
-
-
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
-    except OSError as error:
-        raise BadInput(f"cannot read {folder}: {error.strerror}") from error
-
-
-def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (STATUS, CONFIG))
-
-
-def _summaries(path: Path) -> list[RunSummary]:
-    """The run of a folder or those of a published table; what cannot be read is a summary too."""
-    try:
-        if path.is_file():
-            return _published(path)
-        status = read_status(path)
-    except BadInput as error:
-        return [RunSummary(path, path.resolve().name, None, str(error))]
-    return [RunSummary(path, status.run_id, status, None)]
-
-
-def _published(path: Path) -> list[RunSummary]:
-    """The runs of a published table, which are finished ones."""
-    rows_of: dict[str, list[Row]] = {}
-    for row in read_epochs(path):
-        rows_of.setdefault(row["run_id"], []).append(row)
-    return [RunSummary(path, run_id, _status_from(run_id, rows), None) for run_id, rows in sorted(rows_of.items())]
-
-
-def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
-    totals = totals_of(rows)
-    last = max(row["epoch"] for row in rows)
-    final = [row for row in rows if row["epoch"] == last]
-    return RunStatus(
-        run_id=run_id, state="finished", epochs_done=last, epochs=last, final=final, totals=totals, expected_share=None,
-        steps_done=int(totals["base_steps"] + totals["motivated_steps"]),
-        steps_per_epoch=final[0]["base_steps"] + final[0]["motivated_steps"],
-        models={row["role"]: row["model"] for row in final},
-    )
 
 
 def _check_names(names: Iterable[str], schema: pa.Schema) -> None:

@@ -35,27 +35,36 @@ def config_for(
 
 
 @cache
-def shape_model(name: str, image_size: int = 32, classes: int = CLASSES, shuffle: int | None = None) -> nn.Module:
-    """A model without memory for its weights; with `shuffle`, its tensors are registered in another order."""
+def shape_model(name: str, image_size: int = 32, classes: int = CLASSES) -> nn.Module:
+    """A model without memory for its weights."""
     with torch.device("meta"):
-        model = build_model(name, classes, 3, image_size)
-    if shuffle is not None:
-        generator = random.Random(shuffle)
-        for module in list(model.modules()):
-            for registry in (module._parameters, module._buffers, module._modules):
-                entries = list(registry.items())
-                generator.shuffle(entries)
-                registry.clear()
-                registry.update(entries)
-    return model
+        return build_model(name, classes, 3, image_size)
+
+
+class Shuffled(nn.Module):
+    """The same tensors and modules under the same names, registered in another order."""
+
+    def __init__(self, model: nn.Module, seed: int) -> None:
+        super().__init__()
+        self.parts = list(model.modules())
+        self.entries = list(model.state_dict().items())
+        random.Random(seed).shuffle(self.parts)
+        random.Random(seed).shuffle(self.entries)
+
+    def modules(self):
+        return iter(self.parts)
+
+    def state_dict(self, *args, **kwargs):
+        return dict(self.entries)
 
 
 @cache
-def shape_map(pair: str, map_name: str = "aligned", shuffle: int | None = None) -> WeightsMap:
+def shape_map(pair: str, map_name: str = "aligned", shuffled: bool = False) -> WeightsMap:
     """The weights map of a pair by its name, made from models without weights."""
     names = parse_pair(pair)
-    seeds = (shuffle, None if shuffle is None else shuffle + 1)
-    models = [shape_model(name, shuffle=seed) for name, seed in zip(names, seeds, strict=True)]
+    models = [shape_model(name) for name in names]
+    if shuffled:
+        models = [Shuffled(model, seed) for seed, model in enumerate(models)]
     return link_models(names[0], {"base": models[0], "motivated": models[1]}, map_name)
 
 

@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "files": {"errors"},
     "lease": {"errors", "files"},
     "records": {"config", "errors", "files"},
+    "scan": {"errors", "records"},
     "flops": {"errors", "models.catalog"},
     "method": set(),
     "data.keys": set(),
@@ -34,13 +35,13 @@ ROOMS: dict[str, set[str]] = {
     "models.catalog": {"config", "errors"},
     "models": {"config", "data.keys", "errors", "method", "models.catalog"},
     "training": {"config", "data", "data.keys", "errors", "files", "flops", "lease", "method", "models",
-                 "models.catalog", "records"},
+                 "models.catalog", "records", "scan"},
     "export": {"config", "errors", "files", "method", "models", "models.catalog", "records"},
-    "analysis": {"config", "errors", "records"},
+    "analysis": {"config", "errors", "records", "scan"},
     "report": {"analysis", "errors", "files", "records"},
     "grid": {"analysis", "config", "errors", "files", "models.catalog", "records", "training"},
     "cli": {"analysis", "config", "data", "errors", "export", "files", "flops", "grid", "method", "models",
-            "models.catalog", "records", "report", "training"},
+            "models.catalog", "records", "report", "training", "scan"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -199,7 +200,7 @@ def test_help_loads_no_heavy_library() -> None:
     assert modules_loaded_by(code) & set(HEAVY) == set()
 
 
-@pytest.mark.parametrize("room", ["records", "analysis", "report"])
+@pytest.mark.parametrize("room", ["records", "scan", "analysis", "report"])
 def test_comparing_never_loads_torch(room: str) -> None:
     """`seek compare` answers in a second: nothing on its way needs the libraries that take seconds to import."""
     modules = [module_name(path) for path in SOURCES if room_of(module_name(path)) == room]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
-import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +13,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from record_rows import a_status, alternating_rows, epoch_row, step_columns
 
 from seekcli import files, records
 from seekcli.config import SCHEMA_VERSION
 from seekcli.errors import BadInput, RunFailed
-from seekcli.records import EPOCH_SCHEMA, STEP_SCHEMA, Row, RunStatus, scan_runs
+from seekcli.records import EPOCH_SCHEMA, STEP_SCHEMA, Row
 
 COLUMNS = re.findall(r"\w+", """
     run_id schema_version pair model role schedule data recipe condition k init map coverage seed batch_size
     precision device_type epoch train_loss test_loss test_accuracy_percent base_steps motivated_steps switches
     learning_rate forward_macs_per_image train_flops evaluation_flops condition_flops copied_bytes epoch_seconds
-    images_per_second peak_memory_bytes""")
+    images_per_second peak_memory_bytes test_top5_accuracy_percent test_balanced_accuracy_percent validation_loss
+    validation_accuracy_percent validation_balanced_accuracy_percent""")
 NULLABLE = {"pair", "condition", "k", "init", "map", "coverage", "train_loss", "test_loss", "test_accuracy_percent",
-            "peak_memory_bytes"}
+            "peak_memory_bytes", *COLUMNS[-5:]}
 VALUES = {
     "string": st.text(max_size=6),
     "int32": st.integers(-(2**31), 2**31 - 1),
     "int64": st.integers(-(2**63), 2**63 - 1),
     "double": st.floats() | st.sampled_from([-0.0, 5e-324, 1.7976931348623157e308]),
 }
-
-
-def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:
-    return {
-        "run_id": "resnet20-to-32_digits_s0", "schema_version": SCHEMA_VERSION, "pair": "resnet20-to-32",
-        "model": {"base": "resnet20", "motivated": "resnet32"}[role], "role": role, "schedule": "alternating",
-        "data": "digits", "recipe": "digits", "condition": "loss", "k": 2, "init": "identity", "map": "aligned",
-        "coverage": 1.0, "seed": 0, "batch_size": 64, "precision": "fp32", "device_type": "cpu", "epoch": epoch,
-        "train_loss": 0.1 + epoch, "test_loss": 0.7, "test_accuracy_percent": 98.61, "base_steps": 19,
-        "motivated_steps": 4, "switches": 6, "learning_rate": 0.1, "forward_macs_per_image": 2_560_000.0,
-        "train_flops": 0.3 * epoch, "evaluation_flops": 5.0 if role == "base" else 8.0, "condition_flops": 0.25,
-        "copied_bytes": 1000, "epoch_seconds": 1.5, "images_per_second": 958.0, "peak_memory_bytes": None,
-    } | changes
-
-
-def alternating_rows(epochs: int, **changes: Any) -> list[Row]:
-    return [epoch_row(epoch, role, **changes) for epoch in range(1, epochs + 1) for role in ("base", "motivated")]
-
-
-def step_columns(steps: int) -> dict[str, list[Any]]:
-    return {"run_id": ["r"] * steps, "epoch": [1] * steps, "step": list(range(1, steps + 1)), "role": ["base"] * steps,
-            "loss": [1 / step for step in range(1, steps + 1)], "learning_rate": [0.1] * steps}
-
-
-def a_status(run_id: str = "resnet20-to-32_digits_s0", **changes: Any) -> RunStatus:
-    rows = alternating_rows(3, run_id=run_id)
-    return RunStatus(**{
-        "run_id": run_id, "state": "finished", "epochs_done": 3, "epochs": 3, "steps_done": 69, "steps_per_epoch": 23,
-        "final": rows[-2:], "totals": records.totals_of(rows), "expected_share": 1 / 6 * 22 / 23,
-        "models": {"base": "resnet20", "motivated": "resnet32"}} | changes)
-
-
-def make_run(folder: Path, run_id: str) -> Path:
-    records.write_status(folder / run_id, a_status(run_id))
-    files.write_json(folder / run_id / records.CONFIG, {})
-    return folder / run_id
 
 
 def test_the_schemas_are_the_ones_that_are_promised() -> None:
@@ -313,91 +276,3 @@ def test_other_statuses_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     files.write_json(path, {"schema_version": SCHEMA_VERSION + 1, "of tomorrow": True})
     with pytest.raises(BadInput, match=r"status\.json was written by a newer seek"):
         records.read_status(tmp_path)
-
-
-def test_a_scan_takes_results_runs_and_single_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = tmp_path / "results"
-    for run_id in ("b", "a"):
-        make_run(results / "runs", run_id)
-    make_run(results / "runs" / ".replaced", "old")
-    make_run(results / "published" / "found", "theirs")
-    (results / "runs" / "notes.txt").write_text("")
-    for path in (results, results / "runs"):
-        assert [(run.run_id, run.path, run.problem) for run in scan_runs([path])] == [
-            ("a", results / "runs" / "a", None), ("b", results / "runs" / "b", None)]
-    (run,) = scan_runs([results / "runs" / "b"])
-    assert run.status == a_status("b")
-    assert [run.run_id for run in scan_runs([results / "runs" / "b", results, results / "runs"])] == ["b", "a"]
-    monkeypatch.chdir(results / "runs" / "b")
-    assert [run.run_id for run in scan_runs([Path(), results])] == ["b", "a"]
-
-
-def test_runs_that_cannot_be_read_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = tmp_path / "runs"
-    make_run(runs, "fine")
-    (runs / "empty").mkdir()
-    make_run(runs, "cut")
-    (runs / "cut" / records.STATUS).write_text('{"run_id": "c')
-    make_run(runs, "early")
-    (runs / "early" / records.STATUS).unlink()
-    found = {run.run_id: run for run in scan_runs([tmp_path])}
-    assert {run_id: run.status is None for run_id, run in found.items()} == {
-        "cut": True, "early": True, "empty": True, "fine": False}
-    assert "damaged" in str(found["cut"].problem)
-    assert str(runs / "early" / records.STATUS) in str(found["early"].problem)
-    (alone,) = scan_runs([runs / "early"])
-    assert alone == found["early"]
-    monkeypatch.chdir(runs / "early")
-    assert [run.run_id for run in scan_runs([Path()])] == ["early"]
-
-
-def test_a_scan_takes_published_findings(tmp_path: Path) -> None:
-    published = tmp_path / "results" / "published"
-    make_run(published / "digits", "kept")
-    table = published / "cifar10" / records.EPOCHS
-    records.write_epochs(table, [*alternating_rows(2, run_id="two"), epoch_row(role="motivated", run_id="classic")])
-    records.write_steps(published / "cifar10" / records.STEPS, step_columns(2))
-    (published / "cifar10" / "README.md").write_text("")
-    (published / "cifar10" / "figures").mkdir()
-    found = scan_runs([published])
-    assert [(run.run_id, run.path) for run in found] == [
-        ("classic", table), ("two", table), ("kept", published / "digits" / "kept")]
-    status = found[1].status
-    assert status is not None
-    assert (status.state, status.epochs_done, status.epochs, status.steps_done, status.steps_per_epoch) == (
-        "finished", 2, 2, 46, 23)
-    assert status.final == [epoch_row(2, role, run_id="two") for role in ("base", "motivated")]
-    assert status.totals == records.totals_of(alternating_rows(2))
-    assert status.models == {"base": "resnet20", "motivated": "resnet32"}
-    assert scan_runs([published / "cifar10"]) == scan_runs([table]) == found[:2]
-    assert scan_runs([published / "digits"]) == found[2:]
-    table.write_bytes(table.read_bytes()[:-9])
-    assert [run.problem is None for run in scan_runs([published])] == [False, True]
-
-
-def test_a_scan_that_finds_nothing_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"nowhere does not exist"):
-        scan_runs([tmp_path / "nowhere"])
-    (tmp_path / "results" / "runs").mkdir(parents=True)
-    (tmp_path / "photos" / "cats").mkdir(parents=True)
-    for name in ("results", "results/runs", "photos"):
-        with pytest.raises(BadInput, match=f"no runs in {tmp_path / name}$"):
-            scan_runs([tmp_path / name])
-    make_run(tmp_path / "results" / "published" / "digits", "theirs")
-    with pytest.raises(BadInput, match=r"no runs in .*results; published findings are .*results/published/digits$"):
-        scan_runs([tmp_path / "results"])
-    files.write_text(tmp_path / "photos" / "cat.parquet", "no table")
-    (run,) = scan_runs([tmp_path / "photos"])
-    assert "cat.parquet is damaged" in str(run.problem)
-
-
-def test_a_thousand_runs_are_scanned_in_no_time(tmp_path: Path) -> None:
-    text = json.dumps(a_status().model_dump(), indent=2)
-    for number in range(1000):
-        run_dir = tmp_path / "runs" / f"run-{number:04}"
-        os.makedirs(run_dir)
-        (run_dir / records.STATUS).write_text(text.replace("resnet20-to-32_digits_s0", run_dir.name))
-    before_seconds = time.process_time()
-    found = scan_runs([tmp_path])
-    assert time.process_time() - before_seconds < 1.5
-    assert len({run.run_id for run in found if run.status}) == 1000

@@ -20,11 +20,11 @@ from seekcli.analysis.grouping import (
     without_conflicts,
     without_duplicates,
 )
-from seekcli.analysis.runs import LeftOut, Run, Settings, load_runs
+from seekcli.analysis.runs import FOLD, LeftOut, Run, Settings, load_runs
 from seekcli.analysis.selection import Where, select
 from seekcli.analysis.statistics import INSIDE, PairedDifference, Sample, paired_difference, sample
 from seekcli.config import pair_name
-from seekcli.records import RunSummary
+from seekcli.scan import RunSummary
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
 
@@ -106,16 +106,25 @@ class Comparison:
 
 
 def compare_runs(summaries: Sequence[RunSummary], where: Where | None = None) -> Comparison:
-    """Compare what `records.scan_runs` found. Raises BadInput when `where` matches no run."""
-    loaded, left_out = load_runs(summaries)
+    """Compare what `scan_runs` found. Raises BadInput when `where` matches no run."""
+    loaded, others = load_runs(summaries)
+    left_out = [entry for entry in others if entry.state != FOLD]
     runs, duplicates = without_duplicates(loaded)
     runs, left_out = select(runs, left_out, where or {})
     classic = [run for run in runs if run.classic]
     run_cells = group_runs(runs)
     varied = varied_settings(run_cells)
     cells = [_cell(run_cell, differs, classic) for run_cell, differs in zip(run_cells, varied, strict=True)]
-    notes = [*duplicates, *_several_tests(cells)]
+    notes = [*_over_folds(others), *duplicates, *_several_tests(cells)]
     return Comparison(len(runs) + len(left_out), len(runs), tuple(cells), tuple(left_out), tuple(notes))
+
+
+def _over_folds(left_out: Sequence[LeftOut]) -> list[str]:
+    count = sum(entry.state == FOLD for entry in left_out)
+    if not count:
+        return []
+    runs = "1 run over a fold of its training set is" if count == 1 else f"{count} runs over folds are"
+    return [f"{runs} no result and left out: they serve to choose k (seek tune) and have no test accuracy"]
 
 
 def _several_tests(cells: Sequence[Cell]) -> list[str]:

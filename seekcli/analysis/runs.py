@@ -12,11 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import CLASSIC_NOT_HASHED, NOT_HASHED, flatten, pair_name
+from seekcli.config import CLASSIC_NOT_HASHED, NOT_HASHED, flatten, pair_name, unread_settings
 from seekcli.errors import BadInput
-from seekcli.records import CONFIG, RunStatus, RunSummary
+from seekcli.records import CONFIG, RunStatus
+from seekcli.scan import RunSummary
 
 ALTERNATING = "alternating"
+# The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.
+FOLD = "fold"
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
@@ -122,6 +125,9 @@ def _load(summary: RunSummary) -> Run | LeftOut:
     status = summary.status
     if status is None:
         return LeftOut(summary.run_id, summary.path, "damaged", summary.problem or "no readable status")
+    if status.folds is not None:
+        what = f"over fold {status.fold} of {status.folds}, to choose k by: it has no test accuracy"
+        return LeftOut(status.run_id, summary.path, FOLD, what)
     rows = {str(row["role"]): row for row in status.final}
     try:
         config = _read_config(summary.path)
@@ -185,7 +191,7 @@ def _settings(
 
 def settings_from_config(flat: Mapping[str, Any]) -> Settings:
     """Settings from a full resolved config (dotted keys), by the same rule as the run id."""
-    left_aside = (*NOT_HASHED, "seed", "schema_version")
+    left_aside = (*NOT_HASHED, "seed", "schema_version", *unread_settings(flat))
     common = {key: value for key, value in flat.items() if key not in left_aside}
     schedule, data = str(common["schedule"]), str(common["data.name"])
     common["runtime.device"] = str(common.get("runtime.device", "")).partition(":")[0]

@@ -15,7 +15,7 @@ import seekcli
 from seekcli.errors import EXIT_INTERRUPTED, SeekError
 
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
-COMMANDS = ("train", "grid", "compare", "flops", "export", "evaluate", "map", "list")
+COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list")
 
 
 class SeekGroup(TyperGroup):

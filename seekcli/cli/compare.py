@@ -33,7 +33,7 @@ def compare(
     """Compare alternating runs with their classic baselines: accuracy, noise, cost."""
     from seekcli.analysis.comparison import compare_runs
     from seekcli.analysis.selection import parse_where
-    from seekcli.records import scan_runs
+    from seekcli.scan import scan_runs
 
     conditions = parse_where(where or [])
     _show(compare_runs(scan_runs(paths or [Path("results")]), conditions), format_)

@@ -117,16 +117,16 @@ def single_model(model: str | None, base: str | None, motivated: str | None) -> 
 
 def image_of(config: RunConfig, layers: Layers, family_image_size: int) -> Image:
     """The image that the flags or the data set describe. Only a folder without `--classes` is looked at on disk."""
-    from seekcli.data.sources import describe, folder_of, label_of
+    from seekcli.data.sources import describe, folder_of, is_folder, kind_of, label_of
 
     given = {flag for flag, _ in layers}
-    data, folder = config.data, config.data.name.startswith("folder:")
+    data, folder = config.data, is_folder(config.data)
     if "--classes" in given:
         if "--data" in given and not folder:
             raise BadInput(f"--classes: {data.name} knows its own number of classes; give one of --data and --classes")
         if data.image_size is None or data.classes is None:
             raise BadInput("--classes without a data set to look at needs --image-size, such as --image-size 32")
-        label = f"folder:{label_of(folder_of(data))}" if folder else None
+        label = f"{kind_of(data)}:{label_of(folder_of(data))}" if folder else None
         return Image(label, data.channels or 3, data.image_size, data.classes)
     if "--channels" in given:
         raise BadInput("--channels goes with --image-size and --classes: a data set knows its own")

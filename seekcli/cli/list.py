@@ -19,7 +19,10 @@ ABOUT_DATA = {
     "digits": "handwritten digits, bundled with scikit-learn: works offline",
     "cifar10": "photographs; downloaded once, or read from --data-dir",
     "cifar100": "photographs; downloaded once, or read from --data-dir",
+    "flowers102": "102 kinds of flowers (Oxford), trained on train and val; downloaded once, or read from --data-dir",
+    "pets": "37 breeds of cats and dogs (Oxford-IIIT); downloaded once, or read from --data-dir",
     "folder": "your images, a folder for each class, under train/ with test/ or val/, or split by us; see --image-size",
+    "imagenet": "as ImageNet: train/CLASS/ and val/CLASS/, streamed from disk by --workers N processes",
     "synthetic": "made-up images for speed and smoke runs, such as synthetic:3x32x32:10:5000",
 }
 
@@ -101,18 +104,16 @@ def recipe_rows() -> Rows:
 
 
 def condition_rows() -> Rows:
-    """Each condition, with the share of motivated steps that chance alone would give at the default k of 2."""
+    """Each condition, with the share of motivated steps that chance alone would give at the default k of 2.
+
+    Those of installed packages are named, not imported.
+    """
     from seekcli.method.condition import CONDITIONS, expected_share
+    from seekcli.training.conditions import installed
 
-    return [
-        {"name": name, "share_by_chance_at_k_2": rounded(expected_share(name, 2)), "about": about(make(2))}
-        for name, make in CONDITIONS.items()
-    ]
-
-
-def about(condition: object) -> str:
-    """The first line of what a condition's class says of itself."""
-    return (type(condition).__doc__ or "").strip().partition("\n")[0]
+    shipped = [(name, rounded(expected_share(name, 2)), condition.about) for name, condition in CONDITIONS.items()]
+    others = [(name, None, f"installed: {point.value}") for name, points in installed().items() for point in points]
+    return [dict(zip(("name", "share_by_chance_at_k_2", "about"), row, strict=True)) for row in shipped + others]
 
 
 def rounded(share: float | None) -> float | None:
@@ -121,7 +122,7 @@ def rounded(share: float | None) -> float | None:
 
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included."""
-    from seekcli.records import scan_runs
+    from seekcli.scan import scan_runs
 
     rows = []
     for run in scan_runs([results]):
@@ -132,7 +133,12 @@ def run_rows(results: Path) -> Rows:
                 "state": run.status.state if run.status else "unreadable",
                 "epochs_done": run.status.epochs_done if run.status else None,
                 "epochs": run.status.epochs if run.status else None,
+                "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
                 **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
+                **{
+                    f"{role}_validation_accuracy_percent": final.get(role, {}).get("validation_accuracy_percent")
+                    for role in ROLES
+                },
                 "path": str(run.path),
                 "message": run.status.message if run.status else run.problem,
             }

@@ -34,5 +34,15 @@ def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:
     return [(flag, {key: value}) for flag, (key, value) in flags.items() if value is not None]
 
 
+def parse_k(text: str | None) -> int | str | None:
+    """`--k 3` or `--k auto`; the schema checks the number."""
+    if text is None or text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise BadInput(f"--k: expected an integer or auto, got {text!r}") from None
+
+
 def set_layers(assignments: list[str] | None) -> Layers:
     return [("--set", dict([parse_assignment(text)])) for text in assignments or []]

@@ -28,13 +28,20 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} %"
 
 
+def measured(row: dict[str, Any]) -> str:
+    """`test 98.61 %`, also on the validation split where there is one; a run over a fold has that alone."""
+    splits = {"test": row["test_accuracy_percent"], "validation": row.get("validation_accuracy_percent")}
+    found = [f"{split} {percent(value)}" for split, value in splits.items() if value is not None]
+    return " ".join(found) or f"test {percent(None)}"
+
+
 def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
     """One line: losses and accuracies by role, share, switches, speed. Which models they are was said at the start."""
     first = rows[0]
     words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}"]
     for row in rows:
         loss = "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
-        words.append(f"{row['role']} loss {loss} test {percent(row['test_accuracy_percent'])}")
+        words.append(f"{row['role']} loss {loss} {measured(row)}")
     if len(rows) == 2:
         steps = first["base_steps"] + first["motivated_steps"]
         words.append(f"share {first['motivated_steps'] / steps:.3f}, {first['switches']} switches")
@@ -124,8 +131,7 @@ class RichProgress(Progress):
         if self.facts is None:
             return
         self.console.print(describe_epoch(rows, self.facts.epochs), highlight=False, soft_wrap=True)
-        shown = [percent(row["test_accuracy_percent"]) for row in rows]
-        self.accuracies = f" test {' / '.join(shown)}"
+        self.accuracies = f" {' / '.join(measured(row) for row in rows)}"
 
     def note(self, message: str) -> None:
         self.console.print(f"note: {message}", style="yellow", highlight=False, soft_wrap=True)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli.cli.options import Layers, flag_layers, model_layers, set_layers
+from seekcli.cli.options import Layers, flag_layers, model_layers, parse_k, set_layers
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, flatten
 from seekcli.errors import BadInput, RunFailed, unknown
 
 if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
+    from seekcli.grid.tune import Draft
     from seekcli.records import RunStatus
 
 SCHEDULES = ("alternating", "base", "motivated", "all")
@@ -25,7 +26,10 @@ def train(
     motivated: Annotated[str | None, typer.Option(help="Motivated model, instead of --model.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="digits (default), cifar10, cifar100, folder:DIR, synthetic:CxHxW:CLASSES[:IMAGES]."),
+        typer.Option(
+            help="digits (default), cifar10, cifar100, flowers102, pets, folder:DIR, imagenet:DIR, "
+            "synthetic:CxHxW:CLASSES[:IMAGES]."
+        ),
     ] = None,
     data_dir: Annotated[str | None, typer.Option(help="Where downloaded data sets are kept.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Resize images to this many pixels a side.")] = None,
@@ -36,18 +40,33 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per update.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    condition: Annotated[str | None, typer.Option(help="Motivation condition (loss).")] = None,
-    k: Annotated[int | None, typer.Option("--k", help="Falls in a row that the condition needs (2).")] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="Motivation condition (loss), see `seek list conditions`; or package.module:Class."),
+    ] = None,
+    k: Annotated[
+        str | None, typer.Option("--k", help="Falls in a row that the condition needs (2); auto: see `seek tune`.")
+    ] = None,
     init: Annotated[
         str | None, typer.Option(help="identity (default) or paper: how the differential parts start.")
     ] = None,
     map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
+    init_from: Annotated[
+        str | None, typer.Option(help="Start from the weights of a run (folder or id) or an export, with a new head.")
+    ] = None,
+    role: Annotated[str | None, typer.Option(help="Which model of --init-from: base or motivated.")] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start from timm's own ImageNet weights, with a new head.")
+    ] = False,
     recipe: Annotated[str | None, typer.Option(help="Named settings; see `seek list recipes`.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda[:i] or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read images, for imagenet: (0: none); they change no number.")
+    ] = None,
     eval_every: Annotated[int | None, typer.Option(help="Evaluate every N epochs (1); the last one always.")] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
     fresh: Annotated[
@@ -77,12 +96,16 @@ def train(
             "--batch-size": ("train.batch_size", batch_size),
             "--lr": ("optimizer.lr", lr),
             "--condition": ("motivation.condition", condition),
-            "--k": ("motivation.k", k),
+            "--k": ("motivation.k", parse_k(k)),
             "--init": ("pair.init", init),
             "--map": ("pair.map", map_name),
+            "--init-from": ("transfer.source", init_from),
+            "--role": ("transfer.role", role),
+            "--pretrained": ("transfer.pretrained", pretrained or None),
             "--recipe": ("recipe", recipe),
             "--device": ("runtime.device", device),
             "--precision": ("runtime.precision", precision),
+            "--workers": ("runtime.workers", workers),
             "--eval-every": ("train.eval_every", eval_every),
             "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
         }
@@ -93,19 +116,19 @@ def train(
         for each in seed_layers(seed, seeds)
         for one in (SCHEDULES[1:3] + SCHEDULES[:1] if schedule == "all" else (schedule,))
     ]
-    from seekcli.training.resolve import resolve
+    from seekcli.grid.tune import draft
 
-    resolved = [resolve(one) for one in runs]
+    drafts = [draft(one, out) for one in runs]
     if print_config:
-        for one in resolved:
-            typer.echo(describe_config(one))
+        for one in drafts:
+            typer.echo(describe_config(one.resolved))
     elif dry_run:
         from seekcli.training.plan import describe_plan
 
-        for one in resolved:
-            typer.echo(describe_plan(one, out))
+        for one in drafts:
+            typer.echo(describe_search_ahead(one) + describe_plan(one.resolved, out))
     else:
-        train_all(resolved, out, progress, fresh)
+        train_all(drafts, out, progress, fresh)
 
 
 def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
@@ -118,12 +141,22 @@ def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
     return [[("--seed", {"seed": seed})] if seed is not None else []]
 
 
-def train_all(resolved: list[Resolved], out: Path, progress: str, fresh: bool) -> None:
-    """Train one run after the other; one that fails does not keep the next from running."""
+def describe_search_ahead(one: Draft) -> str:
+    """For a dry run whose k is not chosen yet: what comes first, and which k the rest is shown for."""
+    if one.tuning is None:
+        return ""
+    k = one.resolved.config.motivation.k
+    return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n"
+
+
+def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> None:
+    """Train one run after the other; one that fails does not keep the next from running. A search for k comes first."""
     from seekcli.cli.stop import StopSwitch
+    from seekcli.cli.tune import settle
 
     stop = StopSwitch()
     with stop.listening():
+        resolved = settle(drafts, out, progress, stop)
         failures = [message for one in resolved if (message := train_one(one, out, progress, fresh, stop))]
     if failures:
         raise RunFailed(failures[0] if len(resolved) == 1 else f"{len(failures)} of {len(resolved)} runs failed")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from seekcli.data.image_files import ImageFiles
 from seekcli.errors import BadInput
 from seekcli.files import human_bytes
 
@@ -19,17 +20,22 @@ CHUNK_IMAGES = 1024
 
 @dataclass(frozen=True)
 class Arrays:
-    """Both splits: images uint8 [N, C, H, W], labels int64 [N], the class of each label, and who chose the splits."""
+    """Both splits: images uint8 [N, C, H, W], labels int64 [N], the class of each label, and who chose the splits.
 
-    train_images: Tensor
+    Images that are streamed from disk are `ImageFiles` instead.
+    """
+
+    train_images: Tensor | ImageFiles
     train_labels: Tensor
-    test_images: Tensor
+    test_images: Tensor | ImageFiles
     test_labels: Tensor
     class_names: tuple[str, ...]
     split: str
 
     def at_size(self, size: int) -> Arrays:
         """The same images, `size` pixels a side."""
+        assert not isinstance(self.train_images, ImageFiles)
+        assert not isinstance(self.test_images, ImageFiles)
         return replace(self, train_images=resized(self.train_images, size), test_images=resized(self.test_images, size))
 
     def with_training_images(self, chosen: Sequence[int], split: str) -> Arrays:
@@ -38,6 +44,10 @@ class Arrays:
 
         index = torch.tensor(chosen, dtype=torch.int64)
         return replace(self, train_images=self.train_images[index], train_labels=self.train_labels[index], split=split)
+
+    def without_test_images(self) -> Arrays:
+        """The same training images, and a test split that is empty."""
+        return replace(self, test_images=self.test_images[:0], test_labels=self.test_labels[:0])
 
 
 def resized(images: Tensor, size: int) -> Tensor:
@@ -85,14 +95,14 @@ def level_sums(images: Tensor) -> list[tuple[int, int]]:
     return [(int(first), int(second)) for first, second in sums.T.tolist()]
 
 
-def require_memory(what: str, images: int, channels: int, image_size: int) -> None:
+def require_memory(what: str, images: int, channels: int, image_size: int, or_else: str = "") -> None:
     """Raise BadInput when the images, one byte per pixel and channel, are more than this machine's memory."""
     needed_bytes = images * channels * image_size**2
     has_bytes = memory_bytes()
     if has_bytes is not None and needed_bytes > has_bytes:
         raise BadInput(
             f"{what}: {images:,} images at {image_size}x{image_size} need {human_bytes(needed_bytes)} of memory, this "
-            f"machine has {human_bytes(has_bytes)}; a smaller --image-size helps"
+            f"machine has {human_bytes(has_bytes)}; a smaller --image-size helps{or_else}"
         )
 
 

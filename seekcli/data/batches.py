@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from seekcli.config import RunConfig
 from seekcli.data.augmentation import crop_and_flip
+from seekcli.data.augmenter import Augmenter, repeated
+from seekcli.data.image_files import ImageFiles
 from seekcli.data.keys import generator_for
-from seekcli.data.sources import Dataset
+from seekcli.data.resident import Resident
+from seekcli.data.sources import Dataset, describe
+from seekcli.data.streaming import Streamed
 from seekcli.errors import BadInput
-
-# The share of a GPU's free memory that the training images may take; a larger set stays in the host's memory.
-RESIDENT_SHARE = 0.5
 
 
 def batch_bounds(images: int, batch_size: int, drop_last: bool) -> list[tuple[int, int]]:
@@ -32,11 +34,37 @@ def batch_bounds(images: int, batch_size: int, drop_last: bool) -> list[tuple[in
     return [*bounds, (full * batch_size, images)]
 
 
+def planned_steps_per_epoch(config: RunConfig) -> int:
+    """As `Batches.steps_per_epoch`, from the facts alone: needs no data set on disk but a folder's."""
+    images = describe(config.data).train_images
+    return len(batch_bounds(images, config.train.batch_size, config.train.drop_last))
+
+
+class Pictures(Protocol):
+    """The images of a run, uint8 [B, C, S, S] on its device: from memory (resident.py) or from disk (streaming.py)."""
+
+    size: int
+    crops_at_random: bool
+
+    def hold(self, images: Any) -> Any:
+        """Keep these images, of the kind this was made for, where they are quickly had."""
+
+    def training(self, order: Tensor, epoch: int, bounds: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+        """The training images at these places of an epoch's order, batch by batch."""
+
+    def unaugmented(self, images: Any, batch_size: int) -> Iterator[Tensor]:
+        """These images in their own order, as they are evaluated on."""
+
+    def close(self) -> None:
+        """End what reads ahead."""
+
+
 class Batches:
     """The batches of one run on its device: normalised float32 images [B, C, H, W] and int64 labels [B].
 
-    Images are kept as uint8 on the device (in the host's memory where they would take more than half of what a GPU has
-    free; the batches are equal). One copy per epoch brings order, offsets and flips there; then nothing waits for it.
+    Where images are mixed the targets are float32 [B, classes]: each image's share of each class.
+
+    Of images in memory, one copy per epoch brings order, offsets and flips to the device; then nothing waits for it.
     """
 
     def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device, channels_last: bool = False) -> None:
@@ -46,12 +74,22 @@ class Batches:
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.bounds = training_bounds(dataset, config)
         self.eval_batch_size = config.train.eval_batch_size
-        home = home_of(dataset, device)
-        self.train_images, self.test_images = dataset.train_images.to(home), dataset.test_images.to(home)
+        self.pictures = pictures_of(dataset, config, device)
+        self.augmenter = augmenter_after(self.pictures, config, dataset.facts.classes)
+        test_images = self.pictures.hold(dataset.test_images)
         self.train_labels, self.test_labels = dataset.train_labels.to(device), dataset.test_labels.to(device)
+        self.to_evaluate = {"test": (test_images, self.test_labels)} if len(self.test_labels) else {}
+        if dataset.validation_images is not None and dataset.validation_labels is not None:
+            self.to_evaluate["validation"] = (
+                self.pictures.hold(dataset.validation_images), dataset.validation_labels.to(device))
         # (value / 255 - mean) / std, as one subtraction and one multiplication
         self.shift = 255.0 * per_channel(dataset.mean, device)
         self.scale = 1.0 / (255.0 * per_channel(dataset.std, device))
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """What there is to evaluate on: test, validation where a run has such a split, over a fold validation alone."""
+        return tuple(self.to_evaluate)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -61,20 +99,42 @@ class Batches:
         """The training batches of `epoch` from step `start` on, both 0-based: a resume goes on with the same ones."""
         images = len(self.train_labels)
         order = torch.randperm(images, generator=generator_for("order", self.seed, epoch))
+        order = repeated(order, self.augment.repeats)
         labels = self.train_labels[order.to(self.device)]
-        order = order.to(self.train_images.device)
         offsets, flips = (drawn.to(self.device) for drawn in self.draw(epoch, images))
-        for first, stop in self.bounds[start:]:
-            batch = self.train_images[order[first:stop]].to(self.device, non_blocking=True)
+        for step, batch in enumerate(self.pictures.training(order, epoch, self.bounds[start:]), start):
+            first, stop = self.bounds[step]
             if self.augment.crop_padding or self.augment.flip:
                 batch = crop_and_flip(batch, offsets[first:stop], flips[first:stop], self.augment.crop_padding)
-            yield self.normalise(batch), labels[first:stop]
+            batch = self.augmenter.pixels(batch, epoch, step)
+            yield self.augmenter.values(self.normalise(batch), labels[first:stop], epoch, step)
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The test images in their own order, not augmented, `eval_batch_size` at a time."""
-        images = self.test_images.split(self.eval_batch_size)
-        for batch, labels in zip(images, self.test_labels.split(self.eval_batch_size), strict=True):
-            yield self.normalise(batch.to(self.device, non_blocking=True)), labels
+        return self.evaluation("test")
+
+    def evaluation(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images of one of `splits` in their own order, not augmented, `eval_batch_size` at a time."""
+        images, labels = self.to_evaluate[split]
+        return self.unaugmented(images, labels)
+
+    def held_out(self, dataset: Dataset) -> list[tuple[Tensor, Tensor]]:
+        """The held-out images as the test images are: not augmented, `eval_batch_size` at a time, on the device.
+
+        Raises BadInput when the data set has none.
+        """
+        if dataset.holdout_images is None or dataset.holdout_labels is None:
+            raise BadInput("data.holdout_images is 0: there is no held-out batch whose loss could be watched")
+        return list(self.unaugmented(dataset.holdout_images, dataset.holdout_labels.to(self.device)))
+
+    def unaugmented(self, images: Any, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = self.pictures.unaugmented(images, self.eval_batch_size)
+        for batch, own in zip(batches, labels.split(self.eval_batch_size), strict=True):
+            yield self.normalise(batch), own
+
+    def close(self) -> None:
+        """End what reads ahead: a run that is over, one way or another, leaves no process behind."""
+        self.pictures.close()
 
     def draw(self, epoch: int, images: int) -> tuple[Tensor, Tensor]:
         """Crop offsets int64 [images, 2] and flips bool [images] by position in the epoch, on the CPU.
@@ -103,13 +163,21 @@ def training_bounds(dataset: Dataset, config: RunConfig) -> list[tuple[int, int]
     return bounds
 
 
-def home_of(dataset: Dataset, device: torch.device) -> torch.device:
-    """Where the uint8 images live: on the device, unless they would crowd a GPU."""
-    if device.type != "cuda":
-        return device
-    needed_bytes = dataset.train_images.numel() + dataset.test_images.numel()
-    free_bytes, _ = torch.cuda.mem_get_info(device)
-    return device if needed_bytes <= RESIDENT_SHARE * free_bytes else torch.device("cpu")
+def pictures_of(dataset: Dataset, config: RunConfig, device: torch.device) -> Pictures:
+    """Where the pictures of a run come from: memory, or disk for a data set of files."""
+    if isinstance(dataset.train_images, ImageFiles):
+        return Streamed(dataset.train_images, config, device)
+    others = (dataset.test_images, dataset.validation_images)
+    count = len(dataset.train_images) + sum(len(images) for images in others if images is not None)
+    return Resident(dataset.train_images, count, device)
+
+
+def augmenter_after(pictures: Pictures, config: RunConfig, classes: int) -> Augmenter:
+    """What is left to do to pictures; a random resized crop is not, where they were cut while they were decoded."""
+    if pictures.crops_at_random:
+        augment = config.augment.model_copy(update={"resized_crop_area": 0.0})
+        config = config.model_copy(update={"augment": augment})
+    return Augmenter(config, classes, pictures.size)
 
 
 def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:

@@ -23,6 +23,8 @@ SUFFIXES = (".apng", ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", "
             ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp")  # fmt: skip
 TEST_NAMES = ("test", "val", "valid", "validation")
 CHANNELS = 3
+# Not done unasked: what fits depends on the machine, and streamed images are cut and normalised by other rules.
+OR_STREAM = ", and --data imagenet:DIR streams images from disk (DIR/train/CLASS/ and DIR/val/CLASS/)"
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def read(listing: Listing, image_size: int) -> Arrays:
     from seekcli.data.decoding import RULE, decode
 
     files = [*listing.train, *listing.test]
-    require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size)
+    require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
     key = digest([listing.version, str(image_size), RULE])[:32]
 
     def build() -> dict[str, torch.Tensor]:

@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.config import DataConfig
-from seekcli.data import cifar, folders, synthetic
+from seekcli.data import cifar, folders, imagenet, photo_sets, synthetic
 from seekcli.data.arrays import Arrays, channel_stats, require_memory
+from seekcli.data.image_files import ImageFiles
 from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, count_for_test
+from seekcli.data.validation import training_images_left, without_validation
 from seekcli.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-KINDS = ("digits", "cifar10", "cifar100", "folder:DIR", synthetic.FORM)
+KINDS = ("digits", "cifar10", "cifar100", *photo_sets.SETS, "folder:DIR", "imagenet:DIR", synthetic.FORM)
+FILES = ("folder", "imagenet")
 DIGITS_IMAGES, DIGITS_SIZE, DIGITS_CLASSES, DIGITS_LEVELS = 1797, 8, 10, 16
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of a data set before an image is read; `train_images` is what `--limit-train` leaves of them.
+    """What is known of a data set before an image is read; `train_images` is what a run trains on.
+
+    That is without what `--limit-train`, the validation split and `data.holdout_images` take away.
 
     `name` is a label for records (never a path), `image_size` is in pixels a side, `fingerprint` is a folder's own.
     """
@@ -37,21 +42,27 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, C, H, W] and labels int64 [N] of both splits, in the host's memory.
+    """Images uint8 [N, C, H, W] and labels int64 [N] of both splits, in the host's memory (streamed ones: on disk).
 
-    `mean` and `std` are per channel, of all training images before any limit, at the size trained on, scaled to 0..1.
-    `split` says who chose the test images, and what was left out.
+    `mean` and `std` are per channel, of all training images before any limit or split, at the size trained on, scaled
+    to 0..1.
+    `split` says who chose the test images, and what was left out. `holdout.hold_out` takes the held-out images, which a
+    run's seed chooses, from the training images. A run over a fold (`data.fold`) has an empty test split.
     """
 
     facts: DataFacts
-    train_images: Tensor
+    train_images: Tensor | ImageFiles
     train_labels: Tensor
-    test_images: Tensor
+    test_images: Tensor | ImageFiles
     test_labels: Tensor
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     split: str
+    holdout_images: Tensor | ImageFiles | None = None
+    holdout_labels: Tensor | None = None
+    validation_images: Tensor | ImageFiles | None = None
+    validation_labels: Tensor | None = None
 
 
 def describe(data: DataConfig) -> DataFacts:
@@ -59,27 +70,54 @@ def describe(data: DataConfig) -> DataFacts:
 
     Raises BadInput for an unknown name, an impossible form, a folder that is not one, or a limit that is none.
     """
-    listing = folders.scan(folder_of(data)) if is_folder(data) else None
-    return facts_of(data, listing)
+    return facts_of(data, listing_of(data))
 
 
 def load(data: DataConfig) -> Dataset:
     """Read the data set. Raises BadInput as `describe` does, and for files that are missing, damaged or too large."""
-    listing = folders.scan(folder_of(data)) if is_folder(data) else None
+    listing = listing_of(data)
     facts = facts_of(data, listing)
     if listing is not None and data.fingerprint not in (None, facts.fingerprint):
-        raise BadInput(f"--data folder:{listing.root}: its files are not those that this run was made for")
-    arrays = folders.read(listing, facts.image_size) if listing is not None else read(data, facts.image_size)
-    mean, std = channel_stats(arrays.train_images)
-    arrays = limited(arrays, data.limit_train)
+        raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
+    if isinstance(listing, imagenet.Listing):
+        arrays = listing.arrays(facts.image_size, data.test_crop)
+    else:
+        arrays = folders.read(listing, facts.image_size) if listing is not None else read(data, facts.image_size)
+    mean, std = stats_of(arrays.train_images)
+    arrays, validation = without_validation(limited(arrays, data.limit_train), data)
     return Dataset(
         facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
         mean, std, arrays.split,
+        validation_images=validation.train_images if validation else None,
+        validation_labels=validation.train_labels if validation else None,
     )  # fmt: skip
 
 
+def stats_of(images: Tensor | ImageFiles) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation per channel: measured, but for images that are streamed."""
+    return (imagenet.MEAN, imagenet.STD) if isinstance(images, ImageFiles) else channel_stats(images)
+
+
 def is_folder(data: DataConfig) -> bool:
-    return data.name.partition(":")[0] == "folder"
+    """Whether the data is files in a folder that the name says: `folder:DIR`, or `imagenet:DIR`, which is streamed."""
+    return kind_of(data) in FILES
+
+
+def has_own_size(data: DataConfig) -> bool:
+    """Whether all its images have one size; photographs have each their own."""
+    return not is_folder(data) and data.name not in photo_sets.SETS
+
+
+def kind_of(data: DataConfig) -> str:
+    """The word before the colon."""
+    return data.name.partition(":")[0]
+
+
+def listing_of(data: DataConfig) -> folders.Listing | imagenet.Listing | None:
+    """What lies in the data's folder; None for data without one."""
+    if not is_folder(data):
+        return None
+    return imagenet.scan(folder_of(data)) if kind_of(data) == "imagenet" else folders.scan(folder_of(data))
 
 
 def folder_of(data: DataConfig) -> Path:
@@ -87,12 +125,12 @@ def folder_of(data: DataConfig) -> Path:
     named = data.name.partition(":")[2]
     if data.dir is None:
         if not named:
-            raise BadInput("--data folder: name the folder, as in --data folder:DIR")
+            raise BadInput(f"--data {kind_of(data)}: name the folder, as in --data {kind_of(data)}:DIR")
         return Path(named).expanduser()
     folder = Path(data.dir).expanduser()
     same = named in ("", data.dir, label_of(folder))
     if not same and data.fingerprint is None:
-        raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data folder:{folder / named}")
+        raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data {kind_of(data)}:{folder / named}")
     return folder
 
 
@@ -101,11 +139,13 @@ def label_of(folder: Path) -> str:
     return folder.resolve().name
 
 
-def facts_of(data: DataConfig, listing: folders.Listing | None) -> DataFacts:
+def facts_of(data: DataConfig, listing: folders.Listing | imagenet.Listing | None) -> DataFacts:
     facts = folder_facts(data, listing) if listing is not None else named_facts(data)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
-    return replace(facts, train_images=limited_count(data.limit_train, facts))
+    limited_images = limited_count(data.limit_train, facts)
+    facts = replace(facts, train_images=training_images_left(data, limited_images, facts.classes))
+    return replace(facts, train_images=facts.train_images - held_out_count(data.holdout_images, facts))
 
 
 def named_facts(data: DataConfig) -> DataFacts:
@@ -116,6 +156,11 @@ def named_facts(data: DataConfig) -> DataFacts:
         classes = cifar.CLASSES[data.name]
         return DataFacts(
             data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
+    if data.name in photo_sets.SETS:
+        photos = photo_sets.SETS[data.name]
+        size = photo_sets.IMAGE_SIZE
+        return DataFacts(
+            data.name, photos.classes, photo_sets.CHANNELS, size, photos.train_images, photos.test_images)
     if data.name.partition(":")[0] == "synthetic":
         asked = synthetic.parse(data.name)
         train = asked.images - asked.test_images
@@ -123,11 +168,11 @@ def named_facts(data: DataConfig) -> DataFacts:
     raise unknown("--data", data.name, KINDS)
 
 
-def folder_facts(data: DataConfig, listing: folders.Listing) -> DataFacts:
+def folder_facts(data: DataConfig, listing: folders.Listing | imagenet.Listing) -> DataFacts:
     if data.image_size is None:
         raise BadInput(f"--data {data.name}: say with --image-size how many pixels a side its images shall have")
     return DataFacts(
-        f"folder:{label_of(listing.root)}", len(listing.class_names), folders.CHANNELS, data.image_size,
+        f"{kind_of(data)}:{label_of(listing.root)}", len(listing.class_names), folders.CHANNELS, data.image_size,
         len(listing.train), len(listing.test), listing.fingerprint,
     )  # fmt: skip
 
@@ -142,15 +187,26 @@ def limited_count(limit: int | None, facts: DataFacts) -> int:
     return limit
 
 
+def held_out_count(images: int, facts: DataFacts) -> int:
+    """`images`, where at least two are left to train on."""
+    if images and images > facts.train_images - 2:
+        has = f"{facts.name} has {facts.train_images} training images"
+        raise BadInput(f"data.holdout_images {images}: {has}; give fewer")
+    return images
+
+
 def read(data: DataConfig, image_size: int) -> Arrays:
     """A named data set, its images resized where they have another size."""
+    folder = Path(data.dir).expanduser() if data.dir else None
+    if data.name in photo_sets.SETS:
+        return photo_sets.read(data.name, folder, image_size)
     own = named_facts(data)
     size = max(image_size, own.image_size)
     require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)
     if data.name == "digits":
         return digits().at_size(image_size)
     if data.name in cifar.CLASSES:
-        return cifar.read(data.name, Path(data.dir).expanduser() if data.dir else None).at_size(image_size)
+        return cifar.read(data.name, folder).at_size(image_size)
     return synthetic.generate(synthetic.parse(data.name)).at_size(image_size)
 
 

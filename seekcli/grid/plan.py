@@ -19,18 +19,26 @@ from typing import Any
 
 from seekcli.config import Resolved, flatten, run_id
 from seekcli.errors import BadInput, unknown
+from seekcli.grid.tune import Tuning, draft
 from seekcli.models.catalog import parse_pair
-from seekcli.training.resolve import Layers, resolve
+from seekcli.training.resolve import Layers
 
 KEYS = ("name", "seeds", "settings", "arms")
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a grid."""
+    """One run of a grid. With `motivation.k = "auto"` and no k chosen yet it waits for `tuning` and has no run id."""
 
-    run_id: str
+    run_id: str | None
     resolved: Resolved
+    tuning: Tuning | None = None
+
+    @property
+    def label(self) -> str:
+        """The run id, or what the search for k will name and the seed."""
+        waiting = f"{self.tuning.name}_s{self.resolved.config.seed}" if self.tuning else ""
+        return self.run_id or waiting
 
 
 def read_grid(path: Path) -> dict[str, Any]:
@@ -52,17 +60,25 @@ def read_grid(path: Path) -> dict[str, Any]:
     return tree
 
 
-def plan(path: Path, overrides: Layers | None = None) -> list[Point]:
-    """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point."""
+def plan(path: Path, overrides: Layers | None = None, results: Path = Path("results")) -> list[Point]:
+    """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point.
+
+    `results` is where a chosen k is looked for, and runs that are named by their id.
+    """
     tree = read_grid(path)
     points: dict[str, Point] = {}
     for seed in range(tree.get("seeds", 1)):
         for arm in tree.get("arms", [{}]):
             for settings in combinations(as_settings(tree.get("settings", {}), path) | as_settings(arm, path)):
                 layers: Layers = [(path.name, {"seed": seed, **settings}), *(overrides or [])]
-                resolved = resolve(layers)
-                points.setdefault(run_id(resolved.config), Point(run_id(resolved.config), resolved))
+                point = point_of(layers, results)
+                points.setdefault(point.label, point)
     return list(points.values())
+
+
+def point_of(layers: Layers, results: Path) -> Point:
+    found = draft(layers, results)
+    return Point(None if found.tuning else run_id(found.resolved.config), found.resolved, found.tuning)
 
 
 def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from seekcli.method.condition import Condition, Observation
+from seekcli.method.condition import Condition
+from seekcli.method.observation import Observation
 from seekcli.method.pair import Carrier
 
 BASE, MOTIVATED = "base", "motivated"
@@ -15,6 +16,7 @@ class Turns(Protocol):
     """Who takes the next batch. Classic schedules and alternating training share the loop through this."""
 
     role: str
+    motivated_steps: int
     switches: int
     copied_bytes: int
 
@@ -79,6 +81,7 @@ class Alternating:
 class Alone:
     """A classic schedule: one model takes every batch. No map, no copies."""
 
+    motivated_steps = 0
     switches = 0
     copied_bytes = 0
 

@@ -29,12 +29,15 @@ class Pair:
 
 
 class Copies:
-    """One direction of a copy, grouped by dtype over views that were made once."""
+    """One direction of a copy, over views that were made once, in groups of one dtype and device.
+
+    Optimizers keep their step counts on the host, mostly.
+    """
 
     def __init__(self, tensors: list[tuple[Tensor, Tensor]]) -> None:
-        groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+        groups: dict[tuple[torch.dtype, torch.device], tuple[list[Tensor], list[Tensor]]] = {}
         for target, source in tensors:
-            targets, sources = groups.setdefault(target.dtype, ([], []))
+            targets, sources = groups.setdefault((target.dtype, target.device), ([], []))
             targets.append(target)
             sources.append(source)
         self.groups = list(groups.values())

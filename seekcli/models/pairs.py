@@ -14,6 +14,7 @@ from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap
 from seekcli.models.catalog import check_pair, check_start, model_spec
 from seekcli.models.family import Family
+from seekcli.models.transplant import SourceWeights, carve_base, transplant
 
 # Imported when first asked for: timm takes seconds, and the CIFAR ResNets do not need it.
 FAMILY_MODULES = {
@@ -43,30 +44,42 @@ def seeded_model(name: str, seed: int, classes: int, channels: int, image_size: 
         return build_model(name, classes, channels, image_size)
 
 
-def build_models(config: RunConfig) -> dict[str, nn.Module]:
-    """The models that the schedule trains, by role. Needs the resolved data facts in `config.data`."""
+def build_models(config: RunConfig, source: SourceWeights | None = None) -> dict[str, nn.Module]:
+    """The models that the schedule trains, by role. Needs the resolved data facts in `config.data`.
+
+    A model that `source` has weights for starts from them, with a new head. Raises BadInput where they do not fit.
+    """
     data = config.data
     assert data.classes and data.channels and data.image_size, "the config is not resolved"
-    return {
+    models = {
         role: seeded_model(config.model_name(role), config.seed, data.classes, data.channels, data.image_size)
         for role in config.roles
     }
+    for role, model in models.items():
+        name = config.model_name(role)
+        if source is not None and name in source.models:
+            transplant(model, name, source.models[name], source.label)
+    return models
 
 
-def build_pair(config: RunConfig) -> Pair:
+def build_pair(config: RunConfig, source: SourceWeights | None = None) -> Pair:
     """The pair of an alternating run, initialised as `pair.init` says (resolved: not `auto`).
 
-    Raises BadInput where the two do not nest, or cannot start or be mapped as asked.
+    With source weights for the motivated model alone the base starts from its region of them. Raises BadInput where the
+    two do not nest, or cannot start or be mapped as asked, or where the source's weights do not fit.
     """
     names = config.pair
     check_pair(names.base, names.motivated)
     check_start(names.base, names.motivated, names.init, names.map)
-    models = build_models(config)
-    return start(Pair(models["base"], models["motivated"], link_models(names.base, models, names.map)), config)
+    models = build_models(config, source)
+    pair = Pair(models["base"], models["motivated"], link_models(names.base, models, names.map))
+    if source is not None and names.base not in source.models:
+        carve_base(pair, names.base)
+    return start(pair, config)
 
 
 def start(pair: Pair, config: RunConfig) -> Pair:
-    """The pair with its differential parts started; `paper` is how the family builds its models."""
+    """The pair with its differential parts started: `paper` is how the family builds them, `source` as they came."""
     assert config.pair.init != "auto", "the config is not resolved"
     family = family_of(config.pair.base)
     if config.pair.init == "identity":

@@ -1,22 +1,47 @@
-"""The one evaluator, for both roles."""
+"""The one evaluator, for both roles and for every split."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# With 5 classes or fewer every image would be a top-5 hit, which says nothing.
+TOP = 5
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean cross-entropy (nats per image), top-1 accuracy in percent, number of images."""
+    """Mean cross-entropy (nats per image), accuracies in percent, and hits and images of each class, by its index.
+
+    `top5_accuracy_percent` is None with fewer than 6 classes.
+    """
 
     loss: float
     accuracy_percent: float
     images: int
+    top5_accuracy_percent: float | None
+    class_correct: tuple[int, ...]
+    class_images: tuple[int, ...]
+
+    @cached_property
+    def class_accuracy_percent(self) -> tuple[float | None, ...]:
+        """Recall of each class, None for one without images."""
+        counts = zip(self.class_correct, self.class_images, strict=True)
+        return tuple(100.0 * correct / images if images else None for correct, images in counts)
+
+    @property
+    def balanced_accuracy_percent(self) -> float:
+        """Mean of the recalls of the classes that have images: each class counts the same, however small it is."""
+        return fmean(recall for recall in self.class_accuracy_percent if recall is not None)
+
+
+Evaluations = dict[str, Evaluation]  # by split: "test", "validation"
 
 
 @torch.no_grad()
@@ -34,15 +59,36 @@ def evaluate(
     for images, labels in batches:
         with torch.autocast(images.device.type, autocast_dtype, enabled=autocast_dtype is not None):
             logits = model(images)
-        # Sums in double where the device has it (mps has not): a float cannot count every image of a large split.
-        total_dtype = torch.float32 if images.device.type == "mps" else torch.float64
-        loss = functional.cross_entropy(logits.float(), labels, reduction="none").to(total_dtype).sum()
-        hits = (logits.argmax(dim=1) == labels).sum().to(total_dtype)
-        batch_totals = torch.stack([loss, hits])
-        totals = batch_totals if totals is None else totals + batch_totals
+        counted = batch_totals(logits.float(), labels)
+        totals = counted if totals is None else totals + counted
         images_seen += len(labels)
     model.train(was_training)
     if totals is None:
         raise ValueError("there is nothing to evaluate on")
-    loss_sum, correct = totals.tolist()
-    return Evaluation(loss_sum / images_seen, 100.0 * correct / images_seen, images_seen)
+    loss_sum, correct, in_top, *by_class = totals.tolist()
+    classes = len(by_class) // 2
+    return Evaluation(
+        loss_sum / images_seen,
+        100.0 * correct / images_seen,
+        images_seen,
+        100.0 * in_top / images_seen if classes > TOP else None,
+        tuple(map(int, by_class[:classes])),
+        tuple(map(int, by_class[classes:])),
+    )
+
+
+def batch_totals(logits: Tensor, labels: Tensor) -> Tensor:
+    """[3 + 2 K]: sum of the losses, top-1 hits, top-5 hits, then hits and images of each of the K classes.
+
+    Sums in double where the device has it (mps has not): a float cannot count every image of a large split.
+    """
+    dtype = torch.float32 if logits.device.type == "mps" else torch.float64
+    classes = logits.shape[1]
+    loss = functional.cross_entropy(logits, labels, reduction="none").to(dtype).sum()
+    hits = logits.argmax(dim=1) == labels
+    top = logits.topk(min(TOP, classes), dim=1).indices
+    in_top = (top == labels.unsqueeze(1)).any(dim=1) | hits  # among equal logits topk and argmax may choose differently
+    by_class = torch.zeros(2, classes, dtype=dtype, device=logits.device)
+    by_class[0].index_add_(0, labels, hits.to(dtype))  # whole numbers: exact in any order of adding up
+    by_class[1].index_add_(0, labels, torch.ones_like(labels, dtype=dtype))
+    return torch.cat([torch.stack([loss, hits.sum().to(dtype), in_top.sum().to(dtype)]), by_class.flatten()])

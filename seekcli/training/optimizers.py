@@ -1,6 +1,12 @@
-"""Optimizers for one model, their state laid out before the first step so that it can be carried by views made once."""
+"""Optimizers for one model, their state laid out before the first step so that it can be carried by views made once.
+
+All state is tensors by parameter, the step counts included, and every update is in place.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,38 +14,82 @@ from torch import Tensor, nn
 from seekcli.config import OptimizerConfig
 from seekcli.method.pair import OptimizerState
 
+Groups = list[dict[str, Any]]
+
+# What each optimizer keeps for a parameter, shaped like it, and the value that it has before the first step. SGD's
+# momentum starts as a copy of the first gradient, which equals zero x momentum + gradient. RMSpropTF starts at one.
+INITIAL_STATE: dict[str, dict[str, float]] = {
+    "sgd": {"momentum_buffer": 0.0},
+    "adamw": {"exp_avg": 0.0, "exp_avg_sq": 0.0},
+    "rmsprop": {"square_avg": 1.0, "momentum_buffer": 0.0},
+    "lamb": {"exp_avg": 0.0, "exp_avg_sq": 0.0},
+}
+COUNTS_STEPS = ("adamw", "rmsprop", "lamb")
+
 
 def build_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """The optimizer of one model with its state already in place at the optimizer's own initial values."""
-    groups = parameter_groups(config, model)
-    # fused on CUDA also takes a flag that skips the update on the device (see training/step.py).
-    options = {"fused": True} if device.type == "cuda" else {"foreach": True}
-    optimizer = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, **options)
-    lay_out_state(optimizer)
+    optimizer = make_optimizer(config, parameter_groups(config, model), device)
+    lay_out_state(optimizer, config.name)
     return optimizer
 
 
-def parameter_groups(config: OptimizerConfig, model: nn.Module) -> list[dict[str, object]]:
-    """One group, or two when norms and biases (all 1-d parameters) are spared weight decay."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def make_optimizer(config: OptimizerConfig, groups: Groups, device: torch.device) -> torch.optim.Optimizer:
+    # fused on CUDA also takes a flag that skips the update on the device (see training/step.py).
+    kernels = {"fused": True} if device.type == "cuda" else {"foreach": True}
+    eps: dict[str, Any] = {} if config.eps is None else {"eps": config.eps}
+    betas = (config.beta1, config.beta2)
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, config.lr, momentum=config.momentum, nesterov=config.nesterov, **kernels)
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, config.lr, betas, **eps, **kernels)
+    # timm takes seconds to import, and only these two are its own.
+    if config.name == "rmsprop":
+        from timm.optim.rmsprop_tf import RMSpropTF
+
+        return RMSpropTF(groups, config.lr, alpha=config.rms_decay, momentum=config.momentum, **eps)
+    from timm.optim.lamb import Lamb
+
+    # Its own clipping is off (train.clip_norm does that for every optimizer), and it keeps its step count per group:
+    # with a group for each parameter the count is the parameter's, and can go where the parameter goes.
+    single = [{**group, "params": [parameter]} for group in groups for parameter in group["params"]]
+    return Lamb(single, config.lr, betas=betas, max_grad_norm=None, **eps)
+
+
+def parameter_groups(config: OptimizerConfig, model: nn.Module) -> Groups:
+    """One group, or two when some parameters are spared weight decay.
+
+    Spared are norms and biases (all 1-d parameters) and what the model itself exempts (timm's `no_weight_decay`: the
+    position embedding and the class token of a ViT).
+    """
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     if config.decay_norms_and_biases or config.weight_decay == 0:
-        return [{"params": parameters, "weight_decay": config.weight_decay}]
-    decayed = [parameter for parameter in parameters if parameter.dim() > 1]
-    spared = [parameter for parameter in parameters if parameter.dim() <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+        return [{"params": [parameter for _, parameter in named], "weight_decay": config.weight_decay}]
+    listed: Callable[[], Collection[str]] | None = getattr(model, "no_weight_decay", None)
+    exempt = listed() if listed else ()
+    spared = [parameter.dim() <= 1 or name in exempt for name, parameter in named]
+    groups: Groups = [
+        {"params": [parameter for (_, parameter), spare in zip(named, spared, strict=True) if spare is spares],
+         "weight_decay": 0.0 if spares else config.weight_decay}
+        for spares in (False, True)
+    ]  # fmt: skip
     return [group for group in groups if group["params"]]
 
 
-def lay_out_state(optimizer: torch.optim.Optimizer) -> None:
-    """Create the state that the first step would create lazily, at the value it would have before that step.
-
-    SGD's momentum buffer starts as a copy of the first gradient, which equals zero x momentum + gradient.
-    """
+def lay_out_state(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """Create the state that the first step would create lazily, at the value it would have before that step."""
     for group in optimizer.param_groups:
-        for parameter in group["params"] if group.get("momentum") else ():
-            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(
-                parameter, memory_format=torch.preserve_format
-            )
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            if name in COUNTS_STEPS:
+                # The fused kernel counts on the device, all others on the host, where reading costs no wait.
+                counter_device = parameter.device if group.get("fused") else "cpu"
+                state["step"] = torch.zeros((), dtype=torch.float32, device=counter_device)
+            if name == "lamb":
+                group["step"] = state["step"]
+            for key, value in INITIAL_STATE[name].items():
+                if key != "momentum_buffer" or group["momentum"]:
+                    state[key] = torch.full_like(parameter, value, memory_format=torch.preserve_format)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> OptimizerState:

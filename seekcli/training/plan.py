@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from seekcli.config import Resolved, RunConfig, run_id
+from seekcli.data.batches import planned_steps_per_epoch
 from seekcli.data.sources import describe
 from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
 from seekcli.method.condition import expected_share
 from seekcli.models.pairs import build_models, build_pair
 from seekcli.training.folder import run_folder, standing
+from seekcli.training.transfer import start_weights
 
 
 def describe_plan(resolved: Resolved, results: Path) -> str:
@@ -20,27 +22,34 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         f"state       {standing(results, resolved)}: {run_folder(results, config)}",
         describe_work(config),
     ]
-    data, macs = config.data, {}
+    data, macs, train_macs = config.data, {}, {}
     assert data.classes and data.channels and data.image_size
-    coverage = None if config.classic else build_pair(config).weights_map.coverage
-    for role, model in build_models(config).items():
+    source = start_weights(config, results) if standing(results, resolved) == "new" else None
+    if source is not None:
+        lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
+    coverage = None if config.classic else build_pair(config, source).weights_map.coverage
+    for role, model in build_models(config, source).items():
         shape = (data.channels, data.image_size, data.image_size)
         macs[role] = float(forward_cost(model, config.model_name(role), shape).per_image)
+        train_size = data.train_size or data.image_size
+        train_shape = (data.channels, train_size, train_size)
+        train_macs[role] = float(forward_cost(model, config.model_name(role), train_shape).per_image)
         lines.append(f"{role:<12}{config.model_name(role)}: {macs[role] / 1e6:.3f} MMACs forward per {shape} image")
     share = None
     if coverage is not None:
         motivation = config.motivation
-        share = expected_share(motivation.condition, motivation.k)
+        steps = planned_steps_per_epoch(config) if motivation.condition == "matched-count" else None
+        share = expected_share(motivation.condition, motivation.k, steps, motivation.counts)
         shown = "unknown" if share is None else f"{share:.4f}"
-        lines.append(f"motivation  {motivation.condition}, k={motivation.k}: expected share {shown} by chance")
+        lines.append(f"motivation  {motivation.label}: expected share {shown} by chance")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
-    lines.append(describe_cost(config, macs, share))
+    lines.append(describe_cost(config, train_macs, share))
     return "\n".join(line for line in lines if line)
 
 
 def describe_work(config: RunConfig) -> str:
     facts, train = describe(config.data), config.train
-    images = config.data.limit_train or facts.train_images
+    images = facts.train_images
     steps = (
         f"about {train.epochs * images // train.batch_size} steps of {train.batch_size}" if images else "steps unknown"
     )
@@ -49,8 +58,8 @@ def describe_work(config: RunConfig) -> str:
 
 
 def describe_cost(config: RunConfig, macs: dict[str, float], share: float | None) -> str:
-    """Training FLOPs (3 x forward x 2) of the whole run, at the expected share."""
-    images = config.data.limit_train or describe(config.data).train_images
+    """Training FLOPs (3 x forward x 2) of the whole run, at the expected share; `macs` are of a training image."""
+    images = describe(config.data).train_images
     if not images or (not config.classic and share is None):
         return ""
     mean = (

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from seekcli.config import Resolved, load_recipe, merge
-from seekcli.data.sources import describe
-from seekcli.errors import BadInput, unknown
-from seekcli.method.condition import CONDITIONS
+from seekcli.data.sources import describe, has_own_size, is_folder
+from seekcli.errors import BadInput
 from seekcli.models.catalog import TRANSFORMERS, check_pair, model_spec, nests_fully
+from seekcli.training.conditions import resolve_condition
+from seekcli.training.recipes import check_settings, fit_to_epochs, pick_recipe
+from seekcli.training.transfer import resolve_transfer
 
 Layers = list[tuple[str, Mapping[str, Any]]]
 
 
-def resolve(layers: Layers) -> Resolved:
+def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     """Lay the layers over defaults and recipe, and fill in what is left open. Needs no data set on disk but a folder's.
 
+    `results` is where runs that are named by their id are looked for.
     Raises BadInput for whatever cannot be run, before anything is written.
     """
     from seekcli.training.device import resolve_runtime
@@ -27,13 +31,14 @@ def resolve(layers: Layers) -> Resolved:
     recipe = draft.config.recipe
     if recipe == "auto":
         recipe = pick_recipe(draft.config.data.name, spec.family)
-    resolved = merge([(f"recipe {recipe}", load_recipe(recipe)), *layers])
+    settings = load_recipe(recipe, draft.config.data.name)
+    resolved = merge([(f"recipe {recipe}", settings), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
-    resolved = resolved.updated({"recipe": recipe}, origin)
+    resolved = fit_to_epochs(resolved.updated({"recipe": recipe}, origin), settings)
     resolved = resolve_init(resolve_data(resolved, spec.image_size))
-    if resolved.config.motivation.condition not in CONDITIONS:
-        raise unknown("--condition", resolved.config.motivation.condition, CONDITIONS)
-    return resolve_runtime(resolved, spec.family not in TRANSFORMERS)
+    check_settings(resolved.config)
+    resolved = resolve_transfer(resolve_runtime(resolved, spec.family not in TRANSFORMERS), results)
+    return resolve_condition(resolved, results)
 
 
 def check_models(draft: Resolved) -> None:
@@ -57,14 +62,9 @@ def resolve_init(resolved: Resolved) -> Resolved:
     return resolved.updated({"pair.init": "identity" if full else "paper"}, "auto") if pair.init == "auto" else resolved
 
 
-def pick_recipe(data_name: str, family: str) -> str:
-    """A sensible recipe for data and family: the digits have their own, all else takes the family's."""
-    return "digits" if data_name == "digits" else "cifar-resnet"
-
-
 def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
     """Fill in what the data is. A folder without --image-size is resized to what the model family was designed for."""
-    if resolved.config.data.name.startswith("folder:") and resolved.config.data.image_size is None:
+    if not has_own_size(resolved.config.data) and resolved.config.data.image_size is None:
         resolved = resolved.updated({"data.image_size": family_image_size}, "auto")
     facts = describe(resolved.config.data)
     values: dict[str, Any] = {
@@ -74,7 +74,7 @@ def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
         "data.channels": facts.channels,
         "data.fingerprint": facts.fingerprint,
     }
-    if resolved.config.data.name.startswith("folder:") and resolved.config.data.dir is None:
+    if is_folder(resolved.config.data) and resolved.config.data.dir is None:
         values["data.dir"] = resolved.config.data.name.partition(":")[2]
     changed = {
         key: value for key, value in values.items() if value != getattr(resolved.config.data, key.partition(".")[2])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from seekcli.config import SCHEMA_VERSION, RunConfig
+from seekcli.config import SCHEMA_VERSION, RunConfig, settings_read
 from seekcli.flops import training_flops_per_image
-from seekcli.training.evaluation import Evaluation
+from seekcli.training.evaluation import Evaluations
 from seekcli.training.trainer import Trainer
 
 
@@ -18,7 +18,7 @@ def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[
     motivation = {
         "pair": config.pair_name,
         "condition": config.motivation.condition,
-        "k": config.motivation.k,
+        "k": config.motivation.k if "k" in settings_read(config.motivation.condition) else None,
         "init": config.pair.init,
         "map": config.pair.map,
         "coverage": coverage,
@@ -41,10 +41,14 @@ def epoch_rows(
     trainer: Trainer,
     columns: Mapping[str, Any],
     forward_macs: Mapping[str, float],
-    evaluations: Mapping[str, Evaluation],
+    train_macs: Mapping[str, float],
+    evaluations: Mapping[str, Evaluations],
     epoch_seconds: float,
 ) -> list[dict[str, Any]]:
-    """The rows of the epoch that the trainer has just finished. Counts are of the epoch, the same in both rows."""
+    """The rows of the epoch that the trainer has just finished. Counts are of the epoch, the same in both rows.
+
+    `forward_macs` is at the size of the test images, `train_macs` at that of the training images.
+    """
     log, config = trainer.log, trainer.config
     images = {role: log.images_of(role) for role in trainer.models}
     shared = {
@@ -54,8 +58,8 @@ def epoch_rows(
         "motivated_steps": log.roles.count("motivated"),
         "switches": trainer.turns.switches - log.switches_before,
         "learning_rate": log.learning_rates[-1],
-        "train_flops": sum(training_flops_per_image(forward_macs[role]) * count for role, count in images.items()),
-        "condition_flops": 0.0,
+        "train_flops": sum(training_flops_per_image(train_macs[role]) * count for role, count in images.items()),
+        "condition_flops": condition_flops(trainer, forward_macs),
         "copied_bytes": trainer.turns.copied_bytes - log.copied_bytes_before,
         "epoch_seconds": epoch_seconds,
         "images_per_second": sum(images.values()) / log.seconds,
@@ -67,19 +71,54 @@ def epoch_rows(
             "model": config.model_name(role),
             "role": role,
             "train_loss": log.mean_loss(role),
-            **evaluation_columns(evaluations.get(role), forward_macs[role]),
+            **evaluation_columns(evaluations.get(role, {}), forward_macs[role]),
         }
         for role in trainer.models
     ]
 
 
-def evaluation_columns(evaluation: Evaluation | None, forward_macs: float) -> dict[str, Any]:
+def condition_flops(trainer: Trainer, forward_macs: Mapping[str, float]) -> float:
+    """What the condition cost beyond the steps: a forward of the held-out batch through the active model of each."""
+    images = trainer.held_out.images if trainer.held_out else 0
+    return sum(2.0 * forward_macs[role] * images for role in trainer.log.roles)
+
+
+def evaluation_columns(evaluations: Evaluations, forward_macs: float) -> dict[str, Any]:
+    """What was measured of one role at the end of an epoch, null where nothing was."""
+    test, validation = evaluations.get("test"), evaluations.get("validation")
     return {
         "forward_macs_per_image": forward_macs,
-        "test_loss": evaluation.loss if evaluation else None,
-        "test_accuracy_percent": evaluation.accuracy_percent if evaluation else None,
-        "evaluation_flops": 2.0 * forward_macs * evaluation.images if evaluation else 0.0,
+        "test_loss": test.loss if test else None,
+        "test_accuracy_percent": test.accuracy_percent if test else None,
+        "test_top5_accuracy_percent": test.top5_accuracy_percent if test else None,
+        "test_balanced_accuracy_percent": test.balanced_accuracy_percent if test else None,
+        "validation_loss": validation.loss if validation else None,
+        "validation_accuracy_percent": validation.accuracy_percent if validation else None,
+        "validation_balanced_accuracy_percent": validation.balanced_accuracy_percent if validation else None,
+        "evaluation_flops": sum(2.0 * forward_macs * found.images for found in evaluations.values()),
     }
+
+
+def class_rows(
+    evaluations: Mapping[str, Evaluations], run_id: str, epoch: int, class_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The rows of classes.parquet: every class of every role and split that was evaluated."""
+    return [
+        {
+            "run_id": run_id,
+            "epoch": epoch,
+            "role": role,
+            "split": split,
+            "class_index": index,
+            "class_name": class_names[index],
+            "images": found.class_images[index],
+            "correct": found.class_correct[index],
+            "accuracy_percent": accuracy_percent,
+        }
+        for role, by_split in evaluations.items()
+        for split, found in by_split.items()
+        for index, accuracy_percent in enumerate(found.class_accuracy_percent)
+    ]
 
 
 def step_columns(trainer: Trainer, run_id: str) -> dict[str, list[Any]]:

@@ -14,18 +14,21 @@ from safetensors.torch import save
 from seekcli import files, records
 from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, run_id
 from seekcli.data import sources
+from seekcli.data.holdout import hold_out
 from seekcli.errors import BadInput, RunFailed, SeekError, Stopped
 from seekcli.flops import forward_cost
 from seekcli.lease import Lease
 from seekcli.method.condition import expected_share
+from seekcli.models.transplant import SourceWeights
 from seekcli.records import RunStatus
-from seekcli.training.checkpoint import newest_good, save_checkpoint
+from seekcli.training.checkpoint import checkpoints, newest_good, save_checkpoint
 from seekcli.training.environment import describe_environment
-from seekcli.training.evaluation import Evaluation
+from seekcli.training.evaluation import Evaluations
 from seekcli.training.folder import finished_status, run_folder, warn_of_other_environment, with_recorded_labels
 from seekcli.training.progress import Progress, RunFacts
-from seekcli.training.rows import epoch_rows, run_columns, step_columns
+from seekcli.training.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.training.trainer import Trainer
+from seekcli.training.transfer import start_weights
 
 StopReason = Callable[[], str | None]
 
@@ -45,6 +48,8 @@ def train(
     progress = progress or Progress()
     files.require_results_folder(results)
     folder = run_folder(results, resolved.config)
+    begun = not fresh and bool(checkpoints(folder / records.CHECKPOINTS))
+    source = None if begun else start_weights(resolved.config, results)
     if folder.exists() and fresh:
         with Lease.acquire(folder):
             progress.note(f"the old run was moved to {files.set_aside(folder)}")
@@ -54,9 +59,11 @@ def train(
     config = resolved.config
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset = sources.load(config.data)
-    trainer = build_trainer(config, dataset)
+    dataset = hold_out(sources.load(config.data), config.data.holdout_images, config.seed)
+    trainer = build_trainer(config, dataset, source)
     files.require_free_bytes(results, needed_bytes(trainer))
+    if source is not None:
+        progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
     with Lease.acquire(folder) as lease:
         # Somebody else may have finished the run between the first look and the lease.
         if (status := finished_status(folder, config)) is not None:
@@ -64,11 +71,23 @@ def train(
         return Run(folder, resolved, trainer, dataset, progress, stop_requested, lease).to_the_end()
 
 
-def build_trainer(config: RunConfig, dataset: sources.Dataset) -> Trainer:
+def build_trainer(config: RunConfig, dataset: sources.Dataset, source: SourceWeights | None) -> Trainer:
     try:
-        return Trainer(config, dataset, torch.device(config.runtime.device))
+        return Trainer(config, dataset, torch.device(config.runtime.device), source)
     except torch.OutOfMemoryError as error:
         raise RunFailed(f"out of memory before the first step: {error}") from None
+
+
+def forward_macs(trainer: Trainer, channels: int, image_size: int) -> dict[str, float]:
+    """MACs of one image's forward pass, by role."""
+    shape = (channels, image_size, image_size)
+    models = trainer.models.items()
+    return {role: forward_cost(model, trainer.config.model_name(role), shape).per_image for role, model in models}
+
+
+def skipped_updates(trainer: Trainer) -> dict[str, int]:
+    """fp16 alone skips updates and goes on: how many, for the status of such a run."""
+    return {} if trainer.scaler is None else {"skipped_updates": trainer.skipped_updates}
 
 
 def needed_bytes(trainer: Trainer) -> int:
@@ -95,11 +114,10 @@ class Run:
         self.progress, self.stop_requested, self.lease = progress, stop_requested, lease
         self.rows: list[dict[str, Any]] = []
         self.step_log: dict[str, list[Any]] = {name: [] for name in records.STEP_SCHEMA.names}
-        shape = (dataset.facts.channels, dataset.facts.image_size, dataset.facts.image_size)
-        self.forward_macs = {
-            role: forward_cost(model, self.config.model_name(role), shape).per_image
-            for role, model in trainer.models.items()
-        }
+        facts = dataset.facts
+        self.forward_macs = forward_macs(trainer, facts.channels, facts.image_size)
+        train_size = self.config.data.train_size
+        self.train_macs = forward_macs(trainer, facts.channels, train_size) if train_size else self.forward_macs
         self.columns = run_columns(self.config, run_id(self.config), trainer.coverage)
         self.saved_at = time.monotonic()
 
@@ -117,6 +135,7 @@ class Run:
         except RunFailed as error:
             raise self.failed(str(error)) from None
         finally:
+            self.trainer.batches.close()
             self.progress.ended()
 
     def begin(self) -> None:
@@ -174,9 +193,9 @@ class Run:
         clock = time.perf_counter()
         epoch = trainer.epoch + 1
         due = epoch % self.config.train.eval_every == 0 or epoch == self.config.train.epochs
-        evaluations: dict[str, Evaluation] = trainer.evaluate() if due else {}
+        evaluations: dict[str, Evaluations] = trainer.evaluate() if due else {}
         seconds = trainer.log.seconds + time.perf_counter() - clock
-        rows = epoch_rows(trainer, self.columns, self.forward_macs, evaluations, seconds)
+        rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, seconds)
         self.rows += rows
         for name, column in step_columns(trainer, run_id(self.config)).items():
             self.step_log[name] += column
@@ -184,6 +203,9 @@ class Run:
         self.lease.check()
         records.write_epochs(self.folder / records.EPOCHS, self.rows)
         records.write_steps(self.folder / records.STEPS, self.step_log)
+        if evaluations:
+            classes = class_rows(evaluations, run_id(self.config), epoch, self.dataset.class_names)
+            records.write_classes(self.folder / records.CLASSES, classes)
         self.save()
         self.record_state("running", None)
         self.progress.epoch_done(rows)
@@ -196,8 +218,7 @@ class Run:
     def write_models(self) -> None:
         """The final weights and buffers, contiguous, one file per role; the motivated model holds the base."""
         self.lease.check()
-        self.trainer.turns.refresh_motivated()
-        for role, model in self.trainer.models.items():
+        for role, model in self.trainer.models_to_keep().items():
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
             files.write_bytes(self.folder / f"{role}.safetensors", save(tensors))
 
@@ -213,10 +234,12 @@ class Run:
             epochs=self.config.train.epochs,
             steps_done=trainer.steps_done,
             final=[row for row in self.rows if row["epoch"] == done],
-            totals=records.totals_of(self.rows),
+            totals=records.totals_of(self.rows) | skipped_updates(trainer),
             expected_share=self.expected_share(),
             steps_per_epoch=trainer.steps_per_epoch,
             models={role: self.config.model_name(role) for role in trainer.models},
+            folds=self.config.data.folds,
+            fold=self.config.data.fold,
         )
         self.lease.check()
         records.write_status(self.folder, status)
@@ -232,7 +255,9 @@ class Run:
         motivation = self.config.motivation
         if self.config.classic:
             return None
-        return expected_share(motivation.condition, motivation.k, self.trainer.steps_per_epoch)
+        return expected_share(
+            motivation.condition, motivation.k, self.trainer.steps_per_epoch, motivation.counts
+        )
 
     def config_document(self) -> dict[str, Any]:
         facts = self.dataset.facts
@@ -250,6 +275,7 @@ class Run:
                 "std": list(self.dataset.std),
                 "train_images": len(self.dataset.train_labels),
                 "test_images": len(self.dataset.test_labels),
+                "validation_images": 0 if (labels := self.dataset.validation_labels) is None else len(labels),
                 "split": self.dataset.split,
             },
         }

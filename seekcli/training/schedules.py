@@ -10,13 +10,18 @@ from seekcli.config import LrScheduleConfig
 def learning_rate(schedule: LrScheduleConfig, peak: float, step: int, steps_per_epoch: int, epochs: int) -> float:
     """The rate of update `step` (counted from 0) out of `steps_per_epoch * epochs`.
 
-    Linear warm-up over `warmup_epochs` reaches the peak at its end; cosine then falls to `min_lr` after the last step.
+    A linear warm-up goes from `warmup_start_lr` at step 0 to the peak at the first step after `warmup_epochs`. From
+    there on: `cosine` falls to `min_lr`, reached after the last step; `exponential` multiplies by `decay_rate` every
+    `decay_every_epochs`; `constant` stays.
     """
     warmup_steps = round(schedule.warmup_epochs * steps_per_epoch)
     if step < warmup_steps:
-        return peak * (step + 1) / (warmup_steps + 1)
+        return schedule.warmup_start_lr + (peak - schedule.warmup_start_lr) * step / warmup_steps
     if schedule.name == "constant":
         return peak
+    if schedule.name == "exponential":
+        decay_steps = max(1, round(schedule.decay_every_epochs * steps_per_epoch))
+        return peak * schedule.decay_rate ** ((step - warmup_steps) // decay_steps)
     total_steps = max(1, steps_per_epoch * epochs - warmup_steps)
     progress = (step - warmup_steps) / total_steps
     return schedule.min_lr + (peak - schedule.min_lr) * (1 + math.cos(math.pi * progress)) / 2

@@ -17,13 +17,21 @@ from seekcli.data.keys import key_of
 from seekcli.data.sources import Dataset
 from seekcli.errors import RunFailed
 from seekcli.method.alternating import Alone, Alternating, Turns
-from seekcli.method.condition import CONDITIONS, Observation
+from seekcli.method.condition import needs_of
+from seekcli.method.observation import Observation
 from seekcli.method.pair import Carrier
 from seekcli.models.pairs import build_models, build_pair
-from seekcli.training.evaluation import Evaluation, evaluate
+from seekcli.models.transplant import SourceWeights
+from seekcli.training.averaging import average_carrier, build_averages
+from seekcli.training.conditions import build_condition
+from seekcli.training.evaluation import Evaluations, evaluate
+from seekcli.training.held_out import HeldOut
 from seekcli.training.optimizers import build_optimizer, optimizer_state
 from seekcli.training.schedules import learning_rate
 from seekcli.training.step import AUTOCAST, Readback, Step
+
+# Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
+MAX_SKIPPED_IN_A_ROW = 50
 
 
 @dataclass
@@ -55,10 +63,13 @@ class EpochLog:
 class Trainer:
     """Models, optimizers, batches and turns of one run, and where it stands.
 
-    `epoch` counts finished epochs, `batch` the finished batches of the current one.
+    `epoch` counts finished epochs, `batch` the finished batches of the current one. `source` is what a new run that
+    does not start from nothing needs.
     """
 
-    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None = None
+    ) -> None:
         self.config = config
         self.device = device
         self.epoch = 0
@@ -67,21 +78,31 @@ class Trainer:
         self.coverage: float | None = None
         channels_last = config.runtime.layout == "channels_last"
         self.batches = Batches(dataset, config, device, channels_last)
-        pair = None if config.classic else build_pair(config)
-        models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config)
+        pair = None if config.classic else build_pair(config, source)
+        models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
         self.models = {role: place(model, device, channels_last) for role, model in models.items()}
+        # One scaler for both models: the scale that suits the loss survives a switch.
         scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
         self.scaler = scaler
+        self.skipped_updates = 0
+        self._skipped_in_a_row = 0
         self.optimizers = {
             role: build_optimizer(config.optimizer, model, device) for role, model in self.models.items()
         }
         self.steps = {role: Step(model, self.optimizers[role], config, scaler) for role, model in self.models.items()}
+        self.averages = build_averages(self.models, config.train.ema_decay)
+        self._average_carrier = average_carrier(pair, self.averages) if pair and self.averages else None
         self.turns: Turns = Alone(config.schedule)
+        self.needs: frozenset[str] = frozenset()
+        self.held_out: HeldOut | None = None
         if pair:
             self.coverage = pair.weights_map.coverage
             state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
-            condition = CONDITIONS[config.motivation.condition](config.motivation.k)
+            condition = build_condition(config, self.steps_per_epoch)
             self.turns = Alternating(Carrier(pair, state["base"], state["motivated"]), condition)
+            self.needs = needs_of(condition)
+        if "validation_loss" in self.needs:
+            self.held_out = HeldOut(self.batches.held_out(dataset), AUTOCAST[config.runtime.precision])
         self._loss = Readback(device, 1)
         self._norm = Readback(device, 1)
         self._norm_pending = False
@@ -120,9 +141,9 @@ class Trainer:
         )
         # Dropout draws depend on (seed, epoch, step) alone, not on what was drawn before or by which model.
         torch.manual_seed(key_of("dropout", self.config.seed, self.epoch, self.batch))
-        loss = self.steps[role].forward(images, labels)
-        self._loss.start(loss)
-        norm = self.steps[role].update(loss, rate)
+        norm = self.steps[role].take(images, labels, rate, self._loss.start)
+        if role in self.averages:
+            self.averages[role].update()
         self._check_gradient()
         self._norm.start(norm)
         self._norm_pending = True
@@ -133,16 +154,39 @@ class Trainer:
         self.log.losses.append(value)
         self.log.learning_rates.append(rate)
         self.log.images.append(len(labels))
-        self.turns.observe(Observation(self.epoch, self.batch, self.steps_per_epoch, value))
+        self.turns.observe(self._observation(role, value))
+
+    def _observation(self, role: str, loss: float) -> Observation:
+        """What the condition may see of the step that is done. Only for what it needs does the host wait."""
+        norm = validation_loss = None
+        if "gradient_norm" in self.needs:
+            value = self._norm.read()[0]
+            self._check_gradient()
+            norm = value if math.isfinite(value) else None
+        if self.held_out is not None:
+            validation_loss = self.held_out.loss(self.models[role])
+            if not math.isfinite(validation_loss):
+                raise RunFailed(self._non_finite("validation loss", self.batch, role))
+        return Observation(self.epoch, self.batch, self.steps_per_epoch, loss, norm, validation_loss)
 
     def _check_gradient(self) -> None:
         """Read the previous step's gradient norm: it is on the host by now, so this does not stall the device.
 
-        Under fp16 an infinite gradient is an ordinary skip of the scaler.
+        Under fp16 an infinite gradient is an ordinary skip of the scaler, counted; too many in a row are a failure.
         """
-        if self._norm_pending and self.scaler is None and not math.isfinite(self._norm.read()[0]):
-            raise RunFailed(self._non_finite("gradient", len(self.log.roles) - 1, self.log.roles[-1]))
+        if not self._norm_pending:
+            return
         self._norm_pending = False
+        finite = math.isfinite(self._norm.read()[0])
+        if self.scaler is None and not finite:
+            raise RunFailed(self._non_finite("gradient", len(self.log.roles) - 1, self.log.roles[-1]))
+        self.skipped_updates += not finite
+        self._skipped_in_a_row = 0 if finite else self._skipped_in_a_row + 1
+        if self._skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise RunFailed(
+                f"{MAX_SKIPPED_IN_A_ROW} updates in a row had gradients that fp16 cannot hold, epoch {self.epoch + 1}: "
+                "the last checkpoint is kept; try a lower --lr, or --precision bf16 or fp32"
+            )
 
     def _non_finite(self, what: str, batch: int, role: str) -> str:
         step = self.epoch * self.steps_per_epoch + batch + 1
@@ -151,11 +195,22 @@ class Trainer:
             "the update was skipped and the last checkpoint is kept; try a lower --lr"
         )
 
-    def evaluate(self) -> dict[str, Evaluation]:
-        """Both models on the test split, the motivated one with the base copied in (method, Algorithm 1)."""
-        self.turns.refresh_motivated()
+    def evaluate(self) -> dict[str, Evaluations]:
+        """By role and split: both models on all there is to evaluate on, the base copied into the motivated one."""
         dtype = AUTOCAST[self.config.runtime.precision]
-        return {role: evaluate(model, self.batches.test(), dtype) for role, model in self.models.items()}
+        return {
+            role: {split: evaluate(model, self.batches.evaluation(split), dtype) for split in self.batches.splits}
+            for role, model in self.models_to_keep().items()
+        }
+
+    def models_to_keep(self) -> dict[str, nn.Module]:
+        """What is evaluated and written, by role: the motivated model holds the base; averages where they are on."""
+        self.turns.refresh_motivated()
+        if not self.averages:
+            return self.models
+        if self._average_carrier is not None:
+            self._average_carrier.refresh(fresh=self.turns.motivated_steps == 0)
+        return {role: average.model for role, average in self.averages.items()}
 
     def start_next_epoch(self) -> None:
         self.epoch += 1
@@ -163,10 +218,12 @@ class Trainer:
         self.log = EpochLog(switches_before=self.turns.switches, copied_bytes_before=self.turns.copied_bytes)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that a resumed run needs: tensors by name, and plain data."""
+        """All that a resumed run needs: tensors by name, and plain data. Raises RunFailed as a step does."""
+        self._check_gradient()
         plain = {"epoch": self.epoch, "batch": self.batch, "turns": self.turns.state_dict(), "log": asdict(self.log)}
         if self.scaler is not None:
             plain["scaler"] = self.scaler.state_dict()
+            plain["skipped"] = [self.skipped_updates, self._skipped_in_a_row]
         return dict(self._tensors()), plain
 
     def load_state(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
@@ -185,6 +242,7 @@ class Trainer:
         self.log = EpochLog(**plain["log"])
         if self.scaler is not None:
             self.scaler.load_state_dict(plain["scaler"])
+            self.skipped_updates, self._skipped_in_a_row = plain["skipped"]
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
@@ -192,6 +250,9 @@ class Trainer:
             tensors |= {f"{role}/{name}": tensor for name, tensor in model.state_dict().items()}
             for name, state in optimizer_state(self.optimizers[role], model).items():
                 tensors |= {f"{role}.optimizer/{name}/{key}": tensor for key, tensor in state.items()}
+            if role in self.averages:
+                average = self.averages[role].model.state_dict()
+                tensors |= {f"{role}.average/{name}": tensor for name, tensor in average.items()}
         return tensors
 
 

@@ -157,7 +157,7 @@ def test_published_tables_are_compared(results: Results) -> None:
     folders = [results.add("base", accuracy=98.0), results.add(accuracy=(98.5, 97.0))]
     path = results.publish("digits", folders)
     from seekcli.analysis.comparison import compare_runs
-    from seekcli.records import scan_runs
+    from seekcli.scan import scan_runs
 
     (cell,) = compare_runs(scan_runs([path])).cells
     assert [group.accuracy.mean for group in cell.groups] == [98.0, 98.5, 97.0]
@@ -210,7 +210,7 @@ def test_a_copy_of_a_run_is_counted_once(full: Results) -> None:
     from shutil import copytree
 
     from seekcli.analysis.comparison import compare_runs
-    from seekcli.records import scan_runs
+    from seekcli.scan import scan_runs
 
     copytree(full.folder, full.folder.parent / "copy")
     comparison = compare_runs(scan_runs([full.folder, full.folder.parent / "copy"]))

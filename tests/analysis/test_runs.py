@@ -9,7 +9,7 @@ import pytest
 
 from seekcli.analysis.runs import LeftOut, load_runs, settings_from_config
 from seekcli.config import DEFAULTS, flatten, identity, merge
-from seekcli.records import scan_runs
+from seekcli.scan import scan_runs
 
 if TYPE_CHECKING:
     from run_folders import Results

@@ -26,7 +26,7 @@ def make_config(**settings: Any) -> RunConfig:
 
 
 def make_dataset(images: int = IMAGES, test_images: int = 5) -> Dataset:
-    """Image i is random but for its upper left pixel of the last channel, which is i; its label is i, too."""
+    """Random images, the label of each its own number."""
     generator = torch.Generator().manual_seed(7)
     pixels = torch.randint(0, 256, (images + test_images, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
     labels = torch.arange(images + test_images)
@@ -109,14 +109,15 @@ def test_drop_last_leaves_other_images_out_each_epoch() -> None:
 
 
 def test_order_differs_by_epoch_and_seed_and_is_shuffled() -> None:
-    orders = [labels_of(make_batches()), labels_of(make_batches(), 1), labels_of(make_batches(seed=1)), list(range(IMAGES))]
-    assert len({tuple(order) for order in orders}) == 4
+    orders = [labels_of(make_batches()), labels_of(make_batches(), 1), labels_of(make_batches(seed=1))]
+    assert len({tuple(order) for order in [*orders, range(IMAGES)]}) == 4
 
 
 def test_order_depends_on_nothing_but_seed_and_epoch() -> None:
-    """Batch size, augmentation, device memory layout and earlier epochs leave it as it is; so does the global generator."""
+    """Batch size, augmentation, memory layout, earlier epochs and the global generator leave it as it is."""
     plain = labels_of(make_batches(), 3)
-    other = Batches(make_dataset(), make_config(train__batch_size=5, augment__crop_padding=2, augment__flip=True), CPU, True)
+    config = make_config(train__batch_size=5, augment__crop_padding=2, augment__flip=True)
+    other = Batches(make_dataset(), config, CPU, True)
     torch.manual_seed(99)
     list(other.epoch(0))
     assert labels_of(other, 3) == plain
@@ -146,7 +147,7 @@ def test_the_global_generator_is_neither_read_nor_moved() -> None:
 def test_images_are_kept_as_bytes_and_given_normalised() -> None:
     dataset = make_dataset()
     batches = Batches(dataset, make_config(), CPU, False)
-    assert batches.train_images.dtype == batches.test_images.dtype == torch.uint8
+    assert {images.dtype for images, _ in batches.to_evaluate.values()} == {torch.uint8}
     mean, std = torch.tensor(dataset.mean).view(3, 1, 1), torch.tensor(dataset.std).view(3, 1, 1)
     for images, labels in batches.epoch(0):
         assert images.dtype == torch.float32
@@ -201,9 +202,12 @@ def test_flips_alone_move_nothing() -> None:
     assert {way[2] for way in ways} == {False, True}
 
 
-def test_each_image_is_augmented_anew_each_epoch() -> None:
-    ways = augmentations(padding=1, flip=True, epochs=2)
-    assert ways[:IMAGES] != ways[IMAGES:]
+def test_crops_and_flips_are_drawn_anew_for_each_epoch_and_seed() -> None:
+    """By place in the epoch, so the order of the images has no part in it."""
+    settings = {"augment__crop_padding": 2, "augment__flip": True}
+    draws = [make_batches(seed=seed, **settings).draw(epoch, 100) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    assert len({str(offsets.tolist()) for offsets, _ in draws}) == 3
+    assert len({str(flips.tolist()) for _, flips in draws}) == 3
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seekcli.data import decoding
 from seekcli.data.decoding import decode
 from seekcli.errors import BadInput
 
@@ -118,6 +119,15 @@ def test_large_jpegs_look_as_small_ones_do(tmp_path: Path) -> None:
 def test_many_files_keep_their_order(tmp_path: Path) -> None:
     paths = [str(saved(tmp_path, Image.new("L", (4, 4), index), f"{index}.png")) for index in range(200)]
     assert decode(paths, 4)[:, 0, 0, 0].tolist() == list(range(200))
+
+
+def test_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [str(saved(tmp_path, Image.new("L", (4, 4), index), f"{index}.png")) for index in range(200)]
+    expected = decode(paths, 4)
+    monkeypatch.setattr(decoding, "SMALL_FILE_BYTES", 0)
+    monkeypatch.setattr(decoding.os, "cpu_count", lambda: 4)
+    assert decoding.threads_for(paths) == 4
+    assert np.array_equal(decode(paths, 4), expected)
 
 
 def test_the_first_broken_file_is_named(tmp_path: Path) -> None:

@@ -221,6 +221,7 @@ def test_other_pixels_under_the_same_names_and_sizes_are_not_taken_from_the_cach
     shutil.copytree(photos, tmp_path / "other")
     for root, level in ((photos, 201), (tmp_path / "other", 202)):
         picture(root / "train" / "cat" / "a.bmp", level)
+        os.utime(root / "train" / "cat" / "a.bmp", (9, 9))
         assert scan(root).fingerprint == fingerprint
         assert levels(folders.read(scan(root), 4).train_images)[3] == level
 

@@ -1,4 +1,4 @@
-"""Motivation conditions on hand-made sequences; the chance share against a simulation."""
+"""Which conditions there are: each is made from its settings, resumes exactly, and fires as chance says."""
 
 from __future__ import annotations
 
@@ -10,63 +10,131 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seekcli.method.condition import CONDITIONS, LossCondition, Observation, expected_share
+from seekcli.config import CONDITION_READS
+from seekcli.method.condition import CONDITIONS, Observation, Settings, expected_share, needs_of
 
-FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
-
-
-def answers(condition, losses, batches=1000):
-    return [condition.observe(Observation(0, index, batches, loss)) for index, loss in enumerate(losses)]
+BATCHES, EPOCHS = 9, 5
+VALUES = st.floats(min_value=0, max_value=1e6, allow_nan=False, width=32)
 
 
-def test_loss_condition_on_a_sequence_worked_out_by_hand():
-    # inf > 5 is a fall, 4 the second: motivated. 4 is not below 4: out. Then two falls again.
-    losses = [5.0, 4.0, 3.0, 3.0, 2.0, 1.0, 1.5]
-    assert answers(LossCondition(2), losses) == [False, True, True, False, False, True, False]
-    assert answers(LossCondition(3), losses) == [False, False, True, False, False, False, False]
-    assert answers(LossCondition(1), losses) == [True, True, True, False, True, True, False]
+def make(name, **settings):
+    counts = settings.pop("counts", (3, 0, 8, 1, 4))
+    return CONDITIONS[name].make(Settings(**settings, counts=counts))
 
 
-@given(st.lists(FINITE, max_size=60), st.integers(1, 5))
-def test_loss_condition_holds_exactly_when_the_last_k_losses_fell(losses, k):
-    padded = [float("inf"), *losses]
-    found = answers(LossCondition(k), losses)
-    for index, holds in enumerate(found):
-        last = padded[max(0, index + 1 - k) : index + 2]
-        falls = len(last) == k + 1 and all(b < a for a, b in itertools.pairwise(last))
-        assert holds == falls
+def steps(values, batches=BATCHES):
+    """Observations whose every signal is the next value."""
+    return [
+        Observation(index // batches, index % batches, batches, value, value, value)
+        for index, value in enumerate(values)
+    ]
 
 
-@given(st.lists(FINITE, max_size=40), st.integers(0, 40), st.integers(1, 4))
-def test_a_condition_resumed_from_json_goes_on_exactly(losses, cut, k):
-    whole = answers(LossCondition(k), losses)
-    first, second = LossCondition(k), LossCondition(k)
-    head = answers(first, losses[:cut])
+def answers(condition, observations):
+    return [condition.observe(step) for step in observations]
+
+
+def test_all_of_the_paper_are_there_and_say_what_they_are():
+    names = ["loss", "ema-loss", "validation-loss", "gradient-norm", "random-count", "matched-count", "always", "never"]
+    assert list(CONDITIONS) == names
+    assert all(condition.about for condition in CONDITIONS.values())
+    # The run id of each keeps what it reads, so each has a line there.
+    assert set(CONDITION_READS) == set(CONDITIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"), [("validation-loss", {"validation_loss"}), ("gradient-norm", {"gradient_norm"})]
+)
+def test_what_costs_something_is_needed_by_one_condition_alone(name, needs):
+    assert needs_of(make(name)) == needs
+    assert [other for other in CONDITIONS if needs_of(make(other)) & needs] == [name]
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+@given(values=st.lists(VALUES, max_size=EPOCHS * BATCHES), cut=st.integers(0, EPOCHS * BATCHES), k=st.integers(1, 3))
+def test_a_condition_resumed_from_json_goes_on_exactly(name, values, cut, k):
+    observations = steps(values)
+    whole = answers(make(name, k=k, seed=7), observations)
+    first, second = make(name, k=k, seed=7), make(name, k=k, seed=7)
+    head = answers(first, observations[:cut])
     second.load_state_dict(json.loads(json.dumps(first.state_dict(), allow_nan=False)))
-    assert head + answers(second, losses[cut:]) == whole
+    assert head + answers(second, observations[cut:]) == whole
+    assert all(type(answer) is bool for answer in whole)
 
 
-def test_always_and_never():
-    assert answers(CONDITIONS["always"](2), [1.0, 2.0]) == [True, True]
-    assert answers(CONDITIONS["never"](2), [2.0, 1.0]) == [False, False]
+@pytest.mark.parametrize(
+    ("name", "setting", "one", "other"),
+    [
+        ("loss", "k", 1, 2),
+        ("ema-loss", "k", 1, 2),
+        ("ema-loss", "ema_alpha", 0.02, 0.5),
+        ("ema-loss", "ema_fall_percent", 0.2, 0.5),
+        ("validation-loss", "k", 1, 2),
+        ("gradient-norm", "k", 1, 2),
+        ("random-count", "seed", 0, 1),
+        ("matched-count", "seed", 0, 1),
+        ("matched-count", "counts", (3, 0, 8, 1, 4), (3, 0, 8, 1, 5)),
+    ],
+)
+def test_each_setting_reaches_its_condition(name, setting, one, other):
+    rng = random.Random(0)
+    observations = steps([10 * 0.9**index * rng.uniform(0.6, 1.4) for index in range(EPOCHS * BATCHES)])
+    assert answers(make(name, **{setting: one}), observations) != answers(make(name, **{setting: other}), observations)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
-def test_expected_share_is_what_exchangeable_losses_give(k):
-    batches, epochs, rng = 50, 800, random.Random(k)
-    condition, motivated = LossCondition(k), 0
-    for _ in range(epochs):
+def observed_share(name, k, batches=40, epochs=1500):
+    """Of exchangeable numbers, with the first batch of every epoch on the base."""
+    rng = random.Random(k)
+    condition, motivated = make(name, k=k), 0
+    for epoch in range(epochs):
         holds = False
         for batch in range(batches):
             motivated += holds
-            holds = condition.observe(Observation(0, batch, batches, rng.random()))
-    expected = expected_share("loss", k, batches)
-    assert motivated / (batches * epochs) == pytest.approx(expected, rel=0.05)
+            value = rng.random()
+            holds = condition.observe(Observation(epoch, batch, batches, value, value, value))
+    return motivated / (batches * epochs), expected_share(name, k, batches)
+
+
+@pytest.mark.parametrize("name", ["loss", "gradient-norm"])
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_expected_share_is_what_exchangeable_numbers_give(name, k):
+    observed, expected = observed_share(name, k)
+    assert observed == pytest.approx(expected, rel=0.05)
+
+
+def test_expected_share_of_random_count_is_the_mean_of_its_draws():
+    observed, expected = observed_share("random-count", 2)
+    assert expected == 0.5 * 39 / 40
+    assert observed == pytest.approx(expected, rel=0.03)
 
 
 def test_expected_share_values():
     assert expected_share("loss", 2) == pytest.approx(1 / 6)
     assert expected_share("loss", 3, 4) == pytest.approx(1 / 24 * 3 / 4)
+    assert expected_share("gradient-norm", 3, 4) == expected_share("loss", 3, 4)
+    assert expected_share("random-count", 3) == 0.5
+    assert expected_share("matched-count", 2, 10, [4, 0, 2]) == pytest.approx(6 / 30)
     assert expected_share("always", 2, 10) == pytest.approx(0.9)
     assert expected_share("never", 2, 10) == 0.0
-    assert expected_share("somebody-elses", 2) is None
+
+
+@pytest.mark.parametrize("name", ["ema-loss", "validation-loss", "matched-count", "somebody.else:Condition"])
+def test_no_share_is_expected_where_chance_gives_none(name):
+    assert expected_share(name, 2, 10) is None
+
+
+def test_always_and_never():
+    observations = steps([1.0, 2.0, 1.0])
+    assert answers(make("always"), observations) == [True] * 3
+    assert answers(make("never"), observations) == [False] * 3
+
+
+def test_a_table_of_names_has_no_duplicates_of_one_behaviour():
+    """On one noisy trace no two conditions answer alike."""
+    rng = random.Random(1)
+    signals = [[5 * 0.8**index * rng.uniform(0.5, 1.5) for _ in "abc"] for index in range(EPOCHS * BATCHES)]
+    observations = [
+        Observation(index // BATCHES, index % BATCHES, BATCHES, *three) for index, three in enumerate(signals)
+    ]
+    traces = {name: answers(make(name, k=1), observations) for name in CONDITIONS}
+    assert all(traces[a] != traces[b] for a, b in itertools.combinations(traces, 2))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from math import prod
 
 import numpy
 import pytest
 import torch
-from model_pairs import CLASSES, empty_pair, randomise, relative_error, settle, shape_map, without_dropout
+from model_pairs import empty_pair, randomise, relative_error, settle, shape_map, without_dropout
 
 from seekcli.method.pair import Carrier
 from seekcli.method.weights_map import tensors_of
@@ -20,19 +19,18 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 BASIC_TO_BOTTLENECK = {"conv1": "conv2", "bn1": "bn2", "conv2": "conv3", "bn2": "bn3"}
 # Tensors up to this many elements are checked element by element, larger ones at this many random elements.
 CHECKED_ELEMENTS = 5_000
-FAST_FAMILIES = ("cifar-resnet",)
 FAST = (
-    *("resnet18-to-34", "resnet18-to-50", "vit-tiny-to-small"),
-    *("efficientnet-b0-to-b1", "efficientnet-b1-to-b2", "efficientnet-b0-to-b2"),
+    *("resnet8-to-14", "resnet8-to-32", "resnet14-to-20", "resnet20-to-32", "resnet32-to-44", "resnet44-to-56"),
+    *("resnet56-to-110", "resnet18-to-34", "resnet18-to-50", "vit-tiny-to-small"),
+    *("efficientnet-b0-to-b1", "efficientnet-b1-to-b2"),  # depth alone, and width and depth
 )
 FULL = [name for name in pair_names() if nests_fully(*parse_pair(name))]
 PARTIAL = [name for name in pair_names() if name not in FULL]
 
 
 def tiered(names):
-    """The larger models (12 million parameters and more) take seconds each: they are in the slow tier."""
-    fast = [name for name in names if name in FAST or model_spec(parse_pair(name)[0]).family in FAST_FAMILIES]
-    return [pytest.param(name, marks=() if name in fast else pytest.mark.slow, id=name) for name in names]
+    """Pairs with real weights: the larger ones take seconds each, so they are in the slow tier."""
+    return [pytest.param(name, marks=() if name in FAST else pytest.mark.slow, id=name) for name in names]
 
 
 def blocks_of(model, stage):
@@ -122,7 +120,7 @@ def flat(index, shape):
 
 @pytest.mark.parametrize("pair", pair_names())
 def test_permuting_the_order_of_parameters_changes_nothing(pair):
-    plain, shuffled = shape_map(pair), shape_map(pair, shuffle=1)
+    plain, shuffled = shape_map(pair), shape_map(pair, shuffled=True)
     assert set(plain.links) == set(shuffled.links)
     assert list(plain.base_shapes) != list(shuffled.base_shapes)
 
@@ -189,25 +187,19 @@ def test_the_leading_map_takes_the_first_rows_of_the_fused_projections(pair_name
     check_copies(pair_name, "leading")
 
 
-def started(pair_name, image_size, images):
-    """A pair as an identity start makes it, of models in which no tensor has a convenient value."""
+# Double precision tells a wrong map from rounding. In single precision, as trained, rounding alone gives up to 5e-6 in
+# these and 5e-5 in EfficientNet-B5 to B7 with BatchNorm statistics of so few images.
+TOLERANCES = {torch.float64: 1e-11, torch.float32: 2e-5}
+
+
+def check_identity_start(pair_name, image_size, dtype):
+    generator = torch.Generator().manual_seed(5)
+    images = torch.randn(5, 3, image_size, image_size, generator=generator, dtype=dtype)
     pair = empty_pair(pair_name, image_size)
-    for seed, model in enumerate((pair.base, pair.motivated)):
+    for seed, model in enumerate((pair.base.to(dtype), pair.motivated.to(dtype))):
         randomise(model, seed)
         settle(without_dropout(model), images)
-    return family_of(parse_pair(pair_name)[0]).identity(pair)
-
-
-# Largest found: 2e-6 in eval mode, 5e-6 in train mode.
-IDENTITY_TOLERANCE = 2e-5
-
-
-@pytest.mark.parametrize("pair_name", tiered(FULL))
-def test_identity_start_gives_the_logits_of_the_base_after_every_copy_until_the_first_step(pair_name):
-    family = model_spec(parse_pair(pair_name)[0]).family
-    image_size = 64 if family == "efficientnet" else 16
-    images = torch.randn(6, 3, image_size, image_size, generator=torch.Generator().manual_seed(5))
-    pair = started(pair_name, image_size, images)
+    pair = family_of(parse_pair(pair_name)[0]).identity(pair)
     carrier = Carrier(pair, {}, {})
     # The base moves between the copies: evaluation, or a state that ended before the motivated model stepped.
     for seed in (2, 3):
@@ -216,18 +208,28 @@ def test_identity_start_gives_the_logits_of_the_base_after_every_copy_until_the_
             pair.base.train(mode)
             pair.motivated.train(mode)
             error = relative_error(pair, images)
-            print(f"{pair_name} {'train' if mode else 'eval'}: relative error {error:.1e}")
-            assert error < IDENTITY_TOLERANCE
+            print(f"{pair_name} {dtype} {'train' if mode else 'eval'}: relative error {error:.1e}")
+            assert error < TOLERANCES[dtype]
         randomise(pair.base, seed)
         settle(pair.base, images)
         pair.base.eval()
         pair.motivated.eval()
-        assert relative_error(pair, images) > 100 * IDENTITY_TOLERANCE
+        assert relative_error(pair, images) > 0.01
 
 
-def test_every_pair_is_in_one_of_the_two_kinds():
+@pytest.mark.parametrize("pair_name", tiered(FULL))
+def test_identity_start_gives_the_logits_of_the_base_after_every_copy_until_the_first_step(pair_name):
+    check_identity_start(pair_name, 32 if pair_name.startswith("efficientnet") else 8, torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("pair_name", "image_size"),
+    [("resnet20-to-32", 32), ("vit-tiny-to-small", 16), ("efficientnet-b1-to-b2", 64)],
+)
+def test_identity_start_in_single_precision_differs_by_rounding_alone(pair_name, image_size):
+    check_identity_start(pair_name, image_size, torch.float32)
+
+
+def test_only_basic_blocks_in_bottlenecks_are_partly_contained():
     assert len(pair_names()) == 21 + 10 + 3 + 28
-    assert [name for name in PARTIAL if not re.fullmatch(r"resnet(18|34)-to-(50|101|152)", name)] == []
-    assert len(PARTIAL) == 6
-    assert CLASSES == 10
-    assert len(list(itertools.chain(FULL, PARTIAL))) == len(pair_names())
+    assert {*PARTIAL} == {f"resnet{base}-to-{motivated}" for base in (18, 34) for motivated in (50, 101, 152)}

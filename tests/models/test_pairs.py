@@ -1,61 +1,17 @@
-"""Pairs by name, seeded weights, and the identity start."""
+"""Pairs by name, seeded weights, starts, and what cannot be built."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from model_pairs import config_for
+from torch import nn
 
-from seekcli.config import RunConfig, merge
 from seekcli.errors import BadInput
 from seekcli.method.pair import Carrier
-from seekcli.models.catalog import pair_names, parse_pair
+from seekcli.models.catalog import MODELS, TIMM_STARTS
 from seekcli.models.cifar_resnet import CifarResNet
-from seekcli.models.pairs import build_models, build_pair
-
-
-def config_for(base, motivated, init="identity", seed=0, schedule="alternating") -> RunConfig:
-    settings = {
-        "pair.base": base,
-        "pair.motivated": motivated,
-        "pair.init": init,
-        "seed": seed,
-        "schedule": schedule,
-        "data.classes": 10,
-        "data.channels": 3,
-        "data.image_size": 16,
-    }
-    return merge([("test", settings)]).config
-
-
-@pytest.mark.parametrize(
-    ("depth", "parameters"), [(20, 0.27e6), (32, 0.46e6), (44, 0.66e6), (56, 0.85e6), (110, 1.7e6)]
-)
-def test_cifar_resnets_have_the_published_number_of_parameters(depth, parameters):
-    # He et al. 2016, table 6, with identity shortcuts; 1x1 projections add about 0.003M.
-    count = sum(parameter.numel() for parameter in CifarResNet(depth, 10).parameters())
-    assert count == pytest.approx(parameters, rel=0.02)
-
-
-def test_every_shipped_pair_parses_back_to_its_models():
-    for name in pair_names():
-        base, motivated = parse_pair(name)
-        assert name.startswith(f"{base}-to-")
-        assert base != motivated
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("resnet32-to-20", "did you mean 'resnet20-to-32'"),
-        ("resnet20-to-20", "two different models"),
-        ("resnet20-to-33", "did you mean 'resnet20-to-32'"),
-        ("resnet20", "unknown pair"),
-        ("resnet-20-to-32", "did you mean 'resnet20-to-32'"),
-    ],
-)
-def test_a_name_that_is_no_pair_is_refused_with_the_nearest(text, message):
-    with pytest.raises(BadInput, match=message):
-        parse_pair(text)
+from seekcli.models.pairs import build_model, build_models, build_pair, family_of, link_models, seeded_model
 
 
 @pytest.mark.parametrize(
@@ -97,3 +53,50 @@ def test_building_a_model_leaves_torchs_generator_alone():
     before = torch.get_rng_state()
     build_pair(config_for("resnet8", "resnet14"))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_only_the_families_that_have_a_start_of_timms_offer_one():
+    assert {spec.family for spec in MODELS.values() if family_of(spec.name).timm_start} == set(TIMM_STARTS)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet18", "vit-tiny", "efficientnet-b0"])
+def test_weights_are_decided_by_seed_and_name_alone(name):
+    torch.manual_seed(1)
+    first = seeded_model(name, 3, 4, 3, 32)
+    torch.manual_seed(2)
+    again, other = seeded_model(name, 3, 4, 3, 32), seeded_model(name, 4, 4, 3, 32)
+    assert all(torch.equal(t, again.state_dict()[key]) for key, t in first.state_dict().items())
+    assert any(not torch.equal(t, other.state_dict()[key]) for key, t in first.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("base", "motivated", "init", "map_name", "message"),
+    [
+        ("resnet32", "resnet20", "paper", "aligned", "did you mean 'resnet20-to-32'"),
+        ("resnet20", "resnet50", "paper", "aligned", "different families"),
+        ("resnet34", "resnet50", "identity", "aligned", "--init identity is impossible for resnet34-to-50"),
+        ("vit-tiny", "vit-small", "timm", "aligned", "--init timm"),
+        ("resnet20", "resnet32", "paper", "leading", "--map leading"),
+        ("vit-tiny", "vit-small", "identity", "leading", "--init identity is impossible for vit-tiny-to-small"),
+    ],
+)
+def test_a_pair_that_cannot_be_is_refused_in_one_line(base, motivated, init, map_name, message):
+    with pytest.raises(BadInput, match=message) as refusal:
+        build_pair(config_for(base, motivated, init, map_name=map_name))
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_image_size_that_does_not_fit_the_patch_is_refused_when_the_pair_is_built():
+    with pytest.raises(BadInput, match="--image-size 18 is no multiple of the patch of vit-tiny"):
+        build_pair(config_for("vit-tiny", "vit-small", image_size=18))
+
+
+def test_models_that_share_nothing_have_no_map():
+    models = {"base": nn.Sequential(nn.Linear(2, 2)), "motivated": build_model("efficientnet-b0", 4, 3, 32)}
+    with pytest.raises(BadInput, match=r"efficientnet-b0 does not nest .*coverage is 0"):
+        link_models("efficientnet-b0", models, "aligned")
+
+
+def test_a_motivated_model_with_fewer_blocks_has_no_map():
+    with pytest.raises(BadInput, match="a stage of 3 blocks does not fit into one of 2"):
+        link_models("resnet20", {"base": CifarResNet(20, 4), "motivated": CifarResNet(14, 4)}, "aligned")

@@ -153,7 +153,7 @@ def test_the_fast_path_equals_the_naive_reference_for_520_steps(init, k):
     assert len(roles) >= 500
     assert trainer.turns.switches == reference.switches
     assert isinstance(trainer.turns, Alternating)
-    assert trainer.turns.condition.previous_loss == reference.previous_loss
+    assert trainer.turns.condition.previous == reference.previous_loss
     assert trainer.turns.condition.streak == reference.streak
     # Natural switches in both directions, and forced ones at epoch ends.
     assert sum(a != b for a, b in itertools.pairwise(roles)) > 50

@@ -35,6 +35,7 @@ def content(folder):
         {name: value for name, value in row.items() if name not in records.MEASURED_COLUMNS}
         for row in records.read_epochs(folder / records.EPOCHS)
     ]
+    rows += records.read_classes(folder / records.CLASSES)
     models = {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
     status = records.read_status(folder)
     totals = {name: value for name, value in status.totals.items() if name != "epoch_seconds"}
@@ -62,6 +63,7 @@ def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
         "environment.json",
         "epochs.parquet",
         "steps.parquet",
+        "classes.parquet",
         "status.json",
         "base.safetensors",
         "motivated.safetensors",

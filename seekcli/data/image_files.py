@@ -1,0 +1,37 @@
+"""Images that stay on disk, in the place of a tensor of images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files that are indexed as a tensor of images is, by a slice, a mask or indices; none is read by that.
+
+    `index` int64 [N] picks from `paths`, which are relative to `root`. Unaugmented the images are `size` pixels a side
+    and show the middle: `centre` of the shorter side.
+    """
+
+    root: Path
+    paths: Sequence[str]
+    index: Tensor
+    size: int
+    centre: float
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key: Tensor | Sequence[int] | slice) -> ImageFiles:
+        return replace(self, index=self.index[key])
+
+    def located(self) -> list[str]:
+        """The path of each image."""
+        return [os.path.join(self.root, self.paths[index]) for index in self.index.tolist()]

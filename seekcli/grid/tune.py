@@ -1,0 +1,231 @@
+"""`k auto`: which runs over folds are needed to choose k, the choice they lead to, and where it is kept.
+
+A choice is made once per pair, data, recipe and condition (with all their settings, but neither seed nor device), and
+stands in tuning/ of the results folder. It serves every seed. No run of a search has seen a test image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seekcli import files
+from seekcli.analysis.tuning import Search, choose_k
+from seekcli.config import (
+    CONDITION_READS,
+    SCHEMA_VERSION,
+    Resolved,
+    RunConfig,
+    flatten,
+    identity,
+    run_id,
+    settings_read,
+)
+from seekcli.errors import BadInput, RunFailed
+from seekcli.records import RunStatus
+from seekcli.training.resolve import Layers, resolve
+
+AUTO, TUNED, UNDECIDED = "auto", "tuned", "auto, not chosen yet"
+KEY = "motivation.k"
+FOLDER = "tuning"
+# Settings of a run that do not change which k is best, or are what is searched over.
+NOT_IN_NAME = ("seed", KEY, "train.eval_every", "train.eval_batch_size", "data.folds", "data.fold")
+Train = Callable[[Resolved], RunStatus]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A search: `ks` ascending, and its first run (fold 0, smallest k), from which the others differ in k and fold.
+
+    `settings` are those that the choice holds for; `name` ends in their hash.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    ks: tuple[int, ...]
+    folds: int
+    first: Resolved
+
+    def runs(self) -> Iterator[tuple[int, int, Resolved]]:
+        """(k, fold, run), one fold after the other."""
+        for fold in range(self.folds):
+            for k in self.ks:
+                yield k, fold, self.first.updated({KEY: k, "data.fold": fold}, "tune")
+
+    def describe(self) -> str:
+        epochs = self.first.config.train.epochs
+        return f"{len(self.ks)} values of k x {self.folds} folds = {len(self.ks) * self.folds} runs of {epochs} epochs"
+
+
+class Choice(BaseModel):
+    """tuning/NAME.json: the k that was chosen, and how."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    k: int = Field(ge=1)
+    ks: list[int]
+    folds: int
+    epochs: int
+    seed: int
+    validation_accuracy_percent: dict[str, list[float]]  # of the base model, by k and fold
+    run_ids: dict[str, list[str]]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A run whose k is known, or is known as soon as `tuning` is done; until then it shows the smallest k of those."""
+
+    resolved: Resolved
+    tuning: Tuning | None = None
+
+    def with_k(self, k: int) -> Resolved:
+        return self.resolved.updated({KEY: k}, TUNED)
+
+
+def draft(layers: Layers, results: Path) -> Draft:
+    """Resolve the layers, in which k may be `auto`: the stored choice, else the search that must come first.
+
+    Where no k is read (a classic run, a condition without one) `auto` changes nothing. Raises BadInput as `resolve`.
+    """
+    plain, auto = without_auto(layers)
+    resolved = resolve(plain, results)
+    if auto and resolved.config.motivation.condition == "matched-count":
+        raise BadInput("--k auto: under matched-count k says whose counts are taken; give the k of those `loss` runs")
+    if not auto or resolved.config.classic or not reads_k(resolved.config):
+        return Draft(resolved)
+    name, _ = name_of(resolved.config)
+    if (choice := stored_choice(results, name)) is not None:
+        return Draft(Draft(resolved).with_k(choice.k))
+    tuning = plan_tuning(plain, results)
+    return Draft(resolved.updated({KEY: tuning.ks[0]}, UNDECIDED), tuning)
+
+
+def without_auto(layers: Layers) -> tuple[Layers, bool]:
+    """The layers without any `k = auto`, and whether that is what the last word on k was."""
+    flat = [(origin, dict(flatten(values))) for origin, values in layers]
+    said = [values[KEY] for _, values in flat if KEY in values]
+    kept: Layers = [
+        (origin, {key: value for key, value in values.items() if (key, value) != (KEY, AUTO)})
+        for origin, values in flat
+    ]
+    return kept, bool(said and said[-1] == AUTO)
+
+
+def reads_k(config: RunConfig) -> bool:
+    return "k" in settings_read(config.motivation.condition)
+
+
+def plan_tuning(layers: Layers, results: Path) -> Tuning:
+    """The search for the best k of the run that `layers` describe. Raises BadInput for one that cannot be made."""
+    plain, _ = without_auto(layers)
+    alternating = {"schedule": "alternating"}
+    config = resolve([*plain, ("tune", alternating)], results).config
+    if not reads_k(config):
+        readers = [name for name, read in CONDITION_READS.items() if "k" in read]
+        raise BadInput(
+            f"--condition {config.motivation.condition} has no k to choose; those that have: {', '.join(readers)}"
+        )
+    if config.data.folds is not None:
+        raise BadInput("data.folds is what a search for k sets itself: use --folds, or tune.folds")
+    ks, tune = parse_ks(config.tune.k), config.tune
+    own = {KEY: ks[0], "seed": tune.seed, "data.folds": tune.folds, "data.fold": 0}
+    epochs = {"train.epochs": tune.epochs} if tune.epochs else {}
+    first = resolve([*plain, ("tune", alternating | own | epochs)], results)
+    name, settings = name_of(config)
+    return Tuning(name, settings, ks, tune.folds, first)
+
+
+def parse_ks(text: str) -> tuple[int, ...]:
+    """`2,3,5` -> (2, 3, 5), ascending, each once."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", word) for word in words):
+        raise BadInput(f"--k {text!r} (tune.k): expected whole numbers of at least 1, such as 2,3,4,5")
+    return tuple(sorted({int(word) for word in words}))
+
+
+def name_of(config: RunConfig) -> tuple[str, dict[str, Any]]:
+    """What a choice is known by: a readable name that ends in a hash, and the settings that are hashed."""
+    settings = {
+        key: value
+        for key, value in identity(config).items()
+        if key not in NOT_IN_NAME and not key.startswith("runtime.")
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
+    words = (config.pair_name, config.data.name.partition(":")[0], config.recipe, config.motivation.condition, digest)
+    return re.sub(r"[^a-z0-9_.-]+", "-", "_".join(words).lower()), settings
+
+
+def choice_path(results: Path, name: str) -> Path:
+    return results / FOLDER / f"{name}.json"
+
+
+def stored_choice(results: Path, name: str) -> Choice | None:
+    """The choice that was made under this name, None for none yet. Raises BadInput, naming a file that is damaged."""
+    path = choice_path(results, name)
+    if not path.exists():
+        return None
+    value = files.read_json(path)
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
+    try:
+        return Choice.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "its form"
+        raise BadInput(f"{path} is damaged ({where}: {first['msg']}); `seek tune` makes it again") from None
+
+
+def search(tuning: Tuning, results: Path, train: Train) -> tuple[Search, str | None]:
+    """Train what is left of the runs, choose k, keep the choice; also what it changed of an earlier one, in words.
+
+    A run that fails does not keep the next from running, but no k is chosen then: RunFailed. BadInput and Stopped pass.
+    """
+    done: dict[int, dict[int, RunStatus]] = {k: {} for k in tuning.ks}
+    failed: list[str] = []
+    for k, fold, resolved in tuning.runs():
+        try:
+            done[k][fold] = train(resolved)
+        except RunFailed as error:
+            failed.append(f"{run_id(resolved.config)} ({error})")
+    if failed:
+        runs = len(tuning.ks) * tuning.folds
+        raise RunFailed(f"{len(failed)} of {runs} runs over folds failed, so that no k is chosen: {failed[0]}")
+    found = choose_k(done)
+    return found, keep(results, tuning, found)
+
+
+def keep(results: Path, tuning: Tuning, found: Search) -> str | None:
+    """Write the choice where it is not what stands there already; what became of an earlier one, in words."""
+    path, said = choice_path(results, tuning.name), None
+    choice = Choice(
+        name=tuning.name,
+        k=found.k,
+        ks=list(tuning.ks),
+        folds=tuning.folds,
+        epochs=tuning.first.config.train.epochs,
+        seed=tuning.first.config.seed,
+        validation_accuracy_percent={str(one.k): list(one.accuracy_by_fold.values()) for one in found.results},
+        run_ids={str(one.k): list(one.run_ids) for one in found.results},
+        settings=dict(tuning.settings),
+    )
+    try:
+        earlier = stored_choice(results, tuning.name)
+    except BadInput as error:
+        earlier, said = None, f"{error}: it was moved to {files.quarantine(path)}"
+    if earlier == choice:
+        return None
+    if earlier is not None and earlier.k != choice.k:
+        said = f"k = {choice.k} replaces the earlier choice of k = {earlier.k} in {path}"
+    files.write_json(path, choice.model_dump())
+    return said

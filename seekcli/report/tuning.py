@@ -1,0 +1,86 @@
+"""A search for k as text and as plain data. No arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seekcli.analysis.statistics import IDENTICAL, PairedDifference
+from seekcli.analysis.tuning import KResult, Search
+from seekcli.report.columns import aligned
+
+COLUMNS = ("k", "validation accuracy", "sd", "folds", "share", "expected", "F_XY MMACs", "")
+FOLDS_OVERLAP = (
+    "validation accuracy is the base model's after the last epoch, mean and sd over folds; the folds' training sets "
+    "overlap, so that the interval is too narrow rather than too wide"
+)
+
+
+def as_text(search: Search) -> str:
+    """A table by k, the margin over the runner-up, and what it shows."""
+    rows = [_cells(result, search.k) for result in search.results]
+    lines = [aligned(COLUMNS, rows, COLUMNS[:-1]), "", f"k = {search.k} is chosen: {margin_words(search)}"]
+    return "\n".join([*lines, f"({FOLDS_OVERLAP})"])
+
+
+def _cells(result: KResult, chosen: int) -> list[str | None]:
+    return [
+        str(result.k),
+        f"{result.accuracy.mean:.2f} %",
+        None if result.accuracy.sd is None else f"{result.accuracy.sd:.2f}",
+        str(result.accuracy.n),
+        f"{result.share.mean:.4f}",
+        None if result.expected_share is None else f"{result.expected_share:.4f}",
+        f"{result.f_xy_macs_per_image / 1e6:.3f}",
+        "chosen" if result.k == chosen else "",
+    ]
+
+
+def margin_words(search: Search) -> str:
+    """`+0.42 points over k = 3, 95 % interval [0.10, 0.74], p = 0.02`; says so where no difference is shown."""
+    if search.margin is None:
+        return "no other value was tried"
+    words = f"{search.margin.mean:+.2f} points over k = {search.runner_up}"
+    if search.margin.verdict == IDENTICAL:
+        return f"{words}: no difference shown, the folds agree exactly; the smaller k is the rule of a tie"
+    if search.margin.interval is None:
+        return f"{words}; no difference shown: the noise between folds is unknown"
+    low, high = search.margin.interval.low, search.margin.interval.high
+    words += f", paired 95 % interval [{low:+.2f}, {high:+.2f}], p = {search.margin.p_value:.3f}"
+    return words if search.difference_shown else f"{words}: no difference shown"
+
+
+def as_data(search: Search) -> dict[str, Any]:
+    """Everything that the table shows, unrounded; null is undefined."""
+    return {
+        "k": search.k,
+        "runner_up_k": search.runner_up,
+        "difference_shown": search.difference_shown,
+        "margin": None if search.margin is None else _margin_data(search.margin),
+        "by_k": [_result_data(result) for result in search.results],
+    }
+
+
+def _margin_data(margin: PairedDifference) -> dict[str, Any]:
+    return {
+        "mean_points": margin.mean,
+        "sd_points": margin.sd,
+        "low_points": margin.interval.low if margin.interval else None,
+        "high_points": margin.interval.high if margin.interval else None,
+        "p_value": margin.p_value,
+        "statement": margin.verdict,
+        "folds": len(margin.seeds),
+    }
+
+
+def _result_data(result: KResult) -> dict[str, Any]:
+    return {
+        "k": result.k,
+        "validation_accuracy_percent_mean": result.accuracy.mean,
+        "validation_accuracy_percent_sd": result.accuracy.sd,
+        "validation_accuracy_percent_by_fold": list(result.accuracy_by_fold.values()),
+        "folds": result.accuracy.n,
+        "share_mean": result.share.mean,
+        "expected_share": result.expected_share,
+        "f_xy_macs_per_image": result.f_xy_macs_per_image,
+        "run_ids": list(result.run_ids),
+    }

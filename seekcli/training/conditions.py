@@ -1,0 +1,203 @@
+"""From a condition's name to the object: shipped, by entry point, or `package.module:Class`; and what is asked of it.
+
+Anybody's condition is run behind a guard: whatever it does wrong becomes one line that names it and the step.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from seekcli.config import Resolved, RunConfig
+from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.method.condition import CONDITIONS, MEASURED_ON_DEMAND, Condition, Settings, needs_of
+from seekcli.method.observation import Observation
+
+GROUP = "seekcli.conditions"
+METHODS = ("observe", "state_dict", "load_state_dict")
+
+
+def installed() -> dict[str, list[EntryPoint]]:
+    """Conditions that other packages bring, by name; a shipped name is always the shipped condition."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        same = found.setdefault(point.name, [])
+        if point.name not in CONDITIONS and point.value not in [other.value for other in same]:
+            same.append(point)
+    return {name: points for name, points in found.items() if points}
+
+
+def full_name(name: str) -> str:
+    """A shipped name as it is, an installed one as its import path (which is what the run id holds).
+
+    Raises BadInput for a name that nobody brings, or that two packages bring.
+    """
+    if name in CONDITIONS or ":" in name:
+        return name
+    points = installed()
+    if name not in points:
+        raise unknown("--condition", name, [*CONDITIONS, *points])
+    paths = [point.value for point in points[name]]
+    if len(paths) > 1:
+        raise BadInput(f"--condition {name}: more than one package brings it; name one of {', '.join(paths)}")
+    return paths[0]
+
+
+def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
+    """Names and paths become what the run id holds: an import path, literal counts. The condition is made once, to see.
+
+    Raises BadInput as `build_condition` does, and where the runs of `motivation.counts_from` will not do.
+    """
+    said = resolved.config.motivation.condition
+    if (name := full_name(said)) != said:
+        resolved = resolved.updated({"motivation.condition": name}, f"entry point {said}")
+    if resolved.config.classic:
+        return resolved
+    steps_per_epoch = 0
+    if name == "matched-count":
+        from seekcli.data.batches import planned_steps_per_epoch
+        from seekcli.training.matched_counts import with_counts
+
+        resolved = with_counts(resolved, results)
+        steps_per_epoch = planned_steps_per_epoch(resolved.config)
+    build_condition(resolved.config, steps_per_epoch)
+    return resolved
+
+
+def build_condition(config: RunConfig, steps_per_epoch: int) -> Condition:
+    """The condition of an alternating run. Raises BadInput when it cannot be made, or cannot run on this config."""
+    motivation = config.motivation
+    name = motivation.condition
+    if name not in CONDITIONS:
+        condition: Condition = Guarded(name, make_foreign(name, motivation.k, motivation.options))
+    else:
+        if name == "matched-count":
+            check_counts(motivation.counts, config.train.epochs, steps_per_epoch)
+        settings = Settings(
+            motivation.k, config.seed, motivation.ema_alpha, motivation.ema_fall_percent, motivation.counts or ()
+        )
+        condition = CONDITIONS[name].make(settings)
+    if "validation_loss" in needs_of(condition) and not config.data.holdout_images:
+        raise BadInput(
+            f"--condition {name} needs a held-out batch: --set data.holdout_images=256, for the baselines too"
+        )
+    return condition
+
+
+def check_counts(counts: list[int] | None, epochs: int, steps_per_epoch: int) -> None:
+    if counts is None:
+        raise BadInput("--condition matched-count needs motivation.counts_from: the `loss` runs that it matches")
+    if len(counts) != epochs:
+        raise BadInput(f"motivation.counts: {len(counts)} counts for {epochs} epochs; one for each is needed")
+    if max(counts) >= steps_per_epoch:
+        raise BadInput(
+            f"motivation.counts: {max(counts)} motivated batches in an epoch of {steps_per_epoch}, whose first is the "
+            "base's"
+        )
+
+
+def make_foreign(path: str, k: int, options: Mapping[str, Any]) -> Condition:
+    """An instance of the class at `package.module:Class`, checked. Raises BadInput that names it."""
+    kind = import_class(path)
+    try:
+        condition: Condition = kind(k, dict(options))
+    except Exception as error:  # anybody's code
+        raise BadInput(f"--condition {path}: cannot be made with k={k}, {options}: {line_of(error)}") from error
+    missing = [name for name in METHODS if not callable(getattr(condition, name, None))]
+    if missing:
+        raise BadInput(f"--condition {path}: has no method {' and no '.join(missing)}; see docs/conditions.md")
+    for need in needs_listed(path, condition):
+        if need not in MEASURED_ON_DEMAND:
+            raise unknown(f"name in the needs of --condition {path}:", str(need), MEASURED_ON_DEMAND)
+    try:
+        Guarded(path, condition).state_dict()
+    except RunFailed as error:
+        raise BadInput(str(error)) from error
+    return condition
+
+
+def needs_listed(path: str, condition: Condition) -> list[Any]:
+    needs: object = getattr(condition, "needs", ())
+    if not isinstance(needs, tuple | list | set | frozenset):
+        raise BadInput(f"--condition {path}: its needs are to be a tuple of {', '.join(MEASURED_ON_DEMAND)}")
+    return list(needs)
+
+
+def import_class(path: str) -> Any:
+    """What `package.module:Class` names; modules in the current folder count, as with `python -m`."""
+    module_name, _, class_name = path.partition(":")
+    if not module_name or not class_name.isidentifier():
+        raise BadInput(f"--condition {path}: expected package.module:Class")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # anybody's code
+        raise BadInput(f"--condition {path}: cannot import {module_name}: {line_of(error)}") from error
+    if not hasattr(module, class_name):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise unknown(f"class in --condition {path}:", class_name, public)
+    return getattr(module, class_name)
+
+
+class Guarded:
+    """Somebody else's condition. Raises RunFailed, naming it and the step, for whatever it does wrong."""
+
+    def __init__(self, path: str, condition: Condition) -> None:
+        self.path = path
+        self.condition = condition
+        self.needs = tuple(getattr(condition, "needs", ()))
+        self.steps_done = 0
+
+    def observe(self, step: Observation) -> bool:
+        self.steps_done = step.epoch * step.batches + step.batch + 1
+        try:
+            answer = self.condition.observe(step)
+        except Exception as error:  # anybody's code
+            raise self._failed(f"raised {line_of(error)}") from error
+        if type(answer) is not bool:
+            raise self._failed(f"answered with a {type(answer).__name__} instead of True or False")
+        return answer
+
+    def state_dict(self) -> dict[str, Any]:
+        try:
+            state = self.condition.state_dict()
+        except Exception as error:  # anybody's code
+            raise self._failed(f"state_dict() raised {line_of(error)}") from error
+        if not isinstance(state, dict) or not survives_json(state):
+            raise self._failed(f"its state is not a dict that JSON gives back as it was: {one_line(state)}")
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        try:
+            self.condition.load_state_dict(state)
+        except Exception as error:  # anybody's code
+            raise self._failed(f"load_state_dict({one_line(state)}) raised {line_of(error)}") from error
+
+    def _failed(self, what: str) -> RunFailed:
+        when = f" at step {self.steps_done}" if self.steps_done else ""
+        return RunFailed(f"condition {self.path}{when}: {what}")
+
+
+def survives_json(state: dict[str, Any]) -> bool:
+    """Whether a resumed run would get an equal state: no infinities, no tuples, no keys that are not text."""
+    try:
+        return bool(json.loads(json.dumps(state, allow_nan=False)) == state)
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def line_of(error: Exception) -> str:
+    """`KeyError: 'percent'`, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def one_line(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."

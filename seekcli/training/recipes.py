@@ -1,0 +1,83 @@
+"""Which recipe fits data and family, what becomes of it in a shorter run, and settings that cannot go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seekcli.config import Resolved, RunConfig
+from seekcli.errors import BadInput
+from seekcli.models.catalog import TRANSFORMERS, model_spec
+
+FAMILY_RECIPES = {"vit": "cifar-vit", "efficientnet": "cifar-efficientnet"}
+# Small images at their own size: the recipes of the paper would bring them to 224 pixels.
+SMALL_RECIPES = {"vit": "small-vit", "efficientnet": "small-efficientnet"}
+DATA_RECIPES = {"imagenet": "imagenet-a3", "flowers102": "transfer", "pets": "transfer"}
+# Spans of the learning-rate schedule that keep their share of the run when a recipe is shortened.
+SPANS = ("lr_schedule.warmup_epochs", "lr_schedule.decay_every_epochs")
+
+
+def pick_recipe(data_name: str, family: str) -> str:
+    """A sensible recipe for data and family, by name."""
+    kind = data_name.partition(":")[0]
+    if kind in DATA_RECIPES:
+        return DATA_RECIPES[kind]
+    if kind in ("digits", "synthetic"):
+        return SMALL_RECIPES.get(family, "digits" if kind == "digits" else "cifar-resnet")
+    return FAMILY_RECIPES.get(family, "cifar-resnet")
+
+
+def fit_to_epochs(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
+    """A run of fewer epochs than its recipe keeps the shape of the recipe's schedule: its spans shrink alike.
+
+    What was set by name stays as it is.
+    """
+    epochs, full = resolved.config.train.epochs, recipe.get("train.epochs")
+    if full is None or epochs >= full:
+        return resolved
+    shrunk = {
+        key: recipe[key] * epochs / full
+        for key in SPANS
+        if recipe.get(key) and resolved.origins[key] == f"recipe {resolved.config.recipe}"
+    }
+    origin = f"recipe {resolved.config.recipe}, {epochs} of its {full} epochs"
+    return resolved.updated(shrunk, origin) if shrunk else resolved
+
+
+def check_settings(config: RunConfig) -> None:
+    """Raise BadInput for settings that contradict each other, or the data. Needs resolved data facts."""
+    check_schedule(config)
+    check_augmentation(config)
+    batch_size, parts = config.train.batch_size, config.train.accumulate_steps
+    if batch_size < 2 * parts:
+        raise BadInput(
+            f"train.accumulate_steps {parts}: --batch-size {batch_size} leaves less than two images for each part"
+        )
+    families = {model_spec(config.model_name(role)).family for role in config.roles}
+    train_size = config.data.train_size
+    if train_size not in (None, config.data.image_size) and families & set(TRANSFORMERS):
+        raise BadInput(
+            f"data.train_size {train_size}: a transformer is built for one image size, here {config.data.image_size}"
+        )
+
+
+def check_schedule(config: RunConfig) -> None:
+    warmup, epochs = config.lr_schedule.warmup_epochs, config.train.epochs
+    if warmup >= epochs:
+        raise BadInput(
+            f"lr_schedule.warmup_epochs {warmup:g}: it must end before the run does, after --epochs {epochs}"
+        )
+
+
+def check_augmentation(config: RunConfig) -> None:
+    augment, data = config.augment, config.data
+    if (augment.mixup_alpha or augment.cutmix_alpha) and data.classes == 1:
+        raise BadInput(
+            f"augment.mixup_alpha, augment.cutmix_alpha: --data {data.name} has one class, and nothing to mix it with"
+        )
+    coloured = augment.randaugment_ops or augment.autoaugment != "none"
+    if coloured and data.channels not in (1, 3):
+        raise BadInput(
+            "augment.randaugment_ops, augment.autoaugment: they need images of 1 or 3 channels, "
+            f"--data {data.name} has {data.channels}"
+        )
