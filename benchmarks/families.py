@@ -203,7 +203,7 @@ def exports_exactly(folder: Path, exports: Path) -> bool:
 def report(rows: list[Row], command: str) -> str:
     """The table, and what a reader needs to measure it again."""
     today = datetime.datetime.now(datetime.UTC).date()
-    machine = f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
+    machine = f"{cpu_name()}, {os.cpu_count()} cores, torch threads: {torch.get_num_threads()}"
     where = (
         f"Measured {today} by `{command}` on {machine}; torch {torch.__version__}, seekcli {seekcli.__version__}; "
         f"{IMAGE_SIZE} px, batch {BATCH_SIZE}, fp32, median step."

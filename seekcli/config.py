@@ -99,6 +99,7 @@ class TransferConfig(Section):
     role: Literal["base", "motivated"] | None = Field(None, description="which of the source's models")
     pretrained: bool = Field(False, description="start from timm's own weights")
     sha256: str | None = Field(None, description="sha256 of the weights started from; resolved, never typed")
+    run: str | None = Field(None, description="id of the run that made them, or timm; resolved, never typed")
 
 
 class TrainConfig(Section):
@@ -208,7 +209,7 @@ class RunConfig(Section):
 # Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
 NOT_HASHED = (
     *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
-    *("transfer.source", "transfer.role", "transfer.pretrained"),
+    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
     *(f"tune.{name}" for name in TuneConfig.model_fields),
 )
 CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")

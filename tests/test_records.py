@@ -276,3 +276,17 @@ def test_other_statuses_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     files.write_json(path, {"schema_version": SCHEMA_VERSION + 1, "of tomorrow": True})
     with pytest.raises(BadInput, match=r"status\.json was written by a newer seek"):
         records.read_status(tmp_path)
+
+
+def test_the_table_of_classes_comes_back_and_holds_each_class_once(tmp_path: Path) -> None:
+    row = {"run_id": "r", "epoch": 3, "role": "base", "split": "test", "class_index": 0, "class_name": "cat",
+           "images": 7, "correct": 3, "accuracy_percent": 300 / 7}
+    rows = [row, row | {"split": "validation", "images": 0, "correct": 0, "accuracy_percent": None}]
+    path = tmp_path / records.CLASSES
+    records.write_classes(path, rows)
+    assert records.read_classes(path) == rows
+    with pytest.raises(ValueError, match="twice: run_id r, role base, split test, class_index 0"):
+        records.write_classes(path, [row, row | {"epoch": 4}])
+    with pytest.raises(ValueError, match="columns missing or unknown: correct"):
+        records.write_classes(path, [{key: value for key, value in row.items() if key != "correct"}])
+    assert records.read_classes(path) == rows

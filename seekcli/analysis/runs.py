@@ -198,6 +198,10 @@ def settings_from_config(flat: Mapping[str, Any]) -> Settings:
     if common.get("data.fingerprint"):
         common["data.name"] = data.partition(":")[0]
     arm = {key: common.pop(key) for key in list(common) if key.partition(".")[0] in CLASSIC_NOT_HASHED}
+    if flat.get("transfer.run"):
+        # The models of one source have each their own weights: what starts from one source run belongs together.
+        common["transfer.run"] = flat["transfer.run"]
+        arm["transfer.sha256"] = common.pop("transfer.sha256")
     own_pair = (str(arm.pop("pair.base")), str(arm.pop("pair.motivated")))
     arm.pop("schedule")
     return Settings(schedule, data, common, arm if schedule == ALTERNATING else {}, True, own_pair)

@@ -103,8 +103,11 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
     name = data or card.training.data
     folder = data_dir or (candidate.data_dir if data is None else None)
     if data is None and folder is None and name.startswith(("folder:", "imagenet:")):
-        raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {name.partition(':')[0]}:DIR")
-    settings = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
+        place = f"{name.partition(':')[0]}:DIR"
+        raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")
+    settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
+    if card.input.test_crop is not None:
+        settings["data.test_crop"] = card.input.test_crop
     if data is None:
         settings["data.fingerprint"] = card.training.data_fingerprint
     config = merge([("--data", settings)]).config.data

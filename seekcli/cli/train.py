@@ -48,7 +48,8 @@ def train(
         str | None, typer.Option("--k", help="Falls in a row that the condition needs (2); auto: see `seek tune`.")
     ] = None,
     init: Annotated[
-        str | None, typer.Option(help="identity (default) or paper: how the differential parts start.")
+        str | None,
+        typer.Option(help="How differential parts start: identity (default), paper, timm; source: as in --init-from."),
     ] = None,
     map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
     init_from: Annotated[

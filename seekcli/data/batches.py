@@ -81,7 +81,9 @@ class Batches:
         self.to_evaluate = {"test": (test_images, self.test_labels)} if len(self.test_labels) else {}
         if dataset.validation_images is not None and dataset.validation_labels is not None:
             self.to_evaluate["validation"] = (
-                self.pictures.hold(dataset.validation_images), dataset.validation_labels.to(device))
+                self.pictures.hold(dataset.validation_images),
+                dataset.validation_labels.to(device),
+            )
         # (value / 255 - mean) / std, as one subtraction and one multiplication
         self.shift = 255.0 * per_channel(dataset.mean, device)
         self.scale = 1.0 / (255.0 * per_channel(dataset.std, device))

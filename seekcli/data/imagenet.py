@@ -44,7 +44,8 @@ class Listing:
         train = ImageFiles(self.root, self.train, torch.arange(len(self.train)), size, centre)
         test = ImageFiles(self.root, self.test, torch.arange(len(self.test)), size, centre)
         return Arrays(
-            train, torch.tensor(self.train_labels), test, torch.tensor(self.test_labels), self.class_names, self.split)
+            train, torch.tensor(self.train_labels), test, torch.tensor(self.test_labels), self.class_names, self.split
+        )
 
 
 def scan(root: Path) -> Listing:
@@ -86,8 +87,8 @@ def listing_at(root: Path, times: tuple[tuple[str, int], ...]) -> Listing:
     for name, images in val.images.items():
         if images and name not in train.images:
             raise refused(root, str(unknown(f"class in {test_folder(root)}/:", name, names)))
-    images = (file for found in (train, val) for files in found.images.values() for file in files)
-    sizes = sorted((file.path, file.size_bytes) for file in images)
+    files = (file for found in (train, val) for each in found.images.values() for file in each)
+    sizes = sorted((file.path, file.size_bytes) for file in files)
     split = f"train/ and {test_folder(root)}/ as given{left_out_note(train, val)}"
     fingerprint = digest(f"{path}\0{size}\n" for path, size in sizes)
     return Listing(root, names, *labelled(train, names), *labelled(val, names), split, fingerprint)
@@ -111,8 +112,8 @@ def listed(root: Path, split: str) -> Found:
     """The images of a split by class, sorted by path."""
     found = Found()
     for name in subfolders(root / split):
-        images = walk(root / split / name, f"{split}/{name}/", found, ())
-        found.images[name] = sorted(images, key=lambda file: file.path)
+        files = walk(root / split / name, f"{split}/{name}/", found, ())
+        found.images[name] = sorted(files, key=lambda file: file.path)
     if not any(found.images.values()):
         raise refused(root, f"no images in class folders of {split}/")
     return found

@@ -34,7 +34,14 @@ def training_images_left(data: DataConfig, images: int, classes: int) -> int:
     """How many of `images` are left to train on. Raises BadInput for a split that cannot be made of so many."""
     check_fold(data)
     left = images - fraction_count(data, images, classes)
-    return left if data.folds is None else left - len(range(data.fold or 0, left, data.folds))
+    if data.folds is None:
+        return left
+    if data.folds > left // classes:  # what needs no look at the labels; split_training looks at each class
+        raise BadInput(
+            f"--folds {data.folds} (data.folds): more than the smallest class has training images, "
+            f"at most {left // classes}"
+        )
+    return left - len(range(data.fold or 0, left, data.folds))
 
 
 def check_fold(data: DataConfig) -> None:

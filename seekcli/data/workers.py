@@ -6,10 +6,13 @@ A worker is told what to read, piece by piece, and knows nothing else: no state,
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from types import FrameType
 from typing import Any
@@ -57,13 +60,14 @@ def read_ahead(
     options: dict[str, Any] = {}
     if workers:
         options = {"prefetch_factor": max(2, -(-ahead // workers)), "multiprocessing_context": start_method()}
-    with warnings.catch_warnings(action="ignore"):  # torch's, of more workers than cores: the user's own choice
-        loader = DataLoader(
-            Looker(view), batch_size=None, sampler=pieces, num_workers=workers, collate_fn=as_it_is, pin_memory=pinned,
-            worker_init_fn=outlive_stop_signals, generator=torch.Generator(), **options,
+    # The warning is torch's, of more workers than cores: the user's own choice.
+    with warnings.catch_warnings(action="ignore"), signals_held():
+        iterator = iter(
+            DataLoader(
+                Looker(view), batch_size=None, sampler=pieces, num_workers=workers, collate_fn=as_it_is,
+                pin_memory=pinned, worker_init_fn=outlive_stop_signals, generator=torch.Generator(), **options,
+            )
         )  # fmt: skip
-    with signals_held():
-        iterator = iter(loader)
     try:
         while (read := next_of(iterator)) is not None:
             if isinstance(read, str):
@@ -81,8 +85,8 @@ def next_of(iterator: Iterator[Tensor | str]) -> Tensor | str | None:
         if "DataLoader worker" not in str(error):
             raise
         raise RunFailed(
-            f"a data loading process died ({str(error).splitlines()[0]}); where memory or shared memory (/dev/shm, small "
-            "in containers: docker run --shm-size) ran out, fewer --workers need less of both"
+            f"a data loading process died ({str(error).splitlines()[0]}); where memory or shared memory (/dev/shm, "
+            "small in containers: docker run --shm-size) ran out, fewer --workers need less of both"
         ) from error
 
 
@@ -101,6 +105,7 @@ def signals_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    resource_tracker.ensure_running()  # which lets the two signals through again when it starts something
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
@@ -118,6 +123,15 @@ def outlive_stop_signals(worker: int) -> None:
     signal.signal(signal.SIGTERM, heed_the_next)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    threading.Thread(target=follow_the_main_process, daemon=True).start()
+
+
+def follow_the_main_process() -> None:
+    """In a worker: leave when the run has died without a word. The fork server, our parent, lives as long as we do."""
+    main = multiprocessing.parent_process()
+    if main is not None:
+        main.join()
+        os._exit(1)
 
 
 def heed_the_next(number: int, frame: FrameType | None) -> None:

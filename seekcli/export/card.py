@@ -29,10 +29,15 @@ class Part(BaseModel):
 
 
 class InputCard(Part):
-    """What the model takes: float32 [batch, channels, image_size, image_size], normalised as `scale` says."""
+    """What the model takes: float32 [batch, channels, image_size, image_size], normalised as `scale` says.
+
+    `test_crop` is the share of a photograph's shorter side that the middle square shows which was evaluated on; null
+    where the images of the data set were square already.
+    """
 
     channels: int = Field(ge=1)
     image_size: int = Field(ge=1)
+    test_crop: float | None = Field(None, gt=0, le=1)
     scale: str = SCALE
     mean: tuple[float, ...]
     std: tuple[float, ...]

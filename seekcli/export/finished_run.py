@@ -84,6 +84,13 @@ class FinishedRun:
             where = f"{self.path / records.STATUS} or {records.CONFIG}"
             raise BadInput(f"{where} is damaged: {first_problem(error)}") from None
 
+    def _input_card(self) -> InputCard:
+        facts, data = self.facts, self.config.data
+        test_crop = data.test_crop if data.name.startswith("imagenet:") else None
+        return InputCard(
+            channels=facts.channels, image_size=facts.image_size, test_crop=test_crop, mean=facts.mean, std=facts.std
+        )
+
     def _card(self, role: str, weights: WeightsCard) -> Card:
         row, facts = self.final_row(role), self.facts
         if row["test_accuracy_percent"] is None:
@@ -95,7 +102,7 @@ class FinishedRun:
             pair=row["pair"],
             classes=facts.classes,
             class_names=facts.class_names,
-            input=InputCard(channels=facts.channels, image_size=facts.image_size, mean=facts.mean, std=facts.std),
+            input=self._input_card(),
             weights=weights,
             result=ResultCard(
                 test_accuracy_percent=row["test_accuracy_percent"],

@@ -56,7 +56,7 @@ def transplant(model: nn.Module, name: str, tensors: Mapping[str, Tensor], label
     if odd:
         where = "is missing from it" if odd[0] in own else f"is not in {name}"
         raise BadInput(f"{label} does not fit {name}: {odd[0]} {where} ({len(odd)} tensors differ)")
-    fitted = {key: fit(key, given[key], own[key], name, label) for key in own.keys() & given.keys()}
+    fitted = {key: fit(key, given[key], own[key], name, label) for key in sorted(own.keys() & given.keys())}
     for key, tensor in fitted.items():
         own[key].copy_(tensor)
 

@@ -48,8 +48,7 @@ def train(
     progress = progress or Progress()
     files.require_results_folder(results)
     folder = run_folder(results, resolved.config)
-    begun = not fresh and bool(checkpoints(folder / records.CHECKPOINTS))
-    source = None if begun else start_weights(resolved.config, results)
+    source = None if not fresh and has_begun(folder, resolved.config) else start_weights(resolved.config, results)
     if folder.exists() and fresh:
         with Lease.acquire(folder):
             progress.note(f"the old run was moved to {files.set_aside(folder)}")
@@ -68,7 +67,14 @@ def train(
         # Somebody else may have finished the run between the first look and the lease.
         if (status := finished_status(folder, config)) is not None:
             return status
+        if config.transfer.sha256 and source is None and not has_begun(folder, config):
+            raise RunFailed(f"{folder} was set aside by another process; the same command starts it anew")
         return Run(folder, resolved, trainer, dataset, progress, stop_requested, lease).to_the_end()
+
+
+def has_begun(folder: Path, config: RunConfig) -> bool:
+    """Whether the run needs no start any more: it has a checkpoint to go on from, or is done."""
+    return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
 
 
 def build_trainer(config: RunConfig, dataset: sources.Dataset, source: SourceWeights | None) -> Trainer:

@@ -190,9 +190,10 @@ class Trainer:
 
     def _non_finite(self, what: str, batch: int, role: str) -> str:
         step = self.epoch * self.steps_per_epoch + batch + 1
+        skipped = "" if what == "validation loss" else "the update was skipped and "
         return (
             f"non-finite {what} at step {step} (epoch {self.epoch + 1}, batch {batch + 1}, {role} model); "
-            "the update was skipped and the last checkpoint is kept; try a lower --lr"
+            f"{skipped}the last checkpoint is kept; try a lower --lr"
         )
 
     def evaluate(self) -> dict[str, Evaluations]:

@@ -38,7 +38,7 @@ class Offer:
 
 
 def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
-    """Fill in `transfer.sha256`, and `source` for an `auto` init where the motivated model is given.
+    """Fill in `transfer.sha256` and `run`, and `source` for an `auto` init where the motivated model is given.
 
     `results` is where runs are looked for by id. A source that is gone, or is none any more, is no hindrance to a run
     that has begun: its own record says what it was; a source with other weights makes another run. Raises BadInput
@@ -50,13 +50,15 @@ def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
         return resolved
     try:
         offers = choose(resolved.config, results)
-    except BadInput:
+    except BadInput as error:
         if (known := recorded(resolved, results)) is not None:
             return known
-        raise
+        origin = resolved.origins["transfer.pretrained" if transfer.pretrained else "transfer.source"]
+        raise error if origin.startswith("-") else BadInput(f"{origin}: {error}") from None
     values = {"transfer.sha256": joined_sha256(offers)}
     if transfer.sha256 not in (None, values["transfer.sha256"]):
         raise BadInput(f"{label(resolved.config)}: the sha256 of its weights is not the one in transfer.sha256")
+    values["transfer.run"] = next(iter(offers.values())).run_id
     if not resolved.config.classic and resolved.config.pair.motivated in offers:
         values |= init_of_given(resolved)
     elif not resolved.config.classic and resolved.config.pair.init == "source":
@@ -70,8 +72,8 @@ def check_request(config: RunConfig) -> None:
         raise BadInput("--pretrained takes timm's weights and --init-from those of a run: give one of the two")
     if transfer.role is not None and not given:
         raise BadInput("--role names one of the source's models: add --init-from RUN_OR_EXPORT")
-    if transfer.sha256 is not None and not given:
-        raise BadInput("transfer.sha256 is found out, not set: name the source with --init-from")
+    if (transfer.sha256 or transfer.run) and not given:
+        raise BadInput("transfer.sha256 and transfer.run are found out, not set: name the source with --init-from")
     if not given and not config.classic and config.pair.init == "source":
         raise BadInput("--init source needs a source: add --init-from RUN_OR_EXPORT")
 
@@ -242,7 +244,7 @@ def with_record(resolved: Resolved, path: Path) -> Resolved | None:
         stored = RunConfig.model_validate(files.read_json(path)["config"])
     except (BadInput, KeyError, TypeError, ValueError):
         return None
-    values = {"transfer.sha256": stored.transfer.sha256}
+    values = {"transfer.sha256": stored.transfer.sha256, "transfer.run": stored.transfer.run}
     if resolved.origins["pair.init"] == "auto":
         values["pair.init"] = stored.pair.init
     if stored.transfer.sha256 is None or stored.transfer.source != resolved.config.transfer.source:

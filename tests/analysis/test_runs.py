@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seekcli.analysis.runs import LeftOut, load_runs, settings_from_config
+from seekcli.analysis.runs import FOLD, LeftOut, load_runs, settings_from_config
 from seekcli.config import DEFAULTS, flatten, identity, merge
+from seekcli.records import read_status, write_status
 from seekcli.scan import scan_runs
 
 if TYPE_CHECKING:
@@ -75,3 +76,16 @@ def test_share_is_of_all_steps(results: Results) -> None:
     (run,), _ = load_runs(scan_runs([results.add(motivated_steps=100)]))
     assert run.share == 0.25
     assert run.models == {"base": "resnet20", "motivated": "resnet32"}
+
+
+def test_a_run_over_a_fold_is_no_result_whatever_it_says(results: Results) -> None:
+    folder = results.add(data__folds=5, data__fold=2)
+    status = read_status(folder)
+    write_status(folder, status.model_copy(update={"folds": 5, "fold": 2}))
+    results.add(seed=1)
+    runs, (entry,) = load_runs(scan_runs([results.folder]))
+    assert [run.seed for run in runs] == [1]
+    assert (entry.state, entry.run_id) == (FOLD, status.run_id)
+    comparison = results.compare()
+    assert (comparison.runs_found, comparison.left_out) == (1, ())
+    assert "1 run over a fold" in comparison.notes[0]

@@ -62,7 +62,7 @@ def test_conditions_show_the_share_that_chance_gives() -> None:
 
 def test_data_facts_are_those_that_a_run_gets() -> None:
     found = {row["name"]: row for row in rows("data")}
-    assert {"digits", "cifar10", "cifar100", "folder:DIR"} < set(found)
+    assert {"digits", "cifar10", "cifar100", "folder:DIR", "imagenet:DIR"} < set(found)
     for name in ("digits", "cifar10", "cifar100"):
         facts = describe(DataConfig(name=name))
         assert found[name]["classes"] == facts.classes

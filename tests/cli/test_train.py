@@ -253,3 +253,34 @@ def test_a_signal_saves_says_how_to_go_on_and_the_same_command_does(tmp_path, nu
     assert "Traceback" not in errors
     planned = seek("train", *TINY, "--epochs", "4000", "--out", tmp_path / "r", "--dry-run")
     assert "unfinished" in planned.stdout
+
+
+def test_init_from_trains_other_classes_from_the_weights_of_a_run(tmp_path):
+    assert seek("train", *TINY, "--out", tmp_path / "r").exit_code == 0
+    (source,) = (tmp_path / "r" / "runs").iterdir()
+    other = [argument.replace(":3:30", ":4:40") for argument in TINY]
+    classic = [*other, "--schedule", "base", "--role", "base"]
+    for named in (source, source.name, source.name.rpartition("_")[2]):
+        result = seek("train", *classic, "--init-from", named, "--out", tmp_path / "r")
+        assert result.exit_code == 0, result.output
+    assert "resnet8: test accuracy" in result.stdout
+    assert len(list((tmp_path / "r" / "runs").iterdir())) == 2
+    shown = seek("train", *classic, "--init-from", source, "--print-config", "--out", tmp_path / "r").stdout
+    lines = {line.split(" = ")[0]: line for line in shown.splitlines()}
+    assert lines["transfer.role"].endswith("# --role")
+    assert lines["transfer.sha256"].endswith(f"# --init-from {source}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--init-from", "nowhere/at/all"], ["--init-from nowhere/at/all"]),
+        (["--init-from", "nowhere", "--pretrained"], ["--init-from", "--pretrained"]),
+        (["--role", "base"], ["--role", "--init-from"]),
+        (["--pretrained"], ["--pretrained", "resnet8"]),
+        (["--pretrained", "--role", "both"], ["--role"]),
+    ],
+)
+def test_a_source_that_cannot_be_had_is_one_line(tmp_path, arguments, words):
+    refused(seek("train", *TINY, *arguments, "--out", tmp_path / "r"), *words)
+    assert not (tmp_path / "r").exists()

@@ -110,7 +110,7 @@ def test_a_home_folder_is_found(photos: Path, home: Path) -> None:
         ("cifar-10", "unknown --data 'cifar-10'; did you mean 'cifar10'?"),
         ("digit", "did you mean 'digits'?"),
         ("digits:8", "did you mean 'digits'?"),
-        ("mnist", "one of: cifar10, cifar100, digits, folder:DIR, synthetic:CxHxW:CLASSES[:IMAGES]"),
+        ("mnist", "one of: cifar10, cifar100, digits, flowers102, folder:DIR, imagenet:DIR, pets, synthetic:CxHxW:"),
         ("synthetic", "expected synthetic:CxHxW:CLASSES[:IMAGES]"),
         ("folder:", "name the folder"),
         ("folder", "name the folder"),

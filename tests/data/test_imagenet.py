@@ -1,0 +1,192 @@
+"""Which images are in an ImageNet tree, without reading one; and what is said of a tree that is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from photo_tree import CLASSES, photo_tree
+from PIL import Image
+
+from seekcli.config import DataConfig, merge, run_id
+from seekcli.data import imagenet
+from seekcli.data.holdout import hold_out
+from seekcli.data.image_files import ImageFiles
+from seekcli.data.imagenet import scan
+from seekcli.data.sources import describe, load
+from seekcli.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photo_tree(tmp_path_factory.mktemp("imagenet") / "photos")
+
+
+@pytest.fixture
+def tree(pristine: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "photos"))
+
+
+def data_of(root: Path, **settings: object) -> DataConfig:
+    given = {"data.name": f"imagenet:{root}", "data.image_size": 32}
+    return merge([("test", given | {f"data.{key}": value for key, value in settings.items()})]).config.data
+
+
+def refused(root: Path) -> str:
+    with pytest.raises(BadInput) as caught:
+        describe(data_of(root))
+    message = str(caught.value)
+    assert message.startswith(f"--data imagenet:{root}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_both_splits_are_listed_by_class(tree: Path) -> None:
+    listing = scan(tree)
+    assert listing.class_names == CLASSES
+    assert listing.train[:2] == (f"train/{CLASSES[0]}/{CLASSES[0]}_0.JPEG", f"train/{CLASSES[0]}/{CLASSES[0]}_1.JPEG")
+    assert listing.train_labels == (0,) * 9 + (1,) * 9 + (2,) * 9
+    assert listing.test_labels == (0,) * 4 + (1,) * 4 + (2,) * 4
+    assert all(path.startswith("val/") for path in listing.test)
+    assert listing.split == "train/ and val/ as given"
+
+
+def test_the_facts_are_those_of_the_listing_and_the_name_holds_no_path(tree: Path) -> None:
+    facts = describe(data_of(tree))
+    assert (facts.name, facts.classes, facts.channels, facts.image_size) == ("imagenet:photos", 3, 3, 32)
+    assert (facts.train_images, facts.test_images) == (27, 12)
+    assert facts.fingerprint == scan(tree).fingerprint
+
+
+def test_no_image_is_opened_before_it_is_needed(tree: Path) -> None:
+    for path in tree.rglob("*.JPEG"):
+        path.write_bytes(b"")
+    dataset = load(data_of(tree))
+    assert isinstance(dataset.train_images, ImageFiles)
+    assert len(dataset.train_images) == 27
+    assert dataset.mean == (0.485, 0.456, 0.406)
+    assert dataset.std == (0.229, 0.224, 0.225)
+
+
+def test_a_limit_a_validation_split_and_a_held_out_batch_share_out_the_files(tree: Path) -> None:
+    dataset = load(data_of(tree, limit_train=24, validation_fraction=0.25))
+    dataset = hold_out(dataset, 3, seed=1)
+    parts = [dataset.train_images, dataset.validation_images, dataset.holdout_images]
+    located = [part.located() for part in parts if isinstance(part, ImageFiles)]
+    assert [len(part) for part in located] == [15, 6, 3]
+    assert len({path for part in located for path in part}) == 24
+    for images, labels in zip(located, (dataset.train_labels, dataset.validation_labels), strict=False):
+        assert labels is not None
+        assert [CLASSES.index(Path(path).parent.name) for path in images] == labels.tolist()
+    assert describe(data_of(tree, limit_train=24, validation_fraction=0.25, holdout_images=3)).train_images == 15
+
+
+def test_image_files_are_indexed_like_a_tensor(tree: Path) -> None:
+    images = load(data_of(tree)).test_images
+    assert isinstance(images, ImageFiles)
+    paths = images.located()
+    assert images[2:5].located() == paths[2:5]
+    assert images[[7, 1]].located() == [paths[7], paths[1]]
+    mask = torch.zeros(12, dtype=torch.bool)
+    mask[[3, 9]] = True
+    assert images[mask][1:].located() == [paths[9]]
+    assert images[:0].located() == []
+
+
+def test_the_fingerprint_is_of_paths_and_sizes_wherever_the_tree_lies(tree: Path, tmp_path: Path) -> None:
+    before = scan(tree).fingerprint
+    moved = Path(shutil.copytree(tree, tmp_path / "elsewhere"))
+    assert scan(moved).fingerprint == before
+    Image.new("RGB", (8, 8)).save(moved / "train" / CLASSES[0] / "one_more.JPEG")
+    assert scan(moved).fingerprint != before
+    (moved / "train" / CLASSES[0] / "one_more.JPEG").unlink()
+    assert scan(moved).fingerprint == before
+
+
+def test_the_run_id_knows_the_files_and_not_their_place(tree: Path, tmp_path: Path) -> None:
+    def identity_of(root: Path) -> str:
+        fingerprint = scan(root).fingerprint
+        return run_id(merge([("t", {"data.name": f"imagenet:{root.name}", "data.fingerprint": fingerprint,
+                                    "data.dir": str(root), "runtime.workers": len(root.name)})]).config)  # fmt: skip
+
+    moved = Path(shutil.copytree(tree, tmp_path / "elsewhere"))
+    assert identity_of(moved) == identity_of(tree)
+
+
+def test_files_other_than_those_of_the_run_are_refused(tree: Path) -> None:
+    resolved = data_of(tree, fingerprint="0" * 64, dir=str(tree), name="imagenet:photos")
+    with pytest.raises(BadInput, match="not those that this run was made for"):
+        load(resolved)
+
+
+def test_a_listing_is_reused_until_an_image_comes_or_goes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walks = []
+    walk = imagenet.walk
+    monkeypatch.setattr(imagenet, "walk", lambda *words: walks.append(words) or walk(*words))
+    scan(tree), scan(tree)
+    assert len(walks) == 6
+    (tree / "val" / CLASSES[1] / f"{CLASSES[1]}_3.JPEG").unlink()
+    assert len(scan(tree).test) == 11
+    assert len(walks) == 12
+
+
+def test_hidden_files_and_files_that_are_no_images_are_left_out_and_counted(tree: Path) -> None:
+    (tree / "train" / CLASSES[0] / "notes.txt").write_text("x")
+    (tree / "train" / CLASSES[0] / "._n0.JPEG").write_text("x")
+    (tree / ".cache").mkdir()
+    assert len(scan(tree).train) == 27
+    assert "2 files that are no images (or hidden) left out" in scan(tree).split
+
+
+@pytest.mark.parametrize("name", ["validation", "valid", "test"])
+def test_the_second_split_may_have_another_name(tree: Path, name: str) -> None:
+    (tree / "val").rename(tree / name)
+    assert scan(tree).split == f"train/ and {name}/ as given"
+
+
+def test_a_flat_test_folder_beside_val_is_left_alone(tree: Path) -> None:
+    (tree / "test").mkdir()
+    Image.new("RGB", (8, 8)).save(tree / "test" / "ILSVRC2012_test_00000001.JPEG")
+    assert scan(tree).split == "train/ and val/ as given"
+
+
+def test_a_flat_val_folder_must_be_sorted_into_class_folders(tree: Path) -> None:
+    for path in sorted((tree / "val").glob("*/*")):
+        path.rename(tree / "val" / path.name)
+    for name in CLASSES:
+        (tree / "val" / name).rmdir()
+    assert "val/ holds 12 images and no class folder; sort them into class folders, val/CLASS/" in refused(tree)
+
+
+def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
+    assert "No such file" in refused(tmp_path / "nowhere")
+    (tree / "val").rename(tree / "other")
+    assert "there is no val/ with one folder per class" in refused(tree)
+    (tree / "other").rename(tree / "val")
+    (tree / "val" / CLASSES[0]).rename(tree / "val" / "n01440765")
+    assert "unknown class in val/: 'n01440765'; did you mean 'n01440764'?" in refused(tree)
+    (tree / "val" / "n01440765").rename(tree / "val" / CLASSES[0])
+    shutil.rmtree(tree / "train" / CLASSES[0])
+    (tree / "train" / CLASSES[0]).mkdir()
+    assert f"the class folder train/{CLASSES[0]} holds no images" in refused(tree)
+    shutil.rmtree(tree / "train" / CLASSES[0])
+    shutil.rmtree(tree / "train" / CLASSES[1])
+    assert "one class only" in refused(tree)
+    shutil.rmtree(tree / "train" / CLASSES[2])
+    assert "no images in class folders of train/" in refused(tree)
+    (tree / "train").rmdir()
+    assert "there is no train/ with one folder per class" in refused(tree)
+
+
+def test_the_folder_must_be_named() -> None:
+    with pytest.raises(BadInput, match="--data imagenet: name the folder, as in --data imagenet:DIR"):
+        describe(DataConfig(name="imagenet"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(tree: Path) -> None:
+    (tree / "train" / CLASSES[0]).chmod(0)
+    assert f"Permission denied in {tree / 'train' / CLASSES[0]}" in refused(tree)

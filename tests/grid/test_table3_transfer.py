@@ -1,0 +1,47 @@
+"""The paper's table 3 as a grid: two sources, four data sets, three seeds; one line says which source is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seekcli.errors import BadInput
+from seekcli.grid.plan import plan
+from seekcli.training import transfer
+from seekcli.training.transfer import Offer
+
+GRID = Path(__file__).resolve().parents[2] / "grids" / "paper" / "table3-transfer.toml"
+SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating": "b" * 64}
+
+
+def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offers_of(text: str, results: Path) -> list[Offer]:
+        return [Offer("resnet50", "base", SOURCES[text], text, dict)]
+
+    monkeypatch.setattr(transfer, "offers_of", offers_of)
+    configs = [point.resolved.config for point in plan(GRID)]
+    assert len(configs) == len({point.run_id for point in plan(GRID)}) == 2 * 4 * 3
+    assert {config.model_name(config.schedule) for config in configs} == {"resnet50"}
+    assert {config.transfer.sha256 for config in configs} == set(SOURCES.values())
+    assert {(config.data.name, config.train.epochs) for config in configs} == {
+        ("cifar10", 300), ("cifar100", 300), ("flowers102", 2000), ("pets", 1000)}  # fmt: skip
+    assert {(config.seed, config.train.batch_size, config.data.image_size) for config in configs} == {
+        (seed, 384, 224) for seed in range(3)
+    }
+
+
+def test_a_missing_source_is_named_with_the_file_that_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        plan(GRID)
+    assert str(caught.value).startswith("table3-transfer.toml: --init-from exports/table3/classic: there is no run")
+
+
+def test_its_expected_scores_are_those_of_the_paper() -> None:
+    header = GRID.read_text(encoding="utf-8").partition("name =")[0]
+    for mean, deviation in ((93.71, 0.04), (74.16, 0.36), (73.56, 0.66), (93.48, 0.07),
+                            (97.15, 0.03), (85.15, 0.16), (94.67, 0.28), (96.87, 0.07)):  # fmt: skip
+        assert f"{mean:.2f} +- {deviation:.2f}" in header

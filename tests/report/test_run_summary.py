@@ -1,0 +1,49 @@
+"""The last words of a run: which accuracies are said, and when."""
+
+from __future__ import annotations
+
+import pytest
+from record_rows import a_status, alternating_rows
+
+from seekcli import records
+from seekcli.report.run_summary import as_text, is_imbalanced, summarize
+
+
+def class_rows(sizes, split="test"):
+    return [
+        {"run_id": "r", "epoch": 3, "role": "base", "split": split, "class_index": index, "class_name": f"c{index}",
+         "images": size, "correct": 0, "accuracy_percent": 0.0 if size else None}
+        for index, size in enumerate(sizes)
+    ]
+
+
+def lines_of(folder, **changes):
+    status = a_status(final=alternating_rows(3, **changes)[-2:])
+    return as_text(status, folder).splitlines()
+
+
+@pytest.mark.parametrize(("sizes", "imbalanced"), [
+    ([36, 35, 37], False), ([30, 20], False), ([31, 20], True), ([900, 10], True), ([5, 0], True)])
+def test_balanced_accuracy_is_said_where_the_test_classes_are_of_unequal_size(tmp_path, sizes, imbalanced):
+    records.write_classes(tmp_path / records.CLASSES, class_rows(sizes))
+    assert is_imbalanced(tmp_path) is imbalanced
+    base = "test accuracy 98.61 %, balanced 98.50 %" if imbalanced else "test accuracy 98.61 %"
+    assert lines_of(tmp_path)[0] == f"{'base':<12}resnet20: {base} after epoch 3"
+
+
+def test_validation_is_said_where_there_is_one(tmp_path):
+    assert is_imbalanced(tmp_path) is None
+    both = lines_of(tmp_path, validation_accuracy_percent=97.0)
+    assert both[1] == f"{'motivated':<12}resnet32: test accuracy 98.61 %, validation accuracy 97.00 % after epoch 3"
+    fold = lines_of(tmp_path, validation_accuracy_percent=97.0, test_accuracy_percent=None,
+                    test_balanced_accuracy_percent=None)
+    assert fold[0] == f"{'base':<12}resnet20: validation accuracy 97.00 % after epoch 3"
+    records.write_classes(tmp_path / records.CLASSES, class_rows([9, 1], "validation"))
+    assert is_imbalanced(tmp_path) is None
+
+
+def test_the_data_holds_every_accuracy(tmp_path):
+    facts = summarize(a_status(), tmp_path)
+    assert facts["test_balanced_accuracy_percent"] == {"base": 98.5, "motivated": 98.5}
+    assert facts["test_top5_accuracy_percent"] == {"base": 99.9, "motivated": 99.9}
+    assert facts["validation_accuracy_percent"] == {"base": None, "motivated": None}
