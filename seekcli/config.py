@@ -7,168 +7,58 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seekcli.errors import BadInput, unknown
+from seekcli.settings import (
+    CONDITION_READS as CONDITION_READS,
+)
+from seekcli.settings import (
+    AugmentConfig as AugmentConfig,
+)
+from seekcli.settings import (
+    Count,
+    Schedule,
+    Section,
+)
+from seekcli.settings import (
+    DataConfig as DataConfig,
+)
+from seekcli.settings import (
+    LrScheduleConfig as LrScheduleConfig,
+)
+from seekcli.settings import (
+    MotivationConfig as MotivationConfig,
+)
+from seekcli.settings import (
+    OptimizerConfig as OptimizerConfig,
+)
+from seekcli.settings import (
+    PairConfig as PairConfig,
+)
+from seekcli.settings import (
+    RuntimeConfig as RuntimeConfig,
+)
+from seekcli.settings import (
+    TrainConfig as TrainConfig,
+)
+from seekcli.settings import (
+    TransferConfig as TransferConfig,
+)
+from seekcli.settings import (
+    TuneConfig as TuneConfig,
+)
+from seekcli.settings import (
+    settings_read as settings_read,
+)
 
 SCHEMA_VERSION = 1
-Schedule = Literal["alternating", "base", "motivated"]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Above0 = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
-
-class PairConfig(Section):
-    base: str = Field("resnet20", description="the small model, trained all the time")
-    motivated: str = Field("resnet32", description="the larger model that contains it")
-    init: Literal["auto", "identity", "paper", "timm", "source"] = Field(
-        "auto", description="how the differential parts start"
-    )
-    map: Literal["aligned", "leading"] = Field("aligned", description="how fused q/k/v weights are sliced")
-
-
-def plain_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Raise ValueError unless names are words and values are JSON that TOML can say: no tables, dates or infinities."""
-    for name, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        if not re.fullmatch(r"\w+", name) or not all(isinstance(each, bool | int | float | str) for each in values):
-            raise ValueError(f"an option is a word with a number, text, true, false or a list of them, not {name!r}")
-        if not all(math.isfinite(each) for each in values if isinstance(each, float)):
-            raise ValueError(f"option {name!r} is not a finite number")
-    return options
-
-
-class MotivationConfig(Section):
-    condition: str = Field("loss", description="a name of `seek list conditions`, or package.module:Class")
-    k: Positive = Field(2, description="how many times in a row it must hold")
-    ema_alpha: Annotated[float, Field(gt=0, le=1)] = Field(0.02, description="ema-loss: weight of the newest loss")
-    ema_fall_percent: Annotated[float, Field(ge=0, lt=100)] = Field(
-        0.2, description="ema-loss: by how much the average must fall in each step"
-    )
-    counts: list[Count] | None = Field(None, description="matched-count: motivated batches of each epoch")
-    counts_from: str | None = Field(
-        None, description="matched-count: results folder of the `loss` runs that it matches, or those runs, by comma"
-    )
-    options: Annotated[dict[str, Any], AfterValidator(plain_options)] = Field(
-        default_factory=dict, description="what a condition of your own is given"
-    )
-
-    @property
-    def label(self) -> str:
-        """`loss-k2`; without a k where the condition reads none."""
-        return f"{self.condition}-k{self.k}" if "k" in settings_read(self.condition) else self.condition
-
-
-class DataConfig(Section):
-    name: str = Field(
-        "digits",
-        description="a name of `seek list data`, folder:DIR, imagenet:DIR, synthetic:CxHxW:CLASSES[:IMAGES]",
-    )
-    dir: str | None = Field(None, description="where the files are; for folder: and imagenet: the folder itself")
-    image_size: Positive | None = Field(None, description="pixels a side; none is the data's own size")
-    train_size: Positive | None = Field(None, description="pixels a side while training; none is image_size")
-    limit_train: Positive | None = Field(None, description="train on this many images (stratified, seeded)")
-    holdout_images: Count = Field(0, description="of these, take this many out as validation-loss's batch, per seed")
-    validation_fraction: Fraction = Field(0.0, description="train on that much less, and validate on it (stratified)")
-    folds: Annotated[int, Field(ge=2)] | None = Field(None, description="cut the training set into folds (seek tune)")
-    fold: Count | None = Field(None, description="validate on this one of the folds, from 0; there is no test then")
-    test_crop: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.875, description="imagenet: the share of the shorter side that a test image shows"
-    )
-    fingerprint: str | None = Field(None, description="sha256 of a folder's file list; resolved, never typed")
-    classes: Positive | None = Field(None, description="number of classes; resolved, never typed")
-    channels: Positive | None = Field(None, description="image channels; resolved, never typed")
-
-
-class TransferConfig(Section):
-    source: str | None = Field(None, description="run (folder or id) or exported model whose weights are taken")
-    role: Literal["base", "motivated"] | None = Field(None, description="which of the source's models")
-    pretrained: bool = Field(False, description="start from timm's own weights")
-    sha256: str | None = Field(None, description="sha256 of the weights started from; resolved, never typed")
-    run: str | None = Field(None, description="id of the run that made them, or timm; resolved, never typed")
-
-
-class TrainConfig(Section):
-    epochs: Positive = Field(20, description="passes over the training set")
-    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="images per optimizer update")
-    drop_last: bool = Field(False, description="drop an incomplete last batch")
-    eval_every: Positive = Field(1, description="evaluate every N epochs (the last one always)")
-    eval_batch_size: Positive = Field(500, description="images per evaluation batch")
-    accumulate_steps: Positive = Field(1, description="micro-batches that a batch is split into; one update for all")
-    loss: Literal["cross-entropy", "bce"] = Field("cross-entropy", description="training loss (bce: one-vs-all)")
-    label_smoothing: Fraction = Field(0.0, description="label smoothing of the training loss")
-    bce_threshold: Fraction | None = Field(None, description="bce: mixed targets above it count as 1, others as 0")
-    clip_norm: Above0 | None = Field(None, description="clip the gradient to this global norm; none is no clipping")
-    ema_decay: Fraction = Field(0.0, description="evaluate and keep a moving average of the weights; 0 is off")
-
-
-class OptimizerConfig(Section):
-    name: Literal["sgd", "adamw", "rmsprop", "lamb"] = Field("sgd", description="the optimizer of both models")
-    lr: Above0 = Field(0.1, description="peak learning rate")
-    momentum: Fraction = Field(0.9, description="momentum of sgd and rmsprop")
-    nesterov: bool = Field(False, description="Nesterov momentum (sgd)")
-    beta1: Fraction = Field(0.9, description="decay of the gradient's average (adamw, lamb)")
-    beta2: Fraction = Field(0.999, description="decay of the squared gradient's average (adamw, lamb)")
-    rms_decay: Fraction = Field(0.9, description="decay of the squared gradient's average (rmsprop)")
-    eps: Above0 | None = Field(None, description="added to the denominator; none is the optimizer's own")
-    weight_decay: NotNegative = Field(5e-4, description="into the gradient (sgd, rmsprop) or the update (adamw, lamb)")
-    decay_norms_and_biases: bool = Field(True, description="whether norms, biases and position embeddings decay too")
-
-
-class LrScheduleConfig(Section):
-    name: Literal["cosine", "constant", "exponential"] = Field("cosine", description="learning rate over the step")
-    warmup_epochs: NotNegative = Field(0.0, description="linear warm-up from warmup_start_lr to the peak")
-    warmup_start_lr: NotNegative = Field(1e-6, description="learning rate of the first step of a warm-up")
-    min_lr: NotNegative = Field(0.0, description="where cosine ends")
-    decay_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.97, description="exponential: factor of each decay")
-    decay_every_epochs: Above0 = Field(2.0, description="exponential: epochs between decays, after the warm-up")
-
-
-class AugmentConfig(Section):
-    crop_padding: Count = Field(0, description="pad by this many pixels (zeros) and crop at random")
-    flip: bool = Field(False, description="random horizontal flip")
-    resized_crop_area: Share = Field(0.0, description="least share of a random resized crop (up to 1); 0 is off")
-    repeats: Positive = Field(1, description="repeated augmentation: an epoch shows 1/N of the images N times each")
-    randaugment_ops: Count = Field(0, description="RandAugment operations per image; 0 is off")
-    randaugment_magnitude: Annotated[float, Field(ge=0, le=10)] = Field(9.0, description="of RandAugment, 0 to 10")
-    autoaugment: Literal["none", "cifar10"] = Field("none", description="AutoAugment policy")
-    erasing_probability: Share = Field(0.0, description="Random Erasing (with noise), share of the images")
-    mixup_alpha: NotNegative = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
-    cutmix_alpha: NotNegative = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: one or the other")
-
-
-class TuneConfig(Section):
-    """How `--k auto` and `seek tune` search for k. The run id holds the k that was found, and none of this."""
-
-    k: str = Field("2,3,4,5", description="the values of k to choose from")
-    folds: Annotated[int, Field(ge=2)] = Field(5, description="folds of the training set")
-    epochs: Positive | None = Field(None, description="epochs of a run over a fold; none is train.epochs")
-    seed: Count = Field(0, description="seed of the runs over folds; the k that is chosen serves every seed")
-
-
-class RuntimeConfig(Section):
-    device: str = Field("auto", description="auto, cpu, cuda[:i] or mps")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto resolves by a fixed table")
-    layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
-    threads: Positive | None = Field(None, description="CPU threads; none is torch's own choice")
-    workers: Count = Field(0, description="data loading processes; cannot change the numbers")
-    checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
-        10.0, description="mid-epoch checkpoints; 0 is every step"
-    )
 
 
 class RunConfig(Section):
@@ -204,28 +94,6 @@ class RunConfig(Section):
     @property
     def pair_name(self) -> str:
         return pair_name(self.pair.base, self.pair.motivated)
-
-
-# Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
-NOT_HASHED = (
-    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
-    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
-    *(f"tune.{name}" for name in TuneConfig.model_fields),
-)
-CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
-# What each shipped condition reads of [motivation]; a condition of somebody else's reads k and its options. The rest
-# stays out of the run id, and so does `counts_from`, which only says where the counts were found.
-CONDITION_READS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("loss", "validation-loss", "gradient-norm"), ("k",)),
-    "ema-loss": ("k", "ema_alpha", "ema_fall_percent"),
-    "matched-count": ("counts",),
-    **dict.fromkeys(("random-count", "always", "never"), ()),
-}
-
-
-def settings_read(condition: str) -> tuple[str, ...]:
-    """Names of the [motivation] settings that a condition reads."""
-    return CONDITION_READS.get(condition, ("k", "options"))
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
+import itertools
 from collections.abc import Iterable, Sequence
 
 EXIT_RUN_FAILED = 1
@@ -46,10 +46,12 @@ def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:
 
 
 def nearest(word: str, names: Sequence[str]) -> str | None:
-    """The name most like the word; of equally like ones the one that begins like it (resnet21: resnet20, not resnet32)."""
+    """The name most like the word; of equally like ones the one that begins like it (resnet21 is near resnet20)."""
     close = difflib.get_close_matches(word, names, n=5, cutoff=0.4)
 
     def likeness(name: str) -> tuple[float, int]:
-        return difflib.SequenceMatcher(None, name, word).ratio(), len(os.path.commonprefix([name, word]))
+        return difflib.SequenceMatcher(None, name, word).ratio(), sum(
+            1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(name, word, strict=False))
+        )
 
     return max(close, key=likeness, default=None)

@@ -175,8 +175,7 @@ def require_free_bytes(path: Path, needed_bytes: int) -> None:
     except OSError as error:
         raise BadInput(f"cannot tell how much disk is free at {path}: {_system_reason(error)}") from error
     if free_bytes < needed_bytes:
-        raise BadInput(
-            f"not enough disk at {path}: needs {human_bytes(needed_bytes)}, has {human_bytes(free_bytes)}")
+        raise BadInput(f"not enough disk at {path}: needs {human_bytes(needed_bytes)}, has {human_bytes(free_bytes)}")
 
 
 def human_bytes(count: float) -> str:
@@ -193,7 +192,8 @@ def _require_ours(folder: Path) -> None:
     if names and not any((folder / name).is_dir() for name in OURS):
         raise BadInput(
             f"results folder {folder} holds something else ({names[0]}...): name an empty or new folder, "
-            "or one that seek made")
+            "or one that seek made"
+        )
 
 
 def _standing(path: Path) -> Path:

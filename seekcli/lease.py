@@ -120,7 +120,8 @@ class Lease:
         if not owner.is_dead(now_seconds, dead_after_seconds):
             raise BadInput(
                 f"run folder {self.run_dir} is being written by process {owner.pid} on {owner.host} (last sign of life "
-                f"{max(0.0, now_seconds - owner.heartbeat_seconds):.0f} s ago)")
+                f"{max(0.0, now_seconds - owner.heartbeat_seconds):.0f} s ago)"
+            )
         return self._inherit(owner)
 
     def _inherit(self, dead: Owner) -> bool:
@@ -202,7 +203,11 @@ def start_of(pid: int) -> str | None:
 def _new_record(token: str) -> bytes:
     host, boot_id, namespace = this_machine()
     record = {
-        "token": token, "pid": os.getpid(), "host": host, "boot_id": boot_id, "pid_namespace": namespace,
+        "token": token,
+        "pid": os.getpid(),
+        "host": host,
+        "boot_id": boot_id,
+        "pid_namespace": namespace,
         "process_start": start_of(os.getpid()) or UNKNOWN,
     }
     return (json.dumps(record, indent=2) + "\n").encode()
@@ -241,5 +246,12 @@ def _owner(record: dict[str, Any], heartbeat_seconds: float) -> Owner:
     token = record["token"]
     if not (isinstance(token, str) and token.isalnum()):
         raise ValueError("a token names a file")
-    return Owner(token, int(record["pid"]), str(record["host"]), record["boot_id"], record["pid_namespace"],
-                 str(record["process_start"]), heartbeat_seconds)
+    return Owner(
+        token,
+        int(record["pid"]),
+        str(record["host"]),
+        record["boot_id"],
+        record["pid_namespace"],
+        str(record["process_start"]),
+        heartbeat_seconds,
+    )

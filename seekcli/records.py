@@ -216,8 +216,11 @@ def _read(path: Path, schema: pa.Schema, key: tuple[str, ...]) -> dict[str, list
 def _require_schema(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
     if list(zip(found.names, found.types, strict=True)) == list(zip(expected.names, expected.types, strict=True)):
         return
-    wrong = sorted(set(found.names) ^ set(expected.names)) or [
-        field.name for field in found if field.type != expected.field(field.name).type] or ["their order"]
+    wrong = (
+        sorted(set(found.names) ^ set(expected.names))
+        or [field.name for field in found if field.type != expected.field(field.name).type]
+        or ["their order"]
+    )
     raise BadInput(f"{path} is not a table of seek's (columns that differ: {', '.join(wrong[:5])})")
 
 

@@ -99,7 +99,13 @@ def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
     last = max(row["epoch"] for row in rows)
     final = [row for row in rows if row["epoch"] == last]
     return RunStatus(
-        run_id=run_id, state="finished", epochs_done=last, epochs=last, final=final, totals=totals, expected_share=None,
+        run_id=run_id,
+        state="finished",
+        epochs_done=last,
+        epochs=last,
+        final=final,
+        totals=totals,
+        expected_share=None,
         steps_done=int(totals["base_steps"] + totals["motivated_steps"]),
         steps_per_epoch=final[0]["base_steps"] + final[0]["motivated_steps"],
         models={row["role"]: row["model"] for row in final},

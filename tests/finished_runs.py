@@ -65,23 +65,27 @@ def final_row(config: RunConfig, role: str, accuracy_percent: float) -> dict[str
     if not config.classic:
         motivation = {"pair": config.pair_name, "condition": "loss", "k": 2, "init": "identity", "map": "aligned"}
         motivation["coverage"] = 1.0
-    return dict.fromkeys(records.EPOCH_SCHEMA.names, 0) | motivation | {
-        "run_id": run_id(config),
-        "schema_version": 1,
-        "model": config.model_name(role),
-        "role": role,
-        "schedule": config.schedule,
-        "data": config.data.name,
-        "recipe": config.recipe,
-        "seed": config.seed,
-        "precision": "fp32",
-        "device_type": "cpu",
-        "epoch": config.train.epochs,
-        "train_loss": 0.125,
-        "test_loss": 0.25,
-        "test_accuracy_percent": accuracy_percent,
-        "forward_macs_per_image": 1.0,
-    }
+    return (
+        dict.fromkeys(records.EPOCH_SCHEMA.names, 0)
+        | motivation
+        | {
+            "run_id": run_id(config),
+            "schema_version": 1,
+            "model": config.model_name(role),
+            "role": role,
+            "schedule": config.schedule,
+            "data": config.data.name,
+            "recipe": config.recipe,
+            "seed": config.seed,
+            "precision": "fp32",
+            "device_type": "cpu",
+            "epoch": config.train.epochs,
+            "train_loss": 0.125,
+            "test_loss": 0.25,
+            "test_accuracy_percent": accuracy_percent,
+            "forward_macs_per_image": 1.0,
+        }
+    )
 
 
 def make_run(

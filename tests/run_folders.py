@@ -124,7 +124,8 @@ def final_rows(config: RunConfig, accuracy: Any, motivated_steps: int, epoch_sec
         row |= {"pair": config.pair_name, "condition": motivation.condition, "k": motivation.k}
         row |= {"init": config.pair.init, "map": config.pair.map, "coverage": 1.0}
     return [
-        row | {"role": role, "model": config.model_name(role), "test_accuracy_percent": by_role[role]}
+        row
+        | {"role": role, "model": config.model_name(role), "test_accuracy_percent": by_role[role]}
         | {"forward_macs_per_image": MACS[config.model_name(role)]}
         for role in config.roles
     ]

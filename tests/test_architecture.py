@@ -23,7 +23,8 @@ GRIDS = sorted((ROOT / "grids").rglob("*.toml"))
 # are plain leaves (no data, no torch modules) that others may know without knowing the room they stand in.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
-    "config": {"errors"},
+    "settings": {"errors"},
+    "config": {"errors", "settings"},
     "files": {"errors"},
     "lease": {"errors", "files"},
     "records": {"config", "errors", "files"},
@@ -34,14 +35,42 @@ ROOMS: dict[str, set[str]] = {
     "data": {"config", "data.keys", "errors", "files"},
     "models.catalog": {"config", "errors"},
     "models": {"config", "data.keys", "errors", "method", "models.catalog"},
-    "training": {"config", "data", "data.keys", "errors", "export", "files", "flops", "lease", "method",
-                 "models", "models.catalog", "records", "scan"},
+    "training": {
+        "config",
+        "data",
+        "data.keys",
+        "errors",
+        "export",
+        "files",
+        "flops",
+        "lease",
+        "method",
+        "models",
+        "models.catalog",
+        "records",
+        "scan",
+    },
     "export": {"config", "errors", "files", "method", "models", "models.catalog", "records"},
     "analysis": {"config", "errors", "records", "scan"},
     "report": {"analysis", "errors", "files", "records"},
     "grid": {"analysis", "config", "errors", "files", "models.catalog", "records", "training"},
-    "cli": {"analysis", "config", "data", "errors", "export", "files", "flops", "grid", "method", "models",
-            "models.catalog", "records", "report", "training", "scan"},
+    "cli": {
+        "analysis",
+        "config",
+        "data",
+        "errors",
+        "export",
+        "files",
+        "flops",
+        "grid",
+        "method",
+        "models",
+        "models.catalog",
+        "records",
+        "report",
+        "training",
+        "scan",
+    },
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -49,8 +78,20 @@ ROOMS: dict[str, set[str]] = {
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "timm", "scipy", "matplotlib", "fvcore", "pyarrow")
 SLOWEST = ("torch", "torchvision", "sklearn", "timm", "fvcore")
 WRITING_METHODS = {"write_text", "write_bytes", "to_parquet", "to_csv", "to_json", "to_pickle", "tofile"}
-WRITING_FUNCTIONS = {"torch.save", "pickle.dump", "json.dump", "np.save", "np.savez", "os.replace", "os.rename",
-                     "os.open", "shutil.move", "shutil.copy", "shutil.copyfile", "shutil.copytree"}
+WRITING_FUNCTIONS = {
+    "torch.save",
+    "pickle.dump",
+    "json.dump",
+    "np.save",
+    "np.savez",
+    "os.replace",
+    "os.rename",
+    "os.open",
+    "shutil.move",
+    "shutil.copy",
+    "shutil.copyfile",
+    "shutil.copytree",
+}
 # The lease creates its file exclusively, which is what makes it a lease.
 WRITERS = {"files", "lease"}
 # Libraries that want a path to write to: each in a file that hands them one through files.write_with.
@@ -92,7 +133,8 @@ def own_rooms_imported(path: Path) -> Iterator[tuple[int, str]]:
     for line, name in found:
         top, _, module = name.partition(".")
         only_the_way = (PACKAGE / module.replace(".", "/")).is_dir() and any(
-            other_line == line and other.startswith(f"{name}.") for other_line, other in found)
+            other_line == line and other.startswith(f"{name}.") for other_line, other in found
+        )
         if top == "seekcli" and module not in {"", "__version__"} and not only_the_way:
             yield line, room_of(module)
 
@@ -145,8 +187,9 @@ def where(path: Path, line: int) -> str:
 def modules_loaded_by(code: str) -> set[str]:
     """The top-level modules in a fresh interpreter after it ran `code`."""
     report = "import json, sys; print(); print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], cwd=ROOT, capture_output=True, text=True,
-                          timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
@@ -156,11 +199,13 @@ def test_every_room_is_known() -> None:
 
 
 def test_imports_go_one_way() -> None:
-    wrong = [f"{where(path, line)}: {room} imports {imported}"
-             for path in SOURCES
-             for room in [room_of(module_name(path))]
-             for line, imported in own_rooms_imported(path)
-             if imported != room and imported not in ROOMS.get(room, set())]
+    wrong = [
+        f"{where(path, line)}: {room} imports {imported}"
+        for path in SOURCES
+        for room in [room_of(module_name(path))]
+        for line, imported in own_rooms_imported(path)
+        if imported != room and imported not in ROOMS.get(room, set())
+    ]
     assert wrong == []
 
 
@@ -172,31 +217,46 @@ def test_rooms_have_no_cycle() -> None:
 
 
 def test_imports_are_absolute() -> None:
-    assert [where(path, node.lineno) for path in SOURCES for node in ast.walk(tree_of(path))
-            if isinstance(node, ast.ImportFrom) and node.level] == []
+    assert [
+        where(path, node.lineno)
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ] == []
 
 
 def test_method_knows_torch_and_nothing_else() -> None:
     known = {"torch", "seekcli", *sys.stdlib_module_names}
-    assert [f"{where(path, line)}: {name}" for path in sorted((PACKAGE / "method").rglob("*.py"))
-            for line, name in imports_in(tree_of(path)) if name.partition(".")[0] not in known] == []
+    assert [
+        f"{where(path, line)}: {name}"
+        for path in sorted((PACKAGE / "method").rglob("*.py"))
+        for line, name in imports_in(tree_of(path))
+        if name.partition(".")[0] not in known
+    ] == []
 
 
 def test_importing_a_folder_imports_nothing() -> None:
-    assert [where(path, line) for path in SOURCES if path.name == "__init__.py"
-            for line, _ in imports_in(tree_of(path))] == []
+    assert [
+        where(path, line) for path in SOURCES if path.name == "__init__.py" for line, _ in imports_in(tree_of(path))
+    ] == []
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").rglob("*.py")), ids=lambda path: path.stem)
 def test_commands_import_heavy_libraries_only_when_they_run(path: Path) -> None:
     top = [node for node in run_at_import(tree_of(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert [f"{where(path, line)}: {name}" for node in top for line, name in imports_in(node)
-            if name.partition(".")[0] in HEAVY] == []
+    assert [
+        f"{where(path, line)}: {name}"
+        for node in top
+        for line, name in imports_in(node)
+        if name.partition(".")[0] in HEAVY
+    ] == []
 
 
 def test_help_loads_no_heavy_library() -> None:
-    code = ("import sys; from seekcli.cli.app import main; sys.argv = ['seek', '--help']\n"
-            "try: main()\nexcept SystemExit as stop: assert not stop.code, stop.code")
+    code = (
+        "import sys; from seekcli.cli.app import main; sys.argv = ['seek', '--help']\n"
+        "try: main()\nexcept SystemExit as stop: assert not stop.code, stop.code"
+    )
     assert modules_loaded_by(code) & set(HEAVY) == set()
 
 
@@ -220,8 +280,9 @@ def opens_for_writing(name: str, call: ast.Call) -> bool:
     if name.rpartition(".")[2] not in {"open", "fdopen"}:
         return False
     modes = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
-    return any(isinstance(mode, ast.Constant) and re.fullmatch(r"[rbt]*[wax+][wax+bt]*", str(mode.value))
-               for mode in modes)
+    return any(
+        isinstance(mode, ast.Constant) and re.fullmatch(r"[rbt]*[wax+][wax+bt]*", str(mode.value)) for mode in modes
+    )
 
 
 def test_only_files_writes() -> None:
@@ -241,8 +302,13 @@ def test_only_files_writes() -> None:
 
 
 def test_only_records_knows_parquet() -> None:
-    assert [where(path, line) for path in SOURCES if module_name(path) != "records"
-            for line, name in imports_in(tree_of(path)) if name.startswith("pyarrow.parquet")] == []
+    assert [
+        where(path, line)
+        for path in SOURCES
+        if module_name(path) != "records"
+        for line, name in imports_in(tree_of(path))
+        if name.startswith("pyarrow.parquet")
+    ] == []
 
 
 def test_nothing_is_unpickled() -> None:
@@ -257,15 +323,22 @@ def test_files_are_short() -> None:
 
 def test_functions_are_short() -> None:
     """A command's signature is its table of options and not counted; everything else is."""
-    too_long = {where(path, function.lineno): lines for path in SOURCES for function in functions_in(path)
-                if (lines := length_in_lines(function, with_signature=room_of(module_name(path)) != "cli"))
-                > MAX_FUNCTION_LINES}
+    too_long = {
+        where(path, function.lineno): lines
+        for path in SOURCES
+        for function in functions_in(path)
+        if (lines := length_in_lines(function, with_signature=room_of(module_name(path)) != "cli")) > MAX_FUNCTION_LINES
+    }
     assert too_long == {}
 
 
 def test_functions_are_flat() -> None:
-    assert {where(path, function.lineno): depth for path in SOURCES for function in functions_in(path)
-            if (depth := nesting(function)) > MAX_NESTING} == {}
+    assert {
+        where(path, function.lineno): depth
+        for path in SOURCES
+        for function in functions_in(path)
+        if (depth := nesting(function)) > MAX_NESTING
+    } == {}
 
 
 def test_every_module_says_what_it_is_for() -> None:

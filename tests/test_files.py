@@ -30,8 +30,12 @@ from seekcli.errors import BadInput, RunFailed
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def refusing(number: int) -> Callable[..., Any]:
@@ -57,9 +61,13 @@ def test_bytes_text_and_json_arrive(tmp_path: Path) -> None:
     assert names(path.parent) == ["file"]
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-                    max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)
 def test_json_reads_back_exactly(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.getbasetemp() / "value.json"
     files.write_json(path, value)
@@ -125,9 +133,15 @@ def test_a_writer_that_breaks_leaves_the_old_file(tmp_path: Path, error: BaseExc
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-@pytest.mark.parametrize(("number", "words"), [
-    (errno.ENOSPC, "No space left on device"), (errno.EROFS, "Read-only file system"),
-    (errno.EACCES, "Permission denied"), (errno.EDQUOT, "Disk quota exceeded")])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EROFS, "Read-only file system"),
+        (errno.EACCES, "Permission denied"),
+        (errno.EDQUOT, "Disk quota exceeded"),
+    ],
+)
 def test_a_disk_that_refuses_is_one_line_and_the_old_file_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, words: str
 ) -> None:
@@ -145,7 +159,8 @@ def test_a_full_disk_in_the_middle_of_a_write(tmp_path: Path) -> None:
     """The system really refuses here, half-way through the data: a limit on file size stands in for a full disk."""
     path = tmp_path / "file"
     path.write_text("old")
-    child = python("""
+    child = python(
+        """
         import resource, sys
         from pathlib import Path
         from seekcli import files
@@ -154,7 +169,9 @@ def test_a_full_disk_in_the_middle_of_a_write(tmp_path: Path) -> None:
             files.write_bytes(Path(sys.argv[1]), bytes(1_000_000))
         except files.RunFailed as error:
             print(error)
-    """, path)
+    """,
+        path,
+    )
     output, problems = child.communicate(timeout=60)
     assert output == f"cannot write {path}: File too large\n", problems
     assert path.read_text() == "old"
@@ -177,7 +194,8 @@ def test_a_name_that_is_a_folder_is_refused(tmp_path: Path) -> None:
 def test_a_killed_writer_leaves_the_old_file_and_litter_that_can_be_swept(tmp_path: Path) -> None:
     path = tmp_path / "below" / "weights.safetensors"
     files.write_text(path, "old")
-    child = python("""
+    child = python(
+        """
         import sys, time
         from pathlib import Path
         from seekcli import files
@@ -186,7 +204,9 @@ def test_a_killed_writer_leaves_the_old_file_and_litter_that_can_be_swept(tmp_pa
             print("half", flush=True)
             time.sleep(60)
         files.write_with(Path(sys.argv[1]), writer)
-    """, path)
+    """,
+        path,
+    )
     assert child.stdout is not None
     assert child.stdout.readline() == "half\n"
     child.send_signal(signal.SIGKILL)
@@ -207,7 +227,8 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
     size = 3_000_000
     path.write_bytes(b"a" * size)
     for delay_seconds in (0.0, 0.003, 0.011, 0.017, 0.023, 0.031):
-        child = python("""
+        child = python(
+            """
             import sys
             from pathlib import Path
             from seekcli import files
@@ -215,7 +236,10 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
             while True:
                 for letter in (b"a", b"b"):
                     files.write_bytes(Path(sys.argv[1]), letter * int(sys.argv[2]))
-        """, path, size)
+        """,
+            path,
+            size,
+        )
         assert child.stdout is not None
         assert child.stdout.readline() == "started\n"
         time.sleep(delay_seconds)
@@ -374,9 +398,13 @@ def test_results_folders_that_will_not_do(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     (tmp_path / "named").mkdir()
     (tmp_path / "named" / "runs").write_text("a file of this name makes no folder ours")
-    for name, words in {"photos": r"holds something else \(cat\.png", "file": "is not a folder",
-                        "link": "is not a folder", "file/below": "file is not a folder",
-                        "named": "holds something else"}.items():
+    for name, words in {
+        "photos": r"holds something else \(cat\.png",
+        "file": "is not a folder",
+        "link": "is not a folder",
+        "file/below": "file is not a folder",
+        "named": "holds something else",
+    }.items():
         with pytest.raises(BadInput, match=words) as caught:
             files.require_results_folder(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
@@ -412,9 +440,19 @@ def test_free_disk_is_asked_of_the_nearest_folder(tmp_path: Path) -> None:
         files.require_free_bytes(tmp_path / "new" / "results", 10**18)
 
 
-@pytest.mark.parametrize(("count", "words"), [
-    (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1234567, "1.23 MB"), (999_900, "1 MB"), (5_400_000_000, "5.4 GB"),
-    (2.5e12, "2.5 TB"), (10**18, "1,000,000 TB")])
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (1234567, "1.23 MB"),
+        (999_900, "1 MB"),
+        (5_400_000_000, "5.4 GB"),
+        (2.5e12, "2.5 TB"),
+        (10**18, "1,000,000 TB"),
+    ],
+)
 def test_human_bytes(count: float, words: str) -> None:
     assert files.human_bytes(count) == words
 

@@ -49,8 +49,12 @@ RACER = """
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
 
 
 def line_of(child: subprocess.Popen[str]) -> str:
@@ -65,8 +69,14 @@ def names(folder: Path) -> list[str]:
 def plant(path: Path, age_seconds: float = 0.0, **changes: Any) -> str:
     """Write the lease of a process of this machine that is gone, with `changes`; returns its token."""
     host, boot_id, namespace = lease.this_machine()
-    record = {"token": os.urandom(8).hex(), "pid": gone_pid(), "host": host, "boot_id": boot_id,
-              "pid_namespace": namespace, "process_start": "12345"} | changes
+    record = {
+        "token": os.urandom(8).hex(),
+        "pid": gone_pid(),
+        "host": host,
+        "boot_id": boot_id,
+        "pid_namespace": namespace,
+        "process_start": "12345",
+    } | changes
     path.write_text(json.dumps(record))
     age(path, age_seconds)
     return str(record["token"])

@@ -59,17 +59,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels), str(source)]
     subprocess.run(build, check=True, timeout=300)
-    wheel, = wheels.glob("seekcli-*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True,
-                   timeout=300)
+    (wheel,) = wheels.glob("seekcli-*.whl")
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True, timeout=300
+    )
     return target
 
 
 def outside(installed: Path, folder: Path, *command: str) -> str:
     """Run `command` in `folder` with the installed wheel in place of the repository; its stdout."""
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
-                          check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -80,8 +82,11 @@ def test_a_wheel_is_what_gets_imported(installed: Path, tmp_path: Path) -> None:
 
 
 def test_a_wheel_carries_all_of_the_package(installed: Path) -> None:
-    expected = {path.relative_to(ROOT) for pattern in ("*.py", "*.toml", "py.typed")
-                for path in (ROOT / "seekcli").rglob(pattern)}
+    expected = {
+        path.relative_to(ROOT)
+        for pattern in ("*.py", "*.toml", "py.typed")
+        for path in (ROOT / "seekcli").rglob(pattern)
+    }
     found = {path.relative_to(installed) for path in (installed / "seekcli").rglob("*") if path.is_file()}
     assert expected - found == set()
     assert list(installed.glob("seekcli-*.dist-info/licenses/LICENSE"))

@@ -20,14 +20,28 @@ from seekcli.config import SCHEMA_VERSION
 from seekcli.errors import BadInput, RunFailed
 from seekcli.records import EPOCH_SCHEMA, STEP_SCHEMA, Row
 
-COLUMNS = re.findall(r"\w+", """
+COLUMNS = re.findall(
+    r"\w+",
+    """
     run_id schema_version pair model role schedule data recipe condition k init map coverage seed batch_size
     precision device_type epoch train_loss test_loss test_accuracy_percent base_steps motivated_steps switches
     learning_rate forward_macs_per_image train_flops evaluation_flops condition_flops copied_bytes epoch_seconds
     images_per_second peak_memory_bytes test_top5_accuracy_percent test_balanced_accuracy_percent validation_loss
-    validation_accuracy_percent validation_balanced_accuracy_percent""")
-NULLABLE = {"pair", "condition", "k", "init", "map", "coverage", "train_loss", "test_loss", "test_accuracy_percent",
-            "peak_memory_bytes", *COLUMNS[-5:]}
+    validation_accuracy_percent validation_balanced_accuracy_percent""",
+)
+NULLABLE = {
+    "pair",
+    "condition",
+    "k",
+    "init",
+    "map",
+    "coverage",
+    "train_loss",
+    "test_loss",
+    "test_accuracy_percent",
+    "peak_memory_bytes",
+    *COLUMNS[-5:],
+}
 VALUES = {
     "string": st.text(max_size=6),
     "int32": st.integers(-(2**31), 2**31 - 1),
@@ -51,8 +65,9 @@ def values_of(field: pa.Field) -> st.SearchStrategy[Any]:
 
 
 def drawn_rows(schema: pa.Schema, key: tuple[str, ...], **fixed: Any) -> st.SearchStrategy[list[Row]]:
-    row = st.fixed_dictionaries({field.name: values_of(field) for field in schema}
-                                | {name: st.just(value) for name, value in fixed.items()})
+    row = st.fixed_dictionaries(
+        {field.name: values_of(field) for field in schema} | {name: st.just(value) for name, value in fixed.items()}
+    )
     return st.lists(row, max_size=4, unique_by=lambda row: tuple(row[name] for name in key))
 
 
@@ -106,8 +121,14 @@ def test_nulls_stand_only_where_they_may(tmp_path: Path, name: str) -> None:
 
 def test_values_are_not_cut_to_fit(tmp_path: Path) -> None:
     """Arrow by itself makes 2 of 2.5."""
-    for name, value in {"k": 2.5, "seed": float("inf"), "epoch": 2**31, "copied_bytes": 2**63, "data": 3,
-                        "train_loss": "0.1"}.items():
+    for name, value in {
+        "k": 2.5,
+        "seed": float("inf"),
+        "epoch": 2**31,
+        "copied_bytes": 2**63,
+        "data": 3,
+        "train_loss": "0.1",
+    }.items():
         with pytest.raises((ValueError, TypeError, OverflowError)):
             records.write_epochs(tmp_path / "e", [epoch_row(**{name: value})])
     records.write_epochs(tmp_path / "e", [epoch_row(k=2.0)])  # nothing to cut
@@ -159,7 +180,7 @@ def test_a_flipped_bit_is_named_or_harmless(tmp_path: Path) -> None:
     data = path.read_bytes()
     problems = []
     for position in range(0, len(data), 23):
-        path.write_bytes(data[:position] + bytes([data[position] ^ 1 << position % 8]) + data[position + 1:])
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1 << position % 8]) + data[position + 1 :])
         try:
             back = records.read_epochs(path)
         except BadInput as error:
@@ -227,8 +248,13 @@ def test_newer_tables_are_refused_by_name(tmp_path: Path) -> None:
 def test_totals_count_what_is_of_the_epoch_once() -> None:
     rows = alternating_rows(2)
     assert records.totals_of(rows) == {
-        "base_steps": 38, "motivated_steps": 8, "switches": 12, "copied_bytes": 2000,
-        "train_flops": pytest.approx(0.9), "condition_flops": 0.5, "epoch_seconds": 3.0,
+        "base_steps": 38,
+        "motivated_steps": 8,
+        "switches": 12,
+        "copied_bytes": 2000,
+        "train_flops": pytest.approx(0.9),
+        "condition_flops": 0.5,
+        "epoch_seconds": 3.0,
         "evaluation_flops": 2 * 5.0 + 2 * 8.0,
     }
     assert all(isinstance(records.totals_of(rows)[name], int) for name in ("base_steps", "switches", "copied_bytes"))
@@ -244,8 +270,11 @@ def test_totals_do_not_depend_on_the_order(rows: list[Row]) -> None:
 
 
 def test_a_status_comes_back_exactly(tmp_path: Path) -> None:
-    for status in (a_status(), a_status(state="running", final=[], epochs_done=0, expected_share=None),
-                   a_status(state="failed", message="step 7: the loss is not finite")):
+    for status in (
+        a_status(),
+        a_status(state="running", final=[], epochs_done=0, expected_share=None),
+        a_status(state="failed", message="step 7: the loss is not finite"),
+    ):
         records.write_status(tmp_path / "run", status)
         back = records.read_status(tmp_path / "run")
         assert back == status
@@ -254,9 +283,15 @@ def test_a_status_comes_back_exactly(tmp_path: Path) -> None:
         status.state = "finished"
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"state": "asleep"}, "state: "), ({"epochs_done": "three"}, "epochs_done: "), ({"models": None}, "models: "),
-    ({"extra": 1}, "extra: ")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"state": "asleep"}, "state: "),
+        ({"epochs_done": "three"}, "epochs_done: "),
+        ({"models": None}, "models: "),
+        ({"extra": 1}, "extra: "),
+    ],
+)
 def test_a_damaged_status_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     path = tmp_path / records.STATUS
     files.write_json(path, a_status().model_dump() | change)
@@ -279,8 +314,17 @@ def test_other_statuses_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 def test_the_table_of_classes_comes_back_and_holds_each_class_once(tmp_path: Path) -> None:
-    row = {"run_id": "r", "epoch": 3, "role": "base", "split": "test", "class_index": 0, "class_name": "cat",
-           "images": 7, "correct": 3, "accuracy_percent": 300 / 7}
+    row = {
+        "run_id": "r",
+        "epoch": 3,
+        "role": "base",
+        "split": "test",
+        "class_index": 0,
+        "class_name": "cat",
+        "images": 7,
+        "correct": 3,
+        "accuracy_percent": 300 / 7,
+    }
     rows = [row, row | {"split": "validation", "images": 0, "correct": 0, "accuracy_percent": None}]
     path = tmp_path / records.CLASSES
     records.write_classes(path, rows)

@@ -24,7 +24,9 @@ def test_a_scan_takes_results_runs_and_single_runs(tmp_path: Path, monkeypatch: 
     (results / "runs" / "notes.txt").write_text("")
     for path in (results, results / "runs"):
         assert [(run.run_id, run.path, run.problem) for run in scan_runs([path])] == [
-            ("a", results / "runs" / "a", None), ("b", results / "runs" / "b", None)]
+            ("a", results / "runs" / "a", None),
+            ("b", results / "runs" / "b", None),
+        ]
     (run,) = scan_runs([results / "runs" / "b"])
     assert run.status == a_status("b")
     assert [run.run_id for run in scan_runs([results / "runs" / "b", results, results / "runs"])] == ["b", "a"]
@@ -42,7 +44,11 @@ def test_runs_that_cannot_be_read_are_counted(tmp_path: Path, monkeypatch: pytes
     (runs / "early" / records.STATUS).unlink()
     found = {run.run_id: run for run in scan_runs([tmp_path])}
     assert {run_id: run.status is None for run_id, run in found.items()} == {
-        "cut": True, "early": True, "empty": True, "fine": False}
+        "cut": True,
+        "early": True,
+        "empty": True,
+        "fine": False,
+    }
     assert "damaged" in str(found["cut"].problem)
     assert str(runs / "early" / records.STATUS) in str(found["early"].problem)
     (alone,) = scan_runs([runs / "early"])
@@ -61,11 +67,19 @@ def test_a_scan_takes_published_findings(tmp_path: Path) -> None:
     (published / "cifar10" / "figures").mkdir()
     found = scan_runs([published])
     assert [(run.run_id, run.path) for run in found] == [
-        ("classic", table), ("two", table), ("kept", published / "digits" / "kept")]
+        ("classic", table),
+        ("two", table),
+        ("kept", published / "digits" / "kept"),
+    ]
     status = found[1].status
     assert status is not None
     assert (status.state, status.epochs_done, status.epochs, status.steps_done, status.steps_per_epoch) == (
-        "finished", 2, 2, 46, 23)
+        "finished",
+        2,
+        2,
+        46,
+        23,
+    )
     assert status.final == [epoch_row(2, role, run_id="two") for role in ("base", "motivated")]
     assert status.totals == records.totals_of(alternating_rows(2))
     assert status.models == {"base": "resnet20", "motivated": "resnet32"}

@@ -161,9 +161,7 @@ def _classic_group(name: str, model: str | None, runs: Sequence[Run], notes: lis
     return _group(name, None, usable, lambda run: next(iter(run.rows))) if usable else None
 
 
-def _arm(
-    label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | None, notes: list[str]
-) -> Arm | None:
+def _arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | None, notes: list[str]) -> Arm | None:
     usable, conflicts = without_conflicts(runs, label)
     notes += conflicts
     if not usable:
@@ -173,9 +171,7 @@ def _arm(
     f_x, f_y = base.forward_macs_per_image, motivated.forward_macs_per_image
     f_xy = sample([mean_forward_macs(f_x, f_y, run.share) for run in usable]).mean
     expected = [run.expected_share for run in usable if run.expected_share is not None]
-    share = share_against_chance(
-        sample([run.share for run in usable]), sample(expected).mean if expected else None
-    )
+    share = share_against_chance(sample([run.share for run in usable]), sample(expected).mean if expected else None)
     measures = efficiency(
         f_x,
         f_y,
@@ -260,6 +256,8 @@ def _weak_ratio(arms: Sequence[Arm], differences: Sequence[tuple[str | None, Pai
     """A ratio whose denominator is noise is noise; say so once per cell."""
     weak = any(d.left == Y_C and d.right == X_C and d.verdict == INSIDE for _, d in differences)
     shown = any(arm.efficiency.acc_f_ratio is not None for arm in arms)
-    return ["the gain of Y-C over X-C is inside the noise, so ACC/F_Ratio, which divides by it, is too"] if (
-        weak and shown
-    ) else []
+    return (
+        ["the gain of Y-C over X-C is inside the noise, so ACC/F_Ratio, which divides by it, is too"]
+        if (weak and shown)
+        else []
+    )

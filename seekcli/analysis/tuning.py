@@ -50,9 +50,7 @@ def choose_k(runs: Mapping[int, Mapping[int, RunStatus]]) -> Search:
     if not others:
         return Search(chosen.k, results, None, None)
     second = _smallest_of_the_best(others)
-    margin = paired_difference(
-        f"k={chosen.k}", f"k={second.k}", chosen.accuracy_by_fold, second.accuracy_by_fold
-    )
+    margin = paired_difference(f"k={chosen.k}", f"k={second.k}", chosen.accuracy_by_fold, second.accuracy_by_fold)
     return Search(chosen.k, results, second.k, margin)
 
 

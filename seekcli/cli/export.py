@@ -44,5 +44,3 @@ def export(
             f"{done.weights_path} ({human_bytes(card.weights.bytes)})"
         )
         typer.echo(f"{'':<10} card {done.card_path}; read back, logits equal, sha256 {card.weights.sha256[:12]}...")
-
-

@@ -154,13 +154,11 @@ def named_facts(data: DataConfig) -> DataFacts:
         return DataFacts("digits", DIGITS_CLASSES, 1, DIGITS_SIZE, DIGITS_IMAGES - test, test)
     if data.name in cifar.CLASSES:
         classes = cifar.CLASSES[data.name]
-        return DataFacts(
-            data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
+        return DataFacts(data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
     if data.name in photo_sets.SETS:
         photos = photo_sets.SETS[data.name]
         size = photo_sets.IMAGE_SIZE
-        return DataFacts(
-            data.name, photos.classes, photo_sets.CHANNELS, size, photos.train_images, photos.test_images)
+        return DataFacts(data.name, photos.classes, photo_sets.CHANNELS, size, photos.train_images, photos.test_images)
     if data.name.partition(":")[0] == "synthetic":
         asked = synthetic.parse(data.name)
         train = asked.images - asked.test_images

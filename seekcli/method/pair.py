@@ -79,7 +79,7 @@ class Carrier:
         return self._down.bytes
 
     def refresh(self, fresh: bool) -> None:
-        """Base weights and buffers into the motivated model, in place, for evaluation and export: no optimizer state."""
+        """Base weights and buffers into the motivated model, in place, to evaluate and export: no optimizer state."""
         self._weights_up.run()
         self._enter(fresh)
 

@@ -137,7 +137,7 @@ def overlap(base: int, motivated: int, centred: bool) -> tuple[tuple[int, int], 
 
 
 def fused(parts: int, pattern: str) -> RegionRule:
-    """The `aligned` rule for tensors that stack `parts` projections along dimension 0 (q, k, v): each part is sliced alone.
+    """The `aligned` rule for tensors that stack `parts` projections along dimension 0 (q, k, v): each is sliced alone.
 
     `pattern` is a regular expression over base tensor names; other tensors take the leading rule.
     """

@@ -24,8 +24,10 @@ def points(value: float | None) -> str:
 def points_with_interval(difference: PairedDifference) -> str:
     """`+0.18 [-0.55, +0.92]`."""
     interval = difference.interval
-    return f"{difference.mean:+.2f} [{NOT_AVAILABLE}]" if interval is None else (
-        f"{difference.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    return (
+        f"{difference.mean:+.2f} [{NOT_AVAILABLE}]"
+        if interval is None
+        else (f"{difference.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]")
     )
 
 

@@ -78,18 +78,18 @@ def parameter_groups(config: OptimizerConfig, model: nn.Module) -> Groups:
 
 def lay_out_state(optimizer: torch.optim.Optimizer, name: str) -> None:
     """Create the state that the first step would create lazily, at the value it would have before that step."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            state = optimizer.state[parameter]
-            if name in COUNTS_STEPS:
-                # The fused kernel counts on the device, all others on the host, where reading costs no wait.
-                counter_device = parameter.device if group.get("fused") else "cpu"
-                state["step"] = torch.zeros((), dtype=torch.float32, device=counter_device)
-            if name == "lamb":
-                group["step"] = state["step"]
-            for key, value in INITIAL_STATE[name].items():
-                if key != "momentum_buffer" or group["momentum"]:
-                    state[key] = torch.full_like(parameter, value, memory_format=torch.preserve_format)
+    parameters = [(group, parameter) for group in optimizer.param_groups for parameter in group["params"]]
+    for group, parameter in parameters:
+        state = optimizer.state[parameter]
+        if name in COUNTS_STEPS:
+            # The fused kernel counts on the device, all others on the host, where reading costs no wait.
+            counter_device = parameter.device if group.get("fused") else "cpu"
+            state["step"] = torch.zeros((), dtype=torch.float32, device=counter_device)
+        if name == "lamb":
+            group["step"] = state["step"]
+        for key, value in INITIAL_STATE[name].items():
+            if key != "momentum_buffer" or group["momentum"]:
+                state[key] = torch.full_like(parameter, value, memory_format=torch.preserve_format)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> OptimizerState:

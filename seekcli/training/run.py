@@ -261,9 +261,7 @@ class Run:
         motivation = self.config.motivation
         if self.config.classic:
             return None
-        return expected_share(
-            motivation.condition, motivation.k, self.trainer.steps_per_epoch, motivation.counts
-        )
+        return expected_share(motivation.condition, motivation.k, self.trainer.steps_per_epoch, motivation.counts)
 
     def config_document(self) -> dict[str, Any]:
         facts = self.dataset.facts

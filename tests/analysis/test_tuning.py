@@ -19,14 +19,26 @@ def run(k, fold, accuracy, motivated_steps=20):
     ]
     totals = {"base_steps": 100 - motivated_steps, "motivated_steps": motivated_steps}
     return RunStatus(
-        run_id=f"k{k}-fold{fold}", state="finished", epochs_done=1, epochs=1, steps_done=100, steps_per_epoch=100,
-        final=rows, totals=totals, expected_share=1 / (k + 1), models={}, folds=3, fold=fold)
+        run_id=f"k{k}-fold{fold}",
+        state="finished",
+        epochs_done=1,
+        epochs=1,
+        steps_done=100,
+        steps_per_epoch=100,
+        final=rows,
+        totals=totals,
+        expected_share=1 / (k + 1),
+        models={},
+        folds=3,
+        fold=fold,
+    )
 
 
 def chosen(accuracies, **changes):
     """Accuracies of the base model by k, a list over folds each."""
-    return choose_k({k: {fold: run(k, fold, a, **changes) for fold, a in enumerate(values)}
-                     for k, values in accuracies.items()})
+    return choose_k(
+        {k: {fold: run(k, fold, a, **changes) for fold, a in enumerate(values)} for k, values in accuracies.items()}
+    )
 
 
 def test_the_best_mean_wins_and_the_margin_is_paired_over_folds():
@@ -51,7 +63,7 @@ def test_noise_is_no_difference():
 def test_a_tie_goes_to_the_smaller_k_in_whatever_order_they_come():
     thirds = [100 / 3, 200 / 3, 50.0]
     for order in itertools.permutations([5, 2, 3]):
-        found = chosen({k: thirds for k in order})
+        found = chosen(dict.fromkeys(order, thirds))
         assert (found.k, found.runner_up, found.margin.verdict) == (2, 3, IDENTICAL)
     # equal but for the rounding of a mean
     found = chosen({4: [0.1 + 0.2, 0.3], 3: [0.3, 0.3 + 1e-13]})

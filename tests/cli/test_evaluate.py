@@ -113,7 +113,7 @@ def test_one_model_by_file_or_by_role(exports: Path) -> None:
 
 
 def test_the_table_shows_the_recorded_accuracy_beside(exports: Path) -> None:
-    answer, = answers(exports / "resnet8-base")
+    (answer,) = answers(exports / "resnet8-base")
     result = seek(exports / "resnet8-base")
     accuracy = f"{answer['test_accuracy_percent']:.2f} %"
     assert f"accuracy  {accuracy}  (recorded {accuracy} after epoch 1: equal)" in result.stdout
@@ -157,7 +157,7 @@ def test_an_accuracy_that_differs_is_shown_with_its_difference(exports: Path, tm
 
 
 def test_other_data_has_no_recorded_accuracy(exports: Path) -> None:
-    answer, = answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:100")
+    (answer,) = answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:100")
     assert answer["recorded_test_accuracy_percent"] is None
     assert answer["equals_recorded"] is None
     assert answer["data"] == "synthetic:1x8x8:10:100"

@@ -128,16 +128,19 @@ def test_a_grid_searches_before_its_points(tmp_path):
     assert sum(f"_loss-k{chosen(out)}_" in row["run_id"] for row in rows) == 2
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--folds", "1"], ["--folds", "1"]),
-    (["--k", "2,x"], ["--k", "2,x", "2,3,4,5"]),
-    (["--condition", "always"], ["always", "loss"]),
-    (["--tune-epochs", "0"], ["--tune-epochs"]),
-    (["--folds", "17"], ["--folds 17", "16"]),
-    (["--set", "tune.fold=3"], ["tune.fold", "tune.folds"]),
-    (["--model", "resnet20-to-33"], ["resnet20-to-33"]),
-    (["--progress", "loud"], ["--progress"]),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--folds", "1"], ["--folds", "1"]),
+        (["--k", "2,x"], ["--k", "2,x", "2,3,4,5"]),
+        (["--condition", "always"], ["always", "loss"]),
+        (["--tune-epochs", "0"], ["--tune-epochs"]),
+        (["--folds", "17"], ["--folds 17", "16"]),
+        (["--set", "tune.fold=3"], ["tune.fold", "tune.folds"]),
+        (["--model", "resnet20-to-33"], ["resnet20-to-33"]),
+        (["--progress", "loud"], ["--progress"]),
+    ],
+)
 def test_what_cannot_be_done_is_one_line(tmp_path, arguments, words):
     given = PAIR[4:] if "--model" in arguments else PAIR
     result = seek("tune", *given, *arguments, "--out", tmp_path / "r")

@@ -248,6 +248,7 @@ def test_workers_outlive_ctrl_c_and_a_first_sigterm(tree: Path) -> None:
     assert equal(found, list(make_batches(tree).epoch(0)))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_the_run_in_one_line(tree: Path) -> None:
     batches = make_batches(tree, runtime__workers=1, train__batch_size=2)
     reading = batches.epoch(0)

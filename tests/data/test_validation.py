@@ -43,7 +43,7 @@ def test_folds_partition_the_training_set_and_each_class_alike(labels, folds):
 
 @given(st.lists(st.integers(0, 2), min_size=12, max_size=60), st.sampled_from([0.2, 0.25, 1 / 3, 0.5]))
 def test_a_fraction_takes_each_class_in_proportion(labels, fraction):
-    labels = labels + [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    labels = [*labels, 0, 0, 0, 1, 1, 1, 2, 2, 2]
     found = split_training(settings(validation_fraction=fraction), labels, NAMES)
     assert sorted(found.train + found.validation) == list(range(len(labels)))
     assert len(found.validation) == int(fraction * len(labels) + 0.5)
@@ -108,14 +108,17 @@ def test_the_facts_are_those_of_the_data_that_is_loaded():
     assert sources.load(over).mean == sources.load(DataConfig(name="synthetic:1x8x8:3:200")).mean
 
 
-@pytest.mark.parametrize(("values", "words"), [
-    ({"folds": 3}, "data.fold says which"),
-    ({"fold": 1}, "data.folds"),
-    ({"folds": 3, "fold": 3}, "0 to 2"),
-    ({"folds": 5, "fold": 0}, "--folds 5 .*class 'b' has training images, 4"),
-    ({"validation_fraction": 0.05}, "validation_fraction 0.05: 1 of 10"),
-    ({"validation_fraction": 0.95}, "validation_fraction 0.95"),
-])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"folds": 3}, "data.fold says which"),
+        ({"fold": 1}, "data.folds"),
+        ({"folds": 3, "fold": 3}, "0 to 2"),
+        ({"folds": 5, "fold": 0}, "--folds 5 .*class 'b' has training images, 4"),
+        ({"validation_fraction": 0.05}, "validation_fraction 0.05: 1 of 10"),
+        ({"validation_fraction": 0.95}, "validation_fraction 0.95"),
+    ],
+)
 def test_a_split_that_cannot_be_made_is_refused_by_name(values, words):
     with pytest.raises(BadInput, match=words):
         without_validation(a_data_set(), settings(**values))

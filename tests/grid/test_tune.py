@@ -58,8 +58,12 @@ def test_a_search_is_ordinary_runs_over_every_fold_and_k(tuned):
         assert all(row[name] is None for row in rows for name in records.EPOCH_SCHEMA.names if name.startswith("test_"))
         assert all(row["validation_accuracy_percent"] is not None for row in rows)
         assert {row["split"] for row in records.read_classes(run.path / records.CLASSES)} == {"validation"}
-    images = [row["images"] for run in runs for row in records.read_classes(run.path / records.CLASSES)
-              if row["role"] == "base" and row["class_index"] == 0]
+    images = [
+        row["images"]
+        for run in runs
+        for row in records.read_classes(run.path / records.CLASSES)
+        if row["role"] == "base" and row["class_index"] == 0
+    ]
     assert sum(images) == 2 * 16  # the 16 training images of the class, once for each k
     assert [result.k for result in found.results] == [1, 2]
     assert found.k in (1, 2)
@@ -126,10 +130,22 @@ def test_the_choice_serves_every_seed_device_and_evaluation_and_no_other_setting
     assert one.resolved.config.motivation.k == found.k
     assert one.resolved.origins[KEY] == TUNED
     assert run_id(one.resolved.config) == run_id(draft(layers(motivation__k=found.k), results).resolved.config)
-    for same in ({"seed": 7}, {"train__eval_every": 2}, {"runtime__threads": 1}, {"tune__epochs": 1}, {"tune__seed": 3}):
+    for same in (
+        {"seed": 7},
+        {"train__eval_every": 2},
+        {"runtime__threads": 1},
+        {"tune__epochs": 1},
+        {"tune__seed": 3},
+    ):
         assert draft(layers(**same), results).tuning is None, same
-    for other in ({"pair__motivated": "resnet20"}, {"optimizer__lr": 0.1}, {"data__limit_train": 30},
-                  {"motivation__condition": "gradient-norm"}, {"pair__init": "paper"}, {"train__epochs": 3}):
+    for other in (
+        {"pair__motivated": "resnet20"},
+        {"optimizer__lr": 0.1},
+        {"data__limit_train": 30},
+        {"motivation__condition": "gradient-norm"},
+        {"pair__init": "paper"},
+        {"train__epochs": 3},
+    ):
         undecided = draft(layers(**other), results)
         assert undecided.tuning is not None, other
         assert undecided.resolved.origins[KEY] == UNDECIDED
@@ -146,8 +162,10 @@ def test_the_stored_choice_says_how_it_was_made(tuned):
 
 
 def test_a_shorter_search_is_for_the_same_run(tmp_path):
-    long, short = plan_tuning(layers(train__epochs=200, recipe="cifar-resnet"), tmp_path), plan_tuning(
-        layers(train__epochs=200, recipe="cifar-resnet", tune__epochs=3, tune__seed=5), tmp_path)
+    long, short = (
+        plan_tuning(layers(train__epochs=200, recipe="cifar-resnet"), tmp_path),
+        plan_tuning(layers(train__epochs=200, recipe="cifar-resnet", tune__epochs=3, tune__seed=5), tmp_path),
+    )
     assert long.name == short.name
     assert (long.first.config.train.epochs, short.first.config.train.epochs) == (200, 3)
     assert {one.config.seed for _, _, one in short.runs()} == {5}
@@ -170,9 +188,14 @@ def test_a_new_search_replaces_the_choice_and_says_so(tuned, tmp_path):
     assert stored_choice(tmp_path, tuning.name) == choice
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"k": "three"}, r"\.json is damaged \(k: "), ({"k": 0}, r"\.json is damaged \(k: "),
-    ({"schema_version": 99}, "written by a newer seek")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"k": "three"}, r"\.json is damaged \(k: "),
+        ({"k": 0}, r"\.json is damaged \(k: "),
+        ({"schema_version": 99}, "written by a newer seek"),
+    ],
+)
 def test_a_stored_choice_that_cannot_be_read_is_named(tuned, tmp_path, change, words):
     from seekcli import files
 
@@ -214,15 +237,18 @@ def test_a_list_of_ks():
 
 @pytest.mark.parametrize("text", ["", "2,", "0,1", "two", "2-5", "2.5", "-1", "auto"])
 def test_a_list_of_ks_that_is_none(text):
-    with pytest.raises(BadInput, match="--k .*such as 2,3,4,5"):
+    with pytest.raises(BadInput, match=r"--k .*such as 2,3,4,5"):
         parse_ks(text)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"motivation__condition": "always"}, "always has no k to choose"),
-    ({"data__folds": 3, "data__fold": 0}, "data.folds"),
-    ({"tune__folds": 1}, "tune.folds"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"motivation__condition": "always"}, "always has no k to choose"),
+        ({"data__folds": 3, "data__fold": 0}, "data.folds"),
+        ({"tune__folds": 1}, "tune.folds"),
+    ],
+)
 def test_a_search_that_makes_no_sense_is_refused(tmp_path, changes, words):
     with pytest.raises(BadInput, match=words):
         plan_tuning(layers(**changes), tmp_path)
@@ -230,6 +256,6 @@ def test_a_search_that_makes_no_sense_is_refused(tmp_path, changes, words):
 
 
 def test_more_folds_than_images_are_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(BadInput, match="--folds 17 .*training images, at most 16"):
+    with pytest.raises(BadInput, match=r"--folds 17 .*training images, at most 16"):
         tune(tmp_path / "results", tune__folds=17)
     assert not (tmp_path / "results").exists()

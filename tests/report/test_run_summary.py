@@ -11,8 +11,17 @@ from seekcli.report.run_summary import as_text, is_imbalanced, summarize
 
 def class_rows(sizes, split="test"):
     return [
-        {"run_id": "r", "epoch": 3, "role": "base", "split": split, "class_index": index, "class_name": f"c{index}",
-         "images": size, "correct": 0, "accuracy_percent": 0.0 if size else None}
+        {
+            "run_id": "r",
+            "epoch": 3,
+            "role": "base",
+            "split": split,
+            "class_index": index,
+            "class_name": f"c{index}",
+            "images": size,
+            "correct": 0,
+            "accuracy_percent": 0.0 if size else None,
+        }
         for index, size in enumerate(sizes)
     ]
 
@@ -22,8 +31,10 @@ def lines_of(folder, **changes):
     return as_text(status, folder).splitlines()
 
 
-@pytest.mark.parametrize(("sizes", "imbalanced"), [
-    ([36, 35, 37], False), ([30, 20], False), ([31, 20], True), ([900, 10], True), ([5, 0], True)])
+@pytest.mark.parametrize(
+    ("sizes", "imbalanced"),
+    [([36, 35, 37], False), ([30, 20], False), ([31, 20], True), ([900, 10], True), ([5, 0], True)],
+)
 def test_balanced_accuracy_is_said_where_the_test_classes_are_of_unequal_size(tmp_path, sizes, imbalanced):
     records.write_classes(tmp_path / records.CLASSES, class_rows(sizes))
     assert is_imbalanced(tmp_path) is imbalanced
@@ -35,8 +46,9 @@ def test_validation_is_said_where_there_is_one(tmp_path):
     assert is_imbalanced(tmp_path) is None
     both = lines_of(tmp_path, validation_accuracy_percent=97.0)
     assert both[1] == f"{'motivated':<12}resnet32: test accuracy 98.61 %, validation accuracy 97.00 % after epoch 3"
-    fold = lines_of(tmp_path, validation_accuracy_percent=97.0, test_accuracy_percent=None,
-                    test_balanced_accuracy_percent=None)
+    fold = lines_of(
+        tmp_path, validation_accuracy_percent=97.0, test_accuracy_percent=None, test_balanced_accuracy_percent=None
+    )
     assert fold[0] == f"{'base':<12}resnet20: validation accuracy 97.00 % after epoch 3"
     records.write_classes(tmp_path / records.CLASSES, class_rows([9, 1], "validation"))
     assert is_imbalanced(tmp_path) is None

@@ -45,5 +45,8 @@ def test_the_data_is_unrounded_json():
     assert (data["k"], data["runner_up_k"], data["difference_shown"]) == (3, 2, True)
     assert data["margin"]["mean_points"] == found.margin.mean
     assert data["margin"]["folds"] == 3
-    assert [row["validation_accuracy_percent_by_fold"] for row in data["by_k"]] == [[90.0, 91.0, 89.5], [92.0, 93.1, 91.4]]
+    assert [row["validation_accuracy_percent_by_fold"] for row in data["by_k"]] == [
+        [90.0, 91.0, 89.5],
+        [92.0, 93.1, 91.4],
+    ]
     assert as_data(Search(2, (result(2, [90.0]),), None, None))["margin"] is None

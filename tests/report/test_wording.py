@@ -29,8 +29,14 @@ def test_p_value(value: float | None, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "undefined"), (0.0218, "0.0218"), (-45.277, "-45.3"), (12345.6, "12,346"), (1.5e-7, "1.5e-07"),
-     (-0.0, "0")],
+    [
+        (None, "undefined"),
+        (0.0218, "0.0218"),
+        (-45.277, "-45.3"),
+        (12345.6, "12,346"),
+        (1.5e-7, "1.5e-07"),
+        (-0.0, "0"),
+    ],
 )
 def test_significant(value: float | None, shown: str) -> None:
     assert wording.significant(value) == shown

@@ -123,7 +123,7 @@ def test_measuring_changes_no_mode_no_buffer_and_no_random_number():
 def test_the_validation_loss_is_that_of_the_active_model_after_its_update():
     trainer = make_trainer(tiny(motivation__condition="validation-loss", data__holdout_images=6))
     config = trainer.config
-    (images, labels), = trainer.batches.held_out(hold_out(sources.load(config.data), 6, config.seed))
+    ((images, labels),) = trainer.batches.held_out(hold_out(sources.load(config.data), 6, config.seed))
     seen = []
 
     class Spy:

@@ -89,8 +89,10 @@ def test_the_host_reads_once(monkeypatch):
     for name in ("item", "tolist", "__bool__", "__float__", "__int__", "cpu"):
         original = getattr(torch.Tensor, name)
         monkeypatch.setattr(
-            torch.Tensor, name, lambda self, *rest, _name=name, _original=original: reads.append(_name)
-            or _original(self, *rest))
+            torch.Tensor,
+            name,
+            lambda self, *rest, _name=name, _original=original: reads.append(_name) or _original(self, *rest),
+        )
     measured(*drawn(0, 50))
     assert reads == ["tolist"]
 

@@ -18,8 +18,12 @@ def recorded(tmp_path, **changes):
     resolved = tiny(data__name=DATA, train__epochs=2, train__batch_size=16, **changes)
     status = train(resolved, tmp_path)
     folder = run_folder(tmp_path, resolved.config)
-    return resolved.config, status, records.read_epochs(folder / records.EPOCHS), records.read_classes(
-        folder / records.CLASSES)
+    return (
+        resolved.config,
+        status,
+        records.read_epochs(folder / records.EPOCHS),
+        records.read_classes(folder / records.CLASSES),
+    )
 
 
 def test_the_classes_of_the_last_evaluation_add_up_to_the_row(tmp_path):
@@ -36,7 +40,9 @@ def test_the_classes_of_the_last_evaluation_add_up_to_the_row(tmp_path):
         assert [row["accuracy_percent"] for row in own] == pytest.approx(recalls, rel=1e-14)
         assert final["test_balanced_accuracy_percent"] == pytest.approx(sum(recalls) / 7, rel=1e-14)
         assert final["test_accuracy_percent"] <= final["test_top5_accuracy_percent"] <= 100
-    assert all(row[name] is None for row in rows for name in records.EPOCH_SCHEMA.names if name.startswith("validation_"))
+    assert all(
+        row[name] is None for row in rows for name in records.EPOCH_SCHEMA.names if name.startswith("validation_")
+    )
 
 
 def test_a_validation_split_leaves_training_and_is_measured_with_the_test(tmp_path):
@@ -44,8 +50,10 @@ def test_a_validation_split_leaves_training_and_is_measured_with_the_test(tmp_pa
     assert status.steps_per_epoch == 6  # 84 images, 16 at a time
     by_epoch = [(row["epoch"], row["validation_loss"] is None, row["test_loss"] is None) for row in rows]
     assert by_epoch == [(1, True, True)] * 2 + [(2, False, False)] * 2
-    sizes = {split: sum(row["images"] for row in classes if (row["role"], row["split"]) == ("base", split))
-             for split in ("test", "validation")}
+    sizes = {
+        split: sum(row["images"] for row in classes if (row["role"], row["split"]) == ("base", split))
+        for split in ("test", "validation")
+    }
     assert sizes == {"test": 28, "validation": 28}
     final = status.final[0]
     assert final["evaluation_flops"] == 2 * final["forward_macs_per_image"] * 56

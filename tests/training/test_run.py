@@ -1,4 +1,4 @@
-"""A run and its folder: killed anywhere and resumed it equals one that was not; what is done is done; nothing is lost."""
+"""A run and its folder: killed anywhere and resumed it equals one that was not; what is done is done."""
 
 from __future__ import annotations
 
