@@ -3,7 +3,7 @@
     make bench            (or: python benchmarks/loop.py --rounds 5)
 
 "plain" is what a researcher would write first: a DataLoader over a data set with per-image transforms, `loss.item()`
-after every step, optimizers without foreach, and for the switches a Python loop over state_dict() entries. Both train the
+after every step, optimizers without foreach, and for switches a loop over state_dict() entries. Both train the
 same model on the same number of images. Quote the median ratio and its range; the absolute figures are this machine's.
 """
 

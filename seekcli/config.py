@@ -96,6 +96,15 @@ class RunConfig(Section):
         return pair_name(self.pair.base, self.pair.motivated)
 
 
+# Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
+NOT_HASHED = (
+    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
+    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
+    *(f"tune.{name}" for name in TuneConfig.model_fields),
+)
+CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
+
+
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     """Keys of a flat config that its motivation condition does not read, so that they change nothing."""
     read = ("condition", *settings_read(str(flat.get("motivation.condition"))))

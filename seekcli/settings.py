@@ -17,13 +17,6 @@ NotNegative = Annotated[float, Field(ge=0)]
 Above0 = Annotated[float, Field(gt=0)]
 
 
-# Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
-NOT_HASHED = (
-    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
-    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
-    *(f"tune.{name}" for name in TuneConfig.model_fields),
-)
-CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
 # What each shipped condition reads of [motivation]; a condition of somebody else's reads k and its options. The rest
 # stays out of the run id, and so does `counts_from`, which only says where the counts were found.
 CONDITION_READS: dict[str, tuple[str, ...]] = {

@@ -78,19 +78,11 @@ def unpacked(found: Sequence[Path], below: str = "") -> Iterator[str]:
 
     No other run ever sees it half-unpacked.
     """
-    from torchvision.datasets import utils
-
     with tempfile.TemporaryDirectory(prefix="seekcli-") as staging:
         target = Path(staging) / below
         target.mkdir(exist_ok=True)
         for path in found:
-            try:
-                if path.name.endswith(ARCHIVES):
-                    utils.extract_archive(str(path), str(target))
-                else:
-                    (target / path.name).symlink_to(path.absolute())
-            except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-                raise BadInput(f"cannot unpack {path} in {staging}: {error}") from error
+            unpack(path, target)
         yield staging
 
 
@@ -103,3 +95,16 @@ def network_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+def unpack(path: Path, target: Path) -> None:
+    """What an archive holds, or a link to any other file, into the folder `target`."""
+    from torchvision.datasets import utils
+
+    try:
+        if path.name.endswith(ARCHIVES):
+            utils.extract_archive(str(path), str(target))
+        else:
+            (target / path.name).symlink_to(path.absolute())
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise BadInput(f"cannot unpack {path} in {target}: {error}") from error

@@ -1,4 +1,4 @@
-"""Runs with every optimizer and with everything switched on: stopped and resumed, equal to the last bit."""
+"""Runs with every optimizer, and with everything switched on: stopped midway and resumed, equal to the last bit."""
 
 from __future__ import annotations
 
