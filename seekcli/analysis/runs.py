@@ -123,11 +123,10 @@ def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]
 
 def _load(summary: RunSummary) -> Run | LeftOut:
     status = summary.status
+    if _is_over_a_fold(summary):
+        return LeftOut(summary.run_id, summary.path, FOLD, "over a fold, to choose k by: it has no test accuracy")
     if status is None:
         return LeftOut(summary.run_id, summary.path, "damaged", summary.problem or "no readable status")
-    if status.folds is not None:
-        what = f"over fold {status.fold} of {status.folds}, to choose k by: it has no test accuracy"
-        return LeftOut(status.run_id, summary.path, FOLD, what)
     rows = {str(row["role"]): row for row in status.final}
     try:
         config = _read_config(summary.path)
@@ -140,6 +139,17 @@ def _load(summary: RunSummary) -> Run | LeftOut:
         state = status.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
     return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share)
+
+
+def _is_over_a_fold(summary: RunSummary) -> bool:
+    """Its status says so; a run that has not written one yet has its config."""
+    if summary.status is not None:
+        return summary.status.folds is not None
+    try:
+        config = _read_config(summary.path)
+    except BadInput:
+        return False
+    return config is not None and config.get("data.folds") is not None
 
 
 def _why_left_out(status: RunStatus, rows: Mapping[str, Mapping[str, Any]], problem: str | None) -> str | None:

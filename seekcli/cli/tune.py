@@ -38,12 +38,22 @@ def tune(
     condition: Annotated[str | None, typer.Option(help="Motivation condition (loss).")] = None,
     init: Annotated[str | None, typer.Option(help="identity or paper: how the differential parts start.")] = None,
     map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
+    init_from: Annotated[
+        str | None, typer.Option(help="Start from the weights of a run (folder or id) or an export, with a new head.")
+    ] = None,
+    role: Annotated[str | None, typer.Option(help="Which model of --init-from: base or motivated.")] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from timm's own ImageNet weights.")] = False,
     recipe: Annotated[str | None, typer.Option(help="Named settings; see `seek list recipes`.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda[:i] or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that read images, for imagenet: (0: none).")] = None,
+    eval_every: Annotated[int | None, typer.Option(help="Validate every N epochs (1); the last one always.")] = None,
+    checkpoint_minutes: Annotated[
+        float | None, typer.Option(help="Minutes between mid-epoch checkpoints (10).")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and where each stands.")] = False,
     progress: Annotated[str, typer.Option(help="auto, rich, plain or json: of each run.")] = "auto",
@@ -73,9 +83,15 @@ def tune(
             "--condition": ("motivation.condition", condition),
             "--init": ("pair.init", init),
             "--map": ("pair.map", map_name),
+            "--init-from": ("transfer.source", init_from),
+            "--role": ("transfer.role", role),
+            "--pretrained": ("transfer.pretrained", pretrained or None),
             "--recipe": ("recipe", recipe),
             "--device": ("runtime.device", device),
             "--precision": ("runtime.precision", precision),
+            "--workers": ("runtime.workers", workers),
+            "--eval-every": ("train.eval_every", eval_every),
+            "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
         }
     )
     from seekcli.grid.tune import plan_tuning

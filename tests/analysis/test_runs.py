@@ -9,7 +9,7 @@ import pytest
 
 from seekcli.analysis.runs import FOLD, LeftOut, load_runs, settings_from_config
 from seekcli.config import DEFAULTS, flatten, identity, merge
-from seekcli.records import read_status, write_status
+from seekcli.records import STATUS, read_status, write_status
 from seekcli.scan import scan_runs
 
 if TYPE_CHECKING:
@@ -89,3 +89,5 @@ def test_a_run_over_a_fold_is_no_result_whatever_it_says(results: Results) -> No
     comparison = results.compare()
     assert (comparison.runs_found, comparison.left_out) == (1, ())
     assert "1 run over a fold" in comparison.notes[0]
+    (folder / STATUS).unlink()  # it has begun, and done no epoch yet
+    assert results.compare().left_out == ()

@@ -219,7 +219,8 @@ def check_identity_start(pair_name, image_size, dtype):
 
 @pytest.mark.parametrize("pair_name", tiered(FULL))
 def test_identity_start_gives_the_logits_of_the_base_after_every_copy_until_the_first_step(pair_name):
-    check_identity_start(pair_name, 32 if pair_name.startswith("efficientnet") else 8, torch.float64)
+    # EfficientNets end at 2x2 here: statistics of single pixels would amplify rounding beyond any tolerance.
+    check_identity_start(pair_name, 64 if pair_name.startswith("efficientnet") else 8, torch.float64)
 
 
 @pytest.mark.parametrize(
