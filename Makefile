@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all golden format bench wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all golden format bench families wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -58,8 +58,11 @@ golden: setup  ## print the loss trace that tests/training/test_golden.py stores
 format: setup  ## let ruff sort imports and fix what it can
 	$(RUN) ruff check --fix .
 
-bench: setup  ## images per second of resnet20-to-32 here, on synthetic CIFAR-sized images
-	$(VENV)/bin/seek train --data synthetic:3x32x32:10:4000 --batch-size 128 --epochs 2 --fresh --out build/bench
+bench: setup  ## the loop and the switch against the plain way of writing them, side by side in one process
+	$(VENV)/bin/python benchmarks/loop.py
+
+families: setup  ## measure the table of docs/families.md again (minutes)
+	$(VENV)/bin/python benchmarks/families.py --write docs/families.md
 
 wheel: setup  ## build the source archive and the wheel into dist/
 	$(RUN) build --no-isolation

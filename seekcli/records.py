@@ -87,6 +87,7 @@ class RunStatus(BaseModel):
     totals: dict[str, int | float]  # as totals_of gives them
     expected_share: float | None  # of motivated steps if minibatch losses were exchangeable; null where none is known
     models: dict[str, str]  # role -> model name
+    weights_sha256: dict[str, str] = {}  # role -> sha256 of its model file, of a finished run
     folds: int | None = None  # of a run over a fold of the training set (seek tune): a choice is made by it, no result
     fold: int | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,11 @@ def make_run(
     files.write_json(folder / records.CONFIG, document | {"origins": resolved.origins, "facts": FACTS | (facts or {})})
     environment = {"torch": torch.__version__, "threads": torch.get_num_threads(), "cpu": "a CPU", "device": "cpu"}
     files.write_json(folder / records.ENVIRONMENT, environment)
+    digests = {}
     for role in config.roles:
         tensors: dict[str, Tensor] = trained_model(config.model_name(role), config.seed).state_dict()
         files.write_bytes(folder / f"{role}.safetensors", save(tensors))
+        digests[role] = hashlib.sha256((folder / f"{role}.safetensors").read_bytes()).hexdigest()
     status = records.RunStatus(
         run_id=run_id(config),
         state=state,
@@ -121,6 +124,7 @@ def make_run(
         totals=records.totals_of(rows),
         expected_share=None,
         models={role: config.model_name(role) for role in config.roles},
+        weights_sha256=digests,
     )
     records.write_status(folder, status)
     return folder

@@ -50,12 +50,9 @@ def map_command(
 
 def describe_pair(config: RunConfig) -> dict[str, Any]:
     """The pair and its map as plain data. The models are built without memory for their weights."""
-    import torch
+    from seekcli.models.pairs import link_models, planned_models
 
-    from seekcli.models.pairs import build_models, link_models
-
-    with torch.device("meta"):
-        models = build_models(config)
+    models = planned_models(config)
     weights_map = link_models(config.pair.base, models, config.pair.map)
     return {
         "pair": config.pair_name,

@@ -8,9 +8,11 @@ import time
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichBar
+from rich.text import Text
 
 from seekcli.training.progress import Progress, RunFacts
 
@@ -61,6 +63,11 @@ class PlainProgress(Progress):
 
     epochs = 0
 
+    def decoding(self, done: int, total: int) -> None:
+        """A line in the end: what is decoded is decoded once."""
+        if done == total:
+            typer.echo(f"decoded {total} image files; they are kept for the next time")
+
     def started(self, facts: RunFacts) -> None:
         self.epochs = facts.epochs
         typer.echo(describe_start(facts))
@@ -80,6 +87,10 @@ class JsonProgress(Progress):
         typer.echo(json.dumps({"event": event, **fields}, allow_nan=False))
         sys.stdout.flush()
 
+    def decoding(self, done: int, total: int) -> None:
+        if done == total:
+            self._emit("decoded", images=total)
+
     def started(self, facts: RunFacts) -> None:
         self._emit("started", **vars(facts))
 
@@ -91,51 +102,73 @@ class JsonProgress(Progress):
 
 
 class RichProgress(Progress):
-    """A live line with a bar, and a printed line per epoch above it."""
+    """A live bar with a line below it that says what goes on, and a printed line per epoch above them."""
 
-    def __init__(self) -> None:
-        self.console = Console()
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%")]
+        columns += [TimeRemainingColumn(compact=True), TextColumn("left{task.fields[speed]}")]
+        self.bar = RichBar(*columns, console=self.console)
+        self.line = Text(overflow="ellipsis", no_wrap=True)
+        self.live = Live(Group(self.bar, self.line), console=self.console, transient=True)
         self.facts: RunFacts | None = None
-        self.bar: RichBar | None = None
+        self.decoding_task: TaskID | None = None
         self.task = TaskID(0)
         self.accuracies = ""
         self.motivated_steps = self.steps = self.images = 0
-        self.loss = 0.0
+        self.loss = self.training_seconds = 0.0
         self.clock = time.monotonic()
+
+    def decoding(self, done: int, total: int) -> None:
+        if self.decoding_task is None:
+            self.decoding_task = self.bar.add_task("decoding images", total=total, speed="")
+            self.line.plain = "they are kept for the next time"
+            self.live.start()
+        self.bar.update(self.decoding_task, completed=done)
 
     def started(self, facts: RunFacts) -> None:
         self.facts = facts
         self.console.print(describe_start(facts), highlight=False, soft_wrap=True)
-        columns = [TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.percentage:>3.0f}%")]
-        columns += [TextColumn("{task.fields[live]}"), TimeRemainingColumn(compact=True)]
-        self.bar = RichBar(*columns, console=self.console, transient=True)
+        if self.decoding_task is not None:
+            self.bar.remove_task(self.decoding_task)
         total = facts.epochs * facts.steps_per_epoch
-        self.task = self.bar.add_task("starting", total=total, completed=facts.steps_done, live="")
-        self.bar.start()
+        self.task = self.bar.add_task("starting", total=total, completed=facts.steps_done, speed="")
+        self.line.plain = ""
+        self.live.start()
+        self.clock = time.monotonic()
 
     def stepped(self, epoch: int, steps_done: int, role: str, loss: float, images: int) -> None:
-        if self.bar is None or self.facts is None:
+        if self.facts is None:
             return
         self.steps += 1
         self.images += images
+        self.training_seconds += time.monotonic() - self.clock
+        self.clock = time.monotonic()
         self.motivated_steps += role == "motivated"
         # Light smoothing, for the eye alone: nothing recorded passes through here.
         self.loss = loss if self.steps == 1 else 0.9 * self.loss + 0.1 * loss
-        live = f"{role:<9} loss {self.loss:.3f} {self.images / (time.monotonic() - self.clock):.0f} img/s"
+        words = [f"training {self.facts.models[role]} ({role}), loss {self.loss:.3f}"]
         if len(self.facts.models) == 2:
-            live += f" share {self.motivated_steps / self.steps:.3f}"
+            words.append(f"share {self.motivated_steps / self.steps:.3f}")
+        self.line.plain = "; ".join(words) + self.accuracies
+        speed = f", {self.images / max(self.training_seconds, 1e-9):.0f} images/s"
         description = f"epoch {epoch}/{self.facts.epochs}"
-        self.bar.update(self.task, completed=steps_done, description=description, live=live + self.accuracies)
+        self.bar.update(self.task, completed=steps_done, description=description, speed=speed)
+
+    def evaluating(self, role: str, split: str, done: int, total: int) -> None:
+        if self.facts is not None:
+            self.line.plain = f"evaluating {self.facts.models[role]} ({role}): {done} of {total} {split} images"
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         if self.facts is None:
             return
         self.console.print(describe_epoch(rows, self.facts.epochs), highlight=False, soft_wrap=True)
-        self.accuracies = f" {' / '.join(measured(row) for row in rows)}"
+        shown = ", ".join(f"{row['role']} {measured(row)}" for row in rows)
+        self.accuracies = f"; {shown}"
+        self.clock = time.monotonic()
 
     def note(self, message: str) -> None:
         self.console.print(f"note: {message}", style="yellow", highlight=False, soft_wrap=True)
 
     def ended(self) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        self.live.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK_IMAGES = 1024
+Watcher = Callable[[int, int], None]  # is told how many of how many image files are decoded
+
+
+def unwatched(done: int, total: int) -> None:
+    """For whoever does not ask how far the decoding is."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from seekcli.data.arrays import Watcher, unwatched
 from seekcli.errors import BadInput
 
 # Part of the cache's key: a change of the rule is a change of the pixels, and of this line.
@@ -25,7 +26,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, Type
           zlib.error, Image.DecompressionBombError)  # fmt: skip
 
 
-def decode(paths: Sequence[str], size: int) -> np.ndarray:
+def decode(paths: Sequence[str], size: int, watcher: Watcher = unwatched) -> np.ndarray:
     """uint8 [N, 3, size, size]. Raises BadInput that names the first broken file of `paths`."""
     images = np.empty((len(paths), 3, size, size), dtype=np.uint8)
 
@@ -36,8 +37,8 @@ def decode(paths: Sequence[str], size: int) -> np.ndarray:
     pool = ThreadPoolExecutor(threads_for(paths))
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow's, of odd metadata; the pixels are what counts
-            for _ in pool.map(decode_chunk, range(0, len(paths), CHUNK_FILES)):
-                pass
+            for chunk, _ in enumerate(pool.map(decode_chunk, range(0, len(paths), CHUNK_FILES)), 1):
+                watcher(min(chunk * CHUNK_FILES, len(paths)), len(paths))
     finally:
         pool.shutdown(cancel_futures=True)
     return images

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seekcli.data.arrays import Arrays, require_memory
+from seekcli.data.arrays import Arrays, Watcher, require_memory, unwatched
 from seekcli.data.cache import cached
 from seekcli.data.splits import TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.errors import BadInput, unknown
@@ -192,7 +192,7 @@ def left_out_note(*walks: Found) -> str:
     return note + (f"; {outside} images outside the class folders left out" if outside else "")
 
 
-def read(listing: Listing, image_size: int) -> Arrays:
+def read(listing: Listing, image_size: int, watcher: Watcher = unwatched) -> Arrays:
     """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
     import torch
 
@@ -204,7 +204,7 @@ def read(listing: Listing, image_size: int) -> Arrays:
 
     def build() -> dict[str, torch.Tensor]:
         paths = [os.path.join(listing.root, file.path) for file in files]
-        return {"images": torch.from_numpy(decode(paths, image_size))}
+        return {"images": torch.from_numpy(decode(paths, image_size, watcher))}
 
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seekcli.config import DataConfig
 from seekcli.data import cifar, folders, imagenet, photo_sets, synthetic
-from seekcli.data.arrays import Arrays, channel_stats, require_memory
+from seekcli.data.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.image_files import ImageFiles
 from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.data.validation import training_images_left, without_validation
@@ -73,16 +73,21 @@ def describe(data: DataConfig) -> DataFacts:
     return facts_of(data, listing_of(data))
 
 
-def load(data: DataConfig) -> Dataset:
-    """Read the data set. Raises BadInput as `describe` does, and for files that are missing, damaged or too large."""
+def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
+    """Read the data set; `watcher` is told how far the decoding of files is, where there is any to do.
+
+    Raises BadInput as `describe` does, and for files that are missing, damaged or too large.
+    """
     listing = listing_of(data)
     facts = facts_of(data, listing)
     if listing is not None and data.fingerprint not in (None, facts.fingerprint):
         raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
     if isinstance(listing, imagenet.Listing):
         arrays = listing.arrays(facts.image_size, data.test_crop)
+    elif listing is not None:
+        arrays = folders.read(listing, facts.image_size, watcher)
     else:
-        arrays = folders.read(listing, facts.image_size) if listing is not None else read(data, facts.image_size)
+        arrays = read(data, facts.image_size, watcher)
     mean, std = stats_of(arrays.train_images)
     arrays, validation = without_validation(limited(arrays, data.limit_train), data)
     return Dataset(
@@ -193,11 +198,11 @@ def held_out_count(images: int, facts: DataFacts) -> int:
     return images
 
 
-def read(data: DataConfig, image_size: int) -> Arrays:
+def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arrays:
     """A named data set, its images resized where they have another size."""
     folder = Path(data.dir).expanduser() if data.dir else None
     if data.name in photo_sets.SETS:
-        return photo_sets.read(data.name, folder, image_size)
+        return photo_sets.read(data.name, folder, image_size, watcher)
     own = named_facts(data)
     size = max(image_size, own.image_size)
     require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
 
 import seekcli
 from seekcli import files, records
@@ -22,6 +23,7 @@ from seekcli.export.card import (
     WeightsCard,
     first_problem,
 )
+from seekcli.export.load import read_weights
 from seekcli.models.catalog import model_spec
 from seekcli.records import RunStatus
 
@@ -68,6 +70,10 @@ class FinishedRun:
 
     def weights_path(self, role: str) -> Path:
         return self.path / f"{role}.safetensors"
+
+    def weights(self, role: str) -> dict[str, Tensor]:
+        """The tensors of a role's model file. Raises BadInput unless it is there and is the one that was recorded."""
+        return read_weights(self.weights_path(role), self.status.weights_sha256.get(role))
 
     def final_row(self, role: str) -> dict[str, Any]:
         """The last epoch's row of a role. Raises BadInput naming the roles that the run has."""

@@ -15,7 +15,7 @@ from seekcli import files
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.export.card import Card, WeightsCard
 from seekcli.export.finished_run import FinishedRun
-from seekcli.export.load import build_from_card, build_loaded, digest, parse_weights, read_bytes, read_weights
+from seekcli.export.load import build_from_card, build_loaded, digest, parse_weights, read_bytes
 
 FORMATS = ("safetensors",)
 # One key only, or the bytes of the file would change from process to process. Some other readers ask for this one.
@@ -66,7 +66,7 @@ def take_model(run: FinishedRun, role: str) -> Taken:
     """The model of a role from the run's own file. Raises BadInput naming the file when it is missing or damaged."""
     model_name, facts = run.final_row(role)["model"], run.facts
     source = run.weights_path(role)
-    tensors = read_weights(source)
+    tensors = run.weights(role)
     model = build_loaded(model_name, facts.classes, facts.channels, facts.image_size, tensors, source)
     data = save(tensors, metadata=METADATA)
     weights = WeightsCard(

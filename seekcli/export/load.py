@@ -72,7 +72,7 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """Tensors by name, on the CPU. Raises BadInput, naming the file, unless it is whole and has the given sha256."""
     data = read_bytes(path)
     if sha256 is not None and digest(data) != sha256:
-        raise BadInput(f"{path} is damaged, or is not the file that its card describes: the sha256 differs")
+        raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
     return parse_weights(path, data)
 
 

@@ -90,6 +90,12 @@ def start(pair: Pair, config: RunConfig) -> Pair:
     return pair
 
 
+def planned_models(config: RunConfig) -> dict[str, nn.Module]:
+    """The models of a resolved config by role, without memory for their weights: to look at names and shapes."""
+    with torch.device("meta"):
+        return build_models(config)
+
+
 def link_models(base_name: str, models: dict[str, nn.Module], map_name: str) -> WeightsMap:
     """The map between a base of this name and a motivated model.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -46,11 +46,15 @@ Evaluations = dict[str, Evaluation]  # by split: "test", "validation"
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], autocast_dtype: torch.dtype | None = None
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    autocast_dtype: torch.dtype | None = None,
+    watcher: Callable[[int], None] = lambda images: None,
 ) -> Evaluation:
     """Evaluate in eval mode and put the training mode back. Everything accumulates on the device and is read once.
 
-    `batches` yields normalised images [B, C, H, W] and labels [B]. Raises ValueError when it yields nothing.
+    `batches` yields normalised images [B, C, H, W] and labels [B]; `watcher` is told how many were taken so far.
+    Raises ValueError when there are none.
     """
     was_training = model.training
     model.eval()
@@ -62,6 +66,7 @@ def evaluate(
         counted = batch_totals(logits.float(), labels)
         totals = counted if totals is None else totals + counted
         images_seen += len(labels)
+        watcher(images_seen)
     model.train(was_training)
     if totals is None:
         raise ValueError("there is nothing to evaluate on")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from seekcli import files, records
-from seekcli.config import Resolved, RunConfig, identity, run_id
+from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, run_id
+from seekcli.data.sources import Dataset
 from seekcli.errors import BadInput
 from seekcli.records import RunStatus
 from seekcli.training.environment import describe_environment
@@ -16,6 +18,29 @@ from seekcli.training.progress import Progress
 
 def run_folder(results: Path, config: RunConfig) -> Path:
     return results / "runs" / run_id(config)
+
+
+def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
+    """config.json: the full resolved settings, where each came from, and what the data turned out to be."""
+    facts, validation = dataset.facts, dataset.validation_labels
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id(resolved.config),
+        "config": resolved.config.model_dump(mode="json"),
+        "origins": resolved.origins,
+        "facts": {
+            "classes": facts.classes,
+            "channels": facts.channels,
+            "image_size": facts.image_size,
+            "class_names": list(dataset.class_names),
+            "mean": list(dataset.mean),
+            "std": list(dataset.std),
+            "train_images": len(dataset.train_labels),
+            "test_images": len(dataset.test_labels),
+            "validation_images": 0 if validation is None else len(validation),
+            "split": dataset.split,
+        },
+    }
 
 
 def standing(results: Path, resolved: Resolved) -> str:

@@ -9,7 +9,8 @@ from seekcli.data.batches import planned_steps_per_epoch
 from seekcli.data.sources import describe
 from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
 from seekcli.method.condition import expected_share
-from seekcli.models.pairs import build_models, build_pair
+from seekcli.models.catalog import nests_fully
+from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.training.folder import run_folder, standing
 from seekcli.training.transfer import start_weights
 
@@ -45,6 +46,18 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
     lines.append(describe_cost(config, train_macs, share))
     return "\n".join(line for line in lines if line)
+
+
+def partial_map(config: RunConfig) -> str | None:
+    """What to know before training a pair whose base is only partly contained; None where it is contained whole."""
+    pair = config.pair
+    if config.classic or nests_fully(pair.base, pair.motivated):
+        return None
+    coverage = link_models(pair.base, planned_models(config), pair.map).coverage
+    return (
+        f"the weights map covers {coverage:.1%} of {pair.base}: what else it has is nowhere in {pair.motivated}, and a "
+        f"switch leaves it as it is; the differential parts start by --init {pair.init} (identity is impossible)"
+    )
 
 
 def describe_work(config: RunConfig) -> str:

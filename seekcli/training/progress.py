@@ -24,11 +24,17 @@ class RunFacts:
 class Progress:
     """Silent by default: every method may be overridden."""
 
+    def decoding(self, done: int, total: int) -> None:
+        """Before the run: `done` of `total` image files are decoded (they are kept, so that this happens once)."""
+
     def started(self, facts: RunFacts) -> None:
         """A run begins, or goes on from `facts.steps_done`."""
 
     def stepped(self, epoch: int, steps_done: int, role: str, loss: float, images: int) -> None:
         """One step is done; `epoch` counts from 1."""
+
+    def evaluating(self, role: str, split: str, done: int, total: int) -> None:
+        """At an epoch's end: `done` of the `total` images of a split are evaluated with this model."""
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         """An epoch is recorded: its rows, one per role."""

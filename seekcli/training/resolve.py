@@ -8,8 +8,7 @@ from typing import Any
 
 from seekcli.config import Resolved, load_recipe, merge
 from seekcli.data.sources import describe, has_own_size, is_folder
-from seekcli.errors import BadInput
-from seekcli.models.catalog import TRANSFORMERS, check_pair, model_spec, nests_fully
+from seekcli.models.catalog import TRANSFORMERS, check_pair, check_start, default_init, model_spec
 from seekcli.training.conditions import resolve_condition
 from seekcli.training.recipes import check_settings, fit_to_epochs, pick_recipe
 from seekcli.training.transfer import resolve_transfer
@@ -50,16 +49,17 @@ def check_models(draft: Resolved) -> None:
 
 
 def resolve_init(resolved: Resolved) -> Resolved:
-    """`auto` is identity where the map is full, else the family's usual initialisation (`paper`)."""
-    pair = resolved.config.pair
+    """`auto` is identity where the motivated model can start as the base, else the family's usual one (`paper`).
+
+    Raises BadInput for a `--map` or an `--init` that is impossible for the pair.
+    """
     if resolved.config.classic:
         return resolved
-    full = nests_fully(pair.base, pair.motivated)
-    if pair.init == "identity" and not full:
-        raise BadInput(
-            f"--init identity needs a full weights map, which {resolved.config.pair_name} has not: use paper"
-        )
-    return resolved.updated({"pair.init": "identity" if full else "paper"}, "auto") if pair.init == "auto" else resolved
+    pair = resolved.config.pair
+    if pair.init == "auto":
+        resolved = resolved.updated({"pair.init": default_init(pair.base, pair.motivated, pair.map)}, "auto")
+    check_start(pair.base, pair.motivated, resolved.config.pair.init, pair.map)
+    return resolved
 
 
 def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:

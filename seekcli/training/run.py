@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,14 @@ from seekcli.records import RunStatus
 from seekcli.training.checkpoint import checkpoints, newest_good, save_checkpoint
 from seekcli.training.environment import describe_environment
 from seekcli.training.evaluation import Evaluations
-from seekcli.training.folder import finished_status, run_folder, warn_of_other_environment, with_recorded_labels
+from seekcli.training.folder import (
+    config_document,
+    finished_status,
+    run_folder,
+    warn_of_other_environment,
+    with_recorded_labels,
+)
+from seekcli.training.plan import partial_map
 from seekcli.training.progress import Progress, RunFacts
 from seekcli.training.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.training.trainer import Trainer
@@ -46,6 +54,15 @@ def train(
     Raises BadInput (nothing written), RunFailed (the last checkpoint is kept) or Stopped (saved, can be resumed).
     """
     progress = progress or Progress()
+    try:
+        return train_or_return(resolved, results, progress, fresh, stop_requested)
+    finally:
+        progress.ended()
+
+
+def train_or_return(
+    resolved: Resolved, results: Path, progress: Progress, fresh: bool, stop_requested: StopReason
+) -> RunStatus:
     files.require_results_folder(results)
     folder = run_folder(results, resolved.config)
     source = None if not fresh and has_begun(folder, resolved.config) else start_weights(resolved.config, results)
@@ -58,7 +75,9 @@ def train(
     config = resolved.config
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset = hold_out(sources.load(config.data), config.data.holdout_images, config.seed)
+    if (warning := partial_map(config)) is not None:
+        progress.note(warning)
+    dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     trainer = build_trainer(config, dataset, source)
     files.require_free_bytes(results, needed_bytes(trainer))
     if source is not None:
@@ -134,21 +153,19 @@ class Run:
             while not self.trainer.finished:
                 self.trainer.train_epoch(self.after_step)
                 self.record_epoch()
-            self.write_models()
-            return self.record_state("finished", None)
+            return self.record_state("finished", None, self.write_models())
         except torch.OutOfMemoryError as error:
             raise self.failed(f"out of memory: {error}") from None
         except RunFailed as error:
             raise self.failed(str(error)) from None
         finally:
             self.trainer.batches.close()
-            self.progress.ended()
 
     def begin(self) -> None:
         """Write what is known before the first step, or take up the newest good checkpoint."""
         if not (self.folder / records.CONFIG).exists():
             self.lease.check()
-            files.write_json(self.folder / records.CONFIG, self.config_document())
+            files.write_json(self.folder / records.CONFIG, config_document(self.resolved, self.dataset))
             files.write_json(self.folder / records.ENVIRONMENT, describe_environment(self.trainer.device))
         else:
             self.resume()
@@ -199,7 +216,7 @@ class Run:
         clock = time.perf_counter()
         epoch = trainer.epoch + 1
         due = epoch % self.config.train.eval_every == 0 or epoch == self.config.train.epochs
-        evaluations: dict[str, Evaluations] = trainer.evaluate() if due else {}
+        evaluations: dict[str, Evaluations] = trainer.evaluate(self.progress.evaluating) if due else {}
         seconds = trainer.log.seconds + time.perf_counter() - clock
         rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, seconds)
         self.rows += rows
@@ -221,14 +238,22 @@ class Run:
         save_checkpoint(self.folder / records.CHECKPOINTS, self.trainer.steps_done, *self.trainer.state())
         self.saved_at = time.monotonic()
 
-    def write_models(self) -> None:
-        """The final weights and buffers, contiguous, one file per role; the motivated model holds the base."""
-        self.lease.check()
-        for role, model in self.trainer.models_to_keep().items():
-            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-            files.write_bytes(self.folder / f"{role}.safetensors", save(tensors))
+    def write_models(self) -> dict[str, str]:
+        """The final weights and buffers, contiguous, one file per role; the motivated model holds the base.
 
-    def record_state(self, state: records.State, message: str | None) -> RunStatus:
+        Returns the sha256 of each file by role.
+        """
+        self.lease.check()
+        digests = {}
+        for role, model in self.trainer.models_to_keep().items():
+            data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+            files.write_bytes(self.folder / f"{role}.safetensors", data)
+            digests[role] = hashlib.sha256(data).hexdigest()
+        return digests
+
+    def record_state(
+        self, state: records.State, message: str | None, weights_sha256: dict[str, str] | None = None
+    ) -> RunStatus:
         trainer = self.trainer
         done = trainer.epoch
         status = RunStatus(
@@ -244,6 +269,7 @@ class Run:
             expected_share=self.expected_share(),
             steps_per_epoch=trainer.steps_per_epoch,
             models={role: self.config.model_name(role) for role in trainer.models},
+            weights_sha256=weights_sha256 or {},
             folds=self.config.data.folds,
             fold=self.config.data.fold,
         )
@@ -262,24 +288,3 @@ class Run:
         if self.config.classic:
             return None
         return expected_share(motivation.condition, motivation.k, self.trainer.steps_per_epoch, motivation.counts)
-
-    def config_document(self) -> dict[str, Any]:
-        facts = self.dataset.facts
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": run_id(self.config),
-            "config": self.config.model_dump(mode="json"),
-            "origins": self.resolved.origins,
-            "facts": {
-                "classes": facts.classes,
-                "channels": facts.channels,
-                "image_size": facts.image_size,
-                "class_names": list(self.dataset.class_names),
-                "mean": list(self.dataset.mean),
-                "std": list(self.dataset.std),
-                "train_images": len(self.dataset.train_labels),
-                "test_images": len(self.dataset.test_labels),
-                "validation_images": 0 if (labels := self.dataset.validation_labels) is None else len(labels),
-                "split": self.dataset.split,
-            },
-        }

@@ -24,7 +24,7 @@ from seekcli.models.pairs import build_models, build_pair
 from seekcli.models.transplant import SourceWeights
 from seekcli.training.averaging import average_carrier, build_averages
 from seekcli.training.conditions import build_condition
-from seekcli.training.evaluation import Evaluations, evaluate
+from seekcli.training.evaluation import Evaluation, Evaluations, evaluate
 from seekcli.training.held_out import HeldOut
 from seekcli.training.optimizers import build_optimizer, optimizer_state
 from seekcli.training.schedules import learning_rate
@@ -32,6 +32,7 @@ from seekcli.training.step import AUTOCAST, Readback, Step
 
 # Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
 MAX_SKIPPED_IN_A_ROW = 50
+EvaluationWatcher = Callable[[str, str, int, int], None]  # role, split, images done, images in all
 
 
 @dataclass
@@ -196,13 +197,20 @@ class Trainer:
             f"{skipped}the last checkpoint is kept; try a lower --lr"
         )
 
-    def evaluate(self) -> dict[str, Evaluations]:
-        """By role and split: both models on all there is to evaluate on, the base copied into the motivated one."""
-        dtype = AUTOCAST[self.config.runtime.precision]
+    def evaluate(self, watcher: EvaluationWatcher = lambda role, split, done, total: None) -> dict[str, Evaluations]:
+        """By role and split: both models on all there is to evaluate on, the base copied into the motivated one.
+
+        `watcher` is told how many of the split's images a role's model has seen.
+        """
         return {
-            role: {split: evaluate(model, self.batches.evaluation(split), dtype) for split in self.batches.splits}
+            role: {split: self._evaluate(role, model, split, watcher) for split in self.batches.splits}
             for role, model in self.models_to_keep().items()
         }
+
+    def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
+        dtype, batches = AUTOCAST[self.config.runtime.precision], self.batches.evaluation(split)
+        total = len(self.batches.to_evaluate[split][1])
+        return evaluate(model, batches, dtype, lambda done: watcher(role, split, done, total))
 
     def models_to_keep(self) -> dict[str, nn.Module]:
         """What is evaluated and written, by role: the motivated model holds the base; averages where they are on."""

@@ -190,14 +190,15 @@ def export_offer(path: Path) -> Offer:
 
 def run_offers(text: str, results: Path) -> list[Offer]:
     from seekcli.export.finished_run import find_run, open_run
-    from seekcli.export.load import read_weights
 
     run = open_run(find_run(text, results))
-    files_of = {role: run.weights_path(role) for role in run.roles}
     return [
-        Offer(run.final_row(role)["model"], role, sha256_of(path), run.status.run_id, partial(read_weights, path))
-        for role, path in files_of.items()
-    ]
+        Offer(
+            run.final_row(role)["model"], role, sha256_of(run.weights_path(role)), run.status.run_id,
+            partial(run.weights, role),
+        )
+        for role in run.roles
+    ]  # fmt: skip
 
 
 def timm_offer(name: str) -> Offer:

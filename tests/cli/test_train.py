@@ -284,3 +284,23 @@ def test_init_from_trains_other_classes_from_the_weights_of_a_run(tmp_path):
 def test_a_source_that_cannot_be_had_is_one_line(tmp_path, arguments, words):
     refused(seek("train", *TINY, *arguments, "--out", tmp_path / "r"), *words)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_partly_contained_base_is_told_first_of_all(tmp_path):
+    """`seek train --model resnet18-to-50` says its coverage before it looks for the data, and starts as `paper`."""
+    missing = seek("train", "--model", "resnet18-to-50", "--data", "cifar100", "--data-dir", tmp_path / "none")
+    line, error = missing.stderr.splitlines()
+    assert line.startswith("note: the weights map covers 50.4% of resnet18")
+    assert "--init paper" in line
+    assert "cifar-100-python.tar.gz" in error
+    whole = seek("train", *TINY, "--out", tmp_path / "r")
+    assert "covers" not in whole.stderr
+
+
+def test_map_leading_alone_starts_as_paper():
+    """The default start follows the map: identity needs the aligned one."""
+    planned = seek("train", "--model", "vit-tiny-to-small", "--map", "leading", "--dry-run")
+    assert planned.exit_code == 0, planned.output
+    assert "leading, covers 100.0% of the base; init paper" in planned.stdout
+    asked = seek("train", "--model", "vit-tiny-to-small", "--map", "leading", "--init", "identity", "--dry-run")
+    refused(asked, "--init identity is impossible", "--map leading")

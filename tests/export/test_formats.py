@@ -12,7 +12,7 @@ import torch
 from finished_runs import make_run, trained_model
 from safetensors.torch import load_file, save_file
 
-from seekcli import files
+from seekcli import files, records
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export import formats
 from seekcli.export.card import read_card
@@ -83,7 +83,14 @@ def test_the_export_of_another_seed_is_in_the_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[:-100], lambda data: b"", lambda data: data[:8] + b"x" + data[9:], None]
+    "damage",
+    [
+        lambda data: data[:-100],
+        lambda data: b"",
+        lambda data: data[:8] + b"x" + data[9:],
+        lambda data: data[:-1] + bytes([data[-1] ^ 1]),  # one bit of one weight
+        None,
+    ],
 )
 def test_a_damaged_model_file_is_named_and_nothing_is_written(tmp_path: Path, damage: Any) -> None:
     run = make_run(tmp_path)
@@ -100,6 +107,10 @@ def test_a_damaged_model_file_is_named_and_nothing_is_written(tmp_path: Path, da
 def test_the_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (run / "base.safetensors").write_bytes((run / "motivated.safetensors").read_bytes())
+    with pytest.raises(BadInput, match=r"base\.safetensors is damaged, or is not the file that was recorded"):
+        export_run(open_run(run), BOTH, tmp_path / "exports")
+    # Of a run that recorded no digests the shapes still tell.
+    records.write_status(run, records.read_status(run).model_copy(update={"weights_sha256": {}}))
     with pytest.raises(BadInput, match=r"base\.safetensors does not fit resnet8: layer1\.1.* is not in resnet8"):
         export_run(open_run(run), BOTH, tmp_path / "exports")
 
@@ -137,6 +148,8 @@ def test_a_model_that_gives_no_numbers_is_not_exported(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     tensors = load_file(run / "base.safetensors")
     save_file(tensors | {"fc.bias": torch.full_like(tensors["fc.bias"], torch.nan)}, run / "base.safetensors")
+    digest = hashlib.sha256((run / "base.safetensors").read_bytes()).hexdigest()
+    records.write_status(run, records.read_status(run).model_copy(update={"weights_sha256": {"base": digest}}))
     with pytest.raises(RunFailed, match="non-finite logits"):
         export_run(open_run(run), ("base",), tmp_path / "exports")
     assert contents(tmp_path / "exports") == {}

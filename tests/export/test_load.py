@@ -57,7 +57,7 @@ def test_one_changed_byte_is_found(exports: Path, position: int) -> None:
 
 def test_weights_under_another_card_are_found(exports: Path) -> None:
     (exports / "resnet14-motivated.safetensors").rename(exports / "resnet8-base.safetensors")
-    with pytest.raises(BadInput, match="not the file that its card describes"):
+    with pytest.raises(BadInput, match="not the file that was recorded"):
         load_model(exports / "resnet8-base")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -73,6 +74,8 @@ def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
     assert [(row["epoch"], row["role"]) for row in rows] == [(e, r) for e in (1, 2, 3) for r in ("base", "motivated")]
     assert all(row["base_steps"] + row["motivated_steps"] == 6 for row in rows)
     assert status.final == rows[-2:]
+    models = {role: (folder / f"{role}.safetensors").read_bytes() for role in ("base", "motivated")}
+    assert status.weights_sha256 == {role: hashlib.sha256(data).hexdigest() for role, data in models.items()}
     assert status.state == "finished"
     # Two runs of one config, in one process or two, are equal to the last byte.
     assert content(folder) == whole

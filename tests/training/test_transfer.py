@@ -377,9 +377,9 @@ def test_a_run_that_is_set_aside_meanwhile_does_not_start_from_nothing(made: Pat
         train(resolved, tmp_path, stop_requested=stop_at(2))
     load = sources.load
 
-    def somebody_else_says_fresh(data: Any) -> Any:
+    def somebody_else_says_fresh(data: Any, watcher: Any) -> Any:
         shutil.rmtree(run_folder(tmp_path, resolved.config))
-        return load(data)
+        return load(data, watcher)
 
     monkeypatch.setattr(sources, "load", somebody_else_says_fresh)
     with pytest.raises(RunFailed, match="set aside by another process"):

@@ -1,0 +1,101 @@
+"""What a user sees while a run trains: each event drawn live, as plain lines, or as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from seekcli.cli.progress import JsonProgress, PlainProgress, RichProgress
+from seekcli.training.progress import RunFacts
+
+FACTS = RunFacts(
+    run_id="run", run_dir="results/runs/run", schedule="alternating",
+    models={"base": "resnet20", "motivated": "resnet32"}, epochs=2, steps_per_epoch=3, steps_done=0,
+    expected_share=0.16, coverage=1.0,
+)  # fmt: skip
+ROW = {
+    "epoch": 1, "train_loss": 0.5, "base_steps": 2, "motivated_steps": 1, "switches": 2, "images_per_second": 100.0,
+    "epoch_seconds": 1.0,
+}  # fmt: skip
+ROWS = [
+    ROW | {"role": "base", "test_accuracy_percent": 91.0, "validation_accuracy_percent": None},
+    ROW | {"role": "motivated", "test_accuracy_percent": 89.5, "validation_accuracy_percent": None},
+]
+
+
+@pytest.fixture
+def live():
+    """A live display on a terminal of 80 columns that is never refreshed by the clock, and what it drew so far."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, legacy_windows=False)
+    progress = RichProgress(console)
+    progress.live.auto_refresh = False
+    yield progress
+    progress.ended()
+
+
+def drawn(progress):
+    """The lines of the live part as they stand now."""
+    console = Console(file=io.StringIO(), width=80)
+    console.print(progress.live.get_renderable())
+    return console.file.getvalue().rstrip("\n").splitlines()
+
+
+def test_the_live_lines_say_who_trains_and_how_far_it_is(live):
+    live.started(FACTS)
+    live.stepped(1, 1, "base", 1.25, 64)
+    bar, words = drawn(live)
+    assert bar.startswith("epoch 1/2 ")
+    assert " 17% " in bar
+    assert "images/s" in bar
+    assert words == "training resnet20 (base), loss 1.250; share 0.000"
+    live.stepped(1, 2, "motivated", 1.25, 64)
+    assert drawn(live)[1] == "training resnet32 (motivated), loss 1.250; share 0.500"
+
+
+def test_the_accuracies_of_the_last_epoch_stay_in_sight(live):
+    live.started(FACTS)
+    live.evaluating("motivated", "test", 500, 10_000)
+    assert drawn(live)[1] == "evaluating resnet32 (motivated): 500 of 10000 test images"
+    live.epoch_done(ROWS)
+    live.stepped(2, 4, "base", 1.0, 64)
+    # A terminal of 80 columns cuts the line off; the text itself is whole.
+    assert live.line.plain.endswith("; base test 91.00 %, motivated test 89.50 %")
+    assert all(len(line) <= 80 for line in drawn(live))
+    assert "epoch 1/2 | base loss 0.5000 test 91.00 %" in live.console.file.getvalue()
+
+
+def test_the_decoding_of_image_files_has_a_bar_of_its_own(live):
+    live.decoding(64, 256)
+    bar, words = drawn(live)
+    assert bar.startswith("decoding images ")
+    assert " 25% " in bar
+    assert "kept for the next time" in words
+    live.decoding(256, 256)
+    live.started(FACTS)
+    assert [line.split()[0] for line in drawn(live)] == ["starting"]
+
+
+def test_an_end_before_the_start_takes_the_display_away(live):
+    """A broken image ends a run while its files are decoded."""
+    live.decoding(64, 256)
+    assert live.live.is_started
+    live.ended()
+    assert not live.live.is_started
+    live.ended()  # a second time is fine
+
+
+def test_plain_lines_name_the_decoding_once(capsys):
+    progress = PlainProgress()
+    for done in (64, 128, 200):
+        progress.decoding(done, 200)
+    assert capsys.readouterr().out == "decoded 200 image files; they are kept for the next time\n"
+
+
+def test_json_lines_have_one_event_for_the_decoding(capsys):
+    progress = JsonProgress()
+    for done in (64, 128, 200):
+        progress.decoding(done, 200)
+    assert json.loads(capsys.readouterr().out) == {"event": "decoded", "images": 200}
