@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seekcli.cli.app import COMMANDS, app
+from seekcli.grid.plan import plan
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +39,13 @@ def test_the_table_of_commands_is_complete():
 def test_linked_files_exist():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_runs_that_it_names_are_those_of_its_grid_on_a_cpu():
+    points = plan(ROOT / "grids" / "digits.toml", [("test", {"runtime.device": "cpu"})])
+    named = set(re.findall(r"resnet20\S*_[0-9a-f]{10}\b", README))
+    assert named
+    assert named <= {point.run_id for point in points}
 
 
 def test_nothing_was_left_to_fill_in():
