@@ -1,26 +1,40 @@
-"""A weights map as text: block by block, or tensor by tensor."""
+"""A weights map as text: stages, blocks and shapes, or tensor by tensor."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from seekcli.report.columns import aligned
 
 Document = Mapping[str, Any]
-BLOCK_HEADER = ("stage", "base", "motivated", "tensors", "elements", "regions")
+STAGE_HEADER = ("stage", "base elements", "linked", "coverage", "motivated elements")
+BLOCK_HEADER = ("stage", "base", "motivated", "tensors", "elements", "coverage")
+SHAPE_HEADER = ("stage", "tensors", "base shape", "region", "motivated shape", "region")
 TENSOR_HEADER = ("stage", "base tensor", "shape", "region", "motivated tensor", "shape", "region")
-NUMERIC = ("tensors", "elements")
+NUMERIC = ("base elements", "linked", "coverage", "motivated elements", "tensors", "elements")
 
 
 def as_text(document: Document, with_tensors: bool = False) -> str:
-    """The whole of what `seek map --format json` gives, as a table with a heading and totals."""
-    header, rows_of = (TENSOR_HEADER, tensor_rows) if with_tensors else (BLOCK_HEADER, block_rows)
-    table = aligned(header, [row for stage in document["stages"] for row in rows_of(stage)], NUMERIC)
-    unlinked = ", ".join(document["unlinked"]) or "none"
-    lines = [heading(document), coverage_line(document), "", table, "", f"unlinked base tensors: {unlinked}"]
-    return "\n".join(lines)
+    """What `seek map --format json` gives: stages, blocks and shapes as tables, or every tensor in one.
+
+    Coverage is the share of the base's elements that have a counterpart.
+    """
+    tables = (
+        [(TENSOR_HEADER, tensor_rows)]
+        if with_tensors
+        else [(STAGE_HEADER, stage_rows), (BLOCK_HEADER, block_rows), (SHAPE_HEADER, shape_rows)]
+    )
+    lines = [heading(document), coverage_line(document)]
+    for header, rows_of in tables:
+        lines += ["", aligned(header, [row for stage in document["stages"] for row in rows_of(stage)], NUMERIC)]
+    unlinked, partly = document["unlinked"], partly_linked(document)
+    lines += ["", f"unlinked base tensors: {', '.join(unlinked) or 'none'}"]
+    lines += [f"partly linked base tensors: {len(partly)} ({partly[0]}, ...)"] if partly else []
+    return "\n".join(lines if with_tensors else [*lines, "each tensor with its shape and region: --tensors"])
 
 
 def heading(document: Document) -> str:
@@ -37,6 +51,11 @@ def coverage_line(document: Document) -> str:
     return f"coverage {document['coverage']:.2%}: {base} (weights and buffers) have a place among the {motivated}"
 
 
+def stage_rows(stage: Document) -> list[tuple[object, ...]]:
+    base, linked = stage["base_elements"], stage["linked_elements"]
+    return [(stage["stage"], f"{base:,}", f"{linked:,}", share_text(linked, base), f"{stage['motivated_elements']:,}")]
+
+
 def block_rows(stage: Document) -> list[tuple[object, ...]]:
     """One row for each pair of blocks and each block of the motivated model alone, then what has no place in it."""
     linked: dict[tuple[str, str], list[Document]] = {}
@@ -46,7 +65,7 @@ def block_rows(stage: Document) -> list[tuple[object, ...]]:
     for tensor in stage["only_motivated"]:
         alone.setdefault(tensor["motivated_block"], []).append(tensor)
     rows: list[tuple[object, ...]] = [
-        (stage["stage"], base, motivated, len({link["base"] for link in links}), elements_of(links), regions_of(links))
+        (stage["stage"], base, motivated, len(base_sizes(links)), elements_of(links), block_coverage(links))
         for (motivated, base), links in linked.items()
     ]
     rows += [
@@ -55,6 +74,41 @@ def block_rows(stage: Document) -> list[tuple[object, ...]]:
     ]
     rows.sort(key=lambda row: natural(str(row[2])))
     return [*rows, *((stage["stage"], name, None, 1, None, "unlinked") for name in stage["unlinked"])]
+
+
+def shape_rows(stage: Document) -> list[tuple[object, ...]]:
+    """Links of equal shapes and regions in one row, in the order in which they come first."""
+    alike: Counter[tuple[str, ...]] = Counter(
+        (*shape_and_region(link, "base"), *shape_and_region(link, "motivated")) for link in stage["links"]
+    )
+    return [(stage["stage"], count, *cells) for cells, count in alike.items()]
+
+
+def shape_and_region(link: Document, side: str) -> tuple[str, str]:
+    shape, region = link[f"{side}_shape"], link[f"{side}_region"]
+    return shape_text(shape), region_text(region, shape)
+
+
+def base_sizes(links: list[Document]) -> dict[str, int]:
+    """Elements of each base tensor that the links name."""
+    return {link["base"]: prod(link["base_shape"]) for link in links}
+
+
+def block_coverage(links: list[Document]) -> str:
+    return share_text(sum(link["elements"] for link in links), sum(base_sizes(links).values()))
+
+
+def share_text(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
+
+
+def partly_linked(document: Document) -> list[str]:
+    """Base tensors of which only a part has a counterpart."""
+    links = [link for stage in document["stages"] for link in stage["links"]]
+    linked: Counter[str] = Counter()
+    for link in links:
+        linked[link["base"]] += link["elements"]
+    return [name for name, size in base_sizes(links).items() if linked[name] < size]
 
 
 def natural(name: str) -> list[int]:
@@ -66,17 +120,11 @@ def elements_of(tensors: list[Document]) -> str:
     return f"{sum(tensor['elements'] for tensor in tensors):,}"
 
 
-def regions_of(links: list[Document]) -> str:
-    whole = all(is_whole(link["motivated_region"], link["motivated_shape"]) for link in links)
-    return "whole" if whole else "parts (see --tensors)"
-
-
 def tensor_rows(stage: Document) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for link in stage["links"]:
-        sides = ((link[side], link[f"{side}_shape"], link[f"{side}_region"]) for side in ("base", "motivated"))
-        cells = [(name, shape_text(shape), region_text(region, shape)) for name, shape, region in sides]
-        rows.append((stage["stage"], *cells[0], *cells[1]))
+        base, motivated = ((link[side], *shape_and_region(link, side)) for side in ("base", "motivated"))
+        rows.append((stage["stage"], *base, *motivated))
     rows += [(stage["stage"], name, None, "unlinked", None, None, None) for name in stage["unlinked"]]
     rows += [
         (stage["stage"], None, None, None, tensor["motivated"], shape_text(tensor["motivated_shape"]), "only here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -68,12 +69,35 @@ def test_the_data_decides_channels_and_classes_and_need_not_be_on_disk() -> None
     assert link["base_region"] == link["motivated_region"] == [[0, 16], [0, 3], [0, 3], [0, 3]]
 
 
+def tables(*arguments: str) -> list[list[list[str]]]:
+    """The cells of each table that is printed; cells are two spaces apart."""
+    result = seek(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return [
+        [re.split(r" {2,}", line.strip()) for line in part.splitlines()]
+        for part in result.stdout.split("\n\n")
+        if part.startswith("stage ")
+    ]
+
+
 def test_the_table_shows_blocks_in_the_order_of_the_motivated_model() -> None:
-    lines = [line.split() for line in seek("--model", "resnet14-to-20").stdout.splitlines()]
-    rows = [line[1:3] for line in lines if line and line[0] == "layer1"]
+    _, blocks, _ = tables("--model", "resnet14-to-20")
+    rows = [row[1:3] for row in blocks if row[0] == "layer1"]
     assert rows == [["layer1.0", "layer1.0"], ["-", "layer1.1"], ["layer1.1", "layer1.2"]]
     assert "coverage 100.00%" in seek("--model", "resnet14-to-20").stdout
     assert "unlinked base tensors: none" in seek("--model", "resnet14-to-20").stdout
+
+
+def test_a_partly_contained_base_by_stage_block_and_shape() -> None:
+    """ResNet-18 in ResNet-50, by hand: of a 3x3 kernel that becomes a 1x1 one the centre tap alone has a place."""
+    stages, blocks, shapes = tables("--model", "resnet18-to-50")
+    weights, rest = 9 * 64 * 64, 2 * (4 * 64 + 1)  # a convolution of the first stage; a block's two BatchNorms
+    base, linked = 2 * (2 * weights + rest), 2 * (weights + weights // 9 + rest)
+    assert stages[2] == ["layer1", f"{base:,}", f"{linked:,}", f"{100 * linked / base:.1f} %", "218,634"]
+    (block,) = (row for row in blocks if row[1:3] == ["layer1.1", "layer1.2"])
+    assert block[-1] == f"{100 * linked / base:.1f} %"
+    assert ["layer1", "2", "64x64x3x3", "0:64, 0:64, 1:2, 1:2", "256x64x1x1", "0:64, 0:64, 0:1, 0:1"] in shapes
+    assert "partly linked base tensors: 8 (layer1.0.conv2.weight, ...)" in seek("--model", "resnet18-to-50").stdout
 
 
 def test_tensors_shows_every_tensor_of_both_models() -> None:
@@ -98,6 +122,7 @@ def test_base_and_motivated_name_a_pair_too() -> None:
         (["--base", "resnet32", "--motivated", "resnet20"], "did you mean 'resnet20-to-32'"),
         (["--model", "resnet20-to-32", "--base", "resnet8"], "not both"),
         (["--map", "sideways"], "--map"),
+        (["--map", "leading"], "--map leading: resnet20-to-32 has no fused q/k/v weights"),
         (["--data", "digit"], "did you mean 'digits'"),
     ],
 )
