@@ -197,11 +197,13 @@ def _problem_in(table: pa.Table, schema: pa.Schema, key: tuple[str, ...]) -> str
 
 def _read(path: Path, schema: pa.Schema, key: tuple[str, ...]) -> dict[str, list[Any]]:
     try:
-        # Not read_table, which also takes `k=2` in a folder's name for a column.
-        with open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+        # Not read_table, which also takes `k=2` in a folder's name for a column. Nothing of Python's goes to arrow's
+        # threads: one that let go of it while the interpreter ends would abort the process (exit code 134).
+        here = {"pre_buffer": False, "page_checksum_verification": True}
+        with pa.OSFile(str(path)) as file, pq.ParquetFile(file, **here) as parquet:
             _refuse_newer(path, int((parquet.schema_arrow.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION)))
             _require_schema(path, parquet.schema_arrow, schema)
-            table = parquet.read()
+            table = parquet.read(use_threads=False)
             table.validate(full=True)
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist") from None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -334,3 +337,18 @@ def test_the_table_of_classes_comes_back_and_holds_each_class_once(tmp_path: Pat
     with pytest.raises(ValueError, match="columns missing or unknown: correct"):
         records.write_classes(path, [{key: value for key, value in row.items() if key != "correct"}])
     assert records.read_classes(path) == rows
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in Linux's /proc")
+def test_reading_a_table_starts_no_thread(tmp_path: Path) -> None:
+    """A thread of arrow's that still holds something of Python's when the interpreter ends aborts the process."""
+    records.write_epochs(tmp_path / "epochs.parquet", alternating_rows(2))
+    code = (
+        "import os, sys; from pathlib import Path; from seekcli import records\n"
+        "before = len(os.listdir('/proc/self/task')); records.read_epochs(Path(sys.argv[1]))\n"
+        "print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(records.__file__).parents[1])}
+    command = [sys.executable, "-c", code, str(tmp_path / "epochs.parquet")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "0"
