@@ -94,6 +94,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(doomed)
 
 
+def remove_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing, and the parents that then hold nothing either; others stay."""
+    with suppress(OSError):
+        os.removedirs(folder)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed writers left in `folder` and below. Only for whoever holds the folder's lease."""
     for path in [*folder.rglob(".*")]:

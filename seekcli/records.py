@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from math import fsum
+from math import fsum, isfinite, nan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,11 +155,45 @@ def read_status(run_dir: Path) -> RunStatus:
         raise BadInput(f"{path} is damaged (not the status of a run)")
     _refuse_newer(path, value.get("schema_version"))
     try:
-        return RunStatus.model_validate(value)
+        status = RunStatus.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path} is damaged ({key}: {first['msg']})") from error
+    if problem := _problem_in_status(status):
+        raise BadInput(f"{path} is damaged ({problem})")
+    return status
+
+
+def _problem_in_status(status: RunStatus) -> str | None:
+    """What is wrong with its numbers, which readers rely on: a value that no table could hold, or one that is gone.
+
+    A column that may be null may also be missing: an older program did not know it.
+    """
+    for row in status.final:
+        for field in EPOCH_SCHEMA:
+            value = row.get(field.name)
+            if value is None and not field.nullable:
+                return f"final: {field.name} is missing"
+            if value is not None and not _fits(value, field):
+                return f"final: {field.name} is {value!r}"
+    expected = (*COUNTED_PER_EPOCH, *SUMMED_PER_EPOCH, "evaluation_flops") if status.final else ()
+    for name in expected:
+        if not isfinite(status.totals.get(name, nan)):
+            return f"totals: {name} is {status.totals.get(name, 'missing')}"
+    steps = status.totals["base_steps"] + status.totals["motivated_steps"] if status.final else 1
+    return "totals: there are no steps" if steps < 1 else None
+
+
+def _fits(value: object, field: pa.Field) -> bool:
+    """Whether a value is one that the column takes; of the numbers only a loss may be infinite or none."""
+    if pa.types.is_string(field.type):
+        return isinstance(value, str)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if pa.types.is_integer(field.type):
+        return isinstance(value, int)
+    return field.name.endswith("_loss") or isfinite(value)
 
 
 def _check_names(names: Iterable[str], schema: pa.Schema) -> None:

@@ -172,15 +172,17 @@ def _arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | None, 
     f_xy = sample([mean_forward_macs(f_x, f_y, run.share) for run in usable]).mean
     expected = [run.expected_share for run in usable if run.expected_share is not None]
     share = share_against_chance(sample([run.share for run in usable]), sample(expected).mean if expected else None)
-    measures = efficiency(
-        f_x,
-        f_y,
-        f_xy,
-        x_c.accuracy.mean if x_c else None,
-        base.accuracy.mean,
-        y_c.accuracy.mean if y_c else None,
-    )
+    measures = efficiency(f_x, f_y, f_xy, _gain_points(base, x_c), _gain_points(y_c, x_c))
     return Arm(label, base, motivated, share, measures)
+
+
+def _gain_points(group: Group | None, reference: Group | None) -> float | None:
+    """Mean difference over common seeds; where there are none, the difference of the means."""
+    if group is None or reference is None:
+        return None
+    left, right = group.accuracy_by_seed, reference.accuracy_by_seed
+    common = [left[seed] - right[seed] for seed in left if seed in right]
+    return sample(common).mean if common else group.accuracy.mean - reference.accuracy.mean
 
 
 def _group(name: str, arm: str | None, runs: Sequence[Run], role_of: Callable[[Run], str]) -> Group:
@@ -247,9 +249,10 @@ def _unequal_seeds(x_c: Group | None, arms: Sequence[Arm], y_c: Group | None) ->
     groups = [group for group in (x_c, *(arm.base for arm in arms), y_c) if group is not None]
     if len({group.seeds for group in groups}) <= 1:
         return []
-    return [
-        "groups have different seeds: means and gains use all of a group's runs, paired differences only common seeds"
-    ]
+    note = "groups have different seeds: means use all of a group's runs, gains and paired differences the common seeds"
+    others = [group for group in groups if x_c is not None and not set(group.seeds) & set(x_c.seeds)]
+    unpaired = f"{', '.join(dict.fromkeys(group.name for group in others))} and {X_C} share no seed"
+    return [note, *([f"{unpaired}: that gain is a difference of means over different seeds"] if others else [])]
 
 
 def _weak_ratio(arms: Sequence[Arm], differences: Sequence[tuple[str | None, PairedDifference]]) -> list[str]:

@@ -30,8 +30,8 @@ class Share:
 class Efficiency:
     """ACC/FLOPs in accuracy points per MMAC of forward cost, and ACC/F_Ratio; None is undefined.
 
-    `gain_*` are differences of group means to X-C, in accuracy points. `ratio_remark` says why the ratio is undefined
-    or must be read with care; None when there is nothing to say.
+    `gain_*` are mean differences to X-C over common seeds, in accuracy points. `ratio_remark` says why the ratio is
+    undefined or must be read with care; None when there is nothing to say.
     """
 
     f_x_macs_per_image: float
@@ -56,12 +56,8 @@ def mean_forward_macs(f_x: float, f_y: float, share: float) -> float:
     return f_x + share * (f_y - f_x)
 
 
-def efficiency(
-    f_x: float, f_y: float, f_xy: float, x_c: float | None, x_y_b: float | None, y_c: float | None
-) -> Efficiency:
-    """From forward MACs per image and mean final accuracies in percent (None for a group without runs)."""
-    gain_b = None if x_c is None or x_y_b is None else x_y_b - x_c
-    gain_y = None if x_c is None or y_c is None else y_c - x_c
+def efficiency(f_x: float, f_y: float, f_xy: float, gain_b: float | None, gain_y: float | None) -> Efficiency:
+    """From forward MACs per image, and the gains of X-Y-B and Y-C over X-C in accuracy points (None: not known)."""
     per_flops_b = _per_mega_mac(gain_b, f_xy - f_x)
     per_flops_y = _per_mega_mac(gain_y, f_y - f_x)
     defined = per_flops_b is not None and per_flops_y is not None and abs(gain_y or 0.0) > SAME_GAIN_POINTS

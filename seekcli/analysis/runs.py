@@ -12,7 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import CLASSIC_NOT_HASHED, NOT_HASHED, flatten, pair_name, unread_settings
+from seekcli.config import (
+    CLASSIC_NOT_HASHED,
+    NOT_HASHED,
+    SCHEMA_VERSION,
+    flatten,
+    pair_name,
+    unread_settings,
+    validate,
+)
 from seekcli.errors import BadInput
 from seekcli.records import CONFIG, RunStatus
 from seekcli.scan import RunSummary
@@ -20,6 +28,8 @@ from seekcli.scan import RunSummary
 ALTERNATING = "alternating"
 # The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.
 FOLD = "fold"
+# The tables of a config that every run has had from the beginning.
+SECTIONS = ("pair", "motivation", "data", "train", "optimizer", "lr_schedule", "augment", "runtime")
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
@@ -174,14 +184,22 @@ def _read_config(run_dir: Path) -> dict[str, Any] | None:
         tree = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} is damaged ({error})") from None
+    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
     if isinstance(tree, dict) and isinstance(tree.get("config"), dict):
         tree = tree["config"]
     if not isinstance(tree, dict):
         raise BadInput(f"{path} is damaged (not a mapping of settings)")
     flat = dict(flatten(tree))
-    missing = [key for key in ("schedule", "seed", "pair.base", "pair.motivated", "data.name") if key not in flat]
+    named = {key.partition(".")[0] for key in flat}
+    missing = [name for name in ("schedule", "seed", *SECTIONS) if name not in named]
     if missing:
         raise BadInput(f"{path} is damaged (no {missing[0]})")
+    try:
+        validate(flat, {})
+    except BadInput as error:
+        raise BadInput(f"{path} is damaged ({error})") from None
     return flat
 
 

@@ -164,6 +164,8 @@ def run_evaluation(candidate: Candidate, dataset: Dataset, device_name: str) -> 
 
 def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_name: str) -> dict[str, Any]:
     """The answer as data. The recorded numbers are null where the data is not that of the run."""
+    from seekcli.report.run_summary import imbalanced
+
     card = candidate.card
     same_data = is_recorded_data(card, dataset, found.images)
     recorded = card.result.test_accuracy_percent if same_data else None
@@ -177,6 +179,15 @@ def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_n
         "data": dataset.facts.name,
         "test_images": found.images,
         "test_accuracy_percent": found.accuracy_percent,
+        "test_top5_accuracy_percent": found.top5_accuracy_percent,
+        "test_balanced_accuracy_percent": found.balanced_accuracy_percent,
+        "test_classes_imbalanced": imbalanced(found.class_images),
+        "classes": [
+            {"name": name, "images": images, "correct": correct, "accuracy_percent": recall}
+            for name, images, correct, recall in zip(
+                dataset.class_names, found.class_images, found.class_correct, found.class_accuracy_percent, strict=True
+            )
+        ],
         "test_loss": found.loss,
         "recorded_test_accuracy_percent": recorded,
         "equals_recorded": found.accuracy_percent == recorded if same_data else None,
@@ -208,4 +219,9 @@ def as_text(result: dict[str, Any]) -> str:
         f"data      {result['data']}, {images}; {runtime}",
         f"accuracy  {result['test_accuracy_percent']:.2f} %  ({beside})",
     ]
+    if result["test_top5_accuracy_percent"] is not None:
+        lines.append(f"top 5     {result['test_top5_accuracy_percent']:.2f} %")
+    if result["test_classes_imbalanced"]:
+        balanced = result["test_balanced_accuracy_percent"]
+        lines.append(f"balanced  {balanced:.2f} %  (mean over the classes, which are of unequal size)")
     return "\n".join(lines)

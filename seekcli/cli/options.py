@@ -7,7 +7,7 @@ from typing import Any
 
 from seekcli.config import parse_assignment
 from seekcli.errors import BadInput
-from seekcli.models.catalog import MODELS, parse_pair
+from seekcli.models.catalog import MODELS, model_spec, parse_pair
 
 Layers = list[tuple[str, Mapping[str, Any]]]
 
@@ -24,9 +24,29 @@ def model_layers(model: str | None, base: str | None, motivated: str | None, sch
     elif model:
         small, large = parse_pair(model)
         layers.append(("--model", {"pair.base": small, "pair.motivated": large}))
-    layers += [("--base", {"pair.base": base})] if base else []
-    layers += [("--motivated", {"pair.motivated": motivated})] if motivated else []
+    if base and not motivated:
+        layers.append(("--base", {"pair.base": base, "pair.motivated": neighbour(base, 1, schedule)}))
+    elif motivated and not base:
+        layers.append(("--motivated", {"pair.base": neighbour(motivated, -1, schedule), "pair.motivated": motivated}))
+    elif base and motivated:
+        layers += [("--base", {"pair.base": base}), ("--motivated", {"pair.motivated": motivated})]
     return layers
+
+
+def neighbour(name: str, direction: int, schedule: str | None) -> str:
+    """The next larger (1) or smaller (-1) model of the family: the other one of a pair of which one is named.
+
+    A model that is trained alone needs none and may be the largest or smallest. Raises BadInput for an unknown name.
+    """
+    spec = model_spec(name, "base model" if direction > 0 else "motivated model")
+    others = [one for one in MODELS.values() if one.family == spec.family and direction * (one.order - spec.order) > 0]
+    nearest = min(others, key=lambda one: direction * one.order, default=None)
+    if nearest is not None:
+        return nearest.name
+    if schedule in ("base", "motivated"):
+        return name
+    kind, flag = ("largest", "--motivated") if direction > 0 else ("smallest", "--base")
+    raise BadInput(f"{name} is the {kind} of its family: it can only be named with {flag}, and the other one with it")
 
 
 def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:

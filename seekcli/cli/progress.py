@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -24,6 +25,10 @@ def make_progress(style: str) -> Progress:
     if style == "auto":
         style = "rich" if sys.stdout.isatty() else "plain"
     return {"rich": RichProgress, "plain": PlainProgress, "json": JsonProgress}[style]()
+
+
+def finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def percent(value: float | None) -> str:
@@ -95,7 +100,8 @@ class JsonProgress(Progress):
         self._emit("started", **vars(facts))
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
-        self._emit("epoch", rows=rows)
+        # JSON has no infinities: a loss that is none is null here, and itself in the records.
+        self._emit("epoch", rows=[{key: finite(value) for key, value in row.items()} for row in rows])
 
     def note(self, message: str) -> None:
         self._emit("note", message=message)

@@ -156,25 +156,28 @@ def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> Non
     from seekcli.cli.tune import settle
 
     stop = StopSwitch()
+    failures = 0
     with stop.listening():
         resolved = settle(drafts, out, progress, stop)
-        failures = [message for one in resolved if (message := train_one(one, out, progress, fresh, stop))]
+        for one in resolved:
+            try:
+                train_one(one, out, progress, fresh, stop)
+            except RunFailed as error:
+                if len(resolved) == 1:
+                    raise
+                failures += 1
+                typer.echo(f"seek: run failed: {error}", err=True)
     if failures:
-        raise RunFailed(failures[0] if len(resolved) == 1 else f"{len(failures)} of {len(resolved)} runs failed")
+        raise RunFailed(f"{failures} of {len(resolved)} runs failed")
 
 
-def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch) -> str | None:
-    """Train and report one run. Returns the message of one that failed; a stop and bad input pass through."""
+def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch) -> None:
+    """Train and report one run. What keeps it from its end passes through."""
     from seekcli.cli.progress import make_progress
     from seekcli.training.run import train as train_run
 
-    try:
-        status = train_run(one, out, make_progress(progress), fresh=fresh, stop_requested=stop.reason)
-    except RunFailed as error:
-        typer.echo(f"seek: run failed: {error}", err=True)
-        return str(error)
+    status = train_run(one, out, make_progress(progress), fresh=fresh, stop_requested=stop.reason)
     report(status, one, out, progress)
-    return None
 
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:

@@ -161,7 +161,7 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
 
 def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> list[Resolved]:
     """The runs with their k. A k that nobody has chosen yet is searched for first, and that is said on stderr."""
-    from seekcli.grid.tune import TUNED, choice_path
+    from seekcli.grid.tune import choice_path
     from seekcli.report.tuning import as_text
 
     chosen: dict[str, int] = {}
@@ -170,7 +170,7 @@ def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> l
         found = run_search(tuning, out, progress, stop)
         typer.echo(as_text(found), err=True)
         chosen[tuning.name] = found.k
-    known = {one.resolved.config.motivation.k for one in drafts if one.resolved.origins.get("motivation.k") == TUNED}
-    for k in sorted(known):
-        typer.echo(f"--k auto: k={k}, chosen earlier by validation accuracy (see `seek tune`)", err=True)
+    for choice in {one.choice.name: one.choice for one in drafts if one.choice}.values():
+        where = choice_path(out, choice.name)
+        typer.echo(f"--k auto: {choice.describe()}, chosen earlier ({where}; `seek tune` chooses anew)", err=True)
     return [one.with_k(chosen[one.tuning.name]) if one.tuning else one.resolved for one in drafts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from seekcli.config import DataConfig
 from seekcli.data import cifar, folders, imagenet, photo_sets, synthetic
 from seekcli.data.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.image_files import ImageFiles
-from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, count_for_test
+from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, count_for_test, quotas
 from seekcli.data.validation import training_images_left, without_validation
 from seekcli.errors import BadInput, unknown
 
@@ -148,9 +149,16 @@ def facts_of(data: DataConfig, listing: folders.Listing | imagenet.Listing | Non
     facts = folder_facts(data, listing) if listing is not None else named_facts(data)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
-    limited_images = limited_count(data.limit_train, facts)
-    facts = replace(facts, train_images=training_images_left(data, limited_images, facts.classes))
+    sizes = quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts))
+    facts = replace(facts, train_images=training_images_left(data, sizes))
     return replace(facts, train_images=facts.train_images - held_out_count(data.holdout_images, facts))
+
+
+def class_sizes(facts: DataFacts, listing: folders.Listing | imagenet.Listing | None) -> dict[int, int]:
+    """Training images by label. Those of a named set are taken to be equal until its labels are read."""
+    if listing is not None:
+        return dict(Counter(listing.train_labels))
+    return quotas(dict.fromkeys(range(facts.classes), facts.train_images), facts.train_images)
 
 
 def named_facts(data: DataConfig) -> DataFacts:

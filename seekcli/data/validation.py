@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seekcli.config import DataConfig
 from seekcli.data.arrays import Arrays
 from seekcli.data.keys import key_of
-from seekcli.data.splits import SPLIT_SEED, chosen_per_class
+from seekcli.data.splits import SPLIT_SEED, chosen_per_class, quotas
 from seekcli.errors import BadInput
 
 
@@ -30,17 +30,23 @@ class Split:
     words: str
 
 
-def training_images_left(data: DataConfig, images: int, classes: int) -> int:
-    """How many of `images` are left to train on. Raises BadInput for a split that cannot be made of so many."""
+def training_images_left(data: DataConfig, sizes: Mapping[int, int]) -> int:
+    """How many images are left to train on, of classes of these sizes (what `--limit-train` leaves of them).
+
+    Raises BadInput for a split that cannot be made of so many.
+    """
     check_fold(data)
-    left = images - fraction_count(data, images, classes)
+    images = sum(sizes.values())
+    taken = fraction_count(data, images, len(sizes))
     if data.folds is None:
-        return left
-    if data.folds > left // classes:  # what needs no look at the labels; split_training looks at each class
+        return images - taken
+    taken_of = quotas(dict(sizes), taken)
+    fewest = min(size - taken_of[label] for label, size in sizes.items())
+    if data.folds > fewest:
         raise BadInput(
-            f"--folds {data.folds} (data.folds): more than the smallest class has training images, "
-            f"at most {left // classes}"
+            f"--folds {data.folds} (data.folds): more than the smallest class has training images, {max(fewest, 0)}"
         )
+    left = images - taken
     return left - len(range(data.fold or 0, left, data.folds))
 
 

@@ -80,13 +80,22 @@ class Choice(BaseModel):
     run_ids: dict[str, list[str]]
     settings: dict[str, Any]
 
+    def describe(self) -> str:
+        """`k=3 of 2, 3, by validation accuracy over 5 folds of 20 epochs`"""
+        ks = ", ".join(map(str, self.ks))
+        return f"k={self.k} of {ks}, by validation accuracy over {self.folds} folds of {self.epochs} epochs"
+
 
 @dataclass(frozen=True)
 class Draft:
-    """A run whose k is known, or is known as soon as `tuning` is done; until then it shows the smallest k of those."""
+    """A run whose k is known, or is known as soon as `tuning` is done; until then it shows the smallest k of those.
+
+    `choice` is where a k that was asked for as `auto` came from.
+    """
 
     resolved: Resolved
     tuning: Tuning | None = None
+    choice: Choice | None = None
 
     def with_k(self, k: int) -> Resolved:
         return self.resolved.updated({KEY: k}, TUNED)
@@ -105,7 +114,7 @@ def draft(layers: Layers, results: Path) -> Draft:
         return Draft(resolved)
     name, _ = name_of(resolved.config)
     if (choice := stored_choice(results, name)) is not None:
-        return Draft(Draft(resolved).with_k(choice.k))
+        return Draft(Draft(resolved).with_k(choice.k), choice=choice)
     tuning = plan_tuning(plain, results)
     return Draft(resolved.updated({KEY: tuning.ks[0]}, UNDECIDED), tuning)
 
@@ -174,7 +183,10 @@ def stored_choice(results: Path, name: str) -> Choice | None:
     path = choice_path(results, name)
     if not path.exists():
         return None
-    value = files.read_json(path)
+    try:
+        value = files.read_json(path)
+    except BadInput as error:
+        raise BadInput(f"{error}; `seek tune` makes it again") from None
     version = value.get("schema_version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seekcli import files
 from seekcli.analysis.efficiency import mean_forward_macs
 from seekcli.errors import BadInput
-from seekcli.records import CLASSES, RunStatus, read_classes
+from seekcli.records import CLASSES, CONFIG, RunStatus, read_classes
 
 # The largest class of a test split over its smallest, from which on the accuracy alone says too little.
 IMBALANCED = 1.5
@@ -28,7 +30,21 @@ def is_imbalanced(folder: Path) -> bool | None:
         sizes = [row["images"] for row in read_classes(folder / CLASSES) if row["split"] == "test"]
     except BadInput:
         return None
-    return max(sizes) > IMBALANCED * min(sizes) if sizes else None
+    return imbalanced(sizes)
+
+
+def imbalanced(images_by_class: Sequence[int]) -> bool | None:
+    """Whether the accuracy alone says too little, because some classes have many more images than others."""
+    return max(images_by_class) > IMBALANCED * min(images_by_class) if images_by_class else None
+
+
+def image_shape(folder: Path) -> list[int] | None:
+    """Channels, height and width of the images that forward costs are of; None where config.json does not say."""
+    try:
+        facts = files.read_json(folder / CONFIG)["facts"]
+        return [int(facts[key]) for key in ("channels", "image_size", "image_size")]
+    except (BadInput, KeyError, TypeError, ValueError):
+        return None
 
 
 def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
@@ -47,6 +63,7 @@ def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
         "share": share,
         "expected_share": status.expected_share,
         "switches": totals["switches"],
+        "image_shape": image_shape(folder),
         "forward_macs_per_image": costs,
         "f_xy_macs_per_image": mean_forward_macs(costs["base"], costs["motivated"], share)
         if share is not None
@@ -89,8 +106,10 @@ def accuracy_words(facts: dict[str, Any], role: str) -> str:
 
 def describe_cost(facts: dict[str, Any]) -> str:
     costs = {role: f"{macs / 1e6:.3f}" for role, macs in facts["forward_macs_per_image"].items()}
+    shape = facts["image_shape"]
+    image = f"{'x'.join(map(str, shape))} image" if shape else "image"
     if facts["f_xy_macs_per_image"] is None:
         (cost,) = costs.values()
-        return f"{cost} MMACs forward per image"
+        return f"{cost} MMACs forward per {image}"
     mean = facts["f_xy_macs_per_image"] / 1e6
-    return f"F_XY {mean:.3f} MMACs forward per image, between F_X {costs['base']} and F_Y {costs['motivated']}"
+    return f"F_XY {mean:.3f} MMACs forward per {image}, between F_X {costs['base']} and F_Y {costs['motivated']}"

@@ -107,7 +107,7 @@ def make_foreign(path: str, k: int, options: Mapping[str, Any]) -> Condition:
     kind = import_class(path)
     try:
         condition: Condition = kind(k, dict(options))
-    except Exception as error:  # anybody's code
+    except (Exception, SystemExit) as error:  # anybody's code
         raise BadInput(f"--condition {path}: cannot be made with k={k}, {options}: {line_of(error)}") from error
     missing = [name for name in METHODS if not callable(getattr(condition, name, None))]
     if missing:
@@ -138,7 +138,7 @@ def import_class(path: str) -> Any:
         sys.path.append(os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # anybody's code
+    except (Exception, SystemExit) as error:  # anybody's code
         raise BadInput(f"--condition {path}: cannot import {module_name}: {line_of(error)}") from error
     if not hasattr(module, class_name):
         public = [name for name in vars(module) if not name.startswith("_")]
@@ -159,16 +159,16 @@ class Guarded:
         self.steps_done = step.epoch * step.batches + step.batch + 1
         try:
             answer = self.condition.observe(step)
-        except Exception as error:  # anybody's code
+        except (Exception, SystemExit) as error:  # anybody's code
             raise self._failed(f"raised {line_of(error)}") from error
         if type(answer) is not bool:
-            raise self._failed(f"answered with a {type(answer).__name__} instead of True or False")
+            raise self._failed(f"answered with a {type_name(answer)} instead of True or False")
         return answer
 
     def state_dict(self) -> dict[str, Any]:
         try:
             state = self.condition.state_dict()
-        except Exception as error:  # anybody's code
+        except (Exception, SystemExit) as error:  # anybody's code
             raise self._failed(f"state_dict() raised {line_of(error)}") from error
         if not isinstance(state, dict) or not survives_json(state):
             raise self._failed(f"its state is not a dict that JSON gives back as it was: {one_line(state)}")
@@ -177,12 +177,18 @@ class Guarded:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         try:
             self.condition.load_state_dict(state)
-        except Exception as error:  # anybody's code
+        except (Exception, SystemExit) as error:  # anybody's code
             raise self._failed(f"load_state_dict({one_line(state)}) raised {line_of(error)}") from error
 
     def _failed(self, what: str) -> RunFailed:
         when = f" at step {self.steps_done}" if self.steps_done else ""
         return RunFailed(f"condition {self.path}{when}: {what}")
+
+
+def type_name(value: object) -> str:
+    """`int`, `numpy.bool`"""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def survives_json(state: dict[str, Any]) -> bool:
@@ -193,7 +199,7 @@ def survives_json(state: dict[str, Any]) -> bool:
         return False
 
 
-def line_of(error: Exception) -> str:
+def line_of(error: BaseException) -> str:
     """`KeyError: 'percent'`, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 

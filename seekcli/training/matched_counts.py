@@ -48,7 +48,10 @@ def named_runs(config: RunConfig, text: str, results: Path) -> list[RunSummary]:
     found: dict[str, RunSummary] = {}
     for word in filter(None, (part.strip() for part in text.split(","))):
         path = folder_named(word, results)
-        runs = scan_runs([path])
+        try:
+            runs = scan_runs([path])
+        except BadInput as error:
+            raise BadInput(f"{KEY} {word}: {error}") from None
         named_itself = (path / records.STATUS).exists() or (path / records.CONFIG).exists()
         found |= {run.run_id: run for run in (runs if named_itself else group_of(config, runs, word))}
     if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from seekcli.config import Resolved, RunConfig, run_id
@@ -23,29 +24,44 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         f"state       {standing(results, resolved)}: {run_folder(results, config)}",
         describe_work(config),
     ]
-    data, macs, train_macs = config.data, {}, {}
-    assert data.classes and data.channels and data.image_size
     source = start_weights(config, results) if standing(results, resolved) == "new" else None
     if source is not None:
         lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
     coverage = None if config.classic else build_pair(config, source).weights_map.coverage
+    macs, train_macs = {}, {}
     for role, model in build_models(config, source).items():
-        shape = (data.channels, data.image_size, data.image_size)
-        macs[role] = float(forward_cost(model, config.model_name(role), shape).per_image)
-        train_size = data.train_size or data.image_size
-        train_shape = (data.channels, train_size, train_size)
-        train_macs[role] = float(forward_cost(model, config.model_name(role), train_shape).per_image)
-        lines.append(f"{role:<12}{config.model_name(role)}: {macs[role] / 1e6:.3f} MMACs forward per {shape} image")
+        name = config.model_name(role)
+        macs[role], train_macs[role] = (
+            float(forward_cost(model, name, shape).per_image) for shape in (image_shape(config), train_shape(config))
+        )
+        lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)} image")
     share = None
     if coverage is not None:
-        motivation = config.motivation
-        steps = planned_steps_per_epoch(config) if motivation.condition == "matched-count" else None
+        motivation, steps = config.motivation, planned_steps_per_epoch(config)
         share = expected_share(motivation.condition, motivation.k, steps, motivation.counts)
-        shown = "unknown" if share is None else f"{share:.4f}"
-        lines.append(f"motivation  {motivation.label}: expected share {shown} by chance")
+        shown = "no expected share is known" if share is None else f"expected share {share:.4f} by chance"
+        lines.append(f"motivation  {motivation.label}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
-    lines.append(describe_cost(config, train_macs, share))
+    lines.append(describe_cost(config, macs, train_macs, share))
     return "\n".join(line for line in lines if line)
+
+
+def image_shape(config: RunConfig) -> tuple[int, int, int]:
+    """C, H, W of a test image."""
+    data = config.data
+    assert data.channels and data.image_size, "the config is not resolved"
+    return data.channels, data.image_size, data.image_size
+
+
+def train_shape(config: RunConfig) -> tuple[int, int, int]:
+    """C, H, W of a training image, which some recipes make smaller."""
+    channels, _, size = image_shape(config)
+    return channels, config.data.train_size or size, config.data.train_size or size
+
+
+def dimensions(config: RunConfig) -> str:
+    """`3x32x32`"""
+    return "x".join(map(str, image_shape(config)))
 
 
 def partial_map(config: RunConfig) -> str | None:
@@ -61,25 +77,31 @@ def partial_map(config: RunConfig) -> str | None:
 
 
 def describe_work(config: RunConfig) -> str:
-    facts, train = describe(config.data), config.train
-    images = facts.train_images
-    steps = (
-        f"about {train.epochs * images // train.batch_size} steps of {train.batch_size}" if images else "steps unknown"
-    )
-    runtime = f"{config.runtime.device}, {config.runtime.precision}, {config.runtime.layout}"
-    return f"work        {train.epochs} epochs over {images or 'unknown'} images, {steps}; {runtime}"
+    train, runtime = config.train, config.runtime
+    steps = train.epochs * planned_steps_per_epoch(config)
+    size = f" of {config.data.train_size} pixels" if train_shape(config) != image_shape(config) else ""
+    images = f"{train.epochs} epochs over {describe(config.data).train_images} images{size}"
+    where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"
+    return f"work        {images}, {steps} steps of {train.batch_size}; {where}"
 
 
-def describe_cost(config: RunConfig, macs: dict[str, float], share: float | None) -> str:
-    """Training FLOPs (3 x forward x 2) of the whole run, at the expected share; `macs` are of a training image."""
-    images = describe(config.data).train_images
-    if not images or (not config.classic and share is None):
+def describe_cost(
+    config: RunConfig, macs: Mapping[str, float], train_macs: Mapping[str, float], share: float | None
+) -> str:
+    """F_XY per test image, beside F_X and F_Y; and the training FLOPs (3 x forward x 2) of the whole run.
+
+    Both at the expected share; empty where none is known.
+    """
+    if not config.classic and share is None:
         return ""
-    mean = (
-        mean_forward_cost(macs["base"], macs["motivated"], share or 0.0)
-        if len(macs) == 2
-        else next(iter(macs.values()))
-    )
-    total = training_flops_per_image(mean) * images * config.train.epochs
-    label = f"F_XY {mean / 1e6:.3f} MMACs per image, " if len(macs) == 2 else ""
+    images = config.train.epochs * describe(config.data).train_images
+    total = training_flops_per_image(mean_macs(train_macs, share)) * images
+    label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
     return f"cost        {label}{total / 1e12:.2f} TFLOPs of training (expected)"
+
+
+def mean_macs(macs: Mapping[str, float], share: float | None) -> float:
+    """Of both models at this share, or of the one that there is."""
+    if len(macs) == 1:
+        return next(iter(macs.values()))
+    return mean_forward_cost(macs["base"], macs["motivated"], share or 0.0)

@@ -12,19 +12,23 @@ from seekcli.models.catalog import TRANSFORMERS, model_spec
 FAMILY_RECIPES = {"vit": "cifar-vit", "efficientnet": "cifar-efficientnet"}
 # Small images at their own size: the recipes of the paper would bring them to 224 pixels.
 SMALL_RECIPES = {"vit": "small-vit", "efficientnet": "small-efficientnet"}
-DATA_RECIPES = {"imagenet": "imagenet-a3", "flowers102": "transfer", "pets": "transfer"}
+DATA_RECIPES = {"imagenet": {"resnet": "imagenet-a3", "cifar-resnet": "imagenet-a3"}}
+# For weights from elsewhere (--init-from, --pretrained), and for the sets that the paper transfers to.
+TRANSFER, TRANSFER_DATA = "transfer", ("flowers102", "pets")
 # Spans of the learning-rate schedule that keep their share of the run when a recipe is shortened.
 SPANS = ("lr_schedule.warmup_epochs", "lr_schedule.decay_every_epochs")
 
 
-def pick_recipe(data_name: str, family: str) -> str:
-    """A sensible recipe for data and family, by name."""
+def pick_recipe(data_name: str, family: str, transfers: bool = False) -> str:
+    """A sensible recipe for data and family, by name; `transfers` says that weights from elsewhere are given."""
     kind = data_name.partition(":")[0]
-    if kind in DATA_RECIPES:
-        return DATA_RECIPES[kind]
+    if kind in TRANSFER_DATA:
+        return TRANSFER
     if kind in ("digits", "synthetic"):
         return SMALL_RECIPES.get(family, "digits" if kind == "digits" else "cifar-resnet")
-    return FAMILY_RECIPES.get(family, "cifar-resnet")
+    if transfers and family != "cifar-resnet":
+        return TRANSFER
+    return DATA_RECIPES.get(kind, FAMILY_RECIPES).get(family, FAMILY_RECIPES.get(family, "cifar-resnet"))
 
 
 def fit_to_epochs(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
@@ -44,10 +48,23 @@ def fit_to_epochs(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
     return resolved.updated(shrunk, origin) if shrunk else resolved
 
 
+def fit_to_size(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
+    """Where a recipe trains at another size than it tests at, another --image-size keeps the ratio of the two."""
+    tested, trained = recipe.get("data.image_size"), recipe.get("data.train_size")
+    size = resolved.config.data.image_size
+    own = resolved.origins["data.train_size"] == f"recipe {resolved.config.recipe}"
+    if not (tested and trained and size and own) or size == tested:
+        return resolved
+    origin = f"recipe {resolved.config.recipe}, {trained} of {tested} pixels"
+    return resolved.updated({"data.train_size": max(1, round(size * trained / tested))}, origin)
+
+
 def check_settings(config: RunConfig) -> None:
     """Raise BadInput for settings that contradict each other, or the data. Needs resolved data facts."""
     check_schedule(config)
     check_augmentation(config)
+    if config.optimizer.name == "sgd" and config.optimizer.nesterov and not config.optimizer.momentum:
+        raise BadInput("optimizer.nesterov true: it needs a momentum, and optimizer.momentum is 0; set one of the two")
     batch_size, parts = config.train.batch_size, config.train.accumulate_steps
     if batch_size < 2 * parts:
         raise BadInput(
@@ -57,7 +74,8 @@ def check_settings(config: RunConfig) -> None:
     train_size = config.data.train_size
     if train_size not in (None, config.data.image_size) and families & set(TRANSFORMERS):
         raise BadInput(
-            f"data.train_size {train_size}: a transformer is built for one image size, here {config.data.image_size}"
+            f"data.train_size {train_size}: a transformer is built for one image size, here {config.data.image_size}; "
+            f"--set data.train_size={config.data.image_size}, or another --recipe"
         )
 
 

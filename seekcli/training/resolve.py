@@ -10,7 +10,7 @@ from seekcli.config import Resolved, load_recipe, merge
 from seekcli.data.sources import describe, has_own_size, is_folder
 from seekcli.models.catalog import TRANSFORMERS, check_pair, check_start, default_init, model_spec
 from seekcli.training.conditions import resolve_condition
-from seekcli.training.recipes import check_settings, fit_to_epochs, pick_recipe
+from seekcli.training.recipes import check_settings, fit_to_epochs, fit_to_size, pick_recipe
 from seekcli.training.transfer import resolve_transfer
 
 Layers = list[tuple[str, Mapping[str, Any]]]
@@ -29,12 +29,14 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     spec = model_spec(draft.config.model_name(draft.config.roles[0]))
     recipe = draft.config.recipe
     if recipe == "auto":
-        recipe = pick_recipe(draft.config.data.name, spec.family)
+        transfer = draft.config.transfer
+        given = transfer.source is not None or transfer.pretrained
+        recipe = pick_recipe(draft.config.data.name, spec.family, given)
     settings = load_recipe(recipe, draft.config.data.name)
     resolved = merge([(f"recipe {recipe}", settings), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
     resolved = fit_to_epochs(resolved.updated({"recipe": recipe}, origin), settings)
-    resolved = resolve_init(resolve_data(resolved, spec.image_size))
+    resolved = resolve_init(fit_to_size(resolve_data(resolved, spec.image_size), settings))
     check_settings(resolved.config)
     resolved = resolve_transfer(resolve_runtime(resolved, spec.family not in TRANSFORMERS), results)
     return resolve_condition(resolved, results)

@@ -169,6 +169,8 @@ def offers_of(text: str, results: Path) -> list[Offer]:
     """The models of a run or an export, base first. Raises BadInput where there is none, or none that will do."""
     from seekcli.export.load import find_cards, is_export
 
+    if not text.strip():
+        raise BadInput("name a run (its folder, id, or the hash that ends its id) or an exported model")
     path = Path(text).expanduser()
     if is_export(path):
         cards = find_cards(path) if path.is_dir() else [path]

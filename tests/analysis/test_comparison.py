@@ -178,6 +178,20 @@ def test_unequal_seeds_are_said(full: Results) -> None:
     (cell,) = full.compare().cells
     assert any("different seeds" in note for note in cell.notes)
     assert {d.left: d.seeds for _, d in cell.differences}["X-Y-B"] == (0, 1, 2)
+    # The seed that only X-C has moves its mean, and neither a gain nor a difference.
+    before = {d.left: d.mean for _, d in cell.differences if d.right == "X-C"}
+    assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(before["X-Y-B"])
+    assert cell.arms[0].efficiency.gain_y_c_points == pytest.approx(before["Y-C"])
+    assert cell.x_c is not None
+    assert cell.arms[0].base.accuracy.mean - cell.x_c.accuracy.mean != pytest.approx(before["X-Y-B"])
+
+
+def test_groups_without_a_common_seed_say_what_their_gain_is(results: Results) -> None:
+    results.add("base", seed=0, accuracy=98.0)
+    results.add(seed=1, accuracy=(98.5, 97.0))
+    (cell,) = results.compare().cells
+    assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(0.5)
+    assert any("X-Y-B and X-C share no seed" in note for note in cell.notes)
 
 
 def test_a_ratio_over_noise_is_called_noise(results: Results) -> None:

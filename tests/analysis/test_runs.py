@@ -91,3 +91,45 @@ def test_a_run_over_a_fold_is_no_result_whatever_it_says(results: Results) -> No
     assert "1 run over a fold" in comparison.notes[0]
     (folder / STATUS).unlink()  # it has begun, and done no epoch yet
     assert results.compare().left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("status.json", ("final", 0, "test_accuracy_percent"), float("nan")),
+        ("status.json", ("final", 0, "test_accuracy_percent"), "ninety"),
+        ("status.json", ("final", 0, "model"), None),
+        ("status.json", ("final", 0, "forward_macs_per_image"), None),
+        ("status.json", ("final", 1, "role"), 3),
+        ("status.json", ("totals",), {}),
+        ("status.json", ("totals", "train_flops"), float("inf")),
+        ("config.json", ("config", "seed"), "abc"),
+        ("config.json", ("config", "motivation", "k"), [1]),
+        ("config.json", ("config", "train"), "x"),
+        ("config.json", ("config", "data", "name"), 3),
+        ("config.json", ("schema_version",), 99),
+    ],
+)
+def test_a_wrong_value_leaves_its_run_out_by_name(results: Results, name: str, place: tuple, value: object) -> None:
+    folder = results.add()
+    document = node = json.loads((folder / name).read_text(encoding="utf-8"))
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    (folder / name).write_text(json.dumps(document), encoding="utf-8")
+    runs, (entry,) = load_runs(scan_runs([folder]))
+    assert runs == []
+    assert entry.state == "damaged"
+    assert name in entry.reason
+    assert str(place[-1]) in entry.reason or "newer" in entry.reason
+    assert "\n" not in entry.reason
+
+
+def test_a_loss_that_is_no_number_is_no_damage(results: Results) -> None:
+    """A model that diverged has a test loss like any other: it is a result, and its accuracy counts."""
+    folder = results.add()
+    document = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+    document["final"][1]["test_loss"] = float("inf")
+    (folder / STATUS).write_text(json.dumps(document), encoding="utf-8")
+    (run,), _ = load_runs(scan_runs([folder]))
+    assert run.accuracy_percent("motivated") == 98.0

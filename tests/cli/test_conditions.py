@@ -88,6 +88,7 @@ def test_held_out_images_go_to_all_schedules(here):
         (["--set", "data.holdout_images=-1"], ["data.holdout_images", "-1"]),
         (["--condition", "matched-count"], ["matched-count", "motivation.counts_from"]),
         (["--condition", "matched-count", "--set", "motivation.counts_from=none_such"], ["none_such", "no such"]),
+        (["--condition", "matched-count", "--set", "motivation.counts_from=."], ["counts_from .", "no runs"]),
         (["--condition", "matched-count", "--set", "motivation.counts=[1]"], ["motivation.counts", "2 epochs"]),
         (["--condition", "matched-count", "--set", "motivation.counts=[1, -1]"], ["motivation.counts", "-1"]),
         (["--condition", "ema-los"], ["--condition", "ema-los", "ema-loss"]),
@@ -120,7 +121,8 @@ def test_a_condition_that_raises_exits_1_with_a_line_that_names_it_and_the_step(
     result = seek("train", *TINY, "--condition", "sulky:Sulky", "--out", "r")
     assert result.exit_code == 1
     assert "Traceback" not in result.output
-    line = next(line for line in result.stderr.splitlines() if "sulky:Sulky" in line)
+    (line,) = result.stderr.splitlines()
+    assert "sulky:Sulky" in line
     assert "step 3" in line
     assert "ZeroDivisionError" in line
 

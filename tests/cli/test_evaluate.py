@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 import typer
 from PIL import Image
@@ -94,6 +95,11 @@ def test_an_export_alone_gives_the_recorded_numbers_back(run: Path, exports: Pat
         assert answer["recorded_test_accuracy_percent"] == final[role]["test_accuracy_percent"]
         assert answer["equals_recorded"] is True
         assert (answer["data"], answer["test_images"]) == ("digits", 360)
+        for name in ("test_top5_accuracy_percent", "test_balanced_accuracy_percent"):
+            assert answer[name] == final[role][name]
+        assert sum(one["images"] for one in answer["classes"]) == 360
+        correct = sum(one["correct"] for one in answer["classes"])
+        assert 100 * correct / 360 == pytest.approx(answer["test_accuracy_percent"])
 
 
 def test_a_run_gives_the_same_answers_as_its_export(run: Path, exports: Path) -> None:
@@ -223,6 +229,26 @@ def make_photos(folder: Path) -> Path:
                 image = Image.new("RGB", (10, 10), (level + index, level, level - index))
                 image.save(folder / split / name / f"{index}.png")
     return folder
+
+
+def test_classes_of_unequal_size_have_their_balanced_accuracy_beside(tmp_path: Path) -> None:
+    """A model that calls everything dark: 8 of 12 right, and every second class."""
+    photos = make_photos(tmp_path / "photos")
+    for index in range(4):
+        shutil.copy(photos / "test" / "dark" / "0.png", photos / "test" / "dark" / f"more-{index}.png")
+    own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
+    resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
+    train(resolved, tmp_path / "results")
+    run = run_folder(tmp_path / "results", resolved.config)
+    tensors = safetensors.torch.load_file(run / "base.safetensors")
+    tensors |= {"fc.weight": torch.zeros_like(tensors["fc.weight"]), "fc.bias": torch.tensor([1.0, 0.0])}
+    safetensors.torch.save_file(tensors, run / "base.safetensors")
+    records.write_status(run, records.read_status(run).model_copy(update={"weights_sha256": {}}))
+    (answer,) = answers(run)
+    assert answer["test_accuracy_percent"] == pytest.approx(100 * 8 / 12)
+    assert answer["test_balanced_accuracy_percent"] == 50.0
+    assert [one["accuracy_percent"] for one in answer["classes"]] == [100.0, 0.0]
+    assert "balanced  50.00 %" in seek(run).stdout
 
 
 def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:

@@ -99,3 +99,9 @@ def test_json_lines_have_one_event_for_the_decoding(capsys):
     for done in (64, 128, 200):
         progress.decoding(done, 200)
     assert json.loads(capsys.readouterr().out) == {"event": "decoded", "images": 200}
+
+
+def test_json_lines_hold_no_infinities(capsys):
+    JsonProgress().epoch_done([ROWS[0] | {"test_loss": float("inf"), "train_loss": 0.5}])
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["test_loss"], row["train_loss"]) == (None, 0.5)

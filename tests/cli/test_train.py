@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from photo_tree import photo_tree
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
@@ -95,7 +97,7 @@ def test_print_config_shows_where_every_value_came_from(tmp_path):
 def test_dry_run_needs_no_data_set_and_writes_nothing(tmp_path):
     result = seek("train", "--data", "cifar10", "--data-dir", tmp_path / "none", "--dry-run", "--out", tmp_path / "r")
     assert result.exit_code == 0, result.output
-    assert "expected share 0.1667" in result.stdout
+    assert "expected share 0.1662" in result.stdout
     assert "40.8" in result.stdout
     assert "new:" in result.stdout
     assert list(tmp_path.iterdir()) == []
@@ -108,6 +110,9 @@ def test_dry_run_needs_no_data_set_and_writes_nothing(tmp_path):
         (["--model", "resnet32-to-20"], ["resnet32", "resnet20-to-32"]),
         (["--base", "resnet32", "--motivated", "resnet20"], ["resnet32", "resnet20-to-32"]),
         (["--base", "resnet21"], ["resnet21", "resnet20"]),
+        (["--base", "resnet110"], ["resnet110", "largest of its family", "--motivated"]),
+        (["--model", "resnet20-to-32", "--schedule", "all", "--init", "timm"], ["--init timm", "--init paper"]),
+        (["--model", "resnet20-to-32", "--map", "leading"], ["--map leading", "aligned"]),
         (["--model", "resnet20-to-32", "--base", "resnet20"], ["--model", "--base"]),
         (["--model", "resnet20"], ["--model", "resnet20"]),
         (["--data", "digit"], ["--data", "digits"]),
@@ -304,3 +309,22 @@ def test_map_leading_alone_starts_as_paper():
     assert "leading, covers 100.0% of the base; init paper" in planned.stdout
     asked = seek("train", "--model", "vit-tiny-to-small", "--map", "leading", "--init", "identity", "--dry-run")
     refused(asked, "--init identity is impossible", "--map leading")
+
+
+def test_one_model_of_a_pair_stands_for_the_nearest_pair():
+    named = {("--base", "vit-tiny"): "vit-tiny-to-small", ("--motivated", "resnet56"): "resnet44-to-56"}
+    for arguments, pair in named.items():
+        planned = seek("train", *arguments, "--dry-run")
+        assert planned.exit_code == 0, planned.output
+        assert planned.stdout.startswith(f"run         {pair}_digits_")
+    assert seek("train", "--base", "resnet110", "--schedule", "base", "--dry-run").exit_code == 0
+
+
+def test_a_dry_run_puts_f_xy_between_f_x_and_f_y_also_where_training_images_are_smaller(tmp_path):
+    photo_tree(tmp_path)
+    arguments = ["--data", f"imagenet:{tmp_path}", "--model", "resnet8-to-14", "--image-size", "32"]
+    text = seek("train", *arguments, "--set", "data.train_size=16", "--epochs", "6", "--batch-size", "16", "--dry-run").stdout
+    base, motivated = (float(value) for value in re.findall(r": ([\d.]+) MMACs forward per 3x32x32 image", text))
+    (mean,) = (float(value) for value in re.findall(r"F_XY ([\d.]+) MMACs per 3x32x32 image", text))
+    assert base < mean < motivated
+    assert "of 16 pixels" in text

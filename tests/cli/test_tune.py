@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from photo_tree import CLASSES, photo_tree
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
@@ -59,7 +60,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(results, tmp_path):
 def test_k_auto_takes_the_choice_for_every_seed(results):
     result = seek("train", *PAIR, *AUTO, "--seeds", "2", "--out", results)
     assert result.exit_code == 0, result.output
-    assert f"k={chosen(results)}, chosen earlier" in result.stderr
+    assert f"k={chosen(results)} of 1, 2, by validation accuracy over 2 folds of 1 epochs, chosen" in result.stderr
     assert result.stdout.count(f"_loss-k{chosen(results)}_identity_s") == 4
     shown = seek("train", *PAIR, *AUTO, "--print-config", "--out", results).stdout.splitlines()
     (line,) = [line for line in shown if line.startswith("motivation.k =")]
@@ -149,4 +150,18 @@ def test_what_cannot_be_done_is_one_line(tmp_path, arguments, words):
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.output
     assert all(word in result.stderr for word in words), result.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_more_folds_than_the_smallest_class_of_a_folder_has_are_refused_before_anything(tmp_path):
+    """The list of files is known before an image is read, so a dry run says it too."""
+    root = photo_tree(tmp_path / "photos", train=6)
+    next((root / "train" / CLASSES[1]).iterdir()).unlink()
+    arguments = ["--model", "resnet8-to-14", "--data", f"folder:{root}", "--image-size", "8", "--out", tmp_path / "r"]
+    for command in (["tune", "--folds", "6"], ["tune", "--folds", "6", "--dry-run"]):
+        result = seek(*command, *arguments)
+        assert result.exit_code == 2, result.output
+        assert result.stdout == ""
+        assert result.stderr.count("\n") == 1
+        assert "--folds 6 (data.folds): more than the smallest class has training images, 5" in result.stderr
     assert not (tmp_path / "r").exists()

@@ -50,7 +50,7 @@ def test_a_fraction_takes_each_class_in_proportion(labels, fraction):
     for label, size in Counter(labels).items():
         taken = sum(labels[index] == label for index in found.validation)
         assert abs(taken - fraction * size) < 1.5
-    assert len(found.train) == training_images_left(settings(validation_fraction=fraction), len(labels), 3)
+    assert len(found.train) == training_images_left(settings(validation_fraction=fraction), Counter(labels))
 
 
 def test_the_split_is_the_same_every_time_and_another_one_per_fold():
@@ -69,7 +69,7 @@ def test_folds_leave_a_validation_split_alone():
     assert covered == sorted(set(range(40)) - set(held))
     assert not set(held) & {index for piece in found for index in piece.train}
     for fold, piece in enumerate(found):
-        left = training_images_left(settings(folds=3, fold=fold, validation_fraction=0.25), 40, 2)
+        left = training_images_left(settings(folds=3, fold=fold, validation_fraction=0.25), {0: 20, 1: 20})
         assert len(piece.train) == left
 
 

@@ -13,6 +13,7 @@ from seekcli.data import synthetic
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.grid.tune import KEY, TUNED, UNDECIDED, choice_path, draft, parse_ks, plan_tuning, search, stored_choice
 from seekcli.scan import scan_runs
+from seekcli.training.progress import Progress
 from seekcli.training.run import train
 
 SETTINGS = TINY | {"data.name": "synthetic:1x8x8:3:60", "train.epochs": 2, "train.batch_size": 8, KEY: "auto"}
@@ -79,7 +80,7 @@ def test_a_second_search_trains_nothing_and_writes_nothing(tuned):
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
 
 
-class Refusing:
+class Refusing(Progress):
     def started(self, facts):
         raise AssertionError(f"{facts.run_id} is trained again")
 
@@ -256,6 +257,6 @@ def test_a_search_that_makes_no_sense_is_refused(tmp_path, changes, words):
 
 
 def test_more_folds_than_images_are_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(BadInput, match=r"--folds 17 .*training images, at most 16"):
+    with pytest.raises(BadInput, match=r"--folds 17 .*training images, 16"):
         tune(tmp_path / "results", tune__folds=17)
     assert not (tmp_path / "results").exists()

@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 import torch
+from photo_tree import photo_tree
 
 from seekcli.config import DEFAULTS, load_recipe, merge, recipe_names
 from seekcli.data import sources
@@ -156,6 +157,8 @@ def test_a_resolved_config_resolves_to_itself():
         ("cifar100", "efficientnet", "cifar-efficientnet"),
         ("folder:photos", "vit", "cifar-vit"),
         ("imagenet:somewhere", "resnet", "imagenet-a3"),
+        ("imagenet:somewhere", "vit", "cifar-vit"),
+        ("imagenet:somewhere", "efficientnet", "cifar-efficientnet"),
         ("flowers102", "resnet", "transfer"),
         ("pets", "vit", "transfer"),
     ],
@@ -163,6 +166,29 @@ def test_a_resolved_config_resolves_to_itself():
 def test_the_recipe_that_is_picked(data, family, recipe):
     assert pick_recipe(data, family) == recipe
     assert recipe in recipe_names()
+
+
+@pytest.mark.parametrize(
+    ("data", "family", "recipe"),
+    [
+        ("cifar10", "resnet", "transfer"),
+        ("folder:photos", "vit", "transfer"),
+        ("cifar10", "cifar-resnet", "cifar-resnet"),
+        ("digits", "vit", "small-vit"),
+    ],
+)
+def test_the_recipe_that_is_picked_for_weights_from_elsewhere(data, family, recipe):
+    assert pick_recipe(data, family, transfers=True) == recipe
+
+
+def test_another_image_size_keeps_the_ratio_of_training_and_test_size(tmp_path):
+    """A3 trains at 160 of 224 pixels; what was set by name stays."""
+    photo_tree(tmp_path)
+    given = {"data.name": f"imagenet:{tmp_path}", "recipe": "imagenet-a3", "data.image_size": 112}
+    given |= {"pair.base": "resnet8", "pair.motivated": "resnet14"}
+    assert resolve([("test", given)]).config.data.train_size == 80
+    assert resolve([("test", given | {"data.image_size": 224})]).config.data.train_size == 160
+    assert resolve([("test", given | {"data.train_size": 96})]).config.data.train_size == 96
 
 
 def test_a_vision_transformer_on_digits_never_gets_the_learning_rate_of_a_resnet():
@@ -179,6 +205,7 @@ def test_a_vision_transformer_on_digits_never_gets_the_learning_rate_of_a_resnet
         ({"augment.randaugment_ops": 1, "data.name": "synthetic:2x32x32:3:20"}, "1 or 3 channels"),
         ({"augment.autoaugment": "cifar10", "data.name": "synthetic:5x32x32:3:20"}, "has 5"),
         ({"pair.base": "vit-tiny", "pair.motivated": "vit-small", "data.train_size": 16}, "data.train_size 16"),
+        ({"optimizer.nesterov": True, "optimizer.momentum": 0.0}, "optimizer.nesterov true: it needs a momentum"),
         ({"train.clip_norm": 0.0}, "train.clip_norm"),
         ({"optimizer.name": "adam"}, "optimizer.name"),
         ({"augment.erasing_probability": 1.5}, "augment.erasing_probability"),
