@@ -33,6 +33,8 @@ from seekcli.models.catalog import MODELS
 UNITS = {"macs": "MACs", "flops": "FLOPs", "paper": "FLOPs"}
 CONVENTIONS = tuple(UNITS)
 PAPER_FAMILY = "cifar-resnet"
+# Counting runs a real forward: of a larger image it would take minutes and tens of GB.
+MAX_PIXELS = 2048
 
 Shape = tuple[int, ...]
 Rule = Callable[[list[Any], list[Any]], int]  # traced inputs and outputs of one operation -> its count
@@ -67,9 +69,11 @@ def forward_cost(
     model's name in the catalog (or any label, for a module of the caller's own).
 
     Raises BadInput for an unknown convention, for `paper` on anything but a CIFAR ResNet, for an image that the model
-    cannot take, and for an operation that would have to be counted and has no rule.
+    cannot take or that is larger than `MAX_PIXELS`, and for an operation that would have to be counted and has no rule.
     """
     check_convention(name, convention)
+    if max(image_shape[1:]) > MAX_PIXELS:
+        raise BadInput(f"--image-size {max(image_shape[1:])}: costs are counted for images of up to {MAX_PIXELS} pixels")
     rules = PAPER_RULES if convention == "paper" else MAC_RULES
     factor = 1 if convention == "macs" else 2
     per_stage: dict[str, int] = {}

@@ -184,6 +184,7 @@ def test_csv_carries_unit_convention_and_image_in_every_row() -> None:
         (["--data", "digit"], ["'digit'", "'digits'"]),
         (["--k", "0"], ["--k", "0"]),
         (["--image-size", "0", "--classes", "10"], ["--image-size", "0"]),
+        (["--image-size", "100000", "--classes", "10"], ["--image-size 100000", "2048"]),
         (["--image-size", "32", "--classes", "0"], ["--classes", "0"]),
         (["--model", "resnet20", "--k", "2"], ["--k", "resnet20"]),
         (["--classes", "10"], ["--classes", "--image-size"]),
