@@ -73,7 +73,7 @@ def forward_cost(
     """
     check_convention(name, convention)
     if max(image_shape[1:]) > MAX_PIXELS:
-        raise BadInput(f"--image-size {max(image_shape[1:])}: costs are counted for images of up to {MAX_PIXELS} pixels")
+        raise BadInput(f"--image-size {max(image_shape[1:])}: costs are counted up to {MAX_PIXELS} pixels")
     rules = PAPER_RULES if convention == "paper" else MAC_RULES
     factor = 1 if convention == "macs" else 2
     per_stage: dict[str, int] = {}
