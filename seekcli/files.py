@@ -20,6 +20,8 @@ from typing import Any
 
 from seekcli.errors import BadInput, RunFailed
 
+UMASK = os.umask(0)  # it can only be read by setting it
+os.umask(UMASK)
 OURS = ("runs", "reports", "published", "tuning")
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
@@ -54,6 +56,7 @@ def write_with(path: Path, writer: Callable[[Path], None]) -> None:
     with _cleaned(_temporary(path)) as temporary, _failing(f"cannot write {path}"):
         make_folder(path.parent)
         writer(temporary)
+        os.chmod(temporary, 0o666 & ~UMASK)  # safetensors makes its files unreadable for others
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)

@@ -30,6 +30,7 @@ CHECKPOINTS = "checkpoint"
 
 Row = dict[str, Any]
 State = Literal["running", "stopped", "failed", "finished"]
+PARQUET = b"PAR1"
 VERSION_KEY = b"seek_schema_version"
 
 
@@ -104,6 +105,21 @@ def read_epochs(path: Path) -> list[Row]:
     columns = _read(path, EPOCH_SCHEMA, EPOCH_KEY)
     _refuse_newer(path, max(columns["schema_version"], default=SCHEMA_VERSION))
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def records_problem(run_dir: Path) -> str | None:
+    """What is plainly wrong with a finished run's table of epochs, from its first and last bytes: it is not read."""
+    path = run_dir / EPOCHS
+    if run_dir.is_file():  # a published table, which was read
+        return None
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(PARQUET))
+            file.seek(-len(PARQUET), 2)
+            whole = head == file.read() == PARQUET
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return None if whole else f"{path} is damaged or no parquet file"
 
 
 def write_steps(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:

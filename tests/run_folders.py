@@ -12,7 +12,7 @@ import pytest
 from seekcli.analysis.comparison import Comparison, compare_runs
 from seekcli.analysis.selection import parse_where
 from seekcli.config import RunConfig, load_recipe, merge, run_id
-from seekcli.records import CONFIG, EPOCH_SCHEMA, RunStatus, totals_of, write_epochs, write_status
+from seekcli.records import CONFIG, EPOCH_SCHEMA, EPOCHS, RunStatus, totals_of, write_epochs, write_status
 from seekcli.scan import scan_runs
 
 MACS = {"resnet20": 2.0e6, "resnet32": 4.0e6, "resnet44": 6.0e6}
@@ -72,6 +72,7 @@ class Results:
             models={role: config.model_name(role) for role in config.roles},
         )
         write_status(folder, status)
+        write_epochs(folder / EPOCHS, rows)
         return folder
 
     def add_seeds(self, schedule: str, accuracies: list[Any], **settings: Any) -> None:

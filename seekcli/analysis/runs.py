@@ -22,7 +22,7 @@ from seekcli.config import (
     validate,
 )
 from seekcli.errors import BadInput
-from seekcli.records import CONFIG, RunStatus
+from seekcli.records import CONFIG, RunStatus, records_problem
 from seekcli.scan import RunSummary
 
 ALTERNATING = "alternating"
@@ -144,7 +144,7 @@ def _load(summary: RunSummary) -> Run | LeftOut:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
     settings = _settings(config, status, rows)
     seed = _seed(config, rows)
-    reason = _why_left_out(status, rows, summary.problem)
+    reason = _why_left_out(status, rows, summary.problem) or records_problem(summary.path)
     if reason is not None or settings is None or seed is None:
         state = status.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)

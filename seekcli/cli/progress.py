@@ -60,7 +60,7 @@ def describe_start(facts: RunFacts) -> str:
     models = " and ".join(f"{model} ({role})" for role, model in facts.models.items())
     total = facts.epochs * facts.steps_per_epoch
     resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
-    return f"{facts.schedule}: {models}, {facts.epochs} epochs, {total} steps{resumed}; {facts.run_dir}"
+    return f"{facts.schedule}: {models}, {facts.epochs} epochs, {total} steps{resumed}; {facts.run_dir}\n{facts.data}"
 
 
 class PlainProgress(Progress):

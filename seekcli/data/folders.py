@@ -105,8 +105,10 @@ def walk_classes(root: Path, prefix: str) -> Found:
     """All images below root/prefix, by class. Raises BadInput when there are none, or a class folder is without any."""
     found = Found()
     base = root / prefix
+    # A link from a class to what lies above it would bring in the other classes.
+    above = (identity_of(root), identity_of(base))
     for name in subfolders(base):
-        found.images[name] = sorted(walk(base / name, f"{prefix}{name}/", found, ()), key=lambda file: file.path)
+        found.images[name] = sorted(walk(base / name, f"{prefix}{name}/", found, above), key=lambda file: file.path)
     with os.scandir(base) as entries:
         found.outside = sum(is_shown(entry.name) and entry.is_file() and is_image(entry.name) for entry in entries)
     if not any(found.images.values()):
@@ -117,8 +119,7 @@ def walk_classes(root: Path, prefix: str) -> Found:
 
 def walk(folder: Path, prefix: str, found: Found, above: tuple[tuple[int, int], ...]) -> Iterator[ImageFile]:
     """The images in a folder and below; `above` holds the folders on the way here, so that a link upwards ends."""
-    status = os.stat(folder)
-    here = (status.st_dev, status.st_ino)
+    here = identity_of(folder)
     if here in above:
         return
     with os.scandir(folder) as entries:
@@ -130,6 +131,12 @@ def walk(folder: Path, prefix: str, found: Found, above: tuple[tuple[int, int], 
                 yield ImageFile(prefix + entry.name, stat.st_size, stat.st_mtime_ns)
             else:
                 found.left_out += 1
+
+
+def identity_of(folder: Path) -> tuple[int, int]:
+    """Device and inode: the same folder by any path."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def is_image(name: str) -> bool:

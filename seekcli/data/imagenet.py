@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from seekcli.data.arrays import Arrays
-from seekcli.data.folders import Found, digest, is_image, is_shown, left_out_note, subfolders, walk
+from seekcli.data.folders import Found, digest, identity_of, is_image, is_shown, left_out_note, subfolders, walk
 from seekcli.data.image_files import ImageFiles
 from seekcli.errors import BadInput, unknown
 
@@ -111,8 +111,9 @@ def test_folder(root: Path) -> str:
 def listed(root: Path, split: str) -> Found:
     """The images of a split by class, sorted by path."""
     found = Found()
+    above = (identity_of(root), identity_of(root / split))
     for name in subfolders(root / split):
-        files = walk(root / split / name, f"{split}/{name}/", found, ())
+        files = walk(root / split / name, f"{split}/{name}/", found, above)
         found.images[name] = sorted(files, key=lambda file: file.path)
     if not any(found.images.values()):
         raise refused(root, f"no images in class folders of {split}/")

@@ -73,7 +73,12 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
     if not (folder / records.STATUS).exists():
         return None
     status = records.read_status(folder)
-    return status if status.state == "finished" else None
+    if status.state != "finished":
+        return None
+    rows = records.read_epochs(folder / records.EPOCHS)
+    if len(rows) != status.epochs_done * len(status.models):
+        raise BadInput(f"{folder / records.EPOCHS} lacks rows of a finished run; use --fresh to set it aside")
+    return status
 
 
 def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:

@@ -19,6 +19,7 @@ class RunFacts:
     steps_done: int
     expected_share: float | None
     coverage: float | None
+    data: str = ""  # how many images there are, and who split them
 
 
 class Progress:

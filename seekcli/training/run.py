@@ -110,6 +110,14 @@ def forward_macs(trainer: Trainer, channels: int, image_size: int) -> dict[str, 
     return {role: forward_cost(model, trainer.config.model_name(role), shape).per_image for role, model in models}
 
 
+def describe_data(dataset: sources.Dataset) -> str:
+    """How many images a run has, and who chose which is which."""
+    validation = 0 if dataset.validation_labels is None else len(dataset.validation_labels)
+    counts = [(len(dataset.train_labels), "training"), (validation, "validation"), (len(dataset.test_labels), "test")]
+    words = [f"{count:,} {what}" for count, what in counts if count]
+    return f"{dataset.facts.name}: {', '.join(words[:-1])} and {words[-1]} images; {dataset.split}"
+
+
 def skipped_updates(trainer: Trainer) -> dict[str, int]:
     """fp16 alone skips updates and goes on: how many, for the status of such a run."""
     return {} if trainer.scaler is None else {"skipped_updates": trainer.skipped_updates}
@@ -175,7 +183,7 @@ class Run:
             RunFacts(
                 run_id(self.config), str(self.folder), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, self.config.train.epochs,
-                trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage,
+                trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage, describe_data(self.dataset),
             )
         )  # fmt: skip
 

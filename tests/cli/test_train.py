@@ -329,3 +329,22 @@ def test_a_dry_run_puts_f_xy_between_f_x_and_f_y_also_where_training_images_are_
     (mean,) = (float(value) for value in re.findall(r"F_XY ([\d.]+) MMACs per 3x32x32 image", text))
     assert base < mean < motivated
     assert "of 16 pixels" in text
+
+
+def test_a_finished_run_whose_table_is_damaged_is_not_reported_as_done(tmp_path):
+    assert seek("train", *TINY, "--out", tmp_path / "r").exit_code == 0
+    (path,) = (tmp_path / "r" / "runs").glob("*/epochs.parquet")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    refused(seek("train", *TINY, "--out", tmp_path / "r"), "epochs.parquet", "damaged")
+    compared = seek("compare", tmp_path / "r")
+    assert "0 finished" in compared.stdout or "damaged" in compared.stdout
+    assert "epochs.parquet" in compared.stdout
+    assert path.read_bytes() == whole[: len(whole) // 2]
+
+
+def test_the_start_says_how_many_images_there_are_and_who_split_them(tmp_path):
+    result = seek("train", *TINY, "--out", tmp_path / "r", "--set", "data.validation_fraction=0.25")
+    line = next(line for line in result.stdout.splitlines() if line.startswith("synthetic:"))
+    assert "18 training, 6 validation and 6 test images" in line
+    assert "stratified 80/20 split, seed 0" in line

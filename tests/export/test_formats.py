@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,9 @@ def test_the_card_is_readable_json_with_the_issue_s_facts(tmp_path: Path) -> Non
     assert "255" in card["input"]["scale"]
     assert card["result"]["test_accuracy_percent"] == 97.5
     assert "2602.21064" in card["citation"]
+
+
+def test_others_may_read_what_is_exported(tmp_path: Path) -> None:
+    """safetensors itself makes its files readable for their owner alone."""
+    exported(tmp_path, tmp_path / "exports")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "exports").iterdir()} == {0o666 & ~files.UMASK}
