@@ -261,7 +261,7 @@ def table_rows(report: CostReport) -> list[list[str]]:
 def notes(report: CostReport) -> list[str]:
     """What follows from the forward costs: a training step, and the mean cost of an alternating run."""
     training = [f"{quantity(report.training_flops[role])}FLOPs for {cost.model}" for role, cost in report.costs.items()]
-    lines = [f"Training step, one {report.image} image: {', '.join(training)} (3 x forward x 2 FLOPs a MAC)."]
+    lines = [f"Training step, one {report.image} image: {', '.join(training)}: 6 x the forward's MACs."]
     if report.expectation:
         expected = report.expectation
         lines += [
