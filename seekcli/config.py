@@ -18,43 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seekcli.errors import BadInput, unknown
 from seekcli.settings import (
     CONDITION_READS as CONDITION_READS,
-)
-from seekcli.settings import (
     AugmentConfig as AugmentConfig,
-)
-from seekcli.settings import (
-    Count,
+    DataConfig as DataConfig,
+    LrScheduleConfig as LrScheduleConfig,
+    MotivationConfig as MotivationConfig,
+    OptimizerConfig as OptimizerConfig,
+    PairConfig as PairConfig,
+    RuntimeConfig as RuntimeConfig,
     Schedule,
     Section,
-)
-from seekcli.settings import (
-    DataConfig as DataConfig,
-)
-from seekcli.settings import (
-    LrScheduleConfig as LrScheduleConfig,
-)
-from seekcli.settings import (
-    MotivationConfig as MotivationConfig,
-)
-from seekcli.settings import (
-    OptimizerConfig as OptimizerConfig,
-)
-from seekcli.settings import (
-    PairConfig as PairConfig,
-)
-from seekcli.settings import (
-    RuntimeConfig as RuntimeConfig,
-)
-from seekcli.settings import (
+    Seed,
     TrainConfig as TrainConfig,
-)
-from seekcli.settings import (
     TransferConfig as TransferConfig,
-)
-from seekcli.settings import (
     TuneConfig as TuneConfig,
-)
-from seekcli.settings import (
     settings_read as settings_read,
 )
 
@@ -65,7 +41,7 @@ class RunConfig(Section):
     """Everything one run is made of. Two runs with equal `identity()` are the same run."""
 
     schedule: Schedule = Field("alternating", description="alternating, or one model alone: base, motivated")
-    seed: Count = Field(0, description="seed of weights, batches and augmentation")
+    seed: Seed = Field(0, description="seed of weights, batches and augmentation")
     recipe: str = Field("auto", description="named settings; auto picks one for the data and family")
     pair: PairConfig = PairConfig()
     motivation: MotivationConfig = MotivationConfig()

@@ -97,10 +97,17 @@ def remove(path: Path) -> None:
         shutil.rmtree(doomed)
 
 
-def remove_empty(folder: Path) -> None:
-    """Remove a folder that holds nothing, and the parents that then hold nothing either; others stay."""
-    with suppress(OSError):
-        os.removedirs(folder)
+@contextmanager
+def no_empty_folders(folder: Path) -> Iterator[None]:
+    """Whatever is made of `folder` and its parents inside, and is empty in the end, is removed again."""
+    standing = _standing(folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            while folder != standing:
+                folder.rmdir()
+                folder = folder.parent
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -175,6 +182,19 @@ def require_results_folder(path: Path) -> None:
             _write_new(temporary, b"seek")
     except OSError as error:
         raise BadInput(f"results folder {path} is not writable: {_system_reason(error)}") from error
+
+
+def require_writable_folders(*folders: Path) -> None:
+    """Raise BadInput, naming the first of them, unless each that exists is a folder that we may write to."""
+    for folder in folders:
+        try:
+            os.lstat(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:  # a name that is too long, or a folder above it that we may not look into
+            raise BadInput(f"cannot use {folder}: {_system_reason(error)}") from error
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise BadInput(f"{folder} is {'not writable' if folder.is_dir() else 'in the way: it is no folder'}")
 
 
 def require_free_bytes(path: Path, needed_bytes: int) -> None:

@@ -107,11 +107,8 @@ def read_epochs(path: Path) -> list[Row]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def records_problem(run_dir: Path) -> str | None:
-    """What is plainly wrong with a finished run's table of epochs, from its first and last bytes: it is not read."""
-    path = run_dir / EPOCHS
-    if run_dir.is_file():  # a published table, which was read
-        return None
+def table_problem(path: Path) -> str | None:
+    """What is plainly wrong with a parquet file, from its first and last bytes: it is not read."""
     try:
         with open(path, "rb") as file:
             head = file.read(len(PARQUET))

@@ -9,12 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Schedule = Literal["alternating", "base", "motivated"]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
+# What the tables of a run hold: whole numbers of 32 bits; settings are float32 numbers in the kernels that take them.
+MOST, LARGEST = 2**31 - 1, 1e38
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Few = Annotated[int, Field(ge=0, le=1024)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Above0 = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+Above0 = Annotated[float, Field(gt=0, le=LARGEST)]
 
 
 # What each shipped condition reads of [motivation]; a condition of somebody else's reads k and its options. The rest
@@ -33,7 +37,8 @@ def settings_read(condition: str) -> tuple[str, ...]:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    # strict: `true` is no 1 and "3" no 3.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, strict=True)
 
 
 class PairConfig(Section):
@@ -108,7 +113,7 @@ class TransferConfig(Section):
 
 class TrainConfig(Section):
     epochs: Positive = Field(20, description="passes over the training set")
-    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="images per optimizer update")
+    batch_size: Annotated[int, Field(ge=2, le=MOST)] = Field(64, description="images per optimizer update")
     drop_last: bool = Field(False, description="drop an incomplete last batch")
     eval_every: Positive = Field(1, description="evaluate every N epochs (the last one always)")
     eval_batch_size: Positive = Field(500, description="images per evaluation batch")
@@ -143,7 +148,7 @@ class LrScheduleConfig(Section):
 
 
 class AugmentConfig(Section):
-    crop_padding: Count = Field(0, description="pad by this many pixels (zeros) and crop at random")
+    crop_padding: Few = Field(0, description="pad by this many pixels (zeros) and crop at random")
     flip: bool = Field(False, description="random horizontal flip")
     resized_crop_area: Share = Field(0.0, description="least share of a random resized crop (up to 1); 0 is off")
     repeats: Positive = Field(1, description="repeated augmentation: an epoch shows 1/N of the images N times each")
@@ -161,15 +166,15 @@ class TuneConfig(Section):
     k: str = Field("2,3,4,5", description="the values of k to choose from")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="folds of the training set")
     epochs: Positive | None = Field(None, description="epochs of a run over a fold; none is train.epochs")
-    seed: Count = Field(0, description="seed of the runs over folds; the k that is chosen serves every seed")
+    seed: Seed = Field(0, description="seed of the runs over folds; the k that is chosen serves every seed")
 
 
 class RuntimeConfig(Section):
     device: str = Field("auto", description="auto, cpu, cuda[:i] or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto resolves by a fixed table")
     layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
-    threads: Positive | None = Field(None, description="CPU threads; none is torch's own choice")
-    workers: Count = Field(0, description="data loading processes; cannot change the numbers")
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="CPU threads; none: torch's choice")
+    workers: Few = Field(0, description="data loading processes; cannot change the numbers")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         10.0, description="mid-epoch checkpoints; 0 is every step"
     )

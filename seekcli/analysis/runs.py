@@ -22,7 +22,7 @@ from seekcli.config import (
     validate,
 )
 from seekcli.errors import BadInput
-from seekcli.records import CONFIG, RunStatus, records_problem
+from seekcli.records import CONFIG, EPOCHS, RunStatus, table_problem
 from seekcli.scan import RunSummary
 
 ALTERNATING = "alternating"
@@ -144,7 +144,7 @@ def _load(summary: RunSummary) -> Run | LeftOut:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
     settings = _settings(config, status, rows)
     seed = _seed(config, rows)
-    reason = _why_left_out(status, rows, summary.problem) or records_problem(summary.path)
+    reason = _why_left_out(status, rows, summary.problem) or _table_problem(summary.path)
     if reason is not None or settings is None or seed is None:
         state = status.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
@@ -173,6 +173,11 @@ def _why_left_out(status: RunStatus, rows: Mapping[str, Mapping[str, Any]], prob
     if not rows or any(row.get("test_accuracy_percent") is None for row in rows.values()):
         return "finished without a final test accuracy"
     return None
+
+
+def _table_problem(path: Path) -> str | None:
+    """A published table was read; of a run folder the table of epochs has to be there, though no number of it is."""
+    return None if path.is_file() else table_problem(path / EPOCHS)
 
 
 def _read_config(run_dir: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,8 +13,10 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import seekcli
-from seekcli.errors import EXIT_INTERRUPTED, SeekError
+from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, SeekError, Stopped
 
+# Set in the environment, it brings back the traceback of an error that nobody foresaw.
+TRACEBACK = "SEEK_TRACEBACK"
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
 COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list")
 
@@ -27,6 +30,8 @@ class SeekGroup(TyperGroup):
             code = super().main(args, *rest, **options)
         except TyperException as error:
             fail(error.format_message(), error.exit_code)
+        except Stopped as stop:
+            fail(str(stop), stop.exit_code, "")
         except SeekError as error:
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:
@@ -35,11 +40,16 @@ class SeekGroup(TyperGroup):
             # The reader of a pipe has gone (`seek compare | head`): not an error of ours.
             sys.stderr.close()
             sys.exit(0)
+        except Exception as error:  # the last resort: a traceback tells a user nothing
+            if os.environ.get(TRACEBACK):
+                raise
+            what = f"{type(error).__name__}: {error}"
+            fail(f"{what} (unexpected: please report it; {TRACEBACK}=1 shows where)", EXIT_RUN_FAILED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def fail(message: str, code: int) -> None:
-    typer.echo(f"seek: error: {' '.join(message.split())}", err=True)
+def fail(message: str, code: int, kind: str = "error: ") -> None:
+    typer.echo(f"seek: {kind}{' '.join(message.split())}", err=True)
     sys.exit(code)
 
 

@@ -14,21 +14,21 @@ Layers = list[tuple[str, Mapping[str, Any]]]
 
 def model_layers(model: str | None, base: str | None, motivated: str | None, schedule: str | None = None) -> Layers:
     """`--model PAIR`, or `--base`/`--motivated`. A classic schedule may name its one model with `--model`."""
-    if model and (base or motivated):
+    if model is not None and (base is not None or motivated is not None):
         raise BadInput("--model names a whole pair: give it or --base and --motivated, not both")
     layers: Layers = []
     if model in MODELS and schedule in ("base", "motivated"):
         layers.append(("--model", {f"pair.{schedule}": model}))
     elif model in MODELS:
         raise BadInput(f"--model {model!r} is one model: name a pair such as resnet20-to-32, or add --schedule base")
-    elif model:
+    elif model is not None:
         small, large = parse_pair(model)
         layers.append(("--model", {"pair.base": small, "pair.motivated": large}))
-    if base and not motivated:
+    if base is not None and motivated is None:
         layers.append(("--base", {"pair.base": base, "pair.motivated": neighbour(base, 1, schedule)}))
-    elif motivated and not base:
+    elif motivated is not None and base is None:
         layers.append(("--motivated", {"pair.base": neighbour(motivated, -1, schedule), "pair.motivated": motivated}))
-    elif base and motivated:
+    elif base is not None:
         layers += [("--base", {"pair.base": base}), ("--motivated", {"pair.motivated": motivated})]
     return layers
 

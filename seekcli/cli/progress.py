@@ -11,8 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichBar
+from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from seekcli.training.progress import Progress, RunFacts

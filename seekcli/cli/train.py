@@ -34,7 +34,9 @@ def train(
     data_dir: Annotated[str | None, typer.Option(help="Where downloaded data sets are kept.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Resize images to this many pixels a side.")] = None,
     limit_train: Annotated[int | None, typer.Option(help="Train on this many images (stratified, seeded).")] = None,
-    schedule: Annotated[str, typer.Option(help="alternating, base, motivated, or all three.")] = "alternating",
+    schedule: Annotated[
+        str | None, typer.Option(help="alternating (default), base, motivated, or all: the three of them.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and augmentation (0).")] = None,
     seeds: Annotated[int | None, typer.Option(help="Run seeds 0 to N-1.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
@@ -83,7 +85,7 @@ def train(
     progress: Annotated[str, typer.Option(help="auto, rich, plain or json.")] = "auto",
 ) -> None:
     """Train a pair (or one model alone) and record every number of it. The same command again resumes or is done."""
-    if schedule not in SCHEDULES:
+    if schedule not in (None, *SCHEDULES):
         raise unknown("--schedule", schedule, SCHEDULES)
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
@@ -113,7 +115,7 @@ def train(
     )
     names = (model, base, motivated)
     runs = [
-        [*model_layers(*names, one), *layers, *each, *set_layers(assignments), ("--schedule", {"schedule": one})]
+        [*model_layers(*names, one), *layers, *each, *set_layers(assignments), *schedule_layers(one)]
         for each in seed_layers(seed, seeds)
         for one in (SCHEDULES[1:3] + SCHEDULES[:1] if schedule == "all" else (schedule,))
     ]
@@ -142,6 +144,10 @@ def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
     return [[("--seed", {"seed": seed})] if seed is not None else []]
 
 
+def schedule_layers(schedule: str | None) -> Layers:
+    return flag_layers({"--schedule": ("schedule", schedule)})
+
+
 def describe_search_ahead(one: Draft) -> str:
     """For a dry run whose k is not chosen yet: what comes first, and which k the rest is shown for."""
     if one.tuning is None:
@@ -156,28 +162,32 @@ def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> Non
     from seekcli.cli.tune import settle
 
     stop = StopSwitch()
-    failures = 0
     with stop.listening():
         resolved = settle(drafts, out, progress, stop)
-        for one in resolved:
-            try:
-                train_one(one, out, progress, fresh, stop)
-            except RunFailed as error:
-                if len(resolved) == 1:
-                    raise
-                failures += 1
-                typer.echo(f"seek: run failed: {error}", err=True)
+        failures = [error for one in resolved if (error := train_one(one, out, progress, fresh, stop))]
+    if len(resolved) == 1 and failures:
+        raise failures[0]
     if failures:
-        raise RunFailed(f"{failures} of {len(resolved)} runs failed")
+        for error in failures:
+            typer.echo(f"seek: run failed: {error}", err=True)
+        raise RunFailed(f"{len(failures)} of {len(resolved)} runs failed")
 
 
-def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch) -> None:
-    """Train and report one run. What keeps it from its end passes through."""
+def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch) -> RunFailed | None:
+    """Train and report one run. Returns the failure of one that failed; a stop and bad input pass through."""
     from seekcli.cli.progress import make_progress
+    from seekcli.training.folder import standing
     from seekcli.training.run import train as train_run
 
-    status = train_run(one, out, make_progress(progress), fresh=fresh, stop_requested=stop.reason)
+    style = make_progress(progress)
+    if not fresh and standing(out, one) == "finished":
+        style.note("this run was finished before, here are its numbers; --fresh sets it aside and trains it again")
+    try:
+        status = train_run(one, out, style, fresh=fresh, stop_requested=stop.reason)
+    except RunFailed as error:
+        return error
     report(status, one, out, progress)
+    return None
 
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:

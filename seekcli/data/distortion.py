@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as pixels
+from torchvision.transforms.v2 import InterpolationMode, functional as pixels
 
 # What moves into the image is the grey of the AutoAugment paper.
 GREY = [128.0]

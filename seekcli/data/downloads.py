@@ -65,15 +65,11 @@ def download(data: str, folder: Path, file: Published, missing: Sequence[Publish
             reason = getattr(error, "reason", None) or error
             raise BadInput(f"--data {data}: {advice}; {failed} ({reason})".replace("\n", " ")) from error
 
-    before = folder.exists()
     try:
-        with network_timeout(TIMEOUT_SECONDS):
+        with network_timeout(TIMEOUT_SECONDS), files.no_empty_folders(folder):
             files.write_with(path, write)
     except RunFailed as error:
         raise BadInput(f"--data {data}: {error}; name a writable --data-dir, or {advice}") from error
-    finally:
-        if not before:
-            files.remove_empty(folder)
 
 
 @contextmanager

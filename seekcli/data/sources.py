@@ -65,6 +65,14 @@ class Dataset:
     validation_images: Tensor | ImageFiles | None = None
     validation_labels: Tensor | None = None
 
+    @property
+    def summary(self) -> str:
+        """How many images there are, and who chose which is which."""
+        validation = 0 if self.validation_labels is None else len(self.validation_labels)
+        counts = [(len(self.train_labels), "training"), (validation, "validation"), (len(self.test_labels), "test")]
+        *words, last = [f"{count:,} {what}" for count, what in counts if count]
+        return f"{self.facts.name}: {', '.join(words)} and {last} images; {self.split}"
+
 
 def describe(data: DataConfig) -> DataFacts:
     """The facts of the data set that `data` names; only a folder is looked at on disk, and only its file list.

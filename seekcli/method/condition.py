@@ -83,6 +83,10 @@ CONDITIONS: dict[str, Shipped] = {
 }
 
 
+# 1/(k+1)! of more is zero in floating point.
+LONGEST_STREAK = 170
+
+
 def expected_share(
     condition: str, k: int, steps_per_epoch: int | None = None, counts: Sequence[int] | None = None
 ) -> float | None:
@@ -94,7 +98,7 @@ def expected_share(
     """
     if condition == "matched-count":
         return sum(counts) / (len(counts) * steps_per_epoch) if counts and steps_per_epoch else None
-    in_a_row = 1 / math.factorial(k + 1)
+    in_a_row = 1 / math.factorial(k + 1) if k < LONGEST_STREAK else 0.0
     by_chance = {"loss": in_a_row, "gradient-norm": in_a_row, "random-count": 0.5, "always": 1.0, "never": 0.0}
     chance = by_chance.get(condition)
     if chance is None or steps_per_epoch is None:

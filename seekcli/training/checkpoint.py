@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from seekcli.errors import BadInput
 
 FORMAT_VERSION = 1
 KEPT = 2
+Load = Callable[[Mapping[str, Tensor], Mapping[str, Any]], None]
 
 
 def save_checkpoint(folder: Path, steps_done: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Path:
@@ -64,23 +66,35 @@ def digest(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
     return sha.hexdigest()
 
 
-def newest_good(folder: Path, warn: Any) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The newest readable checkpoint; damaged ones are set aside with a warning. None when there never was one.
+def resume_from(folder: Path, load: Load, warn: Callable[[str], None]) -> bool:
+    """Load the newest good checkpoint; damaged ones are set aside with a warning. False when there never was one.
 
-    Raises BadInput naming the newest file when all of them are damaged: nothing is overwritten then.
+    Raises BadInput naming the newest file when all of them are damaged or of another run, or when one cannot be read:
+    nothing is overwritten then.
     """
     problem: BadInput | None = None
     damaged: list[Path] = []
     for path in reversed(checkpoints(folder)):
+        require_readable(path)
         try:
-            found = read_checkpoint(path)
+            load(*read_checkpoint(path))
         except BadInput as error:
             problem = problem or error
             damaged.append(path)
             continue
+        except (ValueError, KeyError, TypeError) as error:
+            problem = problem or BadInput(f"{path} is not a checkpoint of this run: {error}")
+            damaged.append(path)
+            continue
         for bad in damaged:
             warn(f"{bad.name} is damaged and was set aside as {files.quarantine(bad).name}; going on from {path.name}")
-        return found
+        return True
     if problem is not None:
         raise BadInput(f"{problem}; no good checkpoint is left: use --fresh to set this run aside and start again")
-    return None
+    return False
+
+
+def require_readable(path: Path) -> None:
+    """Raise BadInput for a file that is not ours to read: that is no damage, and is not set aside."""
+    if path.is_file() and not os.access(path, os.R_OK):
+        raise BadInput(f"cannot read {path}: Permission denied")

@@ -15,6 +15,8 @@ from seekcli.records import RunStatus
 from seekcli.training.environment import describe_environment
 from seekcli.training.progress import Progress
 
+AFRESH = "use --fresh to set this run aside and start again"
+
 
 def run_folder(results: Path, config: RunConfig) -> Path:
     return results / "runs" / run_id(config)
@@ -55,30 +57,57 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
     """The status of a run that is done, None for one that is not. Raises BadInput when its files are damaged."""
     if not (folder / records.CONFIG).exists():
         if any(folder.glob("checkpoint/*")) or (folder / records.EPOCHS).exists():
-            raise BadInput(
-                f"{folder / records.CONFIG} is missing from a run that has begun; use --fresh to set it aside"
-            )
+            raise BadInput(f"{folder / records.CONFIG} is missing from a run that has begun; {AFRESH}")
         return None
-    stored = files.read_json(folder / records.CONFIG)
-    try:
-        matches = stored["run_id"] == run_id(config) and identity(
-            RunConfig.model_validate(stored["config"])
-        ) == identity(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            f"{folder / records.CONFIG} is damaged: {str(error).splitlines()[0]}; use --fresh to set it aside"
-        ) from None
-    if not matches:
-        raise BadInput(f"{folder / records.CONFIG} is not the config of this run; use --fresh to set it aside")
+    check_config(folder / records.CONFIG, config)
     if not (folder / records.STATUS).exists():
         return None
-    status = records.read_status(folder)
-    if status.state != "finished":
-        return None
+    try:
+        status = records.read_status(folder)
+        if status.state == "finished":
+            check_finished(folder, status)
+    except BadInput as error:
+        raise BadInput(f"{error}; {AFRESH}") from None
+    return status if status.state == "finished" else None
+
+
+def check_config(path: Path, config: RunConfig) -> None:
+    """Raise BadInput unless the file holds the config of this run."""
+    try:
+        stored = files.read_json(path)
+        version = stored["schema_version"]
+        same_id = stored["run_id"] == run_id(config)
+        matches = same_id and identity(RunConfig.model_validate(stored["config"])) == identity(config)
+    except BadInput as error:
+        raise BadInput(f"{error}; {AFRESH}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} is damaged: {str(error).splitlines()[0]}; {AFRESH}") from None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
+    if not matches:
+        raise BadInput(f"{path} is not the config of this run; {AFRESH}")
+
+
+def check_finished(folder: Path, status: RunStatus) -> None:
+    """Raise BadInput, naming it, for a file that a finished run must have and that is missing or damaged.
+
+    Of the model files and the steps only the look of them is checked here; `seek export` reads them.
+    """
     rows = records.read_epochs(folder / records.EPOCHS)
     if len(rows) != status.epochs_done * len(status.models):
-        raise BadInput(f"{folder / records.EPOCHS} lacks rows of a finished run; use --fresh to set it aside")
-    return status
+        raise BadInput(f"{folder / records.EPOCHS} lacks rows of a finished run")
+    if problem := records.table_problem(folder / records.STEPS):
+        raise BadInput(problem)
+    for role in status.models:
+        path = folder / f"{role}.safetensors"
+        if not path.is_file() or not path.stat().st_size:
+            raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
+
+
+def require_nothing_recorded(folder: Path) -> None:
+    """Raise BadInput for a run without a checkpoint whose steps were saved: somebody removed them."""
+    if (folder / records.STATUS).exists() and (steps := records.read_status(folder).steps_done):
+        raise BadInput(f"{folder / records.CHECKPOINTS} holds no checkpoint, and {steps} steps were done; {AFRESH}")
 
 
 def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
@@ -98,9 +127,11 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
 def warn_of_other_environment(folder: Path, device: torch.device, progress: Progress) -> None:
     """A resume is bit for bit only with the same torch and thread count: say so when they changed."""
     path = folder / records.ENVIRONMENT
-    if not path.exists():
+    try:
+        then, now = dict(files.read_json(path)), describe_environment(device)
+    except (BadInput, TypeError, ValueError):
+        progress.note(f"{path} is missing or damaged: whether this is the same environment cannot be told")
         return
-    then, now = files.read_json(path), describe_environment(device)
     changed = [key for key in ("torch", "threads", "cpu", "device") if then.get(key) != now.get(key)]
     if changed:
         words = ", ".join(f"{key} {then.get(key)} -> {now.get(key)}" for key in changed)

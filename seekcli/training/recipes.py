@@ -93,6 +93,10 @@ def check_augmentation(config: RunConfig) -> None:
         raise BadInput(
             f"augment.mixup_alpha, augment.cutmix_alpha: --data {data.name} has one class, and nothing to mix it with"
         )
+    if data.image_size and augment.crop_padding > data.image_size:
+        raise BadInput(
+            f"augment.crop_padding {augment.crop_padding}: more than the {data.image_size} pixels of an image"
+        )
     coloured = augment.randaugment_ops or augment.autoaugment != "none"
     if coloured and data.channels not in (1, 3):
         raise BadInput(

@@ -22,12 +22,13 @@ from seekcli.lease import Lease
 from seekcli.method.condition import expected_share
 from seekcli.models.transplant import SourceWeights
 from seekcli.records import RunStatus
-from seekcli.training.checkpoint import checkpoints, newest_good, save_checkpoint
+from seekcli.training.checkpoint import checkpoints, resume_from, save_checkpoint
 from seekcli.training.environment import describe_environment
 from seekcli.training.evaluation import Evaluations
 from seekcli.training.folder import (
     config_document,
     finished_status,
+    require_nothing_recorded,
     run_folder,
     warn_of_other_environment,
     with_recorded_labels,
@@ -65,6 +66,7 @@ def train_or_return(
 ) -> RunStatus:
     files.require_results_folder(results)
     folder = run_folder(results, resolved.config)
+    files.require_writable_folders(folder.parent, folder, folder / records.CHECKPOINTS)
     source = None if not fresh and has_begun(folder, resolved.config) else start_weights(resolved.config, results)
     if folder.exists() and fresh:
         with Lease.acquire(folder):
@@ -79,7 +81,7 @@ def train_or_return(
         progress.note(warning)
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     trainer = build_trainer(config, dataset, source)
-    files.require_free_bytes(results, needed_bytes(trainer))
+    files.require_free_bytes(results, needed_bytes(trainer, folder))
     if source is not None:
         progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
     with Lease.acquire(folder) as lease:
@@ -110,23 +112,16 @@ def forward_macs(trainer: Trainer, channels: int, image_size: int) -> dict[str, 
     return {role: forward_cost(model, trainer.config.model_name(role), shape).per_image for role, model in models}
 
 
-def describe_data(dataset: sources.Dataset) -> str:
-    """How many images a run has, and who chose which is which."""
-    validation = 0 if dataset.validation_labels is None else len(dataset.validation_labels)
-    counts = [(len(dataset.train_labels), "training"), (validation, "validation"), (len(dataset.test_labels), "test")]
-    words = [f"{count:,} {what}" for count, what in counts if count]
-    return f"{dataset.facts.name}: {', '.join(words[:-1])} and {words[-1]} images; {dataset.split}"
-
-
 def skipped_updates(trainer: Trainer) -> dict[str, int]:
     """fp16 alone skips updates and goes on: how many, for the status of such a run."""
     return {} if trainer.scaler is None else {"skipped_updates": trainer.skipped_updates}
 
 
-def needed_bytes(trainer: Trainer) -> int:
-    """Room for three checkpoints (two kept, one being written) and the model files."""
+def needed_bytes(trainer: Trainer, folder: Path) -> int:
+    """Room for three checkpoints (two kept, one being written) and the model files, less those that are there."""
     tensors, _ = trainer.state()
-    return 4 * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 2**20
+    there = len(checkpoints(folder / records.CHECKPOINTS))
+    return (4 - min(there, 2)) * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 2**20
 
 
 class Run:
@@ -175,6 +170,7 @@ class Run:
             self.lease.check()
             files.write_json(self.folder / records.CONFIG, config_document(self.resolved, self.dataset))
             files.write_json(self.folder / records.ENVIRONMENT, describe_environment(self.trainer.device))
+            self.record_state("running", None)
         else:
             self.resume()
         trainer = self.trainer
@@ -183,17 +179,16 @@ class Run:
             RunFacts(
                 run_id(self.config), str(self.folder), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, self.config.train.epochs,
-                trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage, describe_data(self.dataset),
+                trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage, self.dataset.summary,
             )
         )  # fmt: skip
 
     def resume(self) -> None:
         """Take up the newest good checkpoint and drop the rows that were recorded after it."""
         warn_of_other_environment(self.folder, self.trainer.device, self.progress)
-        found = newest_good(self.folder / records.CHECKPOINTS, self.progress.note)
-        if found is None:
+        if not resume_from(self.folder / records.CHECKPOINTS, self.trainer.load_state, self.progress.note):
+            require_nothing_recorded(self.folder)
             return
-        self.trainer.load_state(*found)
         done = self.trainer.epoch
         if done:
             self.rows = [row for row in records.read_epochs(self.folder / records.EPOCHS) if row["epoch"] <= done]

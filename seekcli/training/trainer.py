@@ -186,7 +186,7 @@ class Trainer:
         if self._skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
             raise RunFailed(
                 f"{MAX_SKIPPED_IN_A_ROW} updates in a row had gradients that fp16 cannot hold, epoch {self.epoch + 1}: "
-                "the last checkpoint is kept; try a lower --lr, or --precision bf16 or fp32"
+                "what was saved is kept; try a lower --lr, or --precision bf16 or fp32"
             )
 
     def _non_finite(self, what: str, batch: int, role: str) -> str:
@@ -194,7 +194,7 @@ class Trainer:
         skipped = "" if what == "validation loss" else "the update was skipped and "
         return (
             f"non-finite {what} at step {step} (epoch {self.epoch + 1}, batch {batch + 1}, {role} model); "
-            f"{skipped}the last checkpoint is kept; try a lower --lr"
+            f"{skipped}what was saved is kept; try a lower --lr"
         )
 
     def evaluate(self, watcher: EvaluationWatcher = lambda role, split, done, total: None) -> dict[str, Evaluations]:
@@ -243,6 +243,8 @@ class Trainer:
         own = self._tensors()
         if own.keys() != tensors.keys():
             raise ValueError(f"tensors differ from this run's: {sorted(own.keys() ^ tensors.keys())[:3]}")
+        if odd := [name for name, tensor in own.items() if tensor.shape != tensors[name].shape]:
+            raise ValueError(f"{odd[0]} is {tuple(tensors[odd[0]].shape)}, not {tuple(own[odd[0]].shape)}")
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(tensors[name])

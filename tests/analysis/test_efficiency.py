@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from seekcli.analysis.efficiency import efficiency, mean_forward_macs, share_against_chance
 from seekcli.analysis.statistics import sample

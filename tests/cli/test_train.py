@@ -110,6 +110,16 @@ def test_dry_run_needs_no_data_set_and_writes_nothing(tmp_path):
         (["--model", "resnet32-to-20"], ["resnet32", "resnet20-to-32"]),
         (["--base", "resnet32", "--motivated", "resnet20"], ["resnet32", "resnet20-to-32"]),
         (["--base", "resnet21"], ["resnet21", "resnet20"]),
+        (["--model", ""], ["pair ''"]),
+        (["--k", "99999999999999999999"], ["--k", "2147483647"]),
+        (["--seed", "9223372036854775808"], ["--seed"]),
+        (["--batch-size", "99999999999999999999"], ["--batch-size"]),
+        (["--epochs", "99999999999999999999"], ["--epochs"]),
+        (["--set", "train.eval_batch_size=99999999999"], ["train.eval_batch_size"]),
+        (["--set", "optimizer.weight_decay=1e300"], ["optimizer.weight_decay"]),
+        (["--set", "optimizer.lr=true"], ["optimizer.lr", "number"]),
+        (["--set", "augment.crop_padding=1000"], ["augment.crop_padding 1000", "8 pixels"]),
+        (["--set", "runtime.threads=100000"], ["runtime.threads"]),
         (["--base", "resnet110"], ["resnet110", "largest of its family", "--motivated"]),
         (["--model", "resnet20-to-32", "--schedule", "all", "--init", "timm"], ["--init timm", "--init paper"]),
         (["--model", "resnet20-to-32", "--map", "leading"], ["--map leading", "aligned"]),
@@ -211,6 +221,13 @@ def test_a_results_path_that_is_a_file_or_holds_something_else(tmp_path):
     (tmp_path / "home" / "thesis.tex").write_text("mine")
     refused(seek("train", *TINY, "--out", tmp_path / "home"), "home", "something else")
     assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["thesis.tex"]
+
+
+def test_a_results_path_that_cannot_be(tmp_path):
+    refused(seek("train", *TINY, "--out", tmp_path / ("x" * 300)), "File name too long")
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "runs").write_text("a file")
+    refused(seek("train", *TINY, "--out", tmp_path / "r"), "r")
 
 
 def test_a_results_folder_that_is_not_writable(tmp_path, monkeypatch):
@@ -348,3 +365,72 @@ def test_the_start_says_how_many_images_there_are_and_who_split_them(tmp_path):
     line = next(line for line in result.stdout.splitlines() if line.startswith("synthetic:"))
     assert "18 training, 6 validation and 6 test images" in line
     assert "stratified 80/20 split, seed 0" in line
+
+
+def test_a_schedule_may_be_set_by_its_key(tmp_path):
+    planned = seek("train", *TINY, "--set", "schedule=base", "--dry-run", "--out", tmp_path)
+    assert planned.stdout.startswith("run         resnet8_synthetic_s0_"), planned.output
+
+
+def test_a_huge_k_is_planned_at_once(tmp_path):
+    planned = seek("train", *TINY[:-4], "--k", "2147483647", "--dry-run", "--out", tmp_path)
+    assert planned.exit_code == 0, planned.output
+    assert "expected share 0.0000" in planned.stdout
+
+
+@pytest.mark.parametrize("lost", ["checkpoint", "base.safetensors", "steps.parquet"])
+def test_a_file_that_somebody_removed_is_noticed_and_nothing_is_overwritten(tmp_path, lost):
+    """Of a finished run what it must have, of an unfinished one its checkpoints."""
+    out = tmp_path / "r"
+    assert seek("train", *TINY, "--out", out).exit_code == 0
+    (folder,) = (out / "runs").iterdir()
+    if lost == "checkpoint":
+        status = json.loads((folder / "status.json").read_text())
+        (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+        for path in (folder / "checkpoint").iterdir():
+            path.unlink()
+    else:
+        (folder / lost).unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    refused(seek("train", *TINY, "--out", out), lost, "--fresh")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_checkpoint_of_another_run_is_set_aside_for_the_one_before(tmp_path):
+    out, other = tmp_path / "r", tmp_path / "other"
+    assert seek("train", *TINY, "--out", out).exit_code == 0
+    assert seek("train", *TINY, "--schedule", "base", "--out", other).exit_code == 0
+    (folder,), (foreign,) = (out / "runs").iterdir(), (other / "runs").glob("*/checkpoint")
+    models = (folder / "base.safetensors").read_bytes()
+    newest = max((folder / "checkpoint").iterdir())
+    newest.write_bytes(max(foreign.iterdir()).read_bytes())
+    status = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+    again = seek("train", *TINY, "--out", out)
+    assert again.exit_code == 0, again.output
+    assert f"{newest.name} is damaged and was set aside" in again.stderr
+    assert (folder / "base.safetensors").read_bytes() == models
+
+
+def test_a_run_is_known_before_its_first_epoch_is_done(tmp_path, monkeypatch):
+    from seekcli.training.run import Run
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "after_step", interrupted)
+    assert seek("train", *TINY, "--out", tmp_path / "r").exit_code == 130
+    listed = seek("list", "runs", "--out", tmp_path / "r", "--format", "json")
+    assert [(row["state"], row["epochs_done"]) for row in json.loads(listed.stdout)] == [("running", 0)]
+    assert "damaged" not in seek("compare", tmp_path / "r").stdout
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_too(tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("seekcli.grid.tune.draft", broken)
+    result = seek("train", *TINY, "--out", tmp_path / "r")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("seek: error: RuntimeError: two lines (unexpected")
+    assert result.stderr.count("\n") == 1

@@ -7,8 +7,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from seekcli.config import CONDITION_READS
 from seekcli.method.condition import CONDITIONS, Observation, Settings, expected_share, needs_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from seekcli.method.observation import Observation
 from seekcli.method.streaks import EmaLossCondition, GradientNormCondition, LossCondition, ValidationLossCondition
