@@ -191,7 +191,7 @@ def require_writable_folders(*folders: Path) -> None:
             os.lstat(folder)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError as error:  # a name that is too long, or a folder above it that we may not look into
+        except OSError as error:
             raise BadInput(f"cannot use {folder}: {_system_reason(error)}") from error
         if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
             raise BadInput(f"{folder} is {'not writable' if folder.is_dir() else 'in the way: it is no folder'}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekcli import files
 from seekcli.cli.options import Layers, flag_layers, model_layers, parse_k, set_layers
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, flatten
@@ -161,6 +162,8 @@ def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> Non
     from seekcli.cli.stop import StopSwitch
     from seekcli.cli.tune import settle
 
+    files.require_writable_folders(out)
+    files.require_results_folder(out)
     stop = StopSwitch()
     with stop.listening():
         resolved = settle(drafts, out, progress, stop)
