@@ -194,7 +194,7 @@ def require_writable_folders(*folders: Path) -> None:
         except OSError as error:
             raise BadInput(f"cannot use {folder}: {_system_reason(error)}") from error
         if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            raise BadInput(f"{folder} is {'not writable' if folder.is_dir() else 'in the way: it is no folder'}")
+            raise BadInput(f"{folder} is {'not writable' if folder.is_dir() else 'in the way: it is not a folder'}")
 
 
 def require_free_bytes(path: Path, needed_bytes: int) -> None:
