@@ -13,7 +13,7 @@ DEVICE_TYPES = ("cpu", "cuda", "mps")
 def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
     """Replace `auto` device, precision and layout by what the table says.
 
-    CPU and mps: fp32. CUDA: fp32 for the CIFAR-sized convolutional nets. Convolutional families run channels_last.
+    fp32 on every device: bf16 and fp16 are asked for by name. Convolutional families run channels_last.
     Raises BadInput for a device that this machine has not.
     """
     runtime = resolved.config.runtime
