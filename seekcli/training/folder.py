@@ -128,10 +128,13 @@ def warn_of_other_environment(folder: Path, device: torch.device, progress: Prog
     """A resume is bit for bit only with the same torch and thread count: say so when they changed."""
     path = folder / records.ENVIRONMENT
     try:
-        then, now = dict(files.read_json(path)), describe_environment(device)
-    except (BadInput, TypeError, ValueError):
+        then = files.read_json(path)
+    except BadInput:
+        then = None
+    if not isinstance(then, dict):
         progress.note(f"{path} is missing or damaged: whether this is the same environment cannot be told")
         return
+    now = describe_environment(device)
     changed = [key for key in ("torch", "threads", "cpu", "device") if then.get(key) != now.get(key)]
     if changed:
         words = ", ".join(f"{key} {then.get(key)} -> {now.get(key)}" for key in changed)

@@ -434,3 +434,19 @@ def test_an_error_that_nobody_foresaw_is_one_line_too(tmp_path, monkeypatch):
     assert result.exit_code == 1
     assert result.stderr.startswith("seek: error: RuntimeError: two lines (unexpected")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_config_of_a_newer_seek_is_refused_and_a_damaged_environment_is_only_noted(tmp_path):
+    out = tmp_path / "r"
+    assert seek("train", *TINY, "--out", out).exit_code == 0
+    (folder,) = (out / "runs").iterdir()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"schema_version": 9}))
+    refused(seek("train", *TINY, "--out", out), "config.json", "newer seek")
+    (folder / "config.json").write_text(json.dumps(config))
+    status = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+    (folder / "environment.json").write_text("[]")
+    again = seek("train", *TINY, "--out", out)
+    assert again.exit_code == 0, again.output
+    assert "environment.json is missing or damaged" in again.stderr
