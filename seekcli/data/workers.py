@@ -81,12 +81,14 @@ def read_ahead(
 def next_of(iterator: Iterator[Tensor | str]) -> Tensor | str | None:
     try:
         return next(iterator, None)
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # A worker that dies while it hands over a picture breaks the connection; torch tells of the others.
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise RunFailed(
-            f"a data loading process died ({str(error).splitlines()[0]}); where memory or shared memory (/dev/shm, "
-            "small in containers: docker run --shm-size) ran out, fewer --workers need less of both"
+            f"a data loading process died ({reason}); where memory or shared memory (/dev/shm, small in containers: "
+            "docker run --shm-size) ran out, fewer --workers need less of both"
         ) from error
 
 
