@@ -167,17 +167,17 @@ def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> Non
     stop = StopSwitch()
     with stop.listening():
         resolved = settle(drafts, out, progress, stop)
-        failures = [error for one in resolved if (error := train_one(one, out, progress, fresh, stop))]
-    if len(resolved) == 1 and failures:
-        raise failures[0]
-    if failures:
-        for error in failures:
-            typer.echo(f"seek: run failed: {error}", err=True)
-        raise RunFailed(f"{len(failures)} of {len(resolved)} runs failed")
+        alone = len(resolved) == 1
+        finished = [train_one(one, out, progress, fresh, stop, alone) for one in resolved]
+    if not all(finished):
+        raise RunFailed(f"{finished.count(False)} of {len(resolved)} runs failed")
 
 
-def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch) -> RunFailed | None:
-    """Train and report one run. Returns the failure of one that failed; a stop and bad input pass through."""
+def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch, alone: bool) -> bool:
+    """Train and report one run. Whether it came to its end; the failure of one that is `alone` is raised.
+
+    Of several, one that fails is told at once. A stop and bad input pass through.
+    """
     from seekcli.cli.progress import make_progress
     from seekcli.training.folder import standing
     from seekcli.training.run import train as train_run
@@ -188,9 +188,12 @@ def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSw
     try:
         status = train_run(one, out, style, fresh=fresh, stop_requested=stop.reason)
     except RunFailed as error:
-        return error
+        if alone:
+            raise
+        typer.echo(f"seek: run failed: {error}", err=True)
+        return False
     report(status, one, out, progress)
-    return None
+    return True
 
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:

@@ -450,3 +450,12 @@ def test_a_config_of_a_newer_seek_is_refused_and_a_damaged_environment_is_only_n
     again = seek("train", *TINY, "--out", out)
     assert again.exit_code == 0, again.output
     assert "environment.json is missing or damaged" in again.stderr
+
+
+def test_one_failure_of_several_is_told_at_once_and_does_not_keep_the_next_from_running(tmp_path):
+    result = seek("train", *TINY, "--lr", "1e30", "--schedule", "all", "--out", tmp_path / "r")
+    assert result.exit_code == 1
+    *failures, last = result.stderr.splitlines()
+    assert len([line for line in failures if line.startswith("seek: run failed: non-finite")]) == 3
+    assert last == "seek: error: 3 of 3 runs failed"
+    assert len(list((tmp_path / "r" / "runs").iterdir())) == 3
