@@ -34,7 +34,10 @@ from seekcli.settings import (
     settings_read as settings_read,
 )
 
+# The version of the files of a run: a file of a newer one is refused by name.
 SCHEMA_VERSION = 1
+# Hashed into every run id, for ever: a file may get a new column without any run getting a new id.
+RUN_ID_VERSION = 1
 
 
 class RunConfig(Section):
@@ -79,12 +82,54 @@ NOT_HASHED = (
     *(f"tune.{name}" for name in TuneConfig.model_fields),
 )
 CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
+# Settings that came after the first runs, oldest first, each with the value that does what was done before it was
+# there. A stored config that lacks one is read with this value, whatever the default is today. At this value a setting
+# is in no run id and in no grouping, so that an old run keeps its id and an old baseline joins a new arm.
+OLD_BEHAVIOUR: dict[str, Any] = {}
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     """Keys of a flat config that its motivation condition does not read, so that they change nothing."""
     read = ("condition", *settings_read(str(flat.get("motivation.condition"))))
     return [key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read]
+
+
+def telling_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a flat config tells one run from another: the run id and the grouping of runs use nothing else.
+
+    Left out is what changes no number, what nothing reads, and what stands at its old behaviour.
+    """
+    unread = {*NOT_HASHED, *unread_settings(flat)}
+    old = {key for key, value in OLD_BEHAVIOUR.items() if key in flat and flat[key] == value}
+    return {key: value for key, value in flat.items() if key not in unread | old}
+
+
+def with_old_behaviour(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored flat config in which every setting that it lacks, because it came later, stands at its old behaviour."""
+    return OLD_BEHAVIOUR | dict(flat)
+
+
+def stored_config(tree: Any) -> RunConfig:
+    """The config that a file holds, as it was meant when it was written. Raises ValueError for what is no config."""
+    if not isinstance(tree, Mapping):
+        raise ValueError("not a mapping of settings")
+    return RunConfig.model_validate(unflatten(with_old_behaviour(dict(flatten(tree)))))
+
+
+def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]:
+    """The same run as earlier programs would have made it, newest first, each with the settings that make it so.
+
+    A program of some time knew the settings up to some point of `OLD_BEHAVIOUR`, and did of the later ones what it says
+    there. Only configs whose run id differs are given.
+    """
+    flat = dict(flatten(config.model_dump()))
+    seen = {run_id(config)}
+    for first in reversed(range(len(OLD_BEHAVIOUR))):
+        values = {key: old for key, old in list(OLD_BEHAVIOUR.items())[first:] if flat[key] != old}
+        twin = RunConfig.model_validate(unflatten(flat | values))
+        if run_id(twin) not in seen:
+            seen.add(run_id(twin))
+            yield twin, values
 
 
 def pair_name(base: str, motivated: str) -> str:
@@ -202,16 +247,14 @@ def identity(config: RunConfig) -> dict[str, Any]:
     alternating run of its seed. A folder is known by its fingerprint, never by its path or name.
     """
     tree = config.model_dump(mode="json")
-    flat = {key: value for key, value in flatten(tree) if key not in NOT_HASHED}
+    flat = telling_settings(dict(flatten(tree)))
     flat["runtime.device"] = config.runtime.device.partition(":")[0]
     if config.data.fingerprint:
         flat["data.name"] = config.data.name.partition(":")[0]
-    for key in unread_settings(flat):
-        del flat[key]
     if config.classic:
         flat = {key: value for key, value in flat.items() if key.partition(".")[0] not in CLASSIC_NOT_HASHED}
         flat["model"] = config.model_name(config.schedule)
-    return {"schema_version": SCHEMA_VERSION, **flat}
+    return {"schema_version": RUN_ID_VERSION, **flat}
 
 
 def run_id(config: RunConfig) -> str:

@@ -61,6 +61,8 @@ STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss
 CLASS_SCHEMA = _schema("""
     run_id string, epoch int32, role string, split string, class_index int32, class_name string, images int64,
     correct int64, accuracy_percent double?""")
+# Columns that came after the first runs, and may be null: a table without them is read as if they were.
+ADDED_COLUMNS: frozenset[str] = frozenset()
 EPOCH_KEY = ("run_id", "epoch", "role")
 STEP_KEY = ("run_id", "step")
 CLASS_KEY = ("run_id", "role", "split", "class_index")
@@ -258,16 +260,27 @@ def _read(path: Path, schema: pa.Schema, key: tuple[str, ...]) -> dict[str, list
         raise
     except (OSError, pa.ArrowException, ValueError) as error:
         raise BadInput(f"{path} is damaged or no parquet file ({str(error).splitlines()[0]})") from error
+    table = _with_added_columns(table, schema)
     if problem := _problem_in(table, schema, key):
         raise BadInput(f"{path} is damaged ({problem})")
     return table.to_pydict()
 
 
+def _with_added_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with every column of the schema, null where the program that wrote it did not know the column."""
+    columns = [
+        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
 def _require_schema(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
-    if list(zip(found.names, found.types, strict=True)) == list(zip(expected.names, expected.types, strict=True)):
+    known = [field for field in expected if field.name in found.names or field.name not in ADDED_COLUMNS]
+    if [(field.name, field.type) for field in found] == [(field.name, field.type) for field in known]:
         return
     wrong = (
-        sorted(set(found.names) ^ set(expected.names))
+        sorted(set(found.names) ^ {field.name for field in known})
         or [field.name for field in found if field.type != expected.field(field.name).type]
         or ["their order"]
     )

@@ -14,12 +14,12 @@ from typing import Any
 
 from seekcli.config import (
     CLASSIC_NOT_HASHED,
-    NOT_HASHED,
     SCHEMA_VERSION,
     flatten,
     pair_name,
-    unread_settings,
+    telling_settings,
     validate,
+    with_old_behaviour,
 )
 from seekcli.errors import BadInput
 from seekcli.records import CONFIG, EPOCHS, RunStatus, table_problem
@@ -196,7 +196,7 @@ def _read_config(run_dir: Path) -> dict[str, Any] | None:
         tree = tree["config"]
     if not isinstance(tree, dict):
         raise BadInput(f"{path} is damaged (not a mapping of settings)")
-    flat = dict(flatten(tree))
+    flat = with_old_behaviour(dict(flatten(tree)))
     named = {key.partition(".")[0] for key in flat}
     missing = [name for name in ("schedule", "seed", *SECTIONS) if name not in named]
     if missing:
@@ -224,8 +224,7 @@ def _settings(
 
 def settings_from_config(flat: Mapping[str, Any]) -> Settings:
     """Settings from a full resolved config (dotted keys), by the same rule as the run id."""
-    left_aside = (*NOT_HASHED, "seed", "schema_version", *unread_settings(flat))
-    common = {key: value for key, value in flat.items() if key not in left_aside}
+    common = {key: value for key, value in telling_settings(flat).items() if key not in ("seed", "schema_version")}
     schedule, data = str(common["schedule"]), str(common["data.name"])
     common["runtime.device"] = str(common.get("runtime.device", "")).partition(":")[0]
     if common.get("data.fingerprint"):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from torch import Tensor
 
 import seekcli
 from seekcli import files, records
-from seekcli.config import SCHEMA_VERSION, RunConfig
+from seekcli.config import SCHEMA_VERSION, RunConfig, stored_config
 from seekcli.errors import BadInput, unknown
 from seekcli.export.card import (
     Card,
@@ -50,7 +50,7 @@ class RecordedFacts(BaseModel):
 class ConfigFile(BaseModel):
     model_config = ConfigDict(frozen=True)
     run_id: str
-    config: RunConfig
+    config: Annotated[RunConfig, BeforeValidator(stored_config)]
     facts: RecordedFacts
 
 

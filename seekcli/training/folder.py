@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from seekcli import files, records
-from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, run_id
+from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, older_twins, run_id, stored_config
 from seekcli.data.sources import Dataset
 from seekcli.errors import BadInput
 from seekcli.records import RunStatus
@@ -53,6 +53,20 @@ def standing(results: Path, resolved: Resolved) -> str:
     return "unfinished" if (folder / records.CONFIG).exists() else "new"
 
 
+def older_twin_note(results: Path, resolved: Resolved) -> str | None:
+    """Where a run is new and an earlier program has made it in its own way: say so, and how to go on with that one."""
+    for twin, values in older_twins(resolved.config):
+        folder = run_folder(results, twin)
+        if (folder / records.CONFIG).exists():
+            words = " ".join(f"--set {key}={as_assigned(value)}" for key, value in values.items())
+            return f"an earlier version of seek made this run as {folder.name}; `{words}` goes on with that one"
+    return None
+
+
+def as_assigned(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
     """The status of a run that is done, None for one that is not. Raises BadInput when its files are damaged."""
     if not (folder / records.CONFIG).exists():
@@ -77,7 +91,7 @@ def check_config(path: Path, config: RunConfig) -> None:
         stored = files.read_json(path)
         version = stored["schema_version"]
         same_id = stored["run_id"] == run_id(config)
-        matches = same_id and identity(RunConfig.model_validate(stored["config"])) == identity(config)
+        matches = same_id and identity(stored_config(stored["config"])) == identity(config)
     except BadInput as error:
         raise BadInput(f"{error}; {AFRESH}") from None
     except (KeyError, TypeError, ValueError) as error:
@@ -114,7 +128,7 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
     """A run keeps the labels it was first asked under: resnet32 may be a motivated model here and a base there."""
     if not (folder / records.CONFIG).exists():
         return resolved
-    stored = RunConfig.model_validate(files.read_json(folder / records.CONFIG)["config"])
+    stored = stored_config(files.read_json(folder / records.CONFIG)["config"])
     labels = {
         "schedule": stored.schedule,
         "pair.base": stored.pair.base,

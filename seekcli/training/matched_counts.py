@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli import files, records
-from seekcli.config import Resolved, RunConfig, identity
+from seekcli.config import Resolved, RunConfig, identity, stored_config
 from seekcli.data.batches import planned_steps_per_epoch
 from seekcli.errors import BadInput
 from seekcli.scan import RunSummary, scan_runs
@@ -72,7 +72,7 @@ def group_of(config: RunConfig, runs: Sequence[RunSummary], word: str) -> list[R
     wanted, nearest = group_key(config), (10**9, "")
     group = []
     for run in runs:
-        other = stored_config(run)
+        other = config_of(run)
         if other is None or not follows_loss(other):
             continue
         theirs = group_key(other)
@@ -98,17 +98,17 @@ def follows_loss(config: RunConfig) -> bool:
     return not config.classic and config.motivation.condition == "loss"
 
 
-def stored_config(run: RunSummary) -> RunConfig | None:
+def config_of(run: RunSummary) -> RunConfig | None:
     """The config of a run folder, None where it has none that can be read."""
     try:
-        return RunConfig.model_validate(files.read_json(run.path / records.CONFIG)["config"])
+        return stored_config(files.read_json(run.path / records.CONFIG)["config"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def check_run(run: RunSummary, config: RunConfig) -> None:
     """Raise BadInput unless this is a finished `loss` run of as many epochs and steps."""
-    other, status = stored_config(run), run.status
+    other, status = config_of(run), run.status
     if other is None or status is None:
         raise BadInput(f"{KEY}: {run.path} cannot be read: {run.problem or 'it has no readable config.json'}")
     if not follows_loss(other):

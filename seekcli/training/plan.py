@@ -12,7 +12,7 @@ from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_im
 from seekcli.method.condition import expected_share
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
-from seekcli.training.folder import run_folder, standing
+from seekcli.training.folder import older_twin_note, run_folder, standing
 from seekcli.training.transfer import start_weights
 
 
@@ -24,7 +24,10 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         f"state       {standing(results, resolved)}: {run_folder(results, config)}",
         describe_work(config),
     ]
-    source = start_weights(config, results) if standing(results, resolved) == "new" else None
+    new = standing(results, resolved) == "new"
+    if new and (note := older_twin_note(results, resolved)):
+        lines.append(f"{'note':<12}{note}")
+    source = start_weights(config, results) if new else None
     if source is not None:
         lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
     coverage = None if config.classic else build_pair(config, source).weights_map.coverage

@@ -1,0 +1,101 @@
+"""Runs of earlier versions stay what they are: found under their ids, resumed, compared, exported, evaluated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from old_runs import COMMON, UNFINISHED, stored_ids, unpack
+from typer.testing import CliRunner
+
+from seekcli import config as config_module
+from seekcli.analysis.comparison import compare_runs
+from seekcli.cli.app import app
+from seekcli.config import OLD_BEHAVIOUR, RunConfig, older_twins, run_id, stored_config
+from seekcli.scan import scan_runs
+
+# The words that ask for what was the only behaviour then.
+OLD_WORDS = [
+    word for key, value in OLD_BEHAVIOUR.items() for word in ("--set", f"{key}={'none' if value is None else value}")
+]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read only: tests that write unpack their own."""
+    return unpack(tmp_path_factory.mktemp("old"))
+
+
+@pytest.mark.parametrize("kind", stored_ids())
+def test_run_ids_of_old_configs_stay(kind: str) -> None:
+    stored = stored_ids()[kind]
+    assert run_id(stored_config(stored["config"])) == stored["run_id"]
+
+
+def test_every_setting_that_came_later_has_an_old_behaviour() -> None:
+    known = dict(config_module.flatten(stored_ids()["classic"]["config"]))
+    assert set(config_module.DEFAULTS) - set(known) == set(OLD_BEHAVIOUR)
+
+
+def test_old_behaviour_is_a_setting_that_the_schema_takes() -> None:
+    flat = dict(config_module.flatten(RunConfig().model_dump())) | OLD_BEHAVIOUR
+    assert config_module.validate(flat, {})
+
+
+@pytest.mark.parametrize("words", [["--schedule", "base"], ["--schedule", "motivated"], ["--k", "1"]])
+def test_finished_runs_are_found_by_the_words_of_then(results: Path, words: list[str]) -> None:
+    done = CliRunner().invoke(app, ["train", *COMMON, *words, *OLD_WORDS, "--out", str(results)])
+    assert done.exit_code == 0, done.output
+    assert "this run was finished before" in done.stderr
+
+
+def test_an_unfinished_run_is_resumed_to_its_end(tmp_path: Path) -> None:
+    results = unpack(tmp_path)
+    words = ["--k", "1", "--init", "paper", "--seed", "1", *OLD_WORDS, "--progress", "plain"]
+    done = CliRunner().invoke(app, ["train", *COMMON, *words, "--out", str(results)])
+    assert done.exit_code == 0, done.output
+    status = json.loads((results / "runs" / UNFINISHED / "status.json").read_text())
+    assert (status["state"], status["steps_done"]) == ("finished", 20)
+
+
+def test_all_are_compared_as_they_were(results: Path) -> None:
+    comparison = compare_runs(scan_runs([results]))
+    assert comparison.runs_finished == 6
+    (full,) = [cell for cell in comparison.cells if cell.arms]
+    assert [group.name for group in full.groups] == ["X-C", "X-Y-B", "X-Y-M", "X-Y-B", "X-Y-M", "Y-C"]
+    assert [round(group.accuracy.mean, 2) for group in full.groups] == [38.89, 32.5, 33.06, 38.33, 40.0, 19.44]
+
+
+def test_finished_runs_are_exported_and_exports_evaluated(results: Path, tmp_path: Path) -> None:
+    for folder in sorted((results / "runs").iterdir()):
+        if folder.name == UNFINISHED:
+            continue
+        done = CliRunner().invoke(app, ["export", str(folder), "--to", str(tmp_path / folder.name)])
+        assert done.exit_code == 0, done.output
+    export = results.parent / "exports" / "base" / "resnet8-base"
+    done = CliRunner().invoke(app, ["evaluate", str(export), "--data", "digits", "--format", "json"])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_twin_of_a_new_run_is_named_with_the_words_that_go_on_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As if old programs had known no weight decay but 5e-4, and today's default were another."""
+    monkeypatch.setitem(OLD_BEHAVIOUR, "optimizer.weight_decay", 0.0005)
+    words = ["train", *COMMON, *OLD_WORDS, "--out", str(tmp_path), "--dry-run"]
+    old = CliRunner().invoke(app, words).output.split()[1]
+    (tmp_path / "runs" / old).mkdir(parents=True)
+    (tmp_path / "runs" / old / "config.json").write_text("{}")
+    note = f"made this run as {old}; `--set optimizer.weight_decay=0.0005` goes on with that one"
+    assert note in CliRunner().invoke(app, [*words, "--set", "optimizer.weight_decay=0.001"]).output
+
+
+def test_a_setting_that_a_stored_config_lacks_stands_at_its_old_behaviour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OLD_BEHAVIOUR, "optimizer.weight_decay", 0.25)
+    stored = stored_ids()["classic"]["config"]
+    del stored["optimizer"]["weight_decay"]
+    old = stored_config(stored)
+    assert old.optimizer.weight_decay == 0.25
+    assert "optimizer.weight_decay" not in config_module.identity(old)
+    assert not list(older_twins(old))
