@@ -85,7 +85,7 @@ CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
 # Settings that came after the first runs, oldest first, each with the value that does what was done before it was
 # there. A stored config that lacks one is read with this value, whatever the default is today. At this value a setting
 # is in no run id and in no grouping, so that an old run keeps its id and an old baseline joins a new arm.
-OLD_BEHAVIOUR: dict[str, Any] = {}
+OLD_BEHAVIOUR: dict[str, Any] = {"data.test_images": None}
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:

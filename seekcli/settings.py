@@ -91,6 +91,9 @@ class DataConfig(Section):
     image_size: Positive | None = Field(None, description="pixels a side; none is the data's own size")
     train_size: Positive | None = Field(None, description="pixels a side while training; none is image_size")
     limit_train: Positive | None = Field(None, description="train on this many images (stratified, seeded)")
+    test_images: Positive | None = Field(
+        None, description="digits: how many of the 1,797 images are test images; not set: a fifth (360)"
+    )
     holdout_images: Count = Field(0, description="of these, take this many out as validation-loss's batch, per seed")
     validation_fraction: Fraction = Field(0.0, description="train on that much less, and validate on it (stratified)")
     folds: Annotated[int, Field(ge=2)] | None = Field(None, description="cut the training set into folds (seek tune)")

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from seekcli.cli.app import COMMANDS, app
-from seekcli.grid.plan import plan
+from seekcli.config import run_id
+from seekcli.training.resolve import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,11 +42,9 @@ def test_linked_files_exist():
         assert (ROOT / target).exists(), target
 
 
-def test_the_runs_that_it_names_are_those_of_its_grid_on_a_cpu():
-    points = plan(ROOT / "grids" / "digits.toml", [("test", {"runtime.device": "cpu"})])
+def test_the_run_that_it_names_is_that_of_seek_train_without_arguments_on_a_cpu():
     named = set(re.findall(r"resnet20\S*_[0-9a-f]{10}\b", README))
-    assert named
-    assert named <= {point.run_id for point in points}
+    assert named == {run_id(resolve([("test", {"runtime.device": "cpu"})]).config)}
 
 
 def test_nothing_was_left_to_fill_in():

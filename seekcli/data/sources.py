@@ -11,7 +11,7 @@ from seekcli.config import DataConfig
 from seekcli.data import cifar, folders, imagenet, photo_sets, synthetic
 from seekcli.data.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.image_files import ImageFiles
-from seekcli.data.splits import SPLIT_SEED, TEST_SPLIT, chosen_per_class, count_for_test, quotas
+from seekcli.data.splits import SPLIT_SEED, chosen_per_class, count_for_test, quotas, test_split_words
 from seekcli.data.validation import training_images_left, without_validation
 from seekcli.errors import BadInput, unknown
 
@@ -153,7 +153,13 @@ def label_of(folder: Path) -> str:
     return folder.resolve().name
 
 
+def check_test_images(data: DataConfig) -> None:
+    if data.test_images is not None and data.name != "digits":
+        raise BadInput(f"data.test_images is for digits alone, and this is {data.name}")
+
+
 def facts_of(data: DataConfig, listing: folders.Listing | imagenet.Listing | None) -> DataFacts:
+    check_test_images(data)
     facts = folder_facts(data, listing) if listing is not None else named_facts(data)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
@@ -171,7 +177,7 @@ def class_sizes(facts: DataFacts, listing: folders.Listing | imagenet.Listing | 
 
 def named_facts(data: DataConfig) -> DataFacts:
     if data.name == "digits":
-        test = count_for_test(DIGITS_IMAGES)
+        test = count_for_test(DIGITS_IMAGES, data.test_images, DIGITS_CLASSES)
         return DataFacts("digits", DIGITS_CLASSES, 1, DIGITS_SIZE, DIGITS_IMAGES - test, test)
     if data.name in cifar.CLASSES:
         classes = cifar.CLASSES[data.name]
@@ -223,14 +229,17 @@ def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arr
     size = max(image_size, own.image_size)
     require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)
     if data.name == "digits":
-        return digits().at_size(image_size)
+        return digits(data.test_images).at_size(image_size)
     if data.name in cifar.CLASSES:
         return cifar.read(data.name, folder).at_size(image_size)
     return synthetic.generate(synthetic.parse(data.name)).at_size(image_size)
 
 
-def digits() -> Arrays:
-    """scikit-learn's 1,797 handwritten digits, 1 x 8 x 8; levels 0..16 become 0..255 (times 255/16, rounded)."""
+def digits(test_images: int | None = None) -> Arrays:
+    """scikit-learn's 1,797 handwritten digits, 1 x 8 x 8; levels 0..16 become 0..255 (times 255/16, rounded).
+
+    A fifth of them, or `test_images`, are test images.
+    """
     import torch
     from sklearn.datasets import load_digits
 
@@ -238,10 +247,12 @@ def digits() -> Arrays:
     levels = torch.from_numpy(bundled.images)
     images = (levels * (255 / DIGITS_LEVELS)).round().to(torch.uint8).unsqueeze(1)
     labels = torch.from_numpy(bundled.target).to(torch.int64)
-    test = set(chosen_per_class(labels.tolist(), count_for_test(DIGITS_IMAGES), "digits test"))
+    count = count_for_test(DIGITS_IMAGES, test_images, DIGITS_CLASSES)
+    test = set(chosen_per_class(labels.tolist(), count, "digits test"))
     is_test = torch.tensor([index in test for index in range(DIGITS_IMAGES)])
     names = tuple(str(name) for name in bundled.target_names)
-    return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, TEST_SPLIT)
+    words = test_split_words(DIGITS_IMAGES, test_images)
+    return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, words)
 
 
 def limited(arrays: Arrays, limit: int | None) -> Arrays:

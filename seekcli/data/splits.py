@@ -5,14 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seekcli.data.keys import key_of
+from seekcli.errors import BadInput
 
 SPLIT_SEED = 0
 TEST_SPLIT = f"stratified 80/20 split, seed {SPLIT_SEED}"
 
 
-def count_for_test(images: int) -> int:
-    """How many of `images` are test images where a data set has no split of its own: a fifth, rounded up."""
-    return -(-images // 5)
+def count_for_test(images: int, asked: int | None = None, classes: int = 1) -> int:
+    """How many of `images` are test images where a data set has no split of its own: a fifth, rounded up, or `asked`.
+
+    Raises BadInput where `asked` leaves one side of the split with fewer images than there are classes.
+    """
+    if asked is None:
+        return -(-images // 5)
+    if not classes <= asked <= images - classes:
+        raise BadInput(
+            f"data.test_images {asked}: between {classes} and {images - classes} of {images} images of {classes} "
+            "classes can be test images"
+        )
+    return asked
+
+
+def test_split_words(images: int, asked: int | None) -> str:
+    """How the test images were chosen, as a run's data line says it."""
+    if asked is None:
+        return TEST_SPLIT
+    return f"stratified split of {images} images, {asked} of them for test, seed {SPLIT_SEED}"
 
 
 def chosen_per_class(labels: Sequence[int], count: int, purpose: str, names: Sequence[str] | None = None) -> list[int]:

@@ -224,3 +224,28 @@ def test_a_folder_that_changed_since_the_run_began_is_refused(photos: Path) -> N
 
 def test_synthetic_images_are_loaded() -> None:
     assert agrees(load(data("synthetic:2x5x5:3:30")))
+
+
+def test_test_images_of_digits_are_as_many_as_asked_for_and_the_rest_is_trained_on() -> None:
+    data = DataConfig(name="digits", test_images=1297)
+    facts, dataset = describe(data), load(data)
+    assert (facts.train_images, facts.test_images) == (500, 1297)
+    assert (len(dataset.train_labels), len(dataset.test_labels)) == (500, 1297)
+    train, test = dataset.train_labels.bincount(), dataset.test_labels.bincount()
+    assert ((train - 500 / 1797 * (train + test)).abs() < 1).all()  # each class in proportion
+    assert "1297 of them for test" in dataset.split
+
+
+def test_the_usual_test_images_of_digits_are_among_the_more_of_a_larger_split() -> None:
+    usual, larger = load(DataConfig(name="digits")), load(DataConfig(name="digits", test_images=1297))
+    in_larger = {image.numpy().tobytes() for image in larger.test_images}
+    assert sum(image.numpy().tobytes() in in_larger for image in usual.test_images) >= 355
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "problem"),
+    [("digits", 1790, "between 10 and 1787"), ("digits", 3, "between 10"), ("synthetic:1x8x8:2", 10, "digits alone")],
+)
+def test_an_impossible_number_of_test_images_is_bad_input(name: str, images: int, problem: str) -> None:
+    with pytest.raises(BadInput, match=problem):
+        describe(DataConfig(name=name, test_images=images))
