@@ -85,13 +85,19 @@ CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
 # Settings that came after the first runs, oldest first, each with the value that does what was done before it was
 # there. A stored config that lacks one is read with this value, whatever the default is today. At this value a setting
 # is in no run id and in no grouping, so that an old run keeps its id and an old baseline joins a new arm.
-OLD_BEHAVIOUR: dict[str, Any] = {"data.test_images": None}
+OLD_BEHAVIOUR: dict[str, Any] = {
+    "data.test_images": None,
+    "augment.randaugment_policy": "torchvision",
+}
+# Settings that nothing reads where another one is 0.
+READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"}
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:
-    """Keys of a flat config that its motivation condition does not read, so that they change nothing."""
+    """Keys of a flat config that its motivation condition does not read, or nothing does: they change nothing."""
     read = ("condition", *settings_read(str(flat.get("motivation.condition"))))
-    return [key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read]
+    off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
+    return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 
 
 def telling_settings(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -157,6 +157,10 @@ class AugmentConfig(Section):
     repeats: Positive = Field(1, description="repeated augmentation: an epoch shows 1/N of the images N times each")
     randaugment_ops: Count = Field(0, description="RandAugment operations per image; 0 is off")
     randaugment_magnitude: Annotated[float, Field(ge=0, le=10)] = Field(9.0, description="of RandAugment, 0 to 10")
+    randaugment_policy: Literal["torchvision", "timm"] = Field(
+        "torchvision",
+        description="torchvision: 14 operations, always applied, at that magnitude; timm: rand-mM-nN-mstd0.5-inc1",
+    )
     autoaugment: Literal["none", "cifar10"] = Field("none", description="AutoAugment policy")
     erasing_probability: Share = Field(0.0, description="Random Erasing (with noise), share of the images")
     mixup_alpha: NotNegative = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")

@@ -8,33 +8,41 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seekcli.config import RunConfig
+from seekcli.config import AugmentConfig, RunConfig
 from seekcli.data.arrays import resized
 from seekcli.data.blending import cutmix, cutmix_box, erase, erasing_boxes, mixup, shares_of
 from seekcli.data.keys import generator_for, key_of
-
-if TYPE_CHECKING:
-    from seekcli.data.distortion import AutoAugment, RandAugment
 
 # Of a random resized crop, width to height (Szegedy et al. 2015).
 LEAST_ASPECT = 3 / 4
 
 
+class Policy(Protocol):
+    """A set of operations on pixels, of which each image gets what it draws."""
+
+    def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """uint8 [B, 1 or 3, S, S] -> a new tensor of that shape; all that is drawn comes from `generator`."""
+
+
 class Augmenter:
     """The augmentation of one run. Shapes: B images, C channels, S pixels a side, K classes."""
 
-    def __init__(self, config: RunConfig, classes: int, image_size: int) -> None:
-        """`image_size` is that of the data; training images come out at `data.train_size` where that is set."""
+    def __init__(self, config: RunConfig, classes: int, image_size: int, mean: Sequence[float] = (0.5,)) -> None:
+        """`image_size` is that of the data; training images come out at `data.train_size` where that is set.
+
+        `mean` is the colour of the data, 0 to 1 a channel: it fills what some operations leave empty.
+        """
         self.seed, self.augment, self.classes = config.seed, config.augment, classes
         self.size = config.data.train_size or image_size
         self.mixes = bool(self.augment.mixup_alpha or self.augment.cutmix_alpha)
-        self.policies = policies(config, self.size)
+        self.policies = policies(config, self.size, mean)
 
     def pixels(self, images: Tensor, epoch: int, step: int) -> Tensor:
         """uint8 [B, C, S, S] -> uint8 [B, C, size, size]."""
@@ -44,7 +52,7 @@ class Augmenter:
             images = resized_crop(images, windows.to(images.device, non_blocking=True), self.size)
         images = resized(images, self.size)
         for name, policy in self.policies.items():
-            images = distorted(policy, images, self.generator(name, epoch, step))
+            images = policy.apply(images, self.generator(name, epoch, step))
         return images
 
     def values(self, images: Tensor, labels: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
@@ -87,25 +95,28 @@ def repeated(order: Tensor, repeats: int) -> Tensor:
     return order[: math.ceil(len(order) / repeats)].repeat_interleave(repeats)[: len(order)]
 
 
-def policies(config: RunConfig, image_size: int) -> dict[str, RandAugment | AutoAugment]:
+def policies(config: RunConfig, image_size: int, mean: Sequence[float]) -> dict[str, Policy]:
     """By name, those that the config asks for. torchvision, which takes seconds to import, is loaded for them only."""
     augment = config.augment
-    if not augment.randaugment_ops and augment.autoaugment == "none":
-        return {}
-    from seekcli.data.distortion import AutoAugment, RandAugment
-
-    found: dict[str, RandAugment | AutoAugment] = {}
+    found: dict[str, Policy] = {}
     if augment.autoaugment != "none":
+        from seekcli.data.distortion import AutoAugment
+
         found["autoaugment"] = AutoAugment(image_size)
     if augment.randaugment_ops:
-        found["randaugment"] = RandAugment(augment.randaugment_ops, augment.randaugment_magnitude, image_size)
+        found["randaugment"] = rand_augment(augment, image_size, mean)
     return found
 
 
-def distorted(policy: RandAugment | AutoAugment, images: Tensor, generator: torch.Generator) -> Tensor:
-    from seekcli.data.distortion import distort
+def rand_augment(augment: AugmentConfig, image_size: int, mean: Sequence[float]) -> Policy:
+    if augment.randaugment_policy == "timm":
+        from seekcli.data.randaugment import TimmRandAugment
 
-    return distort(images, policy.choices, policy.draw(len(images), generator))
+        fill = [round(255 * value) for value in mean]
+        return TimmRandAugment(augment.randaugment_ops, augment.randaugment_magnitude, fill)
+    from seekcli.data.distortion import RandAugment
+
+    return RandAugment(augment.randaugment_ops, augment.randaugment_magnitude, image_size)
 
 
 def crop_windows(drawn: Tensor, least_area: float) -> Tensor:

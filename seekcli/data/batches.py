@@ -75,7 +75,7 @@ class Batches:
         self.bounds = training_bounds(dataset, config)
         self.eval_batch_size = config.train.eval_batch_size
         self.pictures = pictures_of(dataset, config, device)
-        self.augmenter = augmenter_after(self.pictures, config, dataset.facts.classes)
+        self.augmenter = augmenter_after(self.pictures, config, dataset)
         test_images = self.pictures.hold(dataset.test_images)
         self.train_labels, self.test_labels = dataset.train_labels.to(device), dataset.test_labels.to(device)
         self.to_evaluate = {"test": (test_images, self.test_labels)} if len(self.test_labels) else {}
@@ -174,12 +174,12 @@ def pictures_of(dataset: Dataset, config: RunConfig, device: torch.device) -> Pi
     return Resident(dataset.train_images, count, device)
 
 
-def augmenter_after(pictures: Pictures, config: RunConfig, classes: int) -> Augmenter:
+def augmenter_after(pictures: Pictures, config: RunConfig, dataset: Dataset) -> Augmenter:
     """What is left to do to pictures; a random resized crop is not, where they were cut while they were decoded."""
     if pictures.crops_at_random:
         augment = config.augment.model_copy(update={"resized_crop_area": 0.0})
         config = config.model_copy(update={"augment": augment})
-    return Augmenter(config, classes, pictures.size)
+    return Augmenter(config, dataset.facts.classes, pictures.size, dataset.mean)
 
 
 def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:

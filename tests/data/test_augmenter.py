@@ -20,6 +20,7 @@ EVERYTHING = {
     "augment.resized_crop_area": 0.3,
     "augment.repeats": 3,
     "augment.randaugment_ops": 2,
+    "augment.randaugment_policy": "timm",
     "augment.autoaugment": "cifar10",
     "augment.erasing_probability": 0.5,
     "augment.mixup_alpha": 0.8,

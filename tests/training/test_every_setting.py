@@ -26,6 +26,7 @@ EVERYTHING = {
     "augment__resized_crop_area": 0.5,
     "augment__repeats": 3,
     "augment__randaugment_ops": 2,
+    "augment__randaugment_policy": "timm",
     "augment__autoaugment": "cifar10",
     "augment__erasing_probability": 0.5,
     "augment__mixup_alpha": 0.8,
