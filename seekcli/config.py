@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seekcli.errors import BadInput, unknown
 from seekcli.settings import (
     CONDITION_READS as CONDITION_READS,
+    SCHEDULE_OPTIONS as SCHEDULE_OPTIONS,
     AugmentConfig as AugmentConfig,
     DataConfig as DataConfig,
     LrScheduleConfig as LrScheduleConfig,
@@ -88,6 +89,11 @@ CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
 OLD_BEHAVIOUR: dict[str, Any] = {
     "data.test_images": None,
     "augment.randaugment_policy": "torchvision",
+    # Conditions that read these came with them, so that no older run has a value here.
+    "motivation.window_start": None,
+    "motivation.window_stop": None,
+    "motivation.every_steps": None,
+    "motivation.share": None,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"}

@@ -24,11 +24,16 @@ Above0 = Annotated[float, Field(gt=0, le=LARGEST)]
 # What each shipped condition reads of [motivation]; a condition of somebody else's reads k and its options. The rest
 # stays out of the run id, and so does `counts_from`, which only says where the counts were found.
 CONDITION_READS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("loss", "validation-loss", "gradient-norm"), ("k",)),
+    **dict.fromkeys(("loss", "validation-loss", "gradient-norm", "inverse"), ("k",)),
     "ema-loss": ("k", "ema_alpha", "ema_fall_percent"),
     "matched-count": ("counts",),
+    "window": ("window_start", "window_stop"),
+    "periodic": ("every_steps",),
+    "budget": ("share",),
     **dict.fromkeys(("random-count", "always", "never"), ()),
 }
+# Of these, what need not be set (it becomes the default of method/condition.py) and is shown in names and labels.
+SCHEDULE_OPTIONS = ("window_start", "window_stop", "every_steps", "share")
 
 
 def settings_read(condition: str) -> tuple[str, ...]:
@@ -75,11 +80,24 @@ class MotivationConfig(Section):
     options: Annotated[dict[str, Any], AfterValidator(plain_options)] = Field(
         default_factory=dict, description="what a condition of your own is given"
     )
+    window_start: Share | None = Field(
+        None, description="window: where it starts, a fraction of all steps of the run; not set: 0.8333"
+    )
+    window_stop: Share | None = Field(
+        None, description="window: where it stops, a fraction of all steps of the run; not set: 1.0"
+    )
+    every_steps: Positive | None = Field(None, description="periodic: steps from one to the next; not set: 6")
+    share: Share | None = Field(
+        None, description="budget: share of each epoch's steps that are motivated; not set: 0.1667"
+    )
 
     @property
     def label(self) -> str:
-        """`loss-k2`; without a k where the condition reads none."""
-        return f"{self.condition}-k{self.k}" if "k" in settings_read(self.condition) else self.condition
+        """`loss-k2`, `window-0.8-1`, `random-count`: the condition and the numbers it reads that fit into a name."""
+        if "k" in settings_read(self.condition):
+            return f"{self.condition}-k{self.k}"
+        read = [getattr(self, name) for name in SCHEDULE_OPTIONS if name in settings_read(self.condition)]
+        return "-".join([self.condition, *(f"{value:g}" for value in read if value is not None)])
 
 
 class DataConfig(Section):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seekcli.analysis.runs import Run, Settings
-from seekcli.config import DEFAULTS, load_recipe, recipe_names
+from seekcli.config import DEFAULTS, SCHEDULE_OPTIONS, load_recipe, recipe_names
 
 # Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
 SAME_PERCENT = 1e-9
@@ -121,7 +121,7 @@ def _arm_order(arm: Mapping[str, Any]) -> tuple[Any, ...]:
 def arm_labels(arms: Iterable[Settings]) -> list[str]:
     """`loss k=2 identity` for each arm, with whatever else differs between them."""
     listed = [dict(settings.arm) for settings in arms]
-    shown = ("motivation.condition", "motivation.k", "pair.init")
+    shown = ("motivation.condition", "motivation.k", "pair.init", *(f"motivation.{name}" for name in SCHEDULE_OPTIONS))
     others = sorted({key for arm in listed for key in arm} - set(shown))
     varied = [key for key in others if len({str(arm.get(key)) for arm in listed}) > 1]
     return [_arm_label(arm, varied) for arm in listed]
@@ -129,7 +129,8 @@ def arm_labels(arms: Iterable[Settings]) -> list[str]:
 
 def _arm_label(arm: Mapping[str, Any], varied: Sequence[str]) -> str:
     k = arm.get("motivation.k")
-    words = [arm.get("motivation.condition"), None if k is None else f"k={k}", arm.get("pair.init")]
+    options = [f"{name}={arm[key]}" for name in SCHEDULE_OPTIONS if (key := f"motivation.{name}") in arm]
+    words = [arm.get("motivation.condition"), None if k is None else f"k={k}", *options, arm.get("pair.init")]
     extra = [f"{key.partition('.')[2]}={arm.get(key)}" for key in varied]
     return " ".join(str(word) for word in [*words, *extra] if word is not None)
 

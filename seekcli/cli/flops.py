@@ -14,7 +14,7 @@ import typer
 from seekcli.cli.options import Layers, flag_layers, model_layers
 from seekcli.config import RunConfig, merge
 from seekcli.errors import BadInput, unknown
-from seekcli.method.condition import expected_share
+from seekcli.method.condition import Settings, expected_share
 from seekcli.models.catalog import check_pair, model_spec
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def cost_report(names: dict[str, str], image: Image, convention: str, config: Ru
         module = build_model(name, image.classes, image.channels, image.image_size)
         costs[role] = forward_cost(module, name, image.shape, convention)
         training_flops[role] = training_flops_per_image(forward_cost(module, name, image.shape, "macs").per_image)
-    expectation, share = None, expected_share(CONDITION, config.motivation.k)
+    expectation, share = None, expected_share(CONDITION, Settings(k=config.motivation.k))
     if "motivated" in costs and share is not None:
         f_x, f_y = costs["base"].per_image, costs["motivated"].per_image
         f_xy = mean_forward_cost(f_x, f_y, share)

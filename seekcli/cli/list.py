@@ -108,10 +108,12 @@ def condition_rows() -> Rows:
 
     Those of installed packages are named, not imported.
     """
-    from seekcli.method.condition import CONDITIONS, expected_share
+    from seekcli.method.condition import CONDITIONS, Settings, expected_share
     from seekcli.training.conditions import installed
 
-    shipped = [(name, rounded(expected_share(name, 2)), condition.about) for name, condition in CONDITIONS.items()]
+    shipped = [
+        (name, rounded(expected_share(name, Settings(k=2))), condition.about) for name, condition in CONDITIONS.items()
+    ]
     others = [(name, None, f"installed: {point.value}") for name, points in installed().items() for point in points]
     return [dict(zip(("name", "share_by_chance_at_k_2", "about"), row, strict=True)) for row in shipped + others]
 

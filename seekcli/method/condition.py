@@ -9,11 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from seekcli.method.counts import Constant, MatchedCount, RandomCount
+from seekcli.method.budget import Budget
+from seekcli.method.counts import Constant, MatchedCount, Periodic, RandomCount, Window
 from seekcli.method.observation import Observation
-from seekcli.method.streaks import EmaLossCondition, GradientNormCondition, LossCondition, ValidationLossCondition
+from seekcli.method.streaks import (
+    EmaLossCondition,
+    GradientNormCondition,
+    InverseLossCondition,
+    LossCondition,
+    ValidationLossCondition,
+)
 
 
 class Condition(Protocol):
@@ -43,64 +50,122 @@ def needs_of(condition: Condition) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the shipped conditions are made from; each takes what it reads. `counts` has a number for each epoch."""
+    """All that the shipped conditions are made from; each takes what it reads. `counts` has a number for each epoch.
+
+    `window_start` and `window_stop` are fractions of the `steps` of the whole run. The defaults of `window`, `periodic`
+    and `budget` give a share near that of `loss` at k=2 by chance, 1/6.
+    """
 
     k: int = 2
     seed: int = 0
     ema_alpha: float = 0.02
     ema_fall_percent: float = 0.2
     counts: Sequence[int] = ()
+    window_start: float = 0.8333
+    window_stop: float = 1.0
+    every_steps: int = 6
+    share: float = 0.1667
+    steps: int = 0
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """A condition that has a name: a line on when the next batch is a motivated one, and how to make it."""
+    """A condition that has a name: a line on when the next batch is a motivated one, and how to make it.
+
+    `chance` is the share of motivated steps that is expected where any batch may be one; None where none is known.
+    """
 
     about: str
     make: Callable[[Settings], Condition]
-
-
-CONDITIONS: dict[str, Shipped] = {
-    "loss": Shipped("the training loss fell k batches in a row (the paper's choice)", lambda s: LossCondition(s.k)),
-    "ema-loss": Shipped(
-        "a moving average of the training loss fell by 0.2 % or more k times in a row",
-        lambda s: EmaLossCondition(s.k, s.ema_alpha, s.ema_fall_percent),
-    ),
-    "validation-loss": Shipped(
-        "the loss on a held-out batch fell k times in a row (needs data.holdout_images)",
-        lambda s: ValidationLossCondition(s.k),
-    ),
-    "gradient-norm": Shipped("the norm of the gradient rose k times in a row", lambda s: GradientNormCondition(s.k)),
-    "random-count": Shipped(
-        "a random number of random batches in each epoch (ablation A)", lambda s: RandomCount(s.seed)
-    ),
-    "matched-count": Shipped(
-        "random batches, in each epoch as many as `loss` had (ablation B; needs motivation.counts_from)",
-        lambda s: MatchedCount(s.seed, s.counts),
-    ),
-    "always": Shipped("every batch but the first of an epoch (a bound, and for tests)", lambda s: Constant(True)),
-    "never": Shipped("no batch: the base alone (a bound, and for tests)", lambda s: Constant(False)),
-}
+    chance: Callable[[Settings], float | None]
 
 
 # 1/(k+1)! of more is zero in floating point.
 LONGEST_STREAK = 170
 
 
-def expected_share(
-    condition: str, k: int, steps_per_epoch: int | None = None, counts: Sequence[int] | None = None
-) -> float | None:
-    """Share of motivated steps that chance gives, with B steps an epoch; None where no expectation is known.
+def in_a_row(settings: Settings) -> float:
+    """If losses (or norms) were exchangeable, k falls in a row would be one of (k+1)! equally likely orderings."""
+    return 1 / math.factorial(settings.k + 1) if settings.k < LONGEST_STREAK else 0.0
 
-    If losses (or norms) were exchangeable, k falls in a row would be one ordering out of (k+1)! equally likely ones:
-    1/(k+1)! x (B-1)/B. `random-count` has (B-1)/2 of B steps on average; `matched-count` has its counts exactly.
-    Without `steps_per_epoch` the factor for the epoch's first batch, which is always the base's, is left out.
+
+def unknown_chance(settings: Settings) -> None:
+    """No expectation is known."""
+
+
+CONDITIONS: dict[str, Shipped] = {
+    "loss": Shipped(
+        "the training loss fell k batches in a row (the paper's choice)", lambda s: LossCondition(s.k), in_a_row
+    ),
+    "ema-loss": Shipped(
+        "a moving average of the training loss fell by 0.2 % or more k times in a row",
+        lambda s: EmaLossCondition(s.k, s.ema_alpha, s.ema_fall_percent),
+        unknown_chance,
+    ),
+    "validation-loss": Shipped(
+        "the loss on a held-out batch fell k times in a row (needs data.holdout_images)",
+        lambda s: ValidationLossCondition(s.k),
+        unknown_chance,
+    ),
+    "gradient-norm": Shipped(
+        "the norm of the gradient rose k times in a row", lambda s: GradientNormCondition(s.k), in_a_row
+    ),
+    "random-count": Shipped(
+        "a random number of random batches in each epoch (ablation A)", lambda s: RandomCount(s.seed), lambda s: 0.5
+    ),
+    "matched-count": Shipped(
+        "random batches, in each epoch as many as `loss` had (ablation B; needs motivation.counts_from)",
+        lambda s: MatchedCount(s.seed, s.counts),
+        unknown_chance,
+    ),
+    "inverse": Shipped(
+        "the training loss rose k batches in a row: `loss` with the sign turned",
+        lambda s: InverseLossCondition(s.k),
+        in_a_row,
+    ),
+    "window": Shipped(
+        "the step is between two fractions of the run (motivation.window_start, motivation.window_stop)",
+        lambda s: Window(s.window_start, s.window_stop, s.steps),
+        lambda s: s.window_stop - s.window_start,
+    ),
+    "periodic": Shipped(
+        "the step is the n-th, 2n-th, 3n-th, ... of the run (motivation.every_steps)",
+        lambda s: Periodic(s.every_steps),
+        lambda s: 1 / s.every_steps,
+    ),
+    "budget": Shipped(
+        "the loss fell and a fixed share of each epoch's steps is not spent yet (motivation.share)",
+        lambda s: Budget(s.share, s.steps),
+        lambda s: s.share,
+    ),
+    "always": Shipped(
+        "every batch but the first of an epoch (a bound, and for tests)", lambda s: Constant(True), lambda s: 1.0
+    ),
+    "never": Shipped("no batch: the base alone (a bound, and for tests)", lambda s: Constant(False), lambda s: 0.0),
+}
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A condition that knows before the run how many of its steps are motivated ones."""
+
+    def motivated_steps(self, batches: int, steps: int) -> int:
+        """How many of the `steps` of a run with epochs of `batches`."""
+
+
+def expected_share(condition: str, settings: Settings, steps_per_epoch: int | None = None) -> float | None:
+    """Share of motivated steps that is expected, with B steps an epoch; None where no expectation is known.
+
+    The first batch of an epoch is always the base's: what chance gives is times (B-1)/B. `matched-count`, `window`,
+    `periodic` and `budget` have their counts exactly. Without `steps_per_epoch` that factor is left out.
     """
-    if condition == "matched-count":
-        return sum(counts) / (len(counts) * steps_per_epoch) if counts and steps_per_epoch else None
-    in_a_row = 1 / math.factorial(k + 1) if k < LONGEST_STREAK else 0.0
-    by_chance = {"loss": in_a_row, "gradient-norm": in_a_row, "random-count": 0.5, "always": 1.0, "never": 0.0}
-    chance = by_chance.get(condition)
-    if chance is None or steps_per_epoch is None:
+    shipped = CONDITIONS.get(condition)
+    if shipped is None:
+        return None
+    chance = shipped.chance(settings)
+    if steps_per_epoch is None:
         return chance
-    return chance * (steps_per_epoch - 1) / steps_per_epoch
+    made = shipped.make(settings)
+    if isinstance(made, Counted):
+        return made.motivated_steps(steps_per_epoch, settings.steps) / settings.steps if settings.steps else None
+    return None if chance is None else chance * (steps_per_epoch - 1) / steps_per_epoch

@@ -1,4 +1,4 @@
-"""Conditions that look at no loss: every batch, none, or so many of an epoch, drawn by lot (paper 4.4, the ablations).
+"""Conditions that look at no loss: all steps, none, a fixed schedule, or a lottery (paper 4.4, the ablations).
 
 They have no state: what they answer is a pure function of the seed, the epoch and the batch.
 """
@@ -6,6 +6,7 @@ They have no state: what they answer is a pure function of the seed, the epoch a
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -35,6 +36,36 @@ class Constant(Stateless):
         return self.motivated
 
 
+class Window(Stateless):
+    """`window`: every step from the fraction `start` of the run to the fraction `stop`, both of all its steps."""
+
+    def __init__(self, start: float, stop: float, steps: int) -> None:
+        self.first = round(start * steps)
+        self.stop = round(stop * steps)
+
+    def observe(self, step: Observation) -> bool:
+        return not step.ends_epoch and self.first <= step.steps_done < self.stop
+
+    def motivated_steps(self, batches: int, steps: int) -> int:
+        """How many steps of a run of `steps` are motivated ones. The first of each epoch of `batches` is the base's."""
+        epoch_starts = math.ceil(self.stop / batches) - math.ceil(self.first / batches)
+        return self.stop - self.first - epoch_starts
+
+
+class Periodic(Stateless):
+    """`periodic`: the steps n, 2n, 3n, ... of the run, counted from 1, but for those that start an epoch."""
+
+    def __init__(self, every_steps: int) -> None:
+        self.every_steps = every_steps
+
+    def observe(self, step: Observation) -> bool:
+        return not step.ends_epoch and (step.steps_done + 1) % self.every_steps == 0
+
+    def motivated_steps(self, batches: int, steps: int) -> int:
+        """How many steps of a run of `steps` are motivated ones. The first of each epoch of `batches` is the base's."""
+        return sum((number - 1) % batches != 0 for number in range(self.every_steps, steps + 1, self.every_steps))
+
+
 class RandomCount(Stateless):
     """`random-count`: n of an epoch's B batches, drawn without replacement from the 2nd to the last; n ~ U{0..B-1}."""
 
@@ -59,6 +90,9 @@ class MatchedCount(RandomCount):
 
     def count(self, epoch: int, batches: int) -> int:
         return self.counts[epoch]
+
+    def motivated_steps(self, batches: int, steps: int) -> int:
+        return sum(self.counts)
 
 
 @lru_cache(maxsize=4)

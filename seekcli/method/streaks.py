@@ -46,6 +46,13 @@ class LossCondition(Falls):
         return step.loss
 
 
+class InverseLossCondition(Falls):
+    """`inverse`: the training loss rose; a rise is a fall of its negative. It asks whether the direction matters."""
+
+    def signal(self, step: Observation) -> float | None:
+        return -step.loss
+
+
 class ValidationLossCondition(Falls):
     """`validation-loss`: the loss of the active model, after its update, on one batch that is never trained on."""
 

@@ -14,9 +14,17 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import Resolved, RunConfig
+from seekcli.config import SCHEDULE_OPTIONS, Resolved, RunConfig, settings_read
 from seekcli.errors import BadInput, RunFailed, unknown
-from seekcli.method.condition import CONDITIONS, MEASURED_ON_DEMAND, Condition, Settings, needs_of
+from seekcli.method.condition import (
+    CONDITIONS,
+    MEASURED_ON_DEMAND,
+    Condition,
+    Counted,
+    Settings,
+    expected_share,
+    needs_of,
+)
 from seekcli.method.observation import Observation
 
 GROUP = "seekcli.conditions"
@@ -50,7 +58,7 @@ def full_name(name: str) -> str:
 
 
 def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
-    """Names and paths become what the run id holds: an import path, literal counts. The condition is made once, to see.
+    """Names, paths and what is not set become what the run id holds. The condition is made once, to see.
 
     Raises BadInput as `build_condition` does, and where the runs of `motivation.counts_from` will not do.
     """
@@ -59,15 +67,43 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
         resolved = resolved.updated({"motivation.condition": name}, f"entry point {said}")
     if resolved.config.classic:
         return resolved
-    steps_per_epoch = 0
+    from seekcli.data.batches import planned_steps_per_epoch
+
     if name == "matched-count":
-        from seekcli.data.batches import planned_steps_per_epoch
         from seekcli.training.matched_counts import with_counts
 
         resolved = with_counts(resolved, results)
-        steps_per_epoch = planned_steps_per_epoch(resolved.config)
-    build_condition(resolved.config, steps_per_epoch)
+    motivation = resolved.config.motivation
+    not_set = [key for key in settings_read(name) if key in SCHEDULE_OPTIONS and getattr(motivation, key) is None]
+    if not_set:
+        resolved = resolved.updated({f"motivation.{key}": getattr(Settings(), key) for key in not_set}, "auto")
+    build_condition(resolved.config, planned_steps_per_epoch(resolved.config))
     return resolved
+
+
+def condition_settings(config: RunConfig, steps_per_epoch: int) -> Settings:
+    """What a shipped condition is made from, given the length of the run. Settings that are not set keep defaults."""
+    motivation = config.motivation
+    optional = {key: getattr(motivation, key) for key in SCHEDULE_OPTIONS}
+    return Settings(
+        k=motivation.k,
+        seed=config.seed,
+        ema_alpha=motivation.ema_alpha,
+        ema_fall_percent=motivation.ema_fall_percent,
+        counts=motivation.counts or (),
+        steps=config.train.epochs * steps_per_epoch,
+        **{key: value for key, value in optional.items() if value is not None},
+    )
+
+
+def share_by_chance(config: RunConfig, steps_per_epoch: int) -> float | None:
+    """The expected share of motivated steps of an alternating run; None where no expectation is known."""
+    return expected_share(config.motivation.condition, condition_settings(config, steps_per_epoch), steps_per_epoch)
+
+
+def knows_share(name: str) -> bool:
+    """Whether a condition's share follows from its settings, and not from chance."""
+    return name in CONDITIONS and isinstance(CONDITIONS[name].make(Settings()), Counted)
 
 
 def build_condition(config: RunConfig, steps_per_epoch: int) -> Condition:
@@ -79,9 +115,9 @@ def build_condition(config: RunConfig, steps_per_epoch: int) -> Condition:
     else:
         if name == "matched-count":
             check_counts(motivation.counts, config.train.epochs, steps_per_epoch)
-        settings = Settings(
-            motivation.k, config.seed, motivation.ema_alpha, motivation.ema_fall_percent, motivation.counts or ()
-        )
+        settings = condition_settings(config, steps_per_epoch)
+        if name == "window":
+            check_window(settings.window_start, settings.window_stop)
         condition = CONDITIONS[name].make(settings)
     if "validation_loss" in needs_of(condition) and not config.data.holdout_images:
         raise BadInput(
@@ -100,6 +136,11 @@ def check_counts(counts: list[int] | None, epochs: int, steps_per_epoch: int) ->
             f"motivation.counts: {max(counts)} motivated batches in an epoch of {steps_per_epoch}, whose first is the "
             "base's"
         )
+
+
+def check_window(start: float, stop: float) -> None:
+    if start >= stop:
+        raise BadInput(f"motivation.window_start: {start:g} is not before motivation.window_stop, {stop:g}")
 
 
 def make_foreign(path: str, k: int, options: Mapping[str, Any]) -> Condition:
@@ -156,7 +197,7 @@ class Guarded:
         self.steps_done = 0
 
     def observe(self, step: Observation) -> bool:
-        self.steps_done = step.epoch * step.batches + step.batch + 1
+        self.steps_done = step.steps_done
         try:
             answer = self.condition.observe(step)
         except (Exception, SystemExit) as error:  # anybody's code

@@ -9,9 +9,9 @@ from seekcli.config import Resolved, RunConfig, run_id
 from seekcli.data.batches import planned_steps_per_epoch
 from seekcli.data.sources import describe
 from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
-from seekcli.method.condition import expected_share
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
+from seekcli.training.conditions import knows_share, share_by_chance
 from seekcli.training.folder import older_twin_note, run_folder, standing
 from seekcli.training.transfer import start_weights
 
@@ -40,10 +40,10 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)} image")
     share = None
     if coverage is not None:
-        motivation, steps = config.motivation, planned_steps_per_epoch(config)
-        share = expected_share(motivation.condition, motivation.k, steps, motivation.counts)
-        shown = "no expected share is known" if share is None else f"expected share {share:.4f} by chance"
-        lines.append(f"motivation  {motivation.label}: {shown}")
+        share = share_by_chance(config, planned_steps_per_epoch(config))
+        known = "by its schedule" if knows_share(config.motivation.condition) else "by chance"
+        shown = "no expected share is known" if share is None else f"expected share {share:.4f} {known}"
+        lines.append(f"motivation  {config.motivation.label}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
     lines.append(describe_cost(config, macs, train_macs, share))
     return "\n".join(line for line in lines if line)

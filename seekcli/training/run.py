@@ -19,10 +19,10 @@ from seekcli.data.holdout import hold_out
 from seekcli.errors import BadInput, RunFailed, SeekError, Stopped
 from seekcli.flops import forward_cost
 from seekcli.lease import Lease
-from seekcli.method.condition import expected_share
 from seekcli.models.transplant import SourceWeights
 from seekcli.records import RunStatus
 from seekcli.training.checkpoint import checkpoints, resume_from, save_checkpoint
+from seekcli.training.conditions import share_by_chance
 from seekcli.training.environment import describe_environment
 from seekcli.training.evaluation import Evaluations
 from seekcli.training.folder import (
@@ -287,7 +287,4 @@ class Run:
         return RunFailed(message)
 
     def expected_share(self) -> float | None:
-        motivation = self.config.motivation
-        if self.config.classic:
-            return None
-        return expected_share(motivation.condition, motivation.k, self.trainer.steps_per_epoch, motivation.counts)
+        return None if self.config.classic else share_by_chance(self.config, self.trainer.steps_per_epoch)

@@ -24,6 +24,14 @@ def arm(**settings: object) -> dict[str, object]:
     [
         ([arm()], ["loss k=2 identity"]),
         ([arm(), arm(pair__init="paper")], ["loss k=2 identity", "loss k=2 paper"]),
+        (
+            [arm(motivation__condition="periodic", motivation__every_steps=n) for n in (4, 6)],
+            ["periodic every_steps=4 identity", "periodic every_steps=6 identity"],
+        ),
+        (
+            [arm(motivation__condition="window", motivation__window_start=0.5, motivation__window_stop=1.0)],
+            ["window window_start=0.5 window_stop=1.0 identity"],
+        ),
         ([arm(), arm(pair__map="leading")], ["loss k=2 identity map=aligned", "loss k=2 identity map=leading"]),
     ],
 )

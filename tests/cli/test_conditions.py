@@ -64,6 +64,29 @@ def test_the_matched_count_commands_of_the_page_run_one_after_the_other(here):
     assert [name.split("_")[2] for name in names] == ["loss-k1", "matched-count"]
 
 
+@pytest.mark.parametrize("condition", ["window", "periodic", "budget"])
+def test_the_schedules_of_the_page_have_a_run_id_and_a_known_cost(here, condition):
+    (command,) = [line for line in commands_of_the_page() if f"--condition {condition}" in line]
+    numbers = re.findall(r"=([\d.]+)", command)
+    result = seek(*shlex.split(command)[1:], *TINY, "--dry-run")
+    assert result.exit_code == 0, result.output
+    label = "-".join([condition, *numbers])
+    assert f"_{label}_identity_" in result.stdout
+    assert re.search(rf"^motivation  {label}: expected share 0\.\d+ by its schedule$", result.stdout, re.MULTILINE)
+    assert "F_XY" in result.stdout
+    # Not set and set to what it becomes then are one run.
+    plain = seek("train", *TINY, "--condition", condition, "--dry-run").stdout.split()[1]
+    flat = dict(
+        re.findall(
+            r"^(motivation\.\w+) = ([\d.]+)",
+            seek("train", *TINY, "--condition", condition, "--print-config").stdout,
+            re.MULTILINE,
+        )
+    )
+    said = [word for key in flat for word in ("--set", f"{key}={flat[key]}")]
+    assert seek("train", *TINY, "--condition", condition, *said, "--dry-run").stdout.split()[1] == plain
+
+
 def test_the_page_names_every_condition_and_the_list_too():
     rows = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
     assert re.findall(r"`([\w-]+)`", " ".join(rows)) == list(CONDITIONS)
@@ -93,6 +116,14 @@ def test_held_out_images_go_to_all_schedules(here):
         (["--condition", "matched-count", "--set", "motivation.counts=[1, -1]"], ["motivation.counts", "-1"]),
         (["--condition", "ema-los"], ["--condition", "ema-los", "ema-loss"]),
         (["--condition", "nowhere:Condition"], ["nowhere:Condition", "nowhere"]),
+        (
+            ["--condition", "window", "--set", "motivation.window_start=0.9", "--set", "motivation.window_stop=0.5"],
+            ["motivation.window_start", "0.9", "motivation.window_stop", "0.5"],
+        ),
+        (["--condition", "window", "--set", "motivation.window_stop=1.5"], ["motivation.window_stop", "1.5"]),
+        (["--condition", "periodic", "--set", "motivation.every_steps=0"], ["motivation.every_steps", "0"]),
+        (["--condition", "budget", "--set", "motivation.share=1.1"], ["motivation.share", "1.1"]),
+        (["--condition", "budget", "--set", "motivation.shares=0.1"], ["motivation.shares", "motivation.share"]),
         (["--set", "motivation.ema_alpha=0"], ["motivation.ema_alpha", "0"]),
         (["--set", "motivation.ema_fall_percent=100"], ["motivation.ema_fall_percent", "100"]),
         (["--set", "motivation.emaalpha=0.1"], ["motivation.emaalpha", "motivation.ema_alpha"]),

@@ -24,8 +24,8 @@ from seekcli.training.trainer import Trainer
 EPOCHS, BATCHES, BATCH_SIZE = 13, 40, 4
 
 
-def make_config(init, k, condition="loss", base="resnet8", motivated="resnet14"):
-    settings = {
+def make_config(init, k, condition="loss", base="resnet8", motivated="resnet14", **options):
+    settings = {f"motivation.{name}": value for name, value in options.items()} | {
         "pair.base": base,
         "pair.motivated": motivated,
         "pair.init": init,
@@ -85,6 +85,11 @@ class Reference:
     def down(self):
         self.copy(self.large, self.large_optimizer, self.base, self.base_optimizer)
 
+    def holds(self, loss):
+        """The motivation condition, `loss`, after the step that had this loss."""
+        self.streak = self.streak + 1 if loss < self.previous_loss else 0
+        return self.streak >= self.config.motivation.k
+
     def epoch(self, epoch, batches):
         total = EPOCHS * BATCHES
         for index, (images, labels) in enumerate(batches):
@@ -100,11 +105,11 @@ class Reference:
             optimizer.step()
             self.decisions.append("motivated" if self.motivated else "base")
             self.losses.append(loss.item())
-            self.streak = self.streak + 1 if loss.item() < self.previous_loss else 0
-            if self.streak >= self.config.motivation.k and not self.motivated:
+            holds = self.holds(loss.item())
+            if holds and not self.motivated:
                 self.motivated = True
                 self.up()
-            elif self.streak < self.config.motivation.k and self.motivated:
+            elif not holds and self.motivated:
                 self.motivated = False
                 self.down()
             self.previous_loss = loss.item()
@@ -162,6 +167,59 @@ def test_the_fast_path_equals_the_naive_reference_for_520_steps(init, k, base, m
     # Natural switches in both directions, and forced ones at epoch ends.
     assert sum(a != b for a, b in itertools.pairwise(roles)) > 50
     assert reference.forced > 0
+
+
+class Other(Reference):
+    """The same loop under another condition; `rule` answers from all losses so far."""
+
+    def __init__(self, config, rule):
+        super().__init__(config)
+        self.rule = rule
+
+    def holds(self, loss):
+        return self.rule(self.losses, self.decisions)
+
+
+def rose_twice(losses, decisions):
+    return all(later > earlier for earlier, later in itertools.pairwise([math.inf, -math.inf, *losses][-3:]))
+
+
+def inside_20_to_60(losses, decisions):
+    return 20 <= len(losses) < 60
+
+
+def every_third(losses, decisions):
+    return len(losses) % 3 == 2 and len(losses) % BATCHES > 0
+
+
+def ten_of_forty_after_falls(losses, decisions):
+    batch = len(losses) % BATCHES
+    taken = decisions[len(decisions) - batch :].count("motivated") if batch else 0
+    fell = losses[-1] < [math.inf, *losses][-2]
+    owed = 10 - taken
+    return batch > 0 and owed > 0 and ((fell and taken < math.ceil(10 * batch / 39)) or owed == BATCHES - batch)
+
+
+@pytest.mark.parametrize(
+    ("condition", "rule", "options"),
+    [
+        ("inverse", rose_twice, {}),
+        ("window", inside_20_to_60, {"window_start": 20 / 520, "window_stop": 60 / 520}),
+        ("periodic", every_third, {"every_steps": 3}),
+        ("budget", ten_of_forty_after_falls, {"share": 0.25}),
+    ],
+)
+def test_other_schedules_follow_their_rule_in_the_same_loop(condition, rule, options):
+    config = make_config("paper", 2, condition, **options)
+    trainer, reference = Trainer(config, sources.load(config.data), torch.device("cpu")), Other(config, rule)
+    for epoch in range(2):
+        reference.epoch(epoch, [(images.clone(), labels.clone()) for images, labels in trainer.batches.epoch(epoch)])
+        trainer.train_epoch(lambda: None)
+        assert trainer.log.roles == reference.decisions[-BATCHES:]
+        assert trainer.log.losses == reference.losses[-BATCHES:]
+        assert "motivated" in trainer.log.roles
+        assert_equal_states(trainer, reference)
+        trainer.start_next_epoch()
 
 
 @pytest.mark.parametrize(("condition", "expected"), [("never", 0), ("always", BATCHES - 1)])

@@ -28,6 +28,10 @@ FIRING = {
     "gradient-norm": {},
     "random-count": {"seed": 1},
     "matched-count": {"motivation__counts": [2, 3]},
+    "inverse": {},
+    "window": {"motivation__window_start": 0.3, "motivation__window_stop": 0.8},
+    "periodic": {"motivation__every_steps": 3},
+    "budget": {"motivation__share": 0.4},
     "always": {},
     "never": {},
 }
@@ -188,9 +192,11 @@ def test_condition_flops_are_a_forward_of_the_held_out_batch_after_each_step(tmp
 
 def test_expected_share_is_recorded_where_chance_gives_one(tmp_path):
     shares = {}
-    for name in ("random-count", "matched-count", "ema-loss"):
+    for name in ("random-count", "matched-count", "ema-loss", "window", "periodic", "budget"):
         status = train(resolved_for(name), tmp_path)
         shares[name] = status.expected_share
+        observed = status.totals["motivated_steps"] / status.steps_done
+        assert observed == status.expected_share or name in ("random-count", "ema-loss")
         steps = status.steps_per_epoch
     assert shares["random-count"] == 0.5 * (steps - 1) / steps
     assert shares["matched-count"] == 5 / (2 * steps)
@@ -215,6 +221,10 @@ def test_the_run_id_holds_what_the_condition_reads_and_nothing_else(name):
         "motivation__ema_alpha": 0.1,
         "motivation__ema_fall_percent": 0.3,
         "motivation__counts": [1, 1],
+        "motivation__window_start": 0.1,
+        "motivation__window_stop": 0.9,
+        "motivation__every_steps": 5,
+        "motivation__share": 0.3,
     }
     expected = {
         "loss": {"motivation__k"},
@@ -222,6 +232,10 @@ def test_the_run_id_holds_what_the_condition_reads_and_nothing_else(name):
         "validation-loss": {"motivation__k"},
         "gradient-norm": {"motivation__k"},
         "matched-count": {"motivation__counts"},
+        "inverse": {"motivation__k"},
+        "window": {"motivation__window_start", "motivation__window_stop"},
+        "periodic": {"motivation__every_steps"},
+        "budget": {"motivation__share"},
     }.get(name, set())
     settings = {"motivation__condition": name, "train__epochs": 2} | FIRING[name]
     plain = run_id(tiny(**settings).config)
