@@ -94,15 +94,21 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "motivation.window_stop": None,
     "motivation.every_steps": None,
     "motivation.share": None,
+    "augment.resized_crop_rule": "clipped",
 }
 # Settings that nothing reads where another one is 0.
-READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"}
+READ_WITH = {
+    "augment.randaugment_policy": "augment.randaugment_ops",
+    "augment.resized_crop_rule": "augment.resized_crop_area",
+}
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     """Keys of a flat config that its motivation condition does not read, or nothing does: they change nothing."""
     read = ("condition", *settings_read(str(flat.get("motivation.condition"))))
     off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
+    if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
+        off.append("augment.resized_crop_rule")
     return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 
 

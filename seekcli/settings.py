@@ -172,6 +172,10 @@ class AugmentConfig(Section):
     crop_padding: Few = Field(0, description="pad by this many pixels (zeros) and crop at random")
     flip: bool = Field(False, description="random horizontal flip")
     resized_crop_area: Share = Field(0.0, description="least share of a random resized crop (up to 1); 0 is off")
+    resized_crop_rule: Literal["clipped", "torchvision"] = Field(
+        "clipped",
+        description="of images in memory; torchvision: crops that do not fit are drawn again (streamed images: always)",
+    )
     repeats: Positive = Field(1, description="repeated augmentation: an epoch shows 1/N of the images N times each")
     randaugment_ops: Count = Field(0, description="RandAugment operations per image; 0 is off")
     randaugment_magnitude: Annotated[float, Field(ge=0, le=10)] = Field(9.0, description="of RandAugment, 0 to 10")

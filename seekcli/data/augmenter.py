@@ -19,9 +19,7 @@ from seekcli.config import AugmentConfig, RunConfig
 from seekcli.data.arrays import resized
 from seekcli.data.blending import cutmix, cutmix_box, erase, erasing_boxes, mixup, shares_of
 from seekcli.data.keys import generator_for, key_of
-
-# Of a random resized crop, width to height (Szegedy et al. 2015).
-LEAST_ASPECT = 3 / 4
+from seekcli.data.views import LEAST_ASPECT, TRIES, random_box
 
 
 class Policy(Protocol):
@@ -47,13 +45,21 @@ class Augmenter:
     def pixels(self, images: Tensor, epoch: int, step: int) -> Tensor:
         """uint8 [B, C, S, S] -> uint8 [B, C, size, size]."""
         if self.augment.resized_crop_area:
-            drawn = torch.rand((len(images), 4), generator=self.generator("resized-crop", epoch, step))
-            windows = crop_windows(drawn, self.augment.resized_crop_area)
+            windows = self.windows(len(images), images.shape[-1], self.generator("resized-crop", epoch, step))
             images = resized_crop(images, windows.to(images.device, non_blocking=True), self.size)
         images = resized(images, self.size)
         for name, policy in self.policies.items():
             images = policy.apply(images, self.generator(name, epoch, step))
         return images
+
+    def windows(self, images: int, side: int, generator: torch.Generator) -> Tensor:
+        """Of a random resized crop of images of `side` pixels: float32 [images, 4], as `crop_windows` gives them."""
+        least_area = self.augment.resized_crop_area
+        if self.augment.resized_crop_rule == "clipped":
+            return crop_windows(torch.rand((images, 4), generator=generator), least_area)
+        draws = torch.rand((images, TRIES, 4), generator=generator, dtype=torch.float64).tolist()
+        boxes = [random_box(side, side, least_area, own) for own in draws]
+        return windows_of(torch.tensor(boxes, dtype=torch.float32), side)
 
     def values(self, images: Tensor, labels: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """Normalised images and labels -> images, and targets: labels [B], or shares [B, K] where images are mixed."""
@@ -122,13 +128,19 @@ def rand_augment(augment: AugmentConfig, image_size: int, mean: Sequence[float])
 def crop_windows(drawn: Tensor, least_area: float) -> Tensor:
     """Uniform numbers [B, 4] -> windows [B, 4]: centre x, centre y, half width, half height, in -1..1 of the image.
 
-    The area is uniform from `least_area` to 1, the aspect log-uniform from 3/4 to 4/3; a side longer than the image is
-    the image's.
+    By the rule "clipped" the area is uniform from `least_area` to 1 and the aspect log-uniform from 3/4 to 4/3; a side
+    longer than the image is cut to it, where torchvision draws again (`views.random_box`).
     """
     area = least_area + (1 - least_area) * drawn[:, 0]
     aspect = torch.exp(math.log(LEAST_ASPECT) * (1 - 2 * drawn[:, 1]))
     halves = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=1).clamp(max=1.0)
     return torch.cat([(2 * drawn[:, 2:] - 1) * (1 - halves), halves], dim=1)
+
+
+def windows_of(boxes: Tensor, side: int) -> Tensor:
+    """Boxes [B, 4] (left, top, right, bottom, in pixels of an image of `side`) -> windows [B, 4]."""
+    first, last = boxes[:, :2], boxes[:, 2:]
+    return torch.cat([(first + last) / side - 1, (last - first) / side], dim=1)
 
 
 def resized_crop(images: Tensor, windows: Tensor, size: int) -> Tensor:

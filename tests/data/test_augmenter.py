@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from scipy import stats
 
 from seekcli.config import RunConfig, merge
 from seekcli.data.augmenter import Augmenter, crop_windows, repeated, resized_crop
 from seekcli.data.batches import Batches
 from seekcli.data.sources import DataFacts, Dataset
+from seekcli.data.views import TRIES, random_box
 
 CPU = torch.device("cpu")
 SIZE, CLASSES = 12, 4
@@ -18,6 +20,7 @@ EVERYTHING = {
     "augment.crop_padding": 2,
     "augment.flip": True,
     "augment.resized_crop_area": 0.3,
+    "augment.resized_crop_rule": "torchvision",
     "augment.repeats": 3,
     "augment.randaugment_ops": 2,
     "augment.randaugment_policy": "timm",
@@ -193,6 +196,43 @@ def test_crop_windows_have_the_areas_and_shapes_asked_for():
     assert aspect.mean().item() == pytest.approx(0, abs=0.01)
     assert (x.abs() + half_width).max() <= 1 + 1e-6
     assert (y.abs() + half_height).max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("least_area", [0.08, 0.6])
+def test_the_windows_in_memory_have_torchvisions_distribution(least_area):
+    """Left, top, width, height, area and aspect of 4,000 crops against those of torchvision's own draws."""
+    from torchvision.transforms import RandomResizedCrop
+
+    side, count = 100, 4000
+    torch.manual_seed(0)
+    image = torch.zeros(1, side, side)
+    theirs = torch.tensor([RandomResizedCrop.get_params(image, [least_area, 1], [3 / 4, 4 / 3]) for _ in range(count)])
+    top, left, height, width = theirs.T.double()
+
+    def windows(rule):
+        settings = {"augment.resized_crop_area": least_area, "augment.resized_crop_rule": rule}
+        augmenter = Augmenter(config_of(**settings), CLASSES, side)
+        x, y, half_width, half_height = augmenter.windows(count, side, torch.Generator().manual_seed(1)).double().T
+        found = (x + 1 - half_width) * side / 2, (y + 1 - half_height) * side / 2, half_width * side, half_height * side
+        return tuple(each.round() for each in found)
+
+    def p_values(left_, top_, width_, height_):
+        pairs = [(left, left_), (top, top_), (width, width_), (height, height_), (width * height, width_ * height_)]
+        pairs.append((width / height, width_ / height_))
+        return [stats.ks_2samp(one.numpy(), other.numpy()).pvalue for one, other in pairs]
+
+    assert min(p_values(*windows("torchvision"))) > 1e-3
+    assert min(p_values(*windows("clipped"))) < 1e-6
+
+
+def test_streamed_images_and_images_in_memory_are_cropped_by_one_rule():
+    draws = torch.rand((1, TRIES, 4), generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    settings = {"augment.resized_crop_area": 0.08, "augment.resized_crop_rule": "torchvision"}
+    augmenter = Augmenter(config_of(**settings), CLASSES, 64)
+    window = augmenter.windows(1, 64, torch.Generator().manual_seed(4))
+    left, top, right, bottom = random_box(64, 64, 0.08, draws[0].tolist())
+    expected = [(left + right) / 64 - 1, (top + bottom) / 64 - 1, (right - left) / 64, (bottom - top) / 64]
+    assert window[0].tolist() == pytest.approx(expected)
 
 
 def test_a_resized_crop_is_torchvisions_where_windows_lie_on_pixels():

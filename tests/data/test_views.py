@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, strategies as st
 from photo_tree import photograph
 from PIL import Image
+from scipy import stats
+from torchvision.transforms import RandomResizedCrop
 
 from seekcli.data.views import Shot, View, look, random_box
 from seekcli.errors import BadInput
@@ -55,6 +58,21 @@ def test_random_boxes_have_the_areas_and_shapes_of_the_rule() -> None:
     assert 0.46 < area.mean() < 0.50  # less than 0.54: the largest do not fit when they are long
     assert min(left for left, *_ in boxes) == 0
     assert max(right for _, _, right, _ in boxes) == 1000
+
+
+@pytest.mark.parametrize(("width", "height", "least"), [(500, 375, 0.08), (300, 900, 0.3)])
+def test_random_boxes_have_torchvisions_distribution(width: int, height: int, least: float) -> None:
+    """The wide one rarely draws again; the high one often does, and takes the way out."""
+    count = 3000
+    torch.manual_seed(0)
+    image = torch.zeros(1, height, width)
+    theirs = np.array([RandomResizedCrop.get_params(image, [least, 1], [3 / 4, 4 / 3]) for _ in range(count)])
+    rng = np.random.default_rng(0)
+    boxes = np.round([random_box(width, height, least, rng.random((10, 4)).tolist()) for _ in range(count)])
+    left, top, right, bottom = boxes.T
+    ours = np.stack([top, left, bottom - top, right - left], axis=1)
+    for column in range(4):
+        assert stats.ks_2samp(theirs[:, column], ours[:, column]).pvalue > 1e-3
 
 
 def test_a_picture_that_no_box_fits_shows_its_middle() -> None:

@@ -24,6 +24,7 @@ EVERYTHING = {
     "augment__crop_padding": 1,
     "augment__flip": True,
     "augment__resized_crop_area": 0.5,
+    "augment__resized_crop_rule": "torchvision",
     "augment__repeats": 3,
     "augment__randaugment_ops": 2,
     "augment__randaugment_policy": "timm",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from photo_tree import photo_tree
 
-from seekcli.config import DEFAULTS, load_recipe, merge, recipe_names
+from seekcli.config import DEFAULTS, OLD_BEHAVIOUR, load_recipe, merge, recipe_names, run_id
 from seekcli.data import sources
 from seekcli.errors import BadInput
 from seekcli.models.catalog import MODELS
@@ -42,8 +42,12 @@ AUGMENTED = {
     "cifar-resnet": {"crop_padding": 4, "flip": True},
     "cifar-vit": {"randaugment_ops", "erasing_probability", "mixup_alpha", "cutmix_alpha"},
     "cifar-efficientnet": {"crop_padding", "flip", "autoaugment"},
-    "imagenet-a3": {"mixup_alpha", "cutmix_alpha", "randaugment_ops", "resized_crop_area", "flip"},
-    "transfer": {"mixup_alpha", "cutmix_alpha", "randaugment_ops", "repeats", "resized_crop_area", "flip"},
+    "imagenet-a3": {
+        *("mixup_alpha", "cutmix_alpha", "randaugment_ops", "resized_crop_area", "resized_crop_rule", "flip")
+    },
+    "transfer": {
+        *("mixup_alpha", "cutmix_alpha", "randaugment_ops", "repeats", "resized_crop_area", "resized_crop_rule", "flip")
+    },
 }
 
 
@@ -225,3 +229,28 @@ def test_one_class_has_nothing_to_be_mixed_with(key):
     check_settings(merge([("test", one_class)]).config)
     with pytest.raises(BadInput, match=f"augment.{key}.*has one class, and nothing to mix it with"):
         check_settings(merge([("test", one_class | {f"augment.{key}": 0.2})]).config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({"augment.resized_crop_area": 0.5, "augment.resized_crop_rule": "torchvision"}, True),
+        ({"augment.resized_crop_area": 0.0, "augment.resized_crop_rule": "torchvision"}, False),
+        (
+            {
+                "data.name": "imagenet:photos",
+                "augment.resized_crop_area": 0.5,
+                "augment.resized_crop_rule": "torchvision",
+            },
+            False,
+        ),
+        ({"augment.randaugment_ops": 2, "augment.randaugment_policy": "timm"}, True),
+        ({"augment.randaugment_ops": 0, "augment.randaugment_policy": "timm"}, False),
+    ],
+)
+def test_a_rule_that_nothing_reads_is_in_no_run_id(settings, read):
+    rule = next(key for key, value in settings.items() if value in ("torchvision", "timm"))
+    new, old = (
+        run_id(merge([("test", chosen)]).config) for chosen in (settings, settings | {rule: OLD_BEHAVIOUR[rule]})
+    )
+    assert (new != old) is read
