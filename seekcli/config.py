@@ -95,6 +95,8 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "motivation.every_steps": None,
     "motivation.share": None,
     "augment.resized_crop_rule": "clipped",
+    "pair.added_scale": 0.0,
+    "pair.differential_lr_factor": 1.0,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {

@@ -49,8 +49,14 @@ class Section(BaseModel):
 class PairConfig(Section):
     base: str = Field("resnet20", description="the small model, trained all the time")
     motivated: str = Field("resnet32", description="the larger model that contains it")
-    init: Literal["auto", "identity", "paper", "timm", "source"] = Field(
+    init: Literal["auto", "identity", "paper", "timm", "stack", "source"] = Field(
         "auto", description="how the differential parts start"
+    )
+    added_scale: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="--init identity: last scale that added blocks start with; above 0 they disturb the base"
+    )
+    differential_lr_factor: Above0 = Field(
+        1.0, description="learning rate of the tensors that only the motivated model has, over that of all others"
     )
     map: Literal["aligned", "leading"] = Field("aligned", description="how fused q/k/v weights are sliced")
 

@@ -128,6 +128,8 @@ def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
         raise BadInput(f"--map {map_name}: {pair} has no fused q/k/v weights to slice; leave --map at aligned")
     if init == "timm" and family not in TIMM_STARTS:
         raise BadInput(f"--init timm: timm starts {family} models no other way; use --init paper for {pair}")
+    if init == "stack" and family in TRANSFORMERS:
+        raise BadInput(f"--init stack: the models of {pair} have equally many blocks; use --init identity or paper")
     obstacle = identity_obstacle(base, motivated, map_name)
     if init == "identity" and obstacle:
         raise BadInput(f"--init identity is impossible for {pair}: {obstacle}; use --init paper")

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, build_map
+from seekcli.models.added_blocks import Blocks, set_last_scale
 from seekcli.models.catalog import ModelSpec
-from seekcli.models.family import Family, silence_added_blocks
+from seekcli.models.family import Family
 
 STAGES = ("layer1", "layer2", "layer3")
 WIDTHS = (16, 32, 64)
@@ -36,6 +37,9 @@ class BasicBlock(nn.Module):
         out = functional.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         return functional.relu(out + self.shortcut(x))
+
+
+BLOCKS = Blocks((BasicBlock,), ("bn2",))
 
 
 class CifarResNet(nn.Module):
@@ -80,8 +84,8 @@ def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
 
 def identity(pair: Pair) -> Pair:
     """An added block returns relu(0 + x) = x, since x comes out of a ReLU."""
-    silence_added_blocks(pair.motivated, pair.weights_map.receivers, BasicBlock, ("bn2",))
+    set_last_scale(pair.motivated, pair.weights_map.receivers, BLOCKS, 0.0)
     return pair
 
 
-FAMILY = Family(build, link, identity)
+FAMILY = Family(build, link, identity, blocks=BLOCKS)

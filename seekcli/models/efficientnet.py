@@ -12,12 +12,14 @@ from torch import nn
 
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, build_map
+from seekcli.models.added_blocks import Blocks, set_last_scale
 from seekcli.models.catalog import ModelSpec
-from seekcli.models.family import Family, ignore_added_inputs, silence_added_blocks
+from seekcli.models.family import Family, ignore_added_inputs
 
 # Tan and Le 2019, section 5.2: dropout grows from 0.2 for B0 to 0.5 for B7; stochastic depth with survival 0.8.
 DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5)
 STOCHASTIC_DEPTH = 0.2
+BLOCKS = Blocks((DepthwiseSeparableConv, InvertedResidual), ("bn3", "bn2"))
 
 
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
@@ -38,10 +40,9 @@ def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
 
 def identity(pair: Pair) -> Pair:
     """Added layers add nothing, and mapped channels read no added ones."""
-    blocks = (DepthwiseSeparableConv, InvertedResidual)
-    silence_added_blocks(pair.motivated, pair.weights_map.receivers, blocks, ("bn3", "bn2"))
+    set_last_scale(pair.motivated, pair.weights_map.receivers, BLOCKS, 0.0)
     ignore_added_inputs(pair.motivated, pair.weights_map)
     return pair
 
 
-FAMILY = Family(build, link, identity)
+FAMILY = Family(build, link, identity, blocks=BLOCKS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, tensors_of, view
+from seekcli.models.added_blocks import Blocks
 from seekcli.models.catalog import ModelSpec
 
 
@@ -21,22 +22,7 @@ class Family:
     link: Callable[[nn.Module, nn.Module, str], WeightsMap]  # base, motivated, map name -> weights map
     identity: Callable[[Pair], Pair]  # makes the motivated model compute what the base computes
     timm_start: Callable[[nn.Module], None] | None = None  # timm's own start of a model, where it is another than ours
-
-
-@torch.no_grad()
-def silence_added_blocks(
-    motivated: nn.Module, linked: Collection[str], block: type | tuple[type, ...], norms: Collection[str]
-) -> None:
-    """Depth: the last normalisation of every added residual block starts at zero scale and shift, so it adds nothing.
-
-    `linked` are the motivated tensors that hold base elements; `norms` names a block's normalisations, last first.
-    """
-    for name, module in motivated.named_modules():
-        if not isinstance(module, block) or any(tensor.startswith(f"{name}.") for tensor in linked):
-            continue
-        last = next(getattr(module, norm) for norm in norms if hasattr(module, norm))
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+    blocks: Blocks | None = None  # its residual blocks, where a larger model has more of them
 
 
 @torch.no_grad()

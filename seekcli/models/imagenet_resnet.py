@@ -15,11 +15,13 @@ from torch import nn
 
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, block_renames, build_map, shapes_of
+from seekcli.models.added_blocks import Blocks, set_last_scale
 from seekcli.models.catalog import ModelSpec
-from seekcli.models.family import Family, silence_added_blocks
+from seekcli.models.family import Family
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 SMALL_IMAGE_PIXELS = 64
+BLOCKS = Blocks((BasicBlock, Bottleneck), ("bn3", "bn2"))
 # A basic block's two 3x3 convolutions become the 3x3 and the last 1x1 of a bottleneck.
 BASIC_TO_BOTTLENECK = {"conv1": "conv2", "bn1": "bn2", "conv2": "conv3", "bn2": "bn3"}
 
@@ -52,7 +54,7 @@ def has_blocks(model: nn.Module, kind: type) -> bool:
 
 
 def identity(pair: Pair) -> Pair:
-    silence_added_blocks(pair.motivated, pair.weights_map.receivers, (BasicBlock, Bottleneck), ("bn3", "bn2"))
+    set_last_scale(pair.motivated, pair.weights_map.receivers, BLOCKS, 0.0)
     return pair
 
 
@@ -67,4 +69,4 @@ def zero_last_scales(model: nn.Module) -> None:
             module.zero_init_last()
 
 
-FAMILY = Family(build, link, identity, zero_last_scales)
+FAMILY = Family(build, link, identity, zero_last_scales, BLOCKS)

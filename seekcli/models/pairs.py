@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap
+from seekcli.models.added_blocks import copier_of_neighbours, set_last_scale, stages_of
 from seekcli.models.catalog import check_pair, check_start, model_spec
 from seekcli.models.family import Family
 from seekcli.models.transplant import SourceWeights, carve_base, transplant
@@ -83,11 +85,48 @@ def start(pair: Pair, config: RunConfig) -> Pair:
     assert config.pair.init != "auto", "the config is not resolved"
     family = family_of(config.pair.base)
     if config.pair.init == "identity":
-        return family.identity(pair)
+        return identity_start(pair, family, config.pair.added_scale)
     if config.pair.init == "timm":
         assert family.timm_start is not None, f"{family} is not one of catalog.TIMM_STARTS"
         family.timm_start(pair.motivated)
+    if config.pair.init == "stack":
+        assert family.blocks is not None, f"{family} has no added blocks to stack"
+        copy_up = copier_of_neighbours(pair.weights_map.receivers, family.blocks)
+        return Pair(pair.base, pair.motivated, pair.weights_map, entry=copy_up)
     return pair
+
+
+def identity_start(pair: Pair, family: Family, added_scale: float) -> Pair:
+    """The motivated model computes what the base computes; `added_scale` above 0 lets its added blocks learn at once.
+
+    Raises BadInput where there is no added block that could start with a scale.
+    """
+    started = family.identity(pair)
+    if not added_scale:
+        return started
+    receivers = pair.weights_map.receivers
+    stages = stages_of(pair.motivated, receivers, family.blocks) if family.blocks else []
+    if family.blocks is None or not any(stage.added for stage in stages):
+        raise BadInput(f"pair.added_scale {added_scale:g}: the motivated model has no added blocks")
+    set_last_scale(pair.motivated, receivers, family.blocks, added_scale)
+    return started
+
+
+def differential_parameters(weights_map: WeightsMap) -> frozenset[str]:
+    """Names of the motivated tensors of a depth map that hold nothing of the base.
+
+    Raises BadInput for a map by width, in which one tensor holds both.
+    """
+    shared = [
+        link.motivated
+        for link in weights_map.links
+        if link.elements < math.prod(weights_map.motivated_shapes[link.motivated])
+    ]
+    if shared:
+        raise BadInput(
+            f"pair.differential_lr_factor is for pairs that differ in depth alone: {shared[0]} is shared with the base"
+        )
+    return frozenset(weights_map.motivated_shapes) - weights_map.receivers
 
 
 def planned_models(config: RunConfig) -> dict[str, nn.Module]:

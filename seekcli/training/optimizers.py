@@ -5,7 +5,7 @@ All state is tensors by parameter, the step counts included, and every update is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -27,9 +27,14 @@ INITIAL_STATE: dict[str, dict[str, float]] = {
 COUNTS_STEPS = ("adamw", "rmsprop", "lamb")
 
 
-def build_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer of one model with its state already in place at the optimizer's own initial values."""
-    optimizer = make_optimizer(config, parameter_groups(config, model), device)
+def build_optimizer(
+    config: OptimizerConfig, model: nn.Module, device: torch.device, lr_factors: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
+    """The optimizer of one model with its state already in place at the optimizer's own initial values.
+
+    `lr_factors` names the parameters that learn at another rate than the rest (a group's `lr_factor`).
+    """
+    optimizer = make_optimizer(config, parameter_groups(config, model, lr_factors), device)
     lay_out_state(optimizer, config.name)
     return optimizer
 
@@ -56,24 +61,26 @@ def make_optimizer(config: OptimizerConfig, groups: Groups, device: torch.device
     return Lamb(single, config.lr, betas=betas, max_grad_norm=None, **eps)
 
 
-def parameter_groups(config: OptimizerConfig, model: nn.Module) -> Groups:
-    """One group, or two when some parameters are spared weight decay.
+def parameter_groups(
+    config: OptimizerConfig, model: nn.Module, lr_factors: Mapping[str, float] | None = None
+) -> Groups:
+    """One group; more when some parameters are spared weight decay or learn at another rate.
 
     Spared are norms and biases (all 1-d parameters) and what the model itself exempts (timm's `no_weight_decay`: the
     position embedding and the class token of a ViT).
     """
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    if config.decay_norms_and_biases or config.weight_decay == 0:
-        return [{"params": [parameter for _, parameter in named], "weight_decay": config.weight_decay}]
     listed: Callable[[], Collection[str]] | None = getattr(model, "no_weight_decay", None)
     exempt = listed() if listed else ()
-    spared = [parameter.dim() <= 1 or name in exempt for name, parameter in named]
-    groups: Groups = [
-        {"params": [parameter for (_, parameter), spare in zip(named, spared, strict=True) if spare is spares],
-         "weight_decay": 0.0 if spares else config.weight_decay}
-        for spares in (False, True)
-    ]  # fmt: skip
-    return [group for group in groups if group["params"]]
+    spares, factors = bool(config.weight_decay) and not config.decay_norms_and_biases, lr_factors or {}
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        spared = spares and (parameter.dim() <= 1 or name in exempt)
+        groups.setdefault((spared, factors.get(name, 1.0)), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": 0.0 if spared else config.weight_decay, "lr_factor": factor}
+        for (spared, factor), parameters in sorted(groups.items(), key=lambda item: item[0])
+    ]
 
 
 def lay_out_state(optimizer: torch.optim.Optimizer, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from seekcli.config import Resolved, load_recipe, merge
 from seekcli.data.sources import describe, has_own_size, is_folder
+from seekcli.errors import BadInput
 from seekcli.models.catalog import TRANSFORMERS, check_pair, check_start, default_init, model_spec
 from seekcli.training.conditions import resolve_condition
 from seekcli.training.recipes import check_settings, fit_to_epochs, fit_to_size, pick_recipe
@@ -61,6 +62,8 @@ def resolve_init(resolved: Resolved) -> Resolved:
     if pair.init == "auto":
         resolved = resolved.updated({"pair.init": default_init(pair.base, pair.motivated, pair.map)}, "auto")
     check_start(pair.base, pair.motivated, resolved.config.pair.init, pair.map)
+    if pair.added_scale and resolved.config.pair.init != "identity":
+        raise BadInput(f"pair.added_scale {pair.added_scale:g} is for --init identity, not {resolved.config.pair.init}")
     return resolved
 
 

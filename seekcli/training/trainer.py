@@ -19,8 +19,8 @@ from seekcli.errors import RunFailed
 from seekcli.method.alternating import Alone, Alternating, Turns
 from seekcli.method.condition import needs_of
 from seekcli.method.observation import Observation
-from seekcli.method.pair import Carrier
-from seekcli.models.pairs import build_models, build_pair
+from seekcli.method.pair import Carrier, Pair
+from seekcli.models.pairs import build_models, build_pair, differential_parameters
 from seekcli.models.transplant import SourceWeights
 from seekcli.training.averaging import average_carrier, build_averages
 from seekcli.training.conditions import build_condition
@@ -88,7 +88,8 @@ class Trainer:
         self.skipped_updates = 0
         self._skipped_in_a_row = 0
         self.optimizers = {
-            role: build_optimizer(config.optimizer, model, device) for role, model in self.models.items()
+            role: build_optimizer(config.optimizer, model, device, lr_factors(config, pair, role))
+            for role, model in self.models.items()
         }
         self.steps = {role: Step(model, self.optimizers[role], config, scaler) for role, model in self.models.items()}
         self.averages = build_averages(self.models, config.train.ema_decay)
@@ -265,6 +266,14 @@ class Trainer:
                 average = self.averages[role].model.state_dict()
                 tensors |= {f"{role}.average/{name}": tensor for name, tensor in average.items()}
         return tensors
+
+
+def lr_factors(config: RunConfig, pair: Pair | None, role: str) -> dict[str, float]:
+    """By parameter name: what only the motivated model has may learn at another rate."""
+    factor = config.pair.differential_lr_factor
+    if pair is None or role != "motivated" or factor == 1.0:
+        return {}
+    return dict.fromkeys(differential_parameters(pair.weights_map), factor)
 
 
 def place(model: nn.Module, device: torch.device, channels_last: bool) -> nn.Module:

@@ -1,0 +1,123 @@
+"""The blocks that only the motivated model has: how they start, and how much they are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from seekcli.config import Resolved
+from seekcli.data import sources
+from seekcli.errors import BadInput
+from seekcli.method.pair import Carrier, Pair
+from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
+from seekcli.models.pairs import build_pair, differential_parameters, family_of
+from seekcli.training.resolve import resolve
+from seekcli.training.trainer import Trainer
+
+
+def settings(base: str, motivated: str, **changes: Any) -> Resolved:
+    flat = {"pair.base": base, "pair.motivated": motivated, "runtime.device": "cpu", "data.limit_train": 64}
+    return resolve([("test", flat | {key.replace("__", "."): value for key, value in changes.items()})])
+
+
+def pair_of(base: str, motivated: str, **changes: Any) -> Pair:
+    return build_pair(settings(base, motivated, **changes).config)
+
+
+def trainer_of(resolved: Resolved) -> Trainer:
+    return Trainer(resolved.config, sources.load(resolved.config.data), torch.device("cpu"))
+
+
+def logits_after_entry(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    Carrier(pair, {}, {}).refresh(fresh=True)
+    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return pair.base.eval()(images), pair.motivated.eval()(images)
+
+
+def test_stages_and_their_added_blocks_follow_from_the_map() -> None:
+    pair = pair_of("resnet20", "resnet32")
+    stages = stages_of(pair.motivated, pair.weights_map.receivers, family_of("resnet20").blocks)
+    assert [(sorted(stage.mapped), sorted(stage.added)) for stage in stages] == [([0, 1, 4], [2, 3])] * 3
+
+
+@pytest.mark.parametrize(("scale", "equal"), [(0.0, True), (0.3, False)])
+def test_only_a_scale_of_zero_is_an_identity(scale: float, equal: bool) -> None:
+    base, motivated = logits_after_entry(pair_of("resnet8", "resnet14", pair__init="identity", pair__added_scale=scale))
+    assert torch.allclose(base, motivated, atol=1e-6) is equal
+
+
+def test_usage_is_the_added_scales_over_the_mapped_ones_of_the_stage() -> None:
+    pair, blocks = pair_of("resnet20", "resnet32"), family_of("resnet20").blocks
+    receivers = pair.weights_map.receivers
+    assert usage_of_added_blocks(pair.motivated, receivers, blocks) == 0
+    set_last_scale(pair.motivated, receivers, blocks, -0.25)  # mapped ones start at 1
+    assert usage_of_added_blocks(pair.motivated, receivers, blocks) == pytest.approx(0.25)
+    for stage in stages_of(pair.motivated, receivers, blocks)[:1]:
+        for block in stage.mapped.values():
+            nn.init.constant_(block.bn2.weight, 0.5)
+    assert usage_of_added_blocks(pair.motivated, receivers, blocks) == pytest.approx((0.5 + 0.25 + 0.25) / 3)
+
+
+def test_a_model_without_added_blocks_has_no_usage() -> None:
+    pair = pair_of("resnet8", "resnet14")
+    linked = frozenset(pair.weights_map.motivated_shapes)
+    assert usage_of_added_blocks(pair.motivated, linked, family_of("resnet8").blocks) is None
+
+
+def test_stacking_copies_the_nearest_mapped_block_of_the_same_shape() -> None:
+    pair = pair_of("resnet20", "resnet32", pair__init="stack")
+    Carrier(pair, {}, {}).refresh(fresh=True)
+    state = pair.motivated.state_dict()
+    for name in ("conv1.weight", "bn2.running_var", "conv2.weight"):
+        assert torch.equal(state[f"layer2.2.{name}"], state[f"layer2.1.{name}"])
+        assert torch.equal(state[f"layer2.3.{name}"], state[f"layer2.4.{name}"])  # the one after is nearer
+    assert torch.equal(state["layer2.1.conv1.weight"], pair.base.state_dict()["layer2.1.conv1.weight"])
+
+
+def test_stacking_leaves_a_block_without_a_neighbour_of_its_shape() -> None:
+    pairs = [pair_of("resnet8", "resnet14", pair__init=init) for init in ("stack", "paper")]
+    for pair in pairs:
+        Carrier(pair, {}, {}).refresh(fresh=True)
+    weights = [pair.motivated.state_dict() for pair in pairs]
+    # The only mapped block of stage 2 changes resolution and channels; that of stage 1 does not.
+    assert torch.equal(weights[0]["layer2.1.conv1.weight"], weights[1]["layer2.1.conv1.weight"])
+    assert torch.equal(weights[0]["layer1.1.conv1.weight"], weights[0]["layer1.0.conv1.weight"])
+
+
+def test_differential_parameters_learn_at_their_own_rate() -> None:
+    """One step of SGD without momentum: ten times the rate moves ten times as far, and nothing else moves otherwise."""
+    moved = []
+    for factor in (1.0, 10.0):
+        plain = {"optimizer__momentum": 0.0, "optimizer__weight_decay": 0.0, "motivation__condition": "always"}
+        resolved = settings("resnet8", "resnet14", pair__init="paper", pair__differential_lr_factor=factor, **plain)
+        trainer = trainer_of(resolved)
+        before = {name: tensor.clone() for name, tensor in trainer.models["motivated"].named_parameters()}
+        images, labels = next(iter(trainer.batches.epoch(0, 0)))
+        trainer.steps["motivated"].take(images, labels, 0.01, lambda loss: None)
+        now = dict(trainer.models["motivated"].named_parameters())
+        moved.append({name: (now[name] - before[name]).detach() for name in before})
+    differential = {name for name in moved[0] if name.startswith(("layer1.1", "layer2.1", "layer3.1"))}
+    assert differential == differential_parameters(pair_of("resnet8", "resnet14").weights_map) & set(moved[0])
+    for name in moved[0]:
+        expected = moved[0][name] * (10.0 if name in differential else 1.0)
+        assert torch.allclose(moved[1][name], expected, rtol=1e-3, atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("base", "motivated", "changes", "problem"),
+    [
+        ("resnet8", "resnet14", {"pair__init": "paper", "pair__added_scale": 0.3}, "for --init identity, not paper"),
+        ("vit-tiny", "vit-small", {"pair__added_scale": 0.3, "data__image_size": 16}, "no added blocks"),
+        ("vit-tiny", "vit-small", {"pair__init": "stack", "data__image_size": 16}, "equally many blocks"),
+        ("vit-tiny", "vit-small", {"pair__differential_lr_factor": 2.0, "data__image_size": 16}, "depth alone"),
+    ],
+)
+def test_a_start_that_means_nothing_for_the_pair_is_bad_input(
+    base: str, motivated: str, changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(BadInput, match=problem):
+        trainer_of(settings(base, motivated, **changes))
