@@ -19,39 +19,37 @@ class Budget:
 
     needs: tuple[str, ...] = ()
 
-    def __init__(self, share: float, steps: int) -> None:
+    def __init__(self, share: float, steps: int, steps_per_epoch: int) -> None:
         self.share = share
         self.steps = steps
+        self.steps_per_epoch = steps_per_epoch
         self.previous = math.inf
         self.taken = 0
 
-    def count(self, epoch: int, batches: int) -> int:
-        """Motivated steps of this epoch. The last epoch of a run may be shorter than the others."""
-        done = epoch * batches
-        owed = [math.floor(self.share * steps + 0.5) for steps in (done, min(done + batches, self.steps))]
-        return max(0, min(owed[1] - owed[0], self.length(epoch, batches) - 1))
-
-    def length(self, epoch: int, batches: int) -> int:
-        return min(batches, self.steps - epoch * batches)
+    def count(self, epoch: int) -> int:
+        """Motivated steps of this epoch, of which the last one may be shorter than the others."""
+        first = epoch * self.steps_per_epoch
+        stop = min(first + self.steps_per_epoch, self.steps)
+        owed = math.floor(self.share * stop + 0.5) - math.floor(self.share * first + 0.5)
+        return min(owed, stop - first - 1)
 
     def observe(self, step: Observation) -> bool:
         fell = step.loss < self.previous
         self.previous = step.loss
         if step.batch == 0:
             self.taken = 0
-        count, last = self.count(step.epoch, step.batches), self.length(step.epoch, step.batches) - 1
-        following = step.batch + 1
-        owed, left = count - self.taken, last - step.batch
-        if owed <= 0 or left <= 0:
+        if step.ends_epoch:
             return False
+        following, last = step.batch + 1, step.batches - 1
+        count = self.count(step.epoch)
+        owed, left = count - self.taken, last - step.batch
         within_pace = self.taken < math.ceil(count * following / last)
-        motivated = owed >= left or (fell and within_pace)
+        motivated = owed > 0 and (owed >= left or (fell and within_pace))
         self.taken += motivated
         return motivated
 
-    def motivated_steps(self, batches: int, steps: int) -> int:
-        """How many steps of a run of `steps` are motivated ones."""
-        return sum(self.count(epoch, batches) for epoch in range(math.ceil(steps / batches)))
+    def motivated_steps(self) -> int:
+        return sum(self.count(epoch) for epoch in range(math.ceil(self.steps / self.steps_per_epoch)))
 
     def state_dict(self) -> dict[str, Any]:
         # JSON has no infinity; None stands for "no value yet".

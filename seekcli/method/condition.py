@@ -52,8 +52,9 @@ def needs_of(condition: Condition) -> frozenset[str]:
 class Settings:
     """All that the shipped conditions are made from; each takes what it reads. `counts` has a number for each epoch.
 
-    `window_start` and `window_stop` are fractions of the `steps` of the whole run. The defaults of `window`, `periodic`
-    and `budget` give a share near that of `loss` at k=2 by chance, 1/6.
+    `window_start` and `window_stop` are fractions of the `steps` of the whole run, 0 where its length is not known. All
+    epochs but the last have `steps_per_epoch`. The defaults of `window`, `periodic` and `budget` give a share near that
+    of `loss` at k=2 by chance, 1/6.
     """
 
     k: int = 2
@@ -66,6 +67,11 @@ class Settings:
     every_steps: int = 6
     share: float = 0.1667
     steps: int = 0
+    steps_per_epoch: int = 0
+
+    @property
+    def epochs(self) -> int:
+        return math.ceil(self.steps / self.steps_per_epoch)
 
 
 @dataclass(frozen=True)
@@ -125,17 +131,17 @@ CONDITIONS: dict[str, Shipped] = {
     ),
     "window": Shipped(
         "the step is between two fractions of the run (motivation.window_start, motivation.window_stop)",
-        lambda s: Window(s.window_start, s.window_stop, s.steps),
+        lambda s: Window(s.window_start, s.window_stop, s.steps, s.steps_per_epoch),
         lambda s: s.window_stop - s.window_start,
     ),
     "periodic": Shipped(
         "the step is the n-th, 2n-th, 3n-th, ... of the run (motivation.every_steps)",
-        lambda s: Periodic(s.every_steps),
+        lambda s: Periodic(s.every_steps, s.steps, s.steps_per_epoch),
         lambda s: 1 / s.every_steps,
     ),
     "budget": Shipped(
         "the loss fell and a fixed share of each epoch's steps is not spent yet (motivation.share)",
-        lambda s: Budget(s.share, s.steps),
+        lambda s: Budget(s.share, s.steps, s.steps_per_epoch),
         lambda s: s.share,
     ),
     "always": Shipped(
@@ -149,23 +155,25 @@ CONDITIONS: dict[str, Shipped] = {
 class Counted(Protocol):
     """A condition that knows before the run how many of its steps are motivated ones."""
 
-    def motivated_steps(self, batches: int, steps: int) -> int:
-        """How many of the `steps` of a run with epochs of `batches`."""
+    def motivated_steps(self) -> int:
+        """How many of the steps of the run."""
 
 
-def expected_share(condition: str, settings: Settings, steps_per_epoch: int | None = None) -> float | None:
-    """Share of motivated steps that is expected, with B steps an epoch; None where no expectation is known.
+def expected_share(condition: str, settings: Settings) -> float | None:
+    """Share of motivated steps that is expected; None where no expectation is known.
 
-    The first batch of an epoch is always the base's: what chance gives is times (B-1)/B. `matched-count`, `window`,
-    `periodic` and `budget` have their counts exactly. Without `steps_per_epoch` that factor is left out.
+    The first step of an epoch is always the base's: what chance gives is times (B-1)/B, with B steps an epoch on
+    average. `matched-count`, `window`, `periodic` and `budget` have their counts exactly. Without the length of the run
+    that factor is left out.
     """
     shipped = CONDITIONS.get(condition)
     if shipped is None:
         return None
     chance = shipped.chance(settings)
-    if steps_per_epoch is None:
+    if not settings.steps:
         return chance
     made = shipped.make(settings)
     if isinstance(made, Counted):
-        return made.motivated_steps(steps_per_epoch, settings.steps) / settings.steps if settings.steps else None
-    return None if chance is None else chance * (steps_per_epoch - 1) / steps_per_epoch
+        return made.motivated_steps() / settings.steps
+    mean = settings.steps / settings.epochs
+    return None if chance is None else chance * (mean - 1) / mean

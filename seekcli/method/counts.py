@@ -39,31 +39,36 @@ class Constant(Stateless):
 class Window(Stateless):
     """`window`: every step from the fraction `start` of the run to the fraction `stop`, both of all its steps."""
 
-    def __init__(self, start: float, stop: float, steps: int) -> None:
+    def __init__(self, start: float, stop: float, steps: int, steps_per_epoch: int) -> None:
         self.first = round(start * steps)
         self.stop = round(stop * steps)
+        self.steps_per_epoch = steps_per_epoch
 
     def observe(self, step: Observation) -> bool:
-        return not step.ends_epoch and self.first <= step.steps_done < self.stop
+        following = step.epoch * self.steps_per_epoch + step.batch + 1
+        return not step.ends_epoch and self.first <= following < self.stop
 
-    def motivated_steps(self, batches: int, steps: int) -> int:
-        """How many steps of a run of `steps` are motivated ones. The first of each epoch of `batches` is the base's."""
-        epoch_starts = math.ceil(self.stop / batches) - math.ceil(self.first / batches)
+    def motivated_steps(self) -> int:
+        """All steps of the window but the first of each epoch, which is the base's."""
+        epoch_starts = math.ceil(self.stop / self.steps_per_epoch) - math.ceil(self.first / self.steps_per_epoch)
         return self.stop - self.first - epoch_starts
 
 
 class Periodic(Stateless):
     """`periodic`: the steps n, 2n, 3n, ... of the run, counted from 1, but for those that start an epoch."""
 
-    def __init__(self, every_steps: int) -> None:
+    def __init__(self, every_steps: int, steps: int, steps_per_epoch: int) -> None:
         self.every_steps = every_steps
+        self.steps = steps
+        self.steps_per_epoch = steps_per_epoch
 
     def observe(self, step: Observation) -> bool:
-        return not step.ends_epoch and (step.steps_done + 1) % self.every_steps == 0
+        following = step.epoch * self.steps_per_epoch + step.batch + 2
+        return not step.ends_epoch and following % self.every_steps == 0
 
-    def motivated_steps(self, batches: int, steps: int) -> int:
-        """How many steps of a run of `steps` are motivated ones. The first of each epoch of `batches` is the base's."""
-        return sum((number - 1) % batches != 0 for number in range(self.every_steps, steps + 1, self.every_steps))
+    def motivated_steps(self) -> int:
+        numbers = range(self.every_steps, self.steps + 1, self.every_steps)
+        return sum((number - 1) % self.steps_per_epoch != 0 for number in numbers)
 
 
 class RandomCount(Stateless):
@@ -91,7 +96,7 @@ class MatchedCount(RandomCount):
     def count(self, epoch: int, batches: int) -> int:
         return self.counts[epoch]
 
-    def motivated_steps(self, batches: int, steps: int) -> int:
+    def motivated_steps(self) -> int:
         return sum(self.counts)
 
 

@@ -21,11 +21,6 @@ class Observation:
     validation_loss: float | None = None
 
     @property
-    def steps_done(self) -> int:
-        """Steps of the whole run up to this one: the number of the next step, counted from 0."""
-        return self.epoch * self.batches + self.batch + 1
-
-    @property
     def ends_epoch(self) -> bool:
         """Whether the next step starts an epoch: that one is the base's."""
         return self.batch + 1 == self.batches

@@ -92,13 +92,14 @@ def condition_settings(config: RunConfig, steps_per_epoch: int) -> Settings:
         ema_fall_percent=motivation.ema_fall_percent,
         counts=motivation.counts or (),
         steps=config.train.epochs * steps_per_epoch,
+        steps_per_epoch=steps_per_epoch,
         **{key: value for key, value in optional.items() if value is not None},
     )
 
 
 def share_by_chance(config: RunConfig, steps_per_epoch: int) -> float | None:
     """The expected share of motivated steps of an alternating run; None where no expectation is known."""
-    return expected_share(config.motivation.condition, condition_settings(config, steps_per_epoch), steps_per_epoch)
+    return expected_share(config.motivation.condition, condition_settings(config, steps_per_epoch))
 
 
 def knows_share(name: str) -> bool:
@@ -197,7 +198,7 @@ class Guarded:
         self.steps_done = 0
 
     def observe(self, step: Observation) -> bool:
-        self.steps_done = step.steps_done
+        self.steps_done = step.epoch * step.batches + step.batch + 1
         try:
             answer = self.condition.observe(step)
         except (Exception, SystemExit) as error:  # anybody's code

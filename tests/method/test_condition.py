@@ -13,11 +13,12 @@ from seekcli.config import CONDITION_READS
 from seekcli.method.condition import CONDITIONS, Observation, Settings, expected_share, needs_of
 
 BATCHES, EPOCHS = 9, 5
+LENGTH = {"steps": EPOCHS * BATCHES, "steps_per_epoch": BATCHES}
 VALUES = st.floats(min_value=0, max_value=1e6, allow_nan=False, width=32)
 
 
 def make(name, **settings):
-    return CONDITIONS[name].make(Settings(**{"counts": (3, 0, 8, 1, 4), "steps": EPOCHS * BATCHES} | settings))
+    return CONDITIONS[name].make(Settings(**{"counts": (3, 0, 8, 1, 4), **LENGTH} | settings))
 
 
 def steps(values, batches=BATCHES):
@@ -79,6 +80,9 @@ def test_a_condition_resumed_from_json_goes_on_exactly(name, values, cut, k):
         ("periodic", "every_steps", 4, 5),
         ("budget", "share", 0.2, 0.4),
         ("budget", "steps", EPOCHS * BATCHES, EPOCHS * BATCHES - 4),
+        ("window", "steps_per_epoch", BATCHES, BATCHES + 1),
+        ("periodic", "steps_per_epoch", BATCHES, BATCHES + 1),
+        ("budget", "steps_per_epoch", BATCHES, BATCHES - 1),
     ],
 )
 def test_each_setting_reaches_its_condition(name, setting, one, other):
@@ -97,7 +101,9 @@ def observed_share(name, k, batches=40, epochs=1500):
             motivated += holds
             value = rng.random()
             holds = condition.observe(Observation(epoch, batch, batches, value, value, value))
-    return motivated / (batches * epochs), expected_share(name, Settings(k=k), batches)
+    return motivated / (batches * epochs), expected_share(
+        name, Settings(k=k, steps=batches * epochs, steps_per_epoch=batches)
+    )
 
 
 @pytest.mark.parametrize("name", ["loss", "gradient-norm", "inverse"])
@@ -115,20 +121,26 @@ def test_expected_share_of_random_count_is_the_mean_of_its_draws():
 
 def test_expected_share_values():
     assert expected_share("loss", Settings(k=2)) == pytest.approx(1 / 6)
-    assert expected_share("loss", Settings(k=3), 4) == pytest.approx(1 / 24 * 3 / 4)
-    assert expected_share("gradient-norm", Settings(k=3), 4) == expected_share("loss", Settings(k=3), 4)
+    settings = Settings(k=3, steps=12, steps_per_epoch=4)
+    assert expected_share("loss", settings) == pytest.approx(1 / 24 * 3 / 4)
+    assert expected_share("gradient-norm", settings) == expected_share("loss", settings)
+    # Of 10 steps three are the first of an epoch, the last of which is a short one.
+    assert expected_share("always", Settings(steps=10, steps_per_epoch=4)) == pytest.approx(7 / 10)
     assert expected_share("random-count", Settings()) == 0.5
-    assert expected_share("matched-count", Settings(counts=(4, 0, 2), steps=30), 10) == pytest.approx(6 / 30)
-    assert expected_share("always", Settings(), 10) == pytest.approx(0.9)
-    assert expected_share("never", Settings(), 10) == 0.0
+    assert expected_share("matched-count", Settings(counts=(4, 0, 2), steps=30, steps_per_epoch=10)) == pytest.approx(
+        6 / 30
+    )
+    assert expected_share("always", Settings(steps=20, steps_per_epoch=10)) == pytest.approx(0.9)
+    assert expected_share("never", Settings(steps=20, steps_per_epoch=10)) == 0.0
     # Without the length of a run: as in `seek list conditions`. The defaults cost about what `loss` at k=2 does.
     for name in ("window", "periodic", "budget"):
         assert expected_share(name, Settings()) == pytest.approx(1 / 6, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["ema-loss", "validation-loss", "matched-count", "somebody.else:Condition"])
+@pytest.mark.parametrize("name", ["ema-loss", "validation-loss", "somebody.else:Condition"])
 def test_no_share_is_expected_where_chance_gives_none(name):
-    assert expected_share(name, Settings(), 10) is None
+    assert expected_share(name, Settings(**LENGTH)) is None
+    assert expected_share("matched-count", Settings()) is None
 
 
 def test_inverse_answers_to_the_negative_of_each_loss_as_loss_does():

@@ -26,8 +26,9 @@ def motivated_steps(condition, batches, steps, losses=None):
         if motivated:
             found.append(step)
         loss = losses[step] if losses else rng.random()
-        motivated = condition.observe(Observation(epoch, batch, batches, loss))
-        if batch + 1 == batches:
+        length = min(batches, steps - epoch * batches)
+        motivated = condition.observe(Observation(epoch, batch, length, loss))
+        if batch + 1 == length:
             assert not motivated, "a switch that would be undone at once"
     return found
 
@@ -40,38 +41,44 @@ def made(name, **settings):
 def test_window_is_every_step_between_two_fractions_but_for_the_first_of_an_epoch(batches, steps, one, other):
     start, stop = sorted((one, other))
     expected = [step for step in range(round(start * steps), round(stop * steps)) if step % batches]
-    condition = made("window", window_start=start, window_stop=stop, steps=steps)
+    condition = made("window", window_start=start, window_stop=stop, steps=steps, steps_per_epoch=batches)
     found = motivated_steps(condition, batches, steps)
     # Nothing says before the first step that it is motivated.
     assert found == expected
-    settings = Settings(window_start=start, window_stop=stop, steps=steps)
-    assert expected_share("window", settings, batches) == len(expected) / steps
+    settings = Settings(window_start=start, window_stop=stop, steps=steps, steps_per_epoch=batches)
+    assert expected_share("window", settings) == len(expected) / steps
 
 
 @given(BATCHES, STEPS, st.integers(1, 20))
 def test_periodic_is_every_nth_step_of_the_run_but_for_the_first_of_an_epoch(batches, steps, every):
     expected = [step for step in range(steps) if (step + 1) % every == 0 and step % batches]
-    assert motivated_steps(made("periodic", every_steps=every), batches, steps) == expected
-    assert expected_share("periodic", Settings(every_steps=every, steps=steps), batches) == len(expected) / steps
+    condition = made("periodic", every_steps=every, steps=steps, steps_per_epoch=batches)
+    assert motivated_steps(condition, batches, steps) == expected
+    assert (
+        expected_share("periodic", Settings(every_steps=every, steps=steps, steps_per_epoch=batches))
+        == len(expected) / steps
+    )
 
 
 @given(BATCHES, STEPS, st.floats(0, 1), st.randoms(use_true_random=False))
 def test_budget_meets_its_share_within_a_step_in_every_epoch(batches, steps, share, rng):
     losses = [rng.choice([0.0, 1.0, 2.0]) for _ in range(steps)]
-    found = motivated_steps(made("budget", share=share, steps=steps), batches, steps, losses)
+    found = motivated_steps(made("budget", share=share, steps=steps, steps_per_epoch=batches), batches, steps, losses)
     for first in range(0, steps, batches):
         length = min(batches, steps - first)
         count = sum(first <= step < first + length for step in found)
         assert count == length - 1 or abs(count - share * length) <= 1 + 1e-9
         assert count <= length - 1
-    assert expected_share("budget", Settings(share=share, steps=steps), batches) == len(found) / steps
+    assert expected_share("budget", Settings(share=share, steps=steps, steps_per_epoch=batches)) == len(found) / steps
 
 
 @given(st.integers(2, 40), st.floats(0, 1), st.randoms(use_true_random=False))
 def test_budget_keeps_its_pace_and_takes_the_first_falls_that_it_allows(batches, share, rng):
     """The rule of the page, written down once more for one epoch."""
     losses = [rng.random() for _ in range(batches)]
-    found = motivated_steps(made("budget", share=share, steps=batches), batches, batches, losses)
+    found = motivated_steps(
+        made("budget", share=share, steps=batches, steps_per_epoch=batches), batches, batches, losses
+    )
     count = min(math.floor(share * batches + 0.5), batches - 1)
     expected = []
     for batch in range(1, batches):
@@ -87,7 +94,9 @@ def test_budget_spreads_its_steps_and_prefers_falls():
     rng = random.Random(3)
     batches, epochs = 60, 50
     losses = [rng.random() for _ in range(batches * epochs)]
-    found = motivated_steps(made("budget", share=1 / 6, steps=len(losses)), batches, len(losses), losses)
+    found = motivated_steps(
+        made("budget", share=1 / 6, steps=len(losses), steps_per_epoch=batches), batches, len(losses), losses
+    )
     assert len(found) == len(losses) // 6
     after_a_fall = sum(losses[step - 1] < losses[step - 2] for step in found)
     assert after_a_fall / len(found) > 0.9
