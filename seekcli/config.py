@@ -97,6 +97,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "augment.resized_crop_rule": "clipped",
     "pair.added_scale": 0.0,
     "pair.differential_lr_factor": 1.0,
+    "lr_schedule.decay_fraction": 0.2,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
@@ -111,6 +112,8 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
     if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
         off.append("augment.resized_crop_rule")
+    if flat.get("lr_schedule.name") != "wsd":
+        off.append("lr_schedule.decay_fraction")
     return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 
 

@@ -166,12 +166,17 @@ class OptimizerConfig(Section):
 
 
 class LrScheduleConfig(Section):
-    name: Literal["cosine", "constant", "exponential"] = Field("cosine", description="learning rate over the step")
+    name: Literal["cosine", "constant", "exponential", "wsd"] = Field(
+        "cosine", description="learning rate over the step; wsd: warm-up, stable, linear decay"
+    )
     warmup_epochs: NotNegative = Field(0.0, description="linear warm-up from warmup_start_lr to the peak")
     warmup_start_lr: NotNegative = Field(1e-6, description="learning rate of the first step of a warm-up")
-    min_lr: NotNegative = Field(0.0, description="where cosine ends")
+    min_lr: NotNegative = Field(0.0, description="where cosine and wsd end")
     decay_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.97, description="exponential: factor of each decay")
     decay_every_epochs: Above0 = Field(2.0, description="exponential: epochs between decays, after the warm-up")
+    decay_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="wsd: length of the decay at the end, a fraction of all steps of the run"
+    )
 
 
 class AugmentConfig(Section):

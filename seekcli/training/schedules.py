@@ -12,13 +12,17 @@ def learning_rate(schedule: LrScheduleConfig, peak: float, step: int, steps_per_
 
     A linear warm-up goes from `warmup_start_lr` at step 0 to the peak at the first step after `warmup_epochs`. From
     there on: `cosine` falls to `min_lr`, reached after the last step; `exponential` multiplies by `decay_rate` every
-    `decay_every_epochs`; `constant` stays.
+    `decay_every_epochs`; `constant` stays; `wsd` stays until the last `decay_fraction` of all steps and falls linearly
+    to `min_lr`, reached after the last step.
     """
     warmup_steps = round(schedule.warmup_epochs * steps_per_epoch)
     if step < warmup_steps:
         return schedule.warmup_start_lr + (peak - schedule.warmup_start_lr) * step / warmup_steps
     if schedule.name == "constant":
         return peak
+    if schedule.name == "wsd":
+        left = (steps_per_epoch * epochs - step) / (schedule.decay_fraction * steps_per_epoch * epochs)
+        return schedule.min_lr + (peak - schedule.min_lr) * min(1.0, left)
     if schedule.name == "exponential":
         decay_steps = max(1, round(schedule.decay_every_epochs * steps_per_epoch))
         return peak * schedule.decay_rate ** ((step - warmup_steps) // decay_steps)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from seekcli.config import LrScheduleConfig, OptimizerConfig, load_recipe, merge, recipe_names
+from seekcli.config import LrScheduleConfig, OptimizerConfig, identity, load_recipe, merge, recipe_names
 from seekcli.training.schedules import learning_rate
 
 
@@ -77,3 +77,20 @@ def test_cosine_falls_all_the_way_and_never_below_its_end():
 
 def test_constant_is():
     assert set(curve(LrScheduleConfig(name="constant"), OptimizerConfig().lr, 3, 3)) == {0.1}
+
+
+def test_wsd_warms_up_stays_and_decays_linearly_over_the_last_fraction_of_all_steps():
+    schedule = LrScheduleConfig(name="wsd", warmup_epochs=1.0, warmup_start_lr=0.0, min_lr=0.02, decay_fraction=0.25)
+    found = curve(schedule, 0.1, 4, 5)
+    warm_up, stable = [0.0, 0.025, 0.05, 0.075], [0.1] * 11
+    decay = [0.1, 0.084, 0.068, 0.052, 0.036]
+    assert found == pytest.approx([*warm_up, *stable, *decay])
+
+
+def test_the_decay_fraction_is_in_the_run_id_of_wsd_alone():
+    def identity_of(name, fraction):
+        return identity(merge([("test", {"lr_schedule.name": name, "lr_schedule.decay_fraction": fraction})]).config)
+
+    assert identity_of("cosine", 0.2) == identity_of("cosine", 0.3)
+    assert identity_of("wsd", 0.2) != identity_of("wsd", 0.3)
+    assert identity_of("wsd", 0.2) != identity_of("cosine", 0.2)
