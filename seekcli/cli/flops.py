@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli.cli.options import Layers, flag_layers, model_layers
+from seekcli.cli.flops_image import Image, image_of
+from seekcli.cli.options import flag_layers, model_layers
 from seekcli.config import RunConfig, merge
 from seekcli.errors import BadInput, unknown
 from seekcli.method.condition import Settings, expected_share
@@ -26,23 +27,6 @@ MEANING = {
     "paper": "2 x (convolution and linear MACs + 2 x BatchNorm elements + ReLU elements + pooled elements)",
 }
 CONDITION = "loss"
-
-
-@dataclass(frozen=True)
-class Image:
-    """What is fed to the models; `data` is None where the flags alone say it."""
-
-    data: str | None
-    channels: int
-    image_size: int
-    classes: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.channels, self.image_size, self.image_size
-
-    def __str__(self) -> str:
-        return f"{self.channels}x{self.image_size}x{self.image_size}"
 
 
 @dataclass(frozen=True)
@@ -75,9 +59,12 @@ def flops(
         str | None,
         typer.Option(help="Data whose images are fed: digits (default), cifar10, ... It need not be on disk."),
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels a side, instead of the data's own.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Pixels a side, instead of the recipe's or the data's own.")
+    ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes, instead of --data.")] = None,
     channels: Annotated[int | None, typer.Option(help="Image channels, with --classes (3).")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe whose image size counts (auto, as seek train).")] = None,
     k: Annotated[int | None, typer.Option("--k", help="Expected cost of an alternating run with this k (2).")] = None,
     convention: Annotated[str, typer.Option(help="macs, flops (2 x macs), or paper (CIFAR ResNets).")] = "macs",
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
@@ -90,13 +77,15 @@ def flops(
     alone = single_model(model, base, motivated)
     if alone and k is not None:
         raise BadInput(f"--k concerns a pair, and --model {alone} is one model: name a pair such as resnet20-to-32")
-    layers = [] if alone else model_layers(model, base, motivated)
+    layers = model_layers(alone or model, base, motivated, "base" if alone else None)
+    layers += [("--model", {"schedule": "base"})] if alone else []
     layers += flag_layers(
         {
             "--data": ("data.name", data),
             "--image-size": ("data.image_size", image_size),
             "--classes": ("data.classes", classes),
             "--channels": ("data.channels", channels),
+            "--recipe": ("recipe", recipe),
             "--k": ("motivation.k", k),
         }
     )
@@ -104,7 +93,7 @@ def flops(
     if not alone:
         check_pair(config.pair.base, config.pair.motivated)
     names = {"model": alone} if alone else {role: config.model_name(role) for role in config.roles}
-    image = image_of(config, layers, model_spec(next(iter(names.values()))).image_size)
+    image = image_of(config, layers)
     typer.echo(RENDERERS[output_format](cost_report(names, image, convention, config)))
 
 
@@ -115,27 +104,6 @@ def single_model(model: str | None, base: str | None, motivated: str | None) -> 
     return model_spec(model, "--model").name
 
 
-def image_of(config: RunConfig, layers: Layers, family_image_size: int) -> Image:
-    """The image that the flags or the data set describe. Only a folder without `--classes` is looked at on disk."""
-    from seekcli.data.sources import describe, folder_of, is_folder, kind_of, label_of
-
-    given = {flag for flag, _ in layers}
-    data, folder = config.data, is_folder(config.data)
-    if "--classes" in given:
-        if "--data" in given and not folder:
-            raise BadInput(f"--classes: {data.name} knows its own number of classes; give one of --data and --classes")
-        if data.image_size is None or data.classes is None:
-            raise BadInput("--classes without a data set to look at needs --image-size, such as --image-size 32")
-        label = f"{kind_of(data)}:{label_of(folder_of(data))}" if folder else None
-        return Image(label, data.channels or 3, data.image_size, data.classes)
-    if "--channels" in given:
-        raise BadInput("--channels goes with --image-size and --classes: a data set knows its own")
-    if folder and data.image_size is None:
-        data = data.model_copy(update={"image_size": family_image_size})
-    facts = describe(data)
-    return Image(facts.name, facts.channels, facts.image_size, facts.classes)
-
-
 def cost_report(names: dict[str, str], image: Image, convention: str, config: RunConfig) -> CostReport:
     from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
     from seekcli.models.pairs import build_model
@@ -144,7 +112,7 @@ def cost_report(names: dict[str, str], image: Image, convention: str, config: Ru
     for role, name in names.items():
         module = build_model(name, image.classes, image.channels, image.image_size)
         costs[role] = forward_cost(module, name, image.shape, convention)
-        training_flops[role] = training_flops_per_image(forward_cost(module, name, image.shape, "macs").per_image)
+        training_flops[role] = training_flops_per_image(forward_cost(module, name, image.train_shape, "macs").per_image)
     expectation, share = None, expected_share(CONDITION, Settings(k=config.motivation.k))
     if "motivated" in costs and share is not None:
         f_x, f_y = costs["base"].per_image, costs["motivated"].per_image
@@ -174,7 +142,9 @@ def as_json(report: CostReport) -> str:
     tree = {
         "data": report.image.data,
         "classes": report.image.classes,
+        "recipe": report.image.recipe,
         **facts,
+        "train_image_shape": report.image.train_shape,
         "convention_means": MEANING[report.convention],
     }
     return json.dumps({**tree, "models": models, "expected": expected}, indent=2, allow_nan=False)
@@ -183,7 +153,7 @@ def as_json(report: CostReport) -> str:
 def as_csv(report: CostReport) -> str:
     """One row per figure, each with its unit, convention and image."""
     image = report.image
-    facts = {**asdict(image), "data": image.data or ""}
+    facts = {**asdict(image), "data": image.data or "", "recipe": image.recipe or ""}
     rows: list[dict[str, Any]] = []
 
     def add(quantity: str, model: str, stage: str, value: float, unit: str, convention: str, k: int | str = "") -> None:
@@ -261,7 +231,10 @@ def table_rows(report: CostReport) -> list[list[str]]:
 def notes(report: CostReport) -> list[str]:
     """What follows from the forward costs: a training step, and the mean cost of an alternating run."""
     training = [f"{quantity(report.training_flops[role])}FLOPs for {cost.model}" for role, cost in report.costs.items()]
-    lines = [f"Training step, one {report.image} image: {', '.join(training)}: 6 x the forward's MACs."]
+    size = "x".join(map(str, report.image.train_shape))
+    lines = [f"Training step, one {size} image: {', '.join(training)}: 6 x the forward's MACs."]
+    if report.image.recipe:
+        lines.append(f"The image size is that of the recipe {report.image.recipe}, by which `seek train` would train.")
     if report.expectation:
         expected = report.expectation
         lines += [

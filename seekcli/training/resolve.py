@@ -25,6 +25,16 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     """
     from seekcli.training.device import resolve_runtime
 
+    resolved = resolve_init(resolve_images(layers))
+    check_settings(resolved.config)
+    config = resolved.config
+    family = model_spec(config.model_name(config.roles[0])).family
+    resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
+    return resolve_condition(resolved, results)
+
+
+def resolve_images(layers: Layers) -> Resolved:
+    """As `resolve`, up to the recipe and what the data is: the images that the models see, and at which sizes."""
     draft = merge(layers)
     check_models(draft)
     spec = model_spec(draft.config.model_name(draft.config.roles[0]))
@@ -37,10 +47,7 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     resolved = merge([(f"recipe {recipe}", settings), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
     resolved = fit_to_epochs(resolved.updated({"recipe": recipe}, origin), settings)
-    resolved = resolve_init(fit_to_size(resolve_data(resolved, spec.image_size), settings))
-    check_settings(resolved.config)
-    resolved = resolve_transfer(resolve_runtime(resolved, spec.family not in TRANSFORMERS), results)
-    return resolve_condition(resolved, results)
+    return fit_to_size(resolve_data(resolved, spec.image_size), settings)
 
 
 def check_models(draft: Resolved) -> None:

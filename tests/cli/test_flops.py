@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from seekcli.cli.app import app as seek
 from seekcli.cli.flops import flops
 from seekcli.errors import BadInput
 
@@ -108,6 +110,35 @@ def test_a_data_set_at_another_size() -> None:
     report = tree("--model", "resnet20", "--data", "cifar100", "--image-size", "64")
     assert (report["data"], report["image_shape"], report["classes"]) == ("cifar100", [3, 64, 64], 100)
     assert report["models"][0]["forward_per_stage"]["classifier"] == 64 * 100
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--model", "efficientnet-b0-to-b1", "--data", "cifar100"],
+        ["--model", "efficientnet-b0-to-b1", "--data", "digits"],
+        ["--model", "efficientnet-b0-to-b1", "--data", "cifar10", "--image-size", "64"],
+        ["--model", "vit-tiny-to-small", "--data", "cifar10"],
+        ["--model", "resnet18-to-34", "--data", "cifar10", "--recipe", "imagenet-a3"],
+        ["--model", "resnet20-to-32", "--data", "cifar10"],
+    ],
+)
+def test_the_sizes_are_those_that_train_resolves_from_the_same_words(words: list[str]) -> None:
+    done = CliRunner().invoke(seek, ["train", *words, "--print-config"])
+    assert done.exit_code == 0, done.output
+    settings = dict(re.findall(r"^\s*data\.(\w+)\s*=?\s*(\S+)", done.stdout, re.MULTILINE))
+    size, channels = int(settings["image_size"]), int(settings["channels"])
+    train_size = int(settings["train_size"]) if settings.get("train_size", "none").isdigit() else size
+    report = tree(*words)
+    assert report["image_shape"] == [channels, size, size]
+    assert report["train_image_shape"] == [channels, train_size, train_size]
+
+
+def test_a_recipes_size_is_said() -> None:
+    text = output("--model", "efficientnet-b0-to-b1", "--data", "cifar100")
+    assert "one 3x224x224 image" in text
+    assert "that of the recipe cifar-efficientnet" in text
+    assert "recipe" not in output("--model", "efficientnet-b0-to-b1", "--data", "cifar100", "--image-size", "32")
 
 
 def test_synthetic_data() -> None:
