@@ -169,7 +169,9 @@ class LrScheduleConfig(Section):
     name: Literal["cosine", "constant", "exponential", "wsd"] = Field(
         "cosine", description="learning rate over the step; wsd: warm-up, stable, linear decay"
     )
-    warmup_epochs: NotNegative = Field(0.0, description="linear warm-up from warmup_start_lr to the peak")
+    warmup_epochs: NotNegative = Field(
+        0.0, description="warm-up from warmup_start_lr to the peak, linear in the step (timm: in the epoch)"
+    )
     warmup_start_lr: NotNegative = Field(1e-6, description="learning rate of the first step of a warm-up")
     min_lr: NotNegative = Field(0.0, description="where cosine and wsd end")
     decay_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.97, description="exponential: factor of each decay")
