@@ -6,19 +6,23 @@ ACC/F_Ratio = (gain of X-Y-B / gain of Y-C) / share: it rewards a small share, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from seekcli.analysis.statistics import Sample
+from seekcli.analysis.statistics import Interval, Sample, sample
 
 MACS_PER_MEGA_MAC = 1e6
 SAME_GAIN_POINTS = 1e-9
+NOT_MEANINGFUL = "not meaningful"
 
 
 @dataclass(frozen=True)
 class Share:
     """Observed share of motivated steps (0..1, one value per run) and what chance alone would give.
 
-    `expected_inside` says whether the 95 % interval of the observed mean holds the expected share; None if unknown.
+    The interval is a t interval on the logit of (m + 0.5) / (n - m + 0.5), m of n steps motivated, and turned back: it
+    never leaves 0..1. `expected_inside` says whether the 95 % interval of the observed mean holds the expected share; None if unknown.
     """
 
     observed: Sample
@@ -45,10 +49,22 @@ class Efficiency:
     ratio_remark: str | None
 
 
-def share_against_chance(observed: Sample, expected: float | None) -> Share:
+def share_against_chance(steps: Sequence[tuple[int, int]], expected: float | None) -> Share:
+    """From (motivated steps, all steps) of each run."""
+    observed = replace(sample([m / n for m, n in steps]), interval=_share_interval(steps))
     if expected is None or observed.interval is None:
         return Share(observed, expected, None)
     return Share(observed, expected, expected in observed.interval)
+
+
+def _share_interval(steps: Sequence[tuple[int, int]]) -> Interval | None:
+    logits = sample([math.log((m + 0.5) / (n - m + 0.5)) for m, n in steps]).interval
+    return None if logits is None else Interval(_expit(logits.low), _expit(logits.high))
+
+
+def _expit(logit: float) -> float:
+    """The share with this logit; written so that no exponential overflows."""
+    return 0.5 * (1 + math.tanh(logit / 2))
 
 
 def mean_forward_macs(f_x: float, f_y: float, share: float) -> float:
@@ -56,12 +72,20 @@ def mean_forward_macs(f_x: float, f_y: float, share: float) -> float:
     return f_x + share * (f_y - f_x)
 
 
-def efficiency(f_x: float, f_y: float, f_xy: float, gain_b: float | None, gain_y: float | None) -> Efficiency:
-    """From forward MACs per image, and the gains of X-Y-B and Y-C over X-C in accuracy points (None: not known)."""
+def efficiency(
+    f_x: float, f_y: float, f_xy: float, gain_b: float | None, gain_y: float | None, gain_y_interval: Interval | None
+) -> Efficiency:
+    """From forward MACs per image, and the gains of X-Y-B and Y-C over X-C in accuracy points (None: not known).
+
+    `gain_y_interval` is the 95 % interval of the gain of Y-C: a ratio whose denominator may be 0 has no meaning.
+    """
     per_flops_b = _per_mega_mac(gain_b, f_xy - f_x)
     per_flops_y = _per_mega_mac(gain_y, f_y - f_x)
     defined = per_flops_b is not None and per_flops_y is not None and abs(gain_y or 0.0) > SAME_GAIN_POINTS
-    ratio = per_flops_b / per_flops_y if defined and per_flops_b is not None and per_flops_y is not None else None
+    noise = gain_y_interval is not None and 0.0 in gain_y_interval
+    ratio = None
+    if defined and not noise and per_flops_b is not None and per_flops_y is not None:
+        ratio = per_flops_b / per_flops_y
     return Efficiency(
         f_x_macs_per_image=f_x,
         f_y_macs_per_image=f_y,
@@ -71,7 +95,7 @@ def efficiency(f_x: float, f_y: float, f_xy: float, gain_b: float | None, gain_y
         acc_per_flops_x_y_b=per_flops_b,
         acc_per_flops_y_c=per_flops_y,
         acc_f_ratio=ratio,
-        ratio_remark=_remark(gain_b, gain_y, f_xy - f_x, f_y - f_x),
+        ratio_remark=_remark(gain_b, gain_y, f_xy - f_x, f_y - f_x, noise),
     )
 
 
@@ -81,7 +105,9 @@ def _per_mega_mac(gain_points: float | None, extra_macs: float) -> float | None:
     return gain_points / (extra_macs / MACS_PER_MEGA_MAC)
 
 
-def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float) -> str | None:
+def _remark(
+    gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float, noise: bool
+) -> str | None:
     if gain_b is None:
         return "undefined: no X-C"
     if gain_y is None:
@@ -92,4 +118,6 @@ def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y
         return "undefined: no motivated step was taken"
     if abs(gain_y) <= SAME_GAIN_POINTS:
         return "undefined: Y-C gains nothing over X-C"
+    if noise:
+        return f"{NOT_MEANINGFUL}: the interval of Y-C - X-C holds 0"
     return "turned round in sign: Y-C is below X-C" if gain_y < 0 else None

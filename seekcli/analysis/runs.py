@@ -97,13 +97,24 @@ class Run:
         return {role: str(row["model"]) for role, row in self.rows.items()}
 
     def accuracy_percent(self, role: str) -> float:
-        return float(self.rows[role]["test_accuracy_percent"])
+        """With the BatchNorm statistics that training left: older rows hold no other accuracy."""
+        row = self.rows[role]
+        as_trained = row.get("test_accuracy_as_trained_percent")
+        return float(row["test_accuracy_percent"] if as_trained is None else as_trained)
+
+    def recalibrated_percent(self, role: str) -> float | None:
+        """With BatchNorm statistics that were re-estimated after training; None where that was not measured."""
+        value = self.rows[role].get("test_accuracy_recalibrated_percent")
+        return None if value is None else float(value)
+
+    @property
+    def steps(self) -> int:
+        return int(self.totals["motivated_steps"]) + int(self.totals["base_steps"])
 
     @property
     def share(self) -> float:
         """Motivated steps / all steps, over the whole run."""
-        motivated = int(self.totals["motivated_steps"])
-        return motivated / (motivated + int(self.totals["base_steps"]))
+        return int(self.totals["motivated_steps"]) / self.steps
 
 
 @dataclass(frozen=True)

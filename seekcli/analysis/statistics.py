@@ -1,6 +1,7 @@
-"""Small-sample statistics over seeds: mean and sd, t intervals, paired differences, seeds needed.
+"""Small-sample statistics over seeds: mean and sd, t intervals, paired differences, the test of equivalence.
 
-`scipy.stats` takes a second to import, so the t and noncentral t distributions come from `scipy.special`.
+`scipy.stats` takes a second to import, so the t distribution comes from `scipy.special`. What the numbers are called
+is decided in `verdicts.py`; how much n seeds can show, in `power.py`.
 """
 
 from __future__ import annotations
@@ -12,21 +13,13 @@ from statistics import fmean, stdev
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
-POWER = 0.80
 # Percentages are rounded quotients: a spread below this is rounding of equal numbers, not noise.
 NO_SPREAD = 1e-9
-# From here on the normal approximation of the required n is exact to far below one seed in a thousand.
-EXACT_SEEDS = 2000
-
-BEYOND = "beyond the noise"
-INSIDE = "inside the noise"
-IDENTICAL = "no difference"
-UNKNOWN = "noise unknown"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % Student t interval of a mean, in the unit of its values."""
+    """A 95 % interval, in the unit of its values; of a mean unless its owner says otherwise."""
 
     low: float
     high: float
@@ -47,28 +40,43 @@ class Sample:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference `left - right` over common seeds, in accuracy points, against its own noise.
+    """The difference `left - right` over common seeds, in accuracy points.
 
-    `interval` is the 95 % t interval and `p_value` that of the two-sided paired t test; both are None where the noise
-    cannot be estimated (one common seed, or differences without any spread). `seeds_needed` is the number of paired
-    seeds with which the observed effect would be found with 80 % power at alpha 0.05.
+    `interval` is the 95 % t interval and `p_value` that of the two-sided paired t test, not corrected for other tests;
+    both are None where the noise cannot be estimated (one common seed, or differences without any spread).
     """
 
     left: str
     right: str
     seeds: tuple[int, ...]
+    left_values: tuple[float, ...]
+    right_values: tuple[float, ...]
     mean: float
     sd: float | None
     interval: Interval | None
     p_value: float | None
-    verdict: str
-    seeds_needed: int | None
+
+    @property
+    def n(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The differences, in the order of `seeds`."""
+        return tuple(left - right for left, right in zip(self.left_values, self.right_values, strict=True))
 
 
-def t_quantile(degrees: int, probability: float) -> float:
+def t_quantile(degrees: float, probability: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, probability))
+
+
+def t_below(degrees: float, value: float) -> float:
+    """The chance of a value at or below `value` under Student's t distribution."""
+    from scipy.special import stdtr
+
+    return float(stdtr(degrees, value))
 
 
 def sample(values: Sequence[float]) -> Sample:
@@ -91,61 +99,38 @@ def paired_difference(
     if not seeds:
         return None
     summary = sample([left_by_seed[seed] - right_by_seed[seed] for seed in seeds])
-    spread = summary.sd is not None and summary.sd > NO_SPREAD
-    p_value = _p_value(summary) if spread else None
+    spread = has_spread(summary.sd)
     return PairedDifference(
         left=left,
         right=right,
         seeds=seeds,
+        left_values=tuple(left_by_seed[seed] for seed in seeds),
+        right_values=tuple(right_by_seed[seed] for seed in seeds),
         mean=summary.mean,
         sd=summary.sd,
         interval=summary.interval if spread else None,
-        p_value=p_value,
-        verdict=_verdict(summary, p_value),
-        seeds_needed=seeds_needed(summary.mean, summary.sd) if spread and summary.sd else None,
+        p_value=2 * t_below(summary.n - 1, -abs(_t_statistic(summary, 0.0))) if spread else None,
     )
 
 
-def _p_value(summary: Sample) -> float:
-    from scipy.special import stdtr
-
-    assert summary.sd is not None
-    t = summary.mean / (summary.sd / math.sqrt(summary.n))
-    return float(2 * stdtr(summary.n - 1, -abs(t)))
+def has_spread(sd: float | None) -> bool:
+    """Whether there is noise to measure a difference against."""
+    return sd is not None and sd > NO_SPREAD
 
 
-def _verdict(summary: Sample, p_value: float | None) -> str:
-    if p_value is not None:
-        return BEYOND if p_value < ALPHA else INSIDE
-    if summary.n > 1 and abs(summary.mean) <= NO_SPREAD:
-        return IDENTICAL
-    return UNKNOWN
+def equivalence_p_value(difference: PairedDifference, margin_points: float) -> float | None:
+    """p of the two one-sided paired t tests (TOST) that the true difference lies within +-`margin_points`.
 
-
-def seeds_needed(mean: float, sd: float) -> int | None:
-    """Smallest n whose two-sided paired t test finds a true mean difference `mean` (spread `sd`) with 80 % power.
-
-    None when there is no effect to find. Exact (noncentral t) up to 2,000 seeds, the normal approximation above.
+    None where the noise cannot be estimated. Below ALPHA exactly when the 90 % t interval lies inside the margin.
     """
-    from scipy.special import ndtri
-
-    if abs(mean) <= NO_SPREAD or sd <= 0:
+    if not has_spread(difference.sd):
         return None
-    effect = abs(mean) / sd
-    # The normal approximation is a few seeds too low at most: count up from it, where nctdtr is accurate.
-    n = max(2, math.ceil(((float(ndtri(1 - ALPHA / 2)) + float(ndtri(POWER))) / effect) ** 2))
-    while n < EXACT_SEEDS and power(n, effect) < POWER:
-        n += 1
-    return n
+    summary = Sample(difference.n, difference.mean, difference.sd, difference.interval)
+    above_lower = t_below(difference.n - 1, -_t_statistic(summary, -margin_points))
+    below_upper = t_below(difference.n - 1, _t_statistic(summary, margin_points))
+    return max(above_lower, below_upper)
 
 
-def power(n: int, effect: float) -> float:
-    """Power of the two-sided paired t test with n >= 2 seeds for a mean of `effect` standard deviations (>= 0)."""
-    from scipy.special import nctdtr
-
-    critical = t_quantile(n - 1, 1 - ALPHA / 2)
-    noncentrality = effect * math.sqrt(n)
-    missed = float(nctdtr(n - 1, noncentrality, critical))
-    wrong_side = float(nctdtr(n - 1, noncentrality, -critical))
-    # nctdtr gives NaN far out in either tail, where both chances are nil.
-    return 1 - (0.0 if math.isnan(missed) else missed) + (0.0 if math.isnan(wrong_side) else wrong_side)
+def _t_statistic(summary: Sample, mean: float) -> float:
+    assert summary.sd is not None
+    return (summary.mean - mean) / (summary.sd / math.sqrt(summary.n))

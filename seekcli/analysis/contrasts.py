@@ -1,0 +1,131 @@
+"""Which groups are compared with which: the declared comparisons of a cell, and the family that each belongs to.
+
+A new comparison is one line in OF_EACH_ARM or OF_THE_CELL, or, where it concerns several arms at once, one function
+in PLANNERS. Its words follow from its family alone (`verdicts.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from seekcli.analysis.checks import Checks, checks
+from seekcli.analysis.groups import Accuracy, Arm, Group
+from seekcli.analysis.power import Precision, precision
+from seekcli.analysis.statistics import PairedDifference, equivalence_p_value, paired_difference
+from seekcli.analysis.verdicts import Family, Hypothesis, Verdict, judge
+
+if TYPE_CHECKING:
+    from seekcli.analysis.comparison import Cell
+
+MARGIN_POINTS = 0.2
+EFFECT_POINTS = 0.3
+
+
+@dataclass(frozen=True)
+class OfArm:
+    """`left` minus `right` in every arm; a side that a cell does not have leaves the comparison out."""
+
+    family: Family
+    left: Callable[[Cell, Arm], Group | None]
+    right: Callable[[Cell, Arm], Group | None]
+    accuracy: Accuracy = Accuracy.AS_TRAINED
+
+
+@dataclass(frozen=True)
+class OfCell:
+    """`left` minus `right`, once in a cell."""
+
+    family: Family
+    left: Callable[[Cell], Group | None]
+    right: Callable[[Cell], Group | None]
+    accuracy: Accuracy = Accuracy.AS_TRAINED
+
+
+# In the order in which an arm's rows are shown.
+OF_EACH_ARM = (
+    OfArm(Family.PRIMARY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c),
+    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c),
+    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.x_c),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c, Accuracy.RECALIBRATED),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED),
+)
+OF_THE_CELL = (OfCell(Family.EXPLORATORY, lambda cell: cell.y_c, lambda cell: cell.x_c),)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A comparison that a cell has the runs for. `arm` is the label of the arm that it stands under, if any."""
+
+    family: Family
+    arm: str | None
+    accuracy: Accuracy
+    difference: PairedDifference
+    test_images: int | None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A comparison with its words. `precision` is None where there is no spread over seeds."""
+
+    family: Family
+    arm: str | None
+    accuracy: Accuracy
+    difference: PairedDifference
+    verdict: Verdict
+    precision: Precision | None
+
+    @cached_property
+    def checks(self) -> Checks:
+        return checks(self.difference)
+
+
+def plan(family: Family, arm: str | None, left: Group | None, right: Group | None, accuracy: Accuracy) -> list[Planned]:
+    """No row where a side is missing, or where the two share no seed with that accuracy."""
+    if left is None or right is None:
+        return []
+    found = paired_difference(left.name, right.name, left.by_seed(accuracy), right.by_seed(accuracy))
+    return [Planned(family, arm, accuracy, found, left.test_images)] if found else []
+
+
+def of_each_arm(cell: Cell) -> Iterator[Planned]:
+    for arm in cell.arms:
+        for one in OF_EACH_ARM:
+            yield from plan(one.family, arm.label, one.left(cell, arm), one.right(cell, arm), one.accuracy)
+
+
+def of_the_cell(cell: Cell) -> Iterator[Planned]:
+    for one in OF_THE_CELL:
+        yield from plan(one.family, None, one.left(cell), one.right(cell), one.accuracy)
+
+
+PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell)
+
+
+def contrasts_of(cells: Sequence[Cell], margin_points: float, effect_points: float) -> list[tuple[Contrast, ...]]:
+    """The comparisons of each cell, judged together: all the cells are one report."""
+    planned = [[row for planner in PLANNERS for row in planner(cell)] for cell in cells]
+    report = [_hypothesis(row, number, margin_points) for number, rows in enumerate(planned) for row in rows]
+    verdicts = iter(judge(report))
+    return [tuple(_contrast(row, next(verdicts), effect_points) for row in rows) for rows in planned]
+
+
+def margin_for(margin_points: float, test_images: int | None) -> float:
+    """The margin of equivalence: what was asked for, but never below what one test image is worth."""
+    return margin_points if test_images is None else max(margin_points, 100 / test_images)
+
+
+def _hypothesis(row: Planned, cell_number: int, margin_points: float) -> Hypothesis:
+    margin = margin_for(margin_points, row.test_images)
+    found = row.difference
+    equivalence = equivalence_p_value(found, margin)
+    return Hypothesis(row.family, (cell_number, row.arm), found.n, found.mean, found.p_value, equivalence, margin)
+
+
+def _contrast(row: Planned, verdict: Verdict, effect_points: float) -> Contrast:
+    return Contrast(
+        row.family, row.arm, row.accuracy, row.difference, verdict, precision(row.difference, effect_points)
+    )

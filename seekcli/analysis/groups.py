@@ -1,0 +1,180 @@
+"""Runs that differ in their seed alone -> groups with their accuracy and cost, and the arms of alternating runs.
+
+The final accuracy is the last epoch's, never the best. Nothing here prints or rounds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from seekcli.analysis.efficiency import Efficiency, Share, efficiency, mean_forward_macs, share_against_chance
+from seekcli.analysis.runs import Run, Settings
+from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
+from seekcli.records import CONFIG
+
+X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
+# Forward cost of one image by the run's model of a role.
+ForwardCost = Callable[[Run, str], float]
+
+
+class Accuracy(StrEnum):
+    """Which test accuracy: BatchNorm statistics as training left them, or re-estimated on training batches."""
+
+    AS_TRAINED = "as trained"
+    RECALIBRATED = "re-estimated"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one whole training run; an alternating run trains both models in it. Wall time is of the epochs."""
+
+    train_flops: Sample
+    evaluation_flops: Sample
+    condition_flops: Sample
+    copied_bytes: Sample
+    epoch_seconds: Sample
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone, and one of their models. Accuracies in percent.
+
+    `recalibrated_by_seed` holds the seeds for which the accuracy with re-estimated BatchNorm statistics was measured.
+    `forward_per_image` is in MACs, or in the FLOPs of the convention that the comparison was asked for.
+    """
+
+    name: str
+    model: str
+    arm: str | None
+    settings: Settings
+    run_ids: tuple[str, ...]
+    accuracy_by_seed: Mapping[int, float]
+    recalibrated_by_seed: Mapping[int, float]
+    accuracy: Sample
+    forward_per_image: float
+    cost: Cost
+    test_images: int | None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(self.accuracy_by_seed)
+
+    @property
+    def recalibrated(self) -> Sample | None:
+        values = list(self.recalibrated_by_seed.values())
+        return sample(values) if values else None
+
+    @property
+    def sampling_error_points(self) -> float | None:
+        """Standard error of one accuracy at the group's mean, from the number of test images alone (binomial)."""
+        if self.test_images is None:
+            return None
+        share = min(max(self.accuracy.mean / 100, 0.0), 1.0)
+        return float(100 * (share * (1 - share) / self.test_images) ** 0.5)
+
+    def by_seed(self, accuracy: Accuracy) -> Mapping[int, float]:
+        return self.accuracy_by_seed if accuracy is Accuracy.AS_TRAINED else self.recalibrated_by_seed
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of motivation in a cell: both models of its alternating runs."""
+
+    label: str
+    base: Group
+    motivated: Group
+    share: Share
+    efficiency: Efficiency
+
+
+def recorded_macs(run: Run, role: str) -> float:
+    return float(run.rows[role]["forward_macs_per_image"])
+
+
+def classic_group(name: str, runs: Sequence[Run], forward_cost: ForwardCost) -> Group:
+    return make_group(name, None, runs, lambda run: next(iter(run.rows)), forward_cost)
+
+
+def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | None, forward_cost: ForwardCost) -> Arm:
+    base = make_group(X_Y_B, label, runs, lambda run: "base", forward_cost)
+    motivated = make_group(X_Y_M, label, runs, lambda run: "motivated", forward_cost)
+    f_x, f_y = base.forward_per_image, motivated.forward_per_image
+    f_xy = sample([mean_forward_macs(f_x, f_y, run.share) for run in runs]).mean
+    expected = [run.expected_share for run in runs if run.expected_share is not None]
+    share = share_against_chance(
+        [(int(run.totals["motivated_steps"]), run.steps) for run in runs], sample(expected).mean if expected else None
+    )
+    gains = _gain_points(base, x_c), _gain_points(y_c, x_c)
+    return Arm(label, base, motivated, share, efficiency(f_x, f_y, f_xy, *gains, _gain_interval(y_c, x_c)))
+
+
+def _gain_points(group: Group | None, reference: Group | None) -> float | None:
+    """Mean difference over common seeds; where there are none, the difference of the means."""
+    if group is None or reference is None:
+        return None
+    left, right = group.accuracy_by_seed, reference.accuracy_by_seed
+    common = [left[seed] - right[seed] for seed in left if seed in right]
+    return sample(common).mean if common else group.accuracy.mean - reference.accuracy.mean
+
+
+def _gain_interval(group: Group | None, reference: Group | None) -> Interval | None:
+    if group is None or reference is None:
+        return None
+    found = paired_difference(group.name, reference.name, group.accuracy_by_seed, reference.accuracy_by_seed)
+    return found.interval if found else None
+
+
+def make_group(
+    name: str, arm: str | None, runs: Sequence[Run], role_of: Callable[[Run], str], forward_cost: ForwardCost
+) -> Group:
+    ordered = sorted(runs, key=lambda run: run.seed)
+    by_seed = {run.seed: run.accuracy_percent(role_of(run)) for run in ordered}
+    recalibrated = {run.seed: run.recalibrated_percent(role_of(run)) for run in ordered}
+    first = ordered[0]
+    return Group(
+        name=name,
+        model=first.models[role_of(first)],
+        arm=arm,
+        settings=first.settings,
+        run_ids=tuple(run.run_id for run in ordered),
+        accuracy_by_seed=by_seed,
+        recalibrated_by_seed={seed: value for seed, value in recalibrated.items() if value is not None},
+        accuracy=sample(list(by_seed.values())),
+        forward_per_image=sample([forward_cost(run, role_of(run)) for run in ordered]).mean,
+        cost=_cost(ordered),
+        test_images=_test_images(first.path),
+    )
+
+
+def _cost(runs: Sequence[Run]) -> Cost:
+    def total(key: str) -> Sample:
+        return sample([float(run.totals[key]) for run in runs])
+
+    return Cost(
+        train_flops=total("train_flops"),
+        evaluation_flops=total("evaluation_flops"),
+        condition_flops=total("condition_flops"),
+        copied_bytes=total("copied_bytes"),
+        epoch_seconds=total("epoch_seconds"),
+    )
+
+
+def _test_images(run_dir: Path) -> int | None:
+    """The number of test images as config.json states it; all runs of a group share it. None for a published table."""
+    facts = run_facts(run_dir)
+    images = facts.get("test_images")
+    return images if isinstance(images, int) and images > 0 else None
+
+
+def run_facts(run_dir: Path) -> Mapping[str, Any]:
+    """The `facts` of a run's config.json; empty where there are none."""
+    try:
+        facts = json.loads((run_dir / CONFIG).read_bytes())["facts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
