@@ -209,6 +209,9 @@ class TuneConfig(Section):
     folds: Annotated[int, Field(ge=2)] = Field(5, description="folds of the training set")
     epochs: Positive | None = Field(None, description="epochs of a run over a fold; none is train.epochs")
     seed: Seed = Field(0, description="seed of the runs over folds; the k that is chosen serves every seed")
+    rule: Literal["best", "one-se"] = Field(
+        "best", description="best: the highest accuracy; one-se: the fewest motivated steps within one standard error"
+    )
 
 
 class RuntimeConfig(Section):

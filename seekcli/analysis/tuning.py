@@ -1,16 +1,21 @@
-"""The search for k: runs over folds -> the k that is chosen, and how far it stands from the next one.
+"""The search for k: runs over folds -> the k that is chosen, and which others do as well.
 
-k is chosen by the base model's final validation accuracy, its mean over the folds; of equal ones the smaller k.
+The best k has the highest final validation accuracy of the base model, its mean over the folds; of equal ones the
+smaller k. It is the one that is chosen, unless the one-standard-error rule is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seekcli.analysis.efficiency import mean_forward_macs
-from seekcli.analysis.statistics import BEYOND, NO_SPREAD, PairedDifference, Sample, paired_difference, sample
+from seekcli.analysis.statistics import ALPHA, NO_SPREAD, PairedDifference, Sample, paired_difference, sample
 from seekcli.records import RunStatus
+
+# Which k is chosen: the best one, or of those within one standard error of it the one with the fewest motivated steps.
+BEST, ONE_SE = "best", "one-se"
 
 
 @dataclass(frozen=True)
@@ -28,36 +33,58 @@ class KResult:
 
 @dataclass(frozen=True)
 class Search:
-    """`margin` is the chosen k minus the runner-up, paired by fold; both are None where one k was tried."""
+    """`k` is the choice under `rule`.
+
+    `margin` is the best k minus the runner-up, paired by fold; both are None where one k was tried. `near_best` are the
+    other k that lie within one standard error of the best one; the error is that of their difference, paired by fold.
+    """
 
     k: int
     results: tuple[KResult, ...]
     runner_up: int | None
     margin: PairedDifference | None
+    near_best: tuple[KResult, ...] = ()
+    rule: str = BEST
+
+    @property
+    def best(self) -> KResult:
+        return _best(self.results)
 
     @property
     def difference_shown(self) -> bool:
         """Whether the runner-up is worse beyond the noise between folds."""
-        return self.margin is not None and self.margin.verdict == BEYOND
+        return self.margin is not None and self.margin.p_value is not None and self.margin.p_value < ALPHA
 
 
-def choose_k(runs: Mapping[int, Mapping[int, RunStatus]]) -> Search:
+def choose_k(runs: Mapping[int, Mapping[int, RunStatus]], rule: str = BEST) -> Search:
     """Choose from the finished runs of {k: {fold: run}}. Raises ValueError for a run without a validation accuracy."""
     results = tuple(_result(k, runs[k]) for k in sorted(runs))
-    ranked = sorted(results, key=lambda result: (-result.accuracy.mean, result.k))
-    chosen = _smallest_of_the_best(ranked)
-    others = [result for result in ranked if result is not chosen]
+    best = _best(results)
+    others = [result for result in results if result is not best]
     if not others:
-        return Search(chosen.k, results, None, None)
-    second = _smallest_of_the_best(others)
-    margin = paired_difference(f"k={chosen.k}", f"k={second.k}", chosen.accuracy_by_fold, second.accuracy_by_fold)
-    return Search(chosen.k, results, second.k, margin)
+        return Search(best.k, results, None, None, (), rule)
+    near = tuple(result for result in others if _within_one_standard_error(best, result))
+    chosen = best if rule == BEST else min((best, *near), key=lambda one: (one.share.mean, -one.k))
+    second = _best(others)
+    return Search(chosen.k, results, second.k, _margin(best, second), near, rule)
 
 
-def _smallest_of_the_best(ranked: list[KResult]) -> KResult:
-    """Means that differ by rounding alone are equal."""
-    best = ranked[0].accuracy.mean
-    return min((one for one in ranked if one.accuracy.mean >= best - NO_SPREAD), key=lambda one: one.k)
+def _margin(left: KResult, right: KResult) -> PairedDifference | None:
+    return paired_difference(f"k={left.k}", f"k={right.k}", left.accuracy_by_fold, right.accuracy_by_fold)
+
+
+def _within_one_standard_error(best: KResult, other: KResult) -> bool:
+    """One fold has no standard error: only a k that is equal to the best is near it then."""
+    found = _margin(best, other)
+    if found is None:
+        return False
+    return found.mean <= (found.sd or 0.0) / math.sqrt(found.n) + NO_SPREAD
+
+
+def _best(results: Sequence[KResult]) -> KResult:
+    """The highest mean, of equal ones the smaller k; means that differ by rounding alone are equal."""
+    highest = max(result.accuracy.mean for result in results)
+    return min((one for one in results if one.accuracy.mean >= highest - NO_SPREAD), key=lambda one: one.k)
 
 
 def _result(k: int, by_fold: Mapping[int, RunStatus]) -> KResult:

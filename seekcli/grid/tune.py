@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seekcli import files
-from seekcli.analysis.tuning import Search, choose_k
+from seekcli.analysis.tuning import BEST, Search, choose_k
 from seekcli.config import (
     CONDITION_READS,
     SCHEMA_VERSION,
@@ -76,6 +76,7 @@ class Choice(BaseModel):
     folds: int
     epochs: int
     seed: int
+    rule: str = BEST  # how it was chosen of those; files of before there was a choice of rules lack it
     validation_accuracy_percent: dict[str, list[float]]  # of the base model, by k and fold
     run_ids: dict[str, list[str]]
     settings: dict[str, Any]
@@ -213,7 +214,7 @@ def search(tuning: Tuning, results: Path, train: Train) -> tuple[Search, str | N
     if failed:
         runs = len(tuning.ks) * tuning.folds
         raise RunFailed(f"{len(failed)} of {runs} runs over folds failed, so that no k is chosen: {failed[0]}")
-    found = choose_k(done)
+    found = choose_k(done, tuning.first.config.tune.rule)
     return found, keep(results, tuning, found)
 
 
@@ -227,6 +228,7 @@ def keep(results: Path, tuning: Tuning, found: Search) -> str | None:
         folds=tuning.folds,
         epochs=tuning.first.config.train.epochs,
         seed=tuning.first.config.seed,
+        rule=found.rule,
         validation_accuracy_percent={str(one.k): list(one.accuracy_by_fold.values()) for one in found.results},
         run_ids={str(one.k): list(one.run_ids) for one in found.results},
         settings=dict(tuning.settings),

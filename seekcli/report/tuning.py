@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seekcli.analysis.statistics import IDENTICAL, PairedDifference
-from seekcli.analysis.tuning import KResult, Search
+from seekcli.analysis.statistics import NO_SPREAD, PairedDifference
+from seekcli.analysis.tuning import ONE_SE, KResult, Search
 from seekcli.report.columns import aligned
 
 COLUMNS = ("k", "validation accuracy", "sd", "folds", "share", "expected", "F_XY MMACs", "")
@@ -16,10 +16,26 @@ FOLDS_OVERLAP = (
 
 
 def as_text(search: Search) -> str:
-    """A table by k, the margin over the runner-up, and what it shows."""
+    """A table by k, why this one is chosen, and which others lie within one standard error of the best."""
     rows = [_cells(result, search.k) for result in search.results]
-    lines = [aligned(COLUMNS, rows, COLUMNS[:-1]), "", f"k = {search.k} is chosen: {margin_words(search)}"]
+    lines = [aligned(COLUMNS, rows, COLUMNS[:-1]), "", f"k = {search.k} is chosen: {choice_words(search)}"]
+    lines += [near_words(search)] if search.margin is not None else []
     return "\n".join([*lines, f"({FOLDS_OVERLAP})"])
+
+
+def choice_words(search: Search) -> str:
+    if search.rule != ONE_SE:
+        return margin_words(search)
+    if search.k == search.best.k:
+        return f"the best one, and none within one standard error has fewer motivated steps; {margin_words(search)}"
+    return f"the fewest motivated steps within one standard error of the best, k = {search.best.k}"
+
+
+def near_words(search: Search) -> str:
+    """`within one standard error of k = 2 (paired by fold): k = 3 (share 0.0410), k = 5 (share 0.0013)`."""
+    near = [f"k = {one.k} (share {one.share.mean:.4f})" for one in search.near_best]
+    listed = ", ".join(near) or "no other k"
+    return f"within one standard error of the best, k = {search.best.k}, paired by fold: {listed}"
 
 
 def _cells(result: KResult, chosen: int) -> list[str | None]:
@@ -40,7 +56,7 @@ def margin_words(search: Search) -> str:
     if search.margin is None:
         return "no other value was tried"
     words = f"{search.margin.mean:+.2f} points over k = {search.runner_up}"
-    if search.margin.verdict == IDENTICAL:
+    if search.margin.p_value is None and search.margin.sd is not None and abs(search.margin.mean) <= NO_SPREAD:
         return f"{words}: no difference shown, the folds agree exactly; the smaller k is the rule of a tie"
     if search.margin.interval is None:
         return f"{words}; no difference shown: the noise between folds is unknown"
@@ -54,6 +70,9 @@ def as_data(search: Search) -> dict[str, Any]:
     return {
         "k": search.k,
         "runner_up_k": search.runner_up,
+        "rule": search.rule,
+        "best_k": search.best.k,
+        "within_one_standard_error": [{"k": one.k, "share_mean": one.share.mean} for one in search.near_best],
         "difference_shown": search.difference_shown,
         "margin": None if search.margin is None else _margin_data(search.margin),
         "by_k": [_result_data(result) for result in search.results],
@@ -67,7 +86,6 @@ def _margin_data(margin: PairedDifference) -> dict[str, Any]:
         "low_points": margin.interval.low if margin.interval else None,
         "high_points": margin.interval.high if margin.interval else None,
         "p_value": margin.p_value,
-        "statement": margin.verdict,
         "folds": len(margin.seeds),
     }
 
