@@ -98,6 +98,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "pair.added_scale": 0.0,
     "pair.differential_lr_factor": 1.0,
     "lr_schedule.decay_fraction": 0.2,
+    "tune.rule": "best",
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {

@@ -46,17 +46,26 @@ class Results:
         message: str | None = None,
         with_config: bool = True,
         epoch_seconds: float = 40.0,
+        test_images: int | None = 1000,
+        columns: dict[str, Any] | None = None,
         **settings: Any,
     ) -> Path:
-        """Write a run folder. Settings are dotted keys with `__` for the dot; accuracies are (base, motivated)."""
+        """Write a run folder. Settings are dotted keys with `__` for the dot; accuracies are (base, motivated).
+
+        `columns` go into every row; a column of the schema is a number, or a number for each role.
+        """
         own = {key.replace("__", "."): value for key, value in settings.items()}
         chosen = SETTINGS | {"schedule": schedule, "seed": seed} | own
         config = merge([("recipe", load_recipe("digits")), ("test", chosen)]).config
         folder = self.folder / "runs" / run_id(config)
         folder.mkdir(parents=True)
         rows = final_rows(config, accuracy, motivated_steps, epoch_seconds) if accuracy is not None else []
+        for name, value in (columns or {}).items():
+            for row in rows:
+                row[name] = value[row["role"]] if isinstance(value, dict) else value
         if with_config:
             document = {"schema_version": 1, "run_id": run_id(config), "config": config.model_dump(mode="json")}
+            document |= {"facts": {"test_images": test_images}} if test_images else {}
             (folder / CONFIG).write_text(json.dumps(document), encoding="utf-8")
         status = RunStatus(
             run_id=run_id(config),

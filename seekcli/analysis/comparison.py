@@ -55,7 +55,13 @@ class Cell:
     arms: tuple[Arm, ...]
     y_c: Group | None
     notes: tuple[str, ...]
+    convention: str
     contrasts: tuple[Contrast, ...] = ()
+
+    @property
+    def test_images(self) -> int | None:
+        """All runs of a cell are tested on the same images; None where no run says how many."""
+        return next((group.test_images for group in self.groups if group.test_images), None)
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -126,7 +132,7 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
         notes.append("config.json is missing: runs that differ in a setting outside the records cannot be told apart")
     pair = pair_name(cell.base, cell.motivated) if cell.base and cell.motivated else None
     marks = changed_from_recipe(cell.settings) | dict(varied)
-    return Cell(pair, cell.base, cell.motivated, cell.settings, marks, x_c, arms, y_c, tuple(notes))
+    return Cell(pair, cell.base, cell.motivated, cell.settings, marks, x_c, arms, y_c, tuple(notes), options.convention)
 
 
 def _classic_group(

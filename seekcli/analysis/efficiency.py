@@ -1,7 +1,8 @@
 """What the accuracy of an arm cost, by the paper's measures (section 4): F_XY, ACC/FLOPs and ACC/F_Ratio.
 
-Costs are forward MACs of one image. (F_XY - F_X) / (F_Y - F_X) is the share, whatever the convention, so
-ACC/F_Ratio = (gain of X-Y-B / gain of Y-C) / share: it rewards a small share, that is a large k, mechanically.
+Costs are of one forward of one image, in MACs or in the FLOPs of another convention. (F_XY - F_X) / (F_Y - F_X) is the
+share, whatever the convention, so ACC/F_Ratio = (gain of X-Y-B / gain of Y-C) / share: it rewards a small share, that
+is a large k, mechanically.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from seekcli.analysis.statistics import Interval, Sample, sample
+from seekcli.analysis.statistics import Interval, Sample, has_spread, sample
 
-MACS_PER_MEGA_MAC = 1e6
+MILLION = 1e6
 SAME_GAIN_POINTS = 1e-9
 NOT_MEANINGFUL = "not meaningful"
 
@@ -32,15 +33,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """ACC/FLOPs in accuracy points per MMAC of forward cost, and ACC/F_Ratio; None is undefined.
+    """ACC/FLOPs in accuracy points per million MACs (or FLOPs) of forward cost, and ACC/F_Ratio; None is undefined.
 
     `gain_*` are mean differences to X-C over common seeds, in accuracy points. `ratio_remark` says why the ratio is
     undefined or must be read with care; None when there is nothing to say.
     """
 
-    f_x_macs_per_image: float
-    f_y_macs_per_image: float
-    f_xy_macs_per_image: float
+    f_x: float
+    f_y: float
+    f_xy: float
     gain_x_y_b_points: float | None
     gain_y_c_points: float | None
     acc_per_flops_x_y_b: float | None
@@ -50,16 +51,21 @@ class Efficiency:
 
 
 def share_against_chance(steps: Sequence[tuple[int, int]], expected: float | None) -> Share:
-    """From (motivated steps, all steps) of each run."""
-    observed = replace(sample([m / n for m, n in steps]), interval=_share_interval(steps))
-    if expected is None or observed.interval is None:
-        return Share(observed, expected, None)
-    return Share(observed, expected, expected in observed.interval)
+    """From (motivated steps, all steps) of each run. Runs that agree exactly tell nothing of the noise: no interval."""
+    observed = sample([m / n for m, n in steps])
+    logits = sample([_logit(m, n) for m, n in steps])
+    interval = logits.interval if has_spread(logits.sd) else None
+    shown = None if interval is None else Interval(_expit(interval.low), _expit(interval.high))
+    inside = None
+    if expected is not None and interval is not None:
+        all_steps = steps[0][1]
+        inside = _logit(expected * all_steps, all_steps) in interval
+    return Share(replace(observed, interval=shown), expected, inside)
 
 
-def _share_interval(steps: Sequence[tuple[int, int]]) -> Interval | None:
-    logits = sample([math.log((m + 0.5) / (n - m + 0.5)) for m, n in steps]).interval
-    return None if logits is None else Interval(_expit(logits.low), _expit(logits.high))
+def _logit(motivated: float, steps: int) -> float:
+    """Half a step is added to either side, so that no share is without a logit."""
+    return math.log((motivated + 0.5) / (steps - motivated + 0.5))
 
 
 def _expit(logit: float) -> float:
@@ -75,21 +81,21 @@ def mean_forward_macs(f_x: float, f_y: float, share: float) -> float:
 def efficiency(
     f_x: float, f_y: float, f_xy: float, gain_b: float | None, gain_y: float | None, gain_y_interval: Interval | None
 ) -> Efficiency:
-    """From forward MACs per image, and the gains of X-Y-B and Y-C over X-C in accuracy points (None: not known).
+    """From forward costs per image, and the gains of X-Y-B and Y-C over X-C in accuracy points (None: not known).
 
     `gain_y_interval` is the 95 % interval of the gain of Y-C: a ratio whose denominator may be 0 has no meaning.
     """
-    per_flops_b = _per_mega_mac(gain_b, f_xy - f_x)
-    per_flops_y = _per_mega_mac(gain_y, f_y - f_x)
+    per_flops_b = _per_million(gain_b, f_xy - f_x)
+    per_flops_y = _per_million(gain_y, f_y - f_x)
     defined = per_flops_b is not None and per_flops_y is not None and abs(gain_y or 0.0) > SAME_GAIN_POINTS
     noise = gain_y_interval is not None and 0.0 in gain_y_interval
     ratio = None
     if defined and not noise and per_flops_b is not None and per_flops_y is not None:
         ratio = per_flops_b / per_flops_y
     return Efficiency(
-        f_x_macs_per_image=f_x,
-        f_y_macs_per_image=f_y,
-        f_xy_macs_per_image=f_xy,
+        f_x=f_x,
+        f_y=f_y,
+        f_xy=f_xy,
         gain_x_y_b_points=gain_b,
         gain_y_c_points=gain_y,
         acc_per_flops_x_y_b=per_flops_b,
@@ -99,10 +105,10 @@ def efficiency(
     )
 
 
-def _per_mega_mac(gain_points: float | None, extra_macs: float) -> float | None:
-    if gain_points is None or extra_macs == 0:
+def _per_million(gain_points: float | None, extra_cost: float) -> float | None:
+    if gain_points is None or extra_cost == 0:
         return None
-    return gain_points / (extra_macs / MACS_PER_MEGA_MAC)
+    return gain_points / (extra_cost / MILLION)
 
 
 def _remark(

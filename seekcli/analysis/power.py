@@ -18,7 +18,7 @@ EXACT_SEEDS = 2000
 
 @dataclass(frozen=True)
 class Precision:
-    """Of one paired difference: `seeds` find a true difference of `effect_points` with 80 % power in one two-sided test.
+    """Of one paired difference: `seeds` find a true one of `effect_points` with 80 % power in one two-sided test.
 
     `seeds_low` and `seeds_high` are the same for the ends of `sd_interval` (chi-square, 95 %).
     `smallest_difference_points` is what the seeds at hand find with 80 % power, at the observed sd.

@@ -45,7 +45,7 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
 
         print_comparison(comparison)
         return
-    from seekcli.report import tables, text
+    from seekcli.report import page, text
 
     if format_ is CompareFormat.MARKDOWN:
         typer.echo(text.markdown_text(comparison), nl=False)
@@ -53,5 +53,5 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
         typer.echo(text.json_text(comparison))
     else:
         typer.echo(text.csv_text(comparison), nl=False)
-        for line in tables.all_notes(comparison):
+        for line in page.all_notes(comparison):
             typer.echo(f"seek: {line}", err=True)

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seekcli.analysis.comparison import Arm, Cell, Comparison, Group
+from seekcli.analysis.comparison import MACS, Cell, Comparison
+from seekcli.analysis.efficiency import NOT_MEANINGFUL
+from seekcli.analysis.groups import Arm, Group
 from seekcli.analysis.runs import LeftOut
-from seekcli.analysis.statistics import PairedDifference
 from seekcli.report import wording
 
 # Shown in the heading in plain words already.
 PLAIN_SETTINGS = ("recipe", "train.epochs", "train.batch_size", "runtime.precision", "runtime.device", "data.name")
-LEGEND = (
-    "Accuracy is that of the last epoch. ± is the standard deviation over seeds (ddof 1), [ ] a 95 % t interval, "
-    "p the two-sided paired t test over common seeds. Seeds needed: to find the observed difference with 80 % power "
-    "at p < 0.05, if it is the true one. The noise is unknown with one common seed, or where all differences agree.",
-    "Forward cost is in MACs of one image (convolution, linear, matmul, attention). Training FLOPs of a step are "
-    "3 x forward x 2 an image; X-Y-B and X-Y-M come out of one run, whose cost stands once. Wall time is measured: "
-    "compare it only between runs of one quiet machine.",
-)
-RATIO_LEGEND = (
-    "F_XY is the mean forward cost of training both models in one run. ACC/FLOPs is gain over X-C in accuracy points "
-    "per MMAC of extra forward cost. ACC/F_Ratio = (gain of X-Y-B / gain of Y-C) / share: it rewards a large k "
-    "mechanically and explodes where the gain of Y-C is small, so read it with the two gains."
-)
 
 
 @dataclass(frozen=True)
@@ -69,28 +57,38 @@ def cell_settings(cell: Cell) -> str:
     return ", ".join([*words, *([wording.settings(marks)] if marks else [])])
 
 
-def cell_tables(cell: Cell) -> list[Table]:
-    tables = [accuracy_table(cell)]
-    if cell.differences:
-        tables.append(difference_table(cell))
-    if cell.arms:
-        tables += [share_table(cell), efficiency_table(cell)]
-    return tables
+def test_set(cell: Cell) -> str:
+    """`360 test images: one is 0.28 points; sampling error of one accuracy 0.55 to 0.60 points`."""
+    images = cell.test_images
+    errors = sorted(one.sampling_error_points for one in cell.groups if one.sampling_error_points is not None)
+    if images is None or not errors:
+        return "the number of test images is not recorded"
+    low, high = f"{errors[0]:.2f}", f"{errors[-1]:.2f}"
+    error = low if low == high else f"{low} to {high}"
+    return f"{images:,} test images: one is {100 / images:.2g} points; sampling error of one accuracy {error} points"
+
+
+def unit(cell: Cell) -> str:
+    return "MACs" if cell.convention == MACS else "FLOPs"
 
 
 def accuracy_table(cell: Cell) -> Table:
-    macs, macs_factor = wording.prefix_for([group.forward_macs_per_image for group in cell.groups])
+    """Re-estimated accuracies have a column where some group has them."""
+    recalibrated = any(group.recalibrated for group in cell.groups)
+    forward, forward_factor = wording.prefix_for([group.forward_per_image for group in cell.groups])
     flops, flops_factor = wording.prefix_for([group.cost.train_flops.mean for group in cell.groups])
 
     def row(group: Group, indent: str = "", same_run: bool = False) -> Row:
         cost = group.cost
         spent = (wording.scaled(cost.train_flops.mean, flops_factor), wording.duration(cost.epoch_seconds.mean))
+        again = (wording.NOT_AVAILABLE if group.recalibrated is None else wording.mean_and_sd(group.recalibrated),)
         return Row((
-            f"{indent}{group.name} {group.model}",
+            f"{indent}{wording.group(group.name)}",
             str(group.accuracy.n),
             wording.seed_list(group.seeds),
             wording.mean_and_sd(group.accuracy),
-            wording.scaled(group.forward_macs_per_image, macs_factor),
+            *(again if recalibrated else ()),
+            wording.scaled(group.forward_per_image, forward_factor),
             *(("same run", "same run") if same_run else spent),
         ))  # fmt: skip
 
@@ -103,45 +101,16 @@ def accuracy_table(cell: Cell) -> Table:
         Column("n"),
         Column("seeds"),
         Column("test accuracy %"),
-        Column(f"forward {macs}MACs/image"),
+        *((Column("re-estimated %"),) if recalibrated else ()),
+        Column(f"forward {forward}{unit(cell)}/image"),
         Column(f"training {flops}FLOPs/run"),
         Column("wall time/run"),
     )
-    return Table("Final test accuracy, mean ± sd over seeds, and cost", columns, tuple(rows))
-
-
-def difference_table(cell: Cell) -> Table:
-    rows: list[Row] = []
-    for label in [*(arm.label for arm in cell.arms), None]:
-        found = [difference for arm_label, difference in cell.differences if arm_label == label]
-        if found and label is not None:
-            rows.append(Row((label,), heading=True))
-        rows += [_difference_row(difference, "" if label is None else "  ") for difference in found]
-    columns = (
-        Column("difference", numeric=False),
-        Column("n"),
-        Column("points [95% interval]"),
-        Column("p"),
-        Column("statement", numeric=False),
-        Column("seeds needed"),
-    )
-    return Table("Paired differences over common seeds, in accuracy points", columns, tuple(rows))
-
-
-def _difference_row(difference: PairedDifference, indent: str) -> Row:
-    needed = difference.seeds_needed
-    return Row((
-        f"{indent}{difference.left} - {difference.right}",
-        str(len(difference.seeds)),
-        wording.points_with_interval(difference),
-        wording.p_value(difference.p_value),
-        difference.verdict,
-        wording.NOT_AVAILABLE if needed is None else f"{needed:,}",
-    ))  # fmt: skip
+    return Table("Final test accuracy as trained, mean ± sd over seeds, and cost", columns, tuple(rows))
 
 
 def share_table(cell: Cell) -> Table:
-    macs, factor = wording.prefix_for([arm.efficiency.f_y_macs_per_image for arm in cell.arms])
+    prefix, factor = wording.prefix_for([arm.efficiency.f_y for arm in cell.arms])
     columns = (
         Column("motivation", numeric=False),
         Column("share [95% interval]"),
@@ -150,7 +119,7 @@ def share_table(cell: Cell) -> Table:
         Column("F_XY"),
         Column("F_Y"),
     )
-    title = f"Share of motivated steps, and forward cost in {macs}MACs an image"
+    title = f"Share of motivated steps, and forward cost in {prefix}{unit(cell)} an image"
     return Table(title, columns, tuple(_share_row(arm, factor) for arm in cell.arms))
 
 
@@ -161,61 +130,49 @@ def _share_row(arm: Arm, factor: float) -> Row:
         arm.label,
         f"{wording.share(arm.share.observed.mean)} {wording.share_interval(arm.share.observed.interval)}",
         f"{wording.share(arm.share.expected)}{outside}",
-        wording.scaled(measures.f_x_macs_per_image, factor),
-        wording.scaled(measures.f_xy_macs_per_image, factor),
-        wording.scaled(measures.f_y_macs_per_image, factor),
+        wording.scaled(measures.f_x, factor),
+        wording.scaled(measures.f_xy, factor),
+        wording.scaled(measures.f_y, factor),
     ))  # fmt: skip
 
 
 def efficiency_table(cell: Cell) -> Table:
     columns = (
         Column("motivation", numeric=False),
-        Column("gain X-Y-B"),
-        Column("gain Y-C"),
-        Column("ACC/FLOPs X-Y-B"),
-        Column("ACC/FLOPs Y-C"),
+        Column("gain base"),
+        Column("gain larger alone"),
+        Column("ACC/FLOPs base"),
+        Column("ACC/FLOPs larger alone"),
         Column("ACC/F_Ratio"),
     )
-    title = "Efficiency: gain over X-C in points, ACC/FLOPs in points per MMAC"
+    title = f"Efficiency: gain over base alone in points, ACC/FLOPs in points per million {unit(cell)}"
     return Table(title, columns, tuple(_efficiency_row(arm) for arm in cell.arms))
 
 
 def _efficiency_row(arm: Arm) -> Row:
     measures = arm.efficiency
+    noise = (measures.ratio_remark or "").startswith(NOT_MEANINGFUL)
     return Row((
         arm.label,
         wording.points(measures.gain_x_y_b_points),
         wording.points(measures.gain_y_c_points),
         wording.significant(measures.acc_per_flops_x_y_b),
         wording.significant(measures.acc_per_flops_y_c),
-        wording.significant(measures.acc_f_ratio),
+        NOT_MEANINGFUL if noise else wording.significant(measures.acc_f_ratio),
     ))  # fmt: skip
 
 
-def cell_notes(cell: Cell) -> list[str]:
-    """The cell's notes, and one for every ratio that is undefined or needs care."""
+def ratio_notes(cell: Cell) -> list[str]:
+    """One note for every reason why a ratio is undefined or needs care."""
     remarks: dict[str, list[str]] = {}
     for arm in cell.arms:
         if arm.efficiency.ratio_remark is not None:
             remarks.setdefault(arm.efficiency.ratio_remark, []).append(arm.label)
     every = len(cell.arms)
-    ratio_notes = [
+    return [
         f"ACC/F_Ratio is {remark}" if len(labels) == every else f"ACC/F_Ratio of {', '.join(labels)} is {remark}"
         for remark, labels in remarks.items()
     ]
-    return [*cell.notes, *ratio_notes]
-
-
-def all_notes(comparison: Comparison) -> list[str]:
-    """Every note and every run that is not counted, one line each, for formats that have no place for them."""
-    of_cells = [f"{cell_title(cell)}: {note}" for cell in comparison.cells for note in cell_notes(cell)]
-    return [*of_cells, *comparison.notes, *(f"not counted, {left_out_line(entry)}" for entry in comparison.left_out)]
-
-
-def legend(comparison: Comparison) -> list[str]:
-    if not comparison.cells:
-        return []
-    return [*LEGEND, RATIO_LEGEND] if any(cell.arms for cell in comparison.cells) else list(LEGEND)
 
 
 def counts(comparison: Comparison) -> str:

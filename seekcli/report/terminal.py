@@ -10,12 +10,13 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from seekcli.analysis.comparison import Cell, Comparison
-from seekcli.report import tables
+from seekcli.analysis.verdicts import EQUIVALENT, HIGHER, LOWER
+from seekcli.report import page, tables
 from seekcli.report.tables import Table
 
 # Piped output has no width to fit: wide enough that no row of a table is ever wrapped.
 PIPED_WIDTH = 200
-VERDICT_STYLES = {"beyond the noise": "bold green", "inside the noise": "yellow", "noise unknown": "yellow"}
+WORD_STYLES = {HIGHER: "bold green", LOWER: "bold red", EQUIVALENT: "green"}
 
 
 class PlainConsole(Console):
@@ -33,12 +34,12 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     screen = console or _console()
     screen.print(tables.counts(comparison), highlight=False)
     for cell in comparison.cells:
-        _print_cell(screen, cell)
+        _print_cell(screen, comparison, cell)
     if not comparison.cells:
         _print_lines(screen, "Nothing to compare yet", ["no run has finished"])
     _print_lines(screen, "Notes", list(comparison.notes))
     _print_lines(screen, "Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
-    _print_lines(screen, "How to read this", tables.legend(comparison), "dim")
+    _print_lines(screen, "How to read this", page.legend(comparison), "dim")
 
 
 def _console() -> Console:
@@ -47,15 +48,16 @@ def _console() -> Console:
     return console if fits else PlainConsole()
 
 
-def _print_cell(screen: Console, cell: Cell) -> None:
+def _print_cell(screen: Console, comparison: Comparison, cell: Cell) -> None:
     screen.print()
     screen.print(Text(tables.cell_title(cell), style="bold"))
     screen.print(Text(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
-    for table in tables.cell_tables(cell):
+    screen.print(Text(tables.test_set(cell)), soft_wrap=not screen.is_terminal)
+    for table in page.cell_tables(comparison, cell):
         screen.print()
         screen.print(Text(table.title, style="italic"))
         _print_table(screen, table)
-    for note in tables.cell_notes(cell):
+    for note in page.cell_notes(comparison, cell):
         _print_item(screen, note, "yellow")
 
 
@@ -99,7 +101,7 @@ def _rich_table(table: Table) -> RichTable:
         else:
             built.add_column(column.header, min_width=min(12, max(widths)), overflow="fold")
     for row in table.rows:
-        cells = [Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row.cells]
+        cells = [Text(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
         if row.heading:
             cells[0].stylize("cyan")
         built.add_row(*cells)

@@ -5,11 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seekcli.analysis.groups import X_C, X_Y_B, X_Y_M, Y_C
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
+from seekcli.analysis.verdicts import Verdict
 
+# Plain names of the groups; in data they have the paper's.
+GROUPS = {X_C: "base alone", X_Y_B: "base, alternating", X_Y_M: "larger, alternating", Y_C: "larger alone"}
+IN_A_DIFFERENCE = GROUPS | {X_Y_B: "base", X_Y_M: "larger"}
 NOT_AVAILABLE = "n/a"
 UNDEFINED = "undefined"
 PREFIXES = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18))
+
+
+def group(name: str) -> str:
+    return GROUPS.get(name, name)
+
+
+def difference(left: str, right: str) -> str:
+    """`base - base alone`; the two models of one run are `larger - its own base`."""
+    if (left, right) == (X_Y_M, X_Y_B):
+        return "larger - its own base"
+    return " - ".join(IN_A_DIFFERENCE.get(name, name) for name in (left, right))
+
+
+def seeds(count: int) -> str:
+    return "1 common seed" if count == 1 else f"{count} common seeds"
+
+
+def verdict(found: Verdict) -> str:
+    """The word; where there is none, why."""
+    return found.word if found.word is not None else str(found.unsaid)
 
 
 def mean_and_sd(summary: Sample) -> str:
@@ -36,10 +61,7 @@ def share(value: float | None) -> str:
 
 
 def share_interval(interval: Interval | None) -> str:
-    # A share is never negative, though a t interval of few runs may reach below zero: clip what is shown.
-    if interval is None:
-        return f"[{NOT_AVAILABLE}]"
-    return f"[{max(interval.low, 0.0):.2%}, {min(interval.high, 1.0):.2%}]"
+    return f"[{NOT_AVAILABLE}]" if interval is None else f"[{interval.low:.2%}, {interval.high:.2%}]"
 
 
 def p_value(value: float | None) -> str:

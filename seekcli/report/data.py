@@ -1,0 +1,239 @@
+"""A comparison as plain data for programs: full precision, null for what is undefined.
+
+Units are in the names of keys; `_percent` accuracies, `_points` differences of them, `_share` 0 to 1. Under another
+convention than MACs, `macs` in a key becomes `paper_flops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seekcli.analysis.comparison import MACS, Cell, Comparison
+from seekcli.analysis.contrasts import Contrast
+from seekcli.analysis.groups import Arm, Cost, Group
+from seekcli.analysis.runs import LeftOut
+from seekcli.analysis.statistics import Interval
+
+# 2: words follow corrected p values, "seeds_needed" is gone, a statement may be null.
+FORMAT_VERSION = 2
+DIFFERENCE_KEYS = (
+    "mean_points",
+    "sd_points",
+    "low_points",
+    "high_points",
+    "p_value",
+    "p_value_adjusted",
+    "equivalence_margin_points",
+    "equivalence_p_value_adjusted",
+    "statement",
+    "no_statement",
+)
+ARM_KEYS = (
+    "observed_share_mean",
+    "observed_share_low",
+    "observed_share_high",
+    "expected_share",
+    "expected_share_inside_interval",
+    "f_x_macs_per_image",
+    "f_xy_macs_per_image",
+    "f_y_macs_per_image",
+    "gain_x_y_b_points",
+    "gain_y_c_points",
+    "acc_per_flops_x_y_b_points_per_mega_mac",
+    "acc_per_flops_y_c_points_per_mega_mac",
+    "acc_f_ratio",
+    "acc_f_ratio_remark",
+)
+PRECISION_KEYS = (
+    "effect_points",
+    "sd_low_points",
+    "sd_high_points",
+    "seeds_for_effect",
+    "seeds_for_effect_low",
+    "seeds_for_effect_high",
+    "smallest_difference_points",
+)
+
+
+def comparison_data(comparison: Comparison) -> dict[str, Any]:
+    """Every number that the tables show, unrounded, and the checks that no word follows."""
+    options = comparison.options
+    return {
+        "format_version": FORMAT_VERSION,
+        "runs_found": comparison.runs_found,
+        "runs_finished": comparison.runs_finished,
+        "margin_points": options.margin_points,
+        "effect_points": options.effect_points,
+        "convention": options.convention,
+        "cells": [_cell_data(cell) for cell in comparison.cells],
+        "not_counted": [_left_out_data(entry) for entry in comparison.left_out],
+        "notes": list(comparison.notes),
+    }
+
+
+def _left_out_data(entry: LeftOut) -> dict[str, Any]:
+    return {"run_id": entry.run_id, "path": str(entry.path), "state": entry.state, "reason": entry.reason}
+
+
+def _cell_data(cell: Cell) -> dict[str, Any]:
+    return {
+        "pair": cell.pair,
+        "base_model": cell.base,
+        "motivated_model": cell.motivated,
+        "data": cell.settings.data,
+        "test_images": cell.test_images,
+        "settings": dict(cell.settings.common),
+        "settings_from_config": cell.settings.from_config,
+        "settings_worth_naming": dict(cell.marks),
+        "groups": [group_data(group, cell.convention) for group in cell.groups],
+        "paired_differences": [contrast_data(one) for one in cell.contrasts],
+        "arms": [_arm_data(arm, cell.convention) for arm in cell.arms],
+        "notes": list(cell.notes),
+    }
+
+
+def group_data(group: Group, convention: str) -> dict[str, Any]:
+    recalibrated = group.recalibrated
+    return in_convention(convention, {
+        "group": group.name,
+        "model": group.model,
+        "arm": group.arm,
+        **_arm_settings(group),
+        "n": group.accuracy.n,
+        "seeds": list(group.seeds),
+        "run_ids": list(group.run_ids),
+        "test_images": group.test_images,
+        "test_accuracy_as_trained_percent_by_seed": {str(key): value for key, value in group.accuracy_by_seed.items()},
+        "test_accuracy_as_trained_percent_mean": group.accuracy.mean,
+        "test_accuracy_as_trained_percent_sd": group.accuracy.sd,
+        "test_accuracy_as_trained_sampling_error_points": group.sampling_error_points,
+        "test_accuracy_recalibrated_percent_mean": recalibrated.mean if recalibrated else None,
+        "test_accuracy_recalibrated_percent_sd": recalibrated.sd if recalibrated else None,
+        "forward_macs_per_image": group.forward_per_image,
+        **_cost_data(group.cost),
+    })  # fmt: skip
+
+
+def in_convention(convention: str, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The same numbers under keys that name the unit of the convention."""
+    if convention == MACS:
+        return dict(numbers)
+    return {
+        key.replace("mega_mac", "mega_paper_flop").replace("_macs", "_paper_flops"): value
+        for key, value in numbers.items()
+    }
+
+
+def _arm_settings(group: Group) -> dict[str, Any]:
+    arm = group.settings.arm
+    return {
+        "condition": arm.get("motivation.condition"),
+        "k": arm.get("motivation.k"),
+        "init": arm.get("pair.init"),
+        "map": arm.get("pair.map"),
+    }
+
+
+def _cost_data(cost: Cost) -> dict[str, Any]:
+    return {
+        "train_flops_per_run_mean": cost.train_flops.mean,
+        "evaluation_flops_per_run_mean": cost.evaluation_flops.mean,
+        "condition_flops_per_run_mean": cost.condition_flops.mean,
+        "copied_bytes_per_run_mean": cost.copied_bytes.mean,
+        "wall_seconds_per_run_mean": cost.epoch_seconds.mean,
+        "wall_seconds_per_run_sd": cost.epoch_seconds.sd,
+    }
+
+
+def contrast_data(one: Contrast) -> dict[str, Any]:
+    """`statement` is null where nothing may be said; `no_statement` then says why."""
+    found = one.difference
+    return {
+        "family": str(one.family),
+        "arm": one.arm,
+        "left": found.left,
+        "right": found.right,
+        "accuracy": str(one.accuracy),
+        "n": found.n,
+        "seeds": list(found.seeds),
+        **difference_numbers(one),
+        **_precision_data(one),
+        **_check_data(one),
+    }
+
+
+def difference_numbers(one: Contrast | None) -> dict[str, Any]:
+    """The same keys with None for a group that is not compared with that other one."""
+    if one is None:
+        return dict.fromkeys(DIFFERENCE_KEYS)
+    found, verdict = one.difference, one.verdict
+    return {
+        "mean_points": found.mean,
+        "sd_points": found.sd,
+        **_ends("{}_points", found.interval),
+        "p_value": found.p_value,
+        "p_value_adjusted": verdict.p_adjusted,
+        "equivalence_margin_points": verdict.margin_points,
+        "equivalence_p_value_adjusted": verdict.equivalence_p_adjusted,
+        "statement": verdict.word,
+        "no_statement": None if verdict.unsaid is None else str(verdict.unsaid),
+    }
+
+
+def _ends(key: str, interval: Interval | None) -> dict[str, Any]:
+    return {
+        key.format("low"): None if interval is None else interval.low,
+        key.format("high"): None if interval is None else interval.high,
+    }
+
+
+def _precision_data(one: Contrast) -> dict[str, Any]:
+    found = one.precision
+    if found is None:
+        return dict.fromkeys(PRECISION_KEYS)
+    return {
+        "effect_points": found.effect_points,
+        **_ends("sd_{}_points", found.sd_interval),
+        "seeds_for_effect": found.seeds,
+        "seeds_for_effect_low": found.seeds_low,
+        "seeds_for_effect_high": found.seeds_high,
+        "smallest_difference_points": found.smallest_difference_points,
+    }
+
+
+def _check_data(one: Contrast) -> dict[str, Any]:
+    found = one.checks
+    return {
+        "welch_p_value": found.welch_p_value,
+        "seed_correlation": found.seed_correlation,
+        **_ends("bootstrap_{}_points", found.bootstrap),
+        "sign_flip_p_value": found.sign_flip_p_value,
+        "sign_flip_floor": found.sign_flip_floor,
+    }
+
+
+def _arm_data(arm: Arm, convention: str) -> dict[str, Any]:
+    return {"arm": arm.label, **_arm_settings(arm.base), **arm_numbers(arm, convention)}
+
+
+def arm_numbers(arm: Arm | None, convention: str) -> dict[str, Any]:
+    """Share, cost and efficiency of an arm; the same keys with None for a group that belongs to none."""
+    if arm is None:
+        return in_convention(convention, dict.fromkeys(ARM_KEYS))
+    measures, observed = arm.efficiency, arm.share.observed
+    return in_convention(convention, {
+        "observed_share_mean": observed.mean,
+        **_ends("observed_share_{}", observed.interval),
+        "expected_share": arm.share.expected,
+        "expected_share_inside_interval": arm.share.expected_inside,
+        "f_x_macs_per_image": measures.f_x,
+        "f_xy_macs_per_image": measures.f_xy,
+        "f_y_macs_per_image": measures.f_y,
+        "gain_x_y_b_points": measures.gain_x_y_b_points,
+        "gain_y_c_points": measures.gain_y_c_points,
+        "acc_per_flops_x_y_b_points_per_mega_mac": measures.acc_per_flops_x_y_b,
+        "acc_per_flops_y_c_points_per_mega_mac": measures.acc_per_flops_y_c,
+        "acc_f_ratio": measures.acc_f_ratio,
+        "acc_f_ratio_remark": measures.ratio_remark,
+    })  # fmt: skip

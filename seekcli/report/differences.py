@@ -1,0 +1,96 @@
+"""The paired differences of a cell as tables: what may be said of each, and what its seeds could have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seekcli.analysis.comparison import Cell
+from seekcli.analysis.contrasts import Contrast, margin_for
+from seekcli.analysis.groups import Accuracy
+from seekcli.analysis.verdicts import Family
+from seekcli.report import wording
+from seekcli.report.tables import Column, Row, Table
+
+
+def difference_table(cell: Cell) -> Table:
+    """Where all rows have the same number of common seeds, the title says it and there is no column for it."""
+    counts = {one.difference.n for one in cell.contrasts}
+    same = len(counts) == 1
+    columns = (
+        Column("difference", numeric=False),
+        *(() if same else (Column("n"),)),
+        Column("points [95% interval]"),
+        Column("p"),
+        Column("adj. p"),
+        Column("word", numeric=False),
+    )
+
+    def row(one: Contrast, indent: str) -> Row:
+        return Row((
+            f"{indent}{_name(one)}",
+            *(() if same else (str(one.difference.n),)),
+            wording.points_with_interval(one.difference),
+            wording.p_value(one.difference.p_value),
+            wording.p_value(one.verdict.p_adjusted),
+            wording.verdict(one.verdict),
+        ))  # fmt: skip
+
+    seeds = f"over {wording.seeds(min(counts))}" if same else "over n common seeds"
+    return Table(f"Paired differences in accuracy points, {seeds}", columns, _under_arms(list(cell.contrasts), row))
+
+
+def precision_table(cell: Cell, effect_points: float) -> Table | None:
+    """Of the differences that words may follow; None where there is no spread over seeds in any."""
+    shown = [one for one in cell.contrasts if one.family is not Family.EXPLORATORY and one.precision is not None]
+    if not shown:
+        return None
+    floors = {one.checks.sign_flip_floor for one in shown}
+    same = len(floors) == 1
+    columns = (
+        Column("difference", numeric=False),
+        Column("sd [95% interval]"),
+        Column(f"seeds for {effect_points:g} points"),
+        Column("smallest shown"),
+        Column("sign-flip p" if same else "sign-flip p (floor)"),
+    )
+    floor = f"; sign-flip p is at least {wording.p_value(min(floors))}" if same else ""
+    title = f"What the seeds can show with 80 % power in one test{floor}"
+    return Table(title, columns, _under_arms(shown, lambda one, indent: _precision_row(one, indent, not same)))
+
+
+def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], Row]) -> tuple[Row, ...]:
+    """Rows of an arm stand under its name, those of the cell last and without one."""
+    rows: list[Row] = []
+    for label in [*dict.fromkeys(one.arm for one in contrasts if one.arm is not None), None]:
+        found = [one for one in contrasts if one.arm == label]
+        if found and label is not None:
+            rows.append(Row((label,), heading=True))
+        rows += [row(one, "" if label is None else "  ") for one in found]
+    return tuple(rows)
+
+
+def _name(one: Contrast) -> str:
+    name = wording.difference(one.difference.left, one.difference.right)
+    return name if one.accuracy is Accuracy.AS_TRAINED else f"{name}, {one.accuracy}"
+
+
+def _precision_row(one: Contrast, indent: str, with_floor: bool) -> Row:
+    found, checks = one.precision, one.checks
+    assert found is not None
+    assert one.difference.sd is not None
+    floor = f" ({wording.p_value(checks.sign_flip_floor)})" if with_floor else ""
+    return Row((
+        f"{indent}{_name(one)}",
+        f"{one.difference.sd:.2f} [{found.sd_interval.low:.2f}, {found.sd_interval.high:.2f}]",
+        f"{found.seeds:,} [{found.seeds_low:,}, {found.seeds_high:,}]",
+        f"{found.smallest_difference_points:.2f}",
+        f"{wording.p_value(checks.sign_flip_p_value)}{floor}",
+    ))  # fmt: skip
+
+
+def margin_note(cell: Cell, margin_points: float) -> list[str]:
+    """Said where one test image is worth more than the margin that was asked for."""
+    margin = margin_for(margin_points, cell.test_images)
+    if margin == margin_points or not cell.contrasts:
+        return []
+    return [f"the margin of equivalence is {margin:.2g} points here, one test image, and not {margin_points:g}"]

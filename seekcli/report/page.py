@@ -1,0 +1,95 @@
+"""What a report consists of: the tables of each cell, its notes, and the reading notes at its foot.
+
+The terminal and the markdown text show the same page.
+"""
+
+from __future__ import annotations
+
+from seekcli.analysis.comparison import PAPER, Cell, Comparison
+from seekcli.analysis.verdicts import Family
+from seekcli.report.differences import difference_table, margin_note, precision_table
+from seekcli.report.tables import (
+    Table,
+    accuracy_table,
+    cell_title,
+    efficiency_table,
+    left_out_line,
+    ratio_notes,
+    share_table,
+)
+
+NAMES = (
+    "base alone (the paper's X-C) and larger alone (Y-C) are trained classically; base, alternating (X-Y-B) and "
+    "larger, alternating (X-Y-M) come out of one run, whose cost stands once. An indented line names the motivation "
+    "condition, k and the start of the added parts."
+)
+ACCURACY = (
+    "Accuracy is that of the last epoch, as trained: with the BatchNorm statistics that training left; re-estimated: "
+    "with statistics that were estimated again on training batches. ± is the standard deviation over seeds (ddof 1). The "
+    "sampling error is what another test set of this size would move one accuracy by."
+)
+COST = (
+    "Forward cost is in MACs of one image (convolution, linear, matmul, attention). Training FLOPs of a step are "
+    "3 x forward x 2 an image. Wall time is measured: compare it only between runs of one quiet machine."
+)
+PAPER_COST = (
+    "Forward cost is in the paper's FLOPs of one image: 2 x (convolution and linear MACs + 2 x BatchNorm elements + "
+    "ReLU elements + pooled elements). Training FLOPs of a step are 3 x forward MACs x 2 an image, not in that "
+    "convention. Wall time is measured: compare it only between runs of one quiet machine."
+)
+RATIO = (
+    "F_X, F_Y and F_XY are the forward costs of the base, the larger model and the run's average step. ACC/FLOPs "
+    "is gain over base alone per million of extra forward cost. ACC/F_Ratio = (gain of base / gain of larger alone) / "
+    "share: it rewards a large k mechanically. It is not meaningful where the interval of larger alone - base alone "
+    "holds 0. The interval of a share is a t interval of its logit over runs; expected is what chance alone would give."
+)
+
+
+def words_legend(comparison: Comparison) -> list[str]:
+    """What the words mean, with the numbers of this report."""
+    options = comparison.options
+    primary = sum(one.family is Family.PRIMARY for cell in comparison.cells for one in cell.contrasts)
+    return [
+        "[ ] is a 95 % interval, p the two-sided paired t test over common seeds, adj. p the same after Holm's "
+        f"correction. This report is one table, whatever it holds: its question is base - base alone ({primary} such "
+        f"row{'' if primary == 1 else 's'}, corrected together). larger - larger alone and larger - its own base are "
+        "read only in an arm where that is significant. The other rows are exploratory.",
+        f"Words follow adj. p < 0.05: higher, lower; equivalent: two one-sided tests within {options.margin_points:g} "
+        "points (--margin; at least one test image), corrected as well; both: higher, within ...; else undecided, also "
+        "where the seeds show no spread. Below 3 seeds there is no word, below 5 none but hint. An exploratory row is "
+        "at most a hint, from adj. p < 0.0025. Without any effect, a report says more than undecided or equivalent "
+        "in at most 5.25 % of cases.",
+        f"Seeds for {options.effect_points:g} points (--effect): what one such test needs to find a true difference of "
+        "that size, for the sd and for the ends of its interval. Smallest shown: the true difference that the seeds at "
+        "hand would find. Sign-flip p needs no normal distribution; with n seeds it cannot fall below its floor 2/2^n.",
+    ]
+
+
+def cell_tables(comparison: Comparison, cell: Cell) -> list[Table]:
+    tables = [accuracy_table(cell)]
+    if cell.contrasts:
+        precision = precision_table(cell, comparison.options.effect_points)
+        tables += [difference_table(cell), *([precision] if precision else [])]
+    if cell.arms:
+        tables += [share_table(cell), efficiency_table(cell)]
+    return tables
+
+
+def cell_notes(comparison: Comparison, cell: Cell) -> list[str]:
+    return [*cell.notes, *margin_note(cell, comparison.options.margin_points), *ratio_notes(cell)]
+
+
+def all_notes(comparison: Comparison) -> list[str]:
+    """Every note and every run that is not counted, one line each, for formats that have no place for them."""
+    of_cells = [f"{cell_title(cell)}: {note}" for cell in comparison.cells for note in cell_notes(comparison, cell)]
+    return [*of_cells, *comparison.notes, *(f"not counted, {left_out_line(entry)}" for entry in comparison.left_out)]
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Nothing is explained that no table of this report shows."""
+    if not comparison.cells:
+        return []
+    cost = PAPER_COST if comparison.options.convention == PAPER else COST
+    contrasts = any(cell.contrasts for cell in comparison.cells)
+    arms = any(cell.arms for cell in comparison.cells)
+    return [NAMES, ACCURACY, cost, *(words_legend(comparison) if contrasts else []), *([RATIO] if arms else [])]
