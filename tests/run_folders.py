@@ -81,7 +81,7 @@ class Results:
             models={role: config.model_name(role) for role in config.roles},
         )
         write_status(folder, status)
-        write_epochs(folder / EPOCHS, rows)
+        write_epochs(folder / EPOCHS, [{name: row[name] for name in EPOCH_SCHEMA.names} for row in rows])
         return folder
 
     def add_seeds(self, schedule: str, accuracies: list[Any], **settings: Any) -> None:

@@ -74,7 +74,7 @@ def bootstrap_interval(values: Sequence[float]) -> Interval:
 
 
 def sign_flip_p_value(values: Sequence[float]) -> float | None:
-    """The share of all 2^n sign patterns of the differences whose sum is at least as far from 0; None above 16 seeds."""
+    """The share of all 2^n sign patterns whose sum is at least as far from 0; None above 16 seeds."""
     import numpy as np
 
     if len(values) > MOST_SEEDS_FLIPPED:

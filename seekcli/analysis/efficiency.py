@@ -23,7 +23,7 @@ class Share:
     """Observed share of motivated steps (0..1, one value per run) and what chance alone would give.
 
     The interval is a t interval on the logit of (m + 0.5) / (n - m + 0.5), m of n steps motivated, and turned back: it
-    never leaves 0..1. `expected_inside` says whether the 95 % interval of the observed mean holds the expected share; None if unknown.
+    never leaves 0..1. `expected_inside` says whether it holds the expected share; None if unknown.
     """
 
     observed: Sample

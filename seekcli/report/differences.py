@@ -65,7 +65,7 @@ def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], Row]) 
         found = [one for one in contrasts if one.arm == label]
         if found and label is not None:
             rows.append(Row((label,), heading=True))
-        rows += [row(one, "" if label is None else "  ") for one in found]
+        rows += [row(one, "" if label is None else " ") for one in found]
     return tuple(rows)
 
 
@@ -82,10 +82,15 @@ def _precision_row(one: Contrast, indent: str, with_floor: bool) -> Row:
     return Row((
         f"{indent}{_name(one)}",
         f"{one.difference.sd:.2f} [{found.sd_interval.low:.2f}, {found.sd_interval.high:.2f}]",
-        f"{found.seeds:,} [{found.seeds_low:,}, {found.seeds_high:,}]",
+        f"{_seeds(found.seeds)} [{_seeds(found.seeds_low)}, {_seeds(found.seeds_high)}]",
         f"{found.smallest_difference_points:.2f}",
         f"{wording.p_value(checks.sign_flip_p_value)}{floor}",
     ))  # fmt: skip
+
+
+def _seeds(count: int) -> str:
+    """Nobody trains more: the exact number is in the JSON."""
+    return str(count) if count < 1000 else ">999"
 
 
 def margin_note(cell: Cell, margin_points: float) -> list[str]:

@@ -25,8 +25,8 @@ NAMES = (
 )
 ACCURACY = (
     "Accuracy is that of the last epoch, as trained: with the BatchNorm statistics that training left; re-estimated: "
-    "with statistics that were estimated again on training batches. ± is the standard deviation over seeds (ddof 1). The "
-    "sampling error is what another test set of this size would move one accuracy by."
+    "with statistics that were estimated again on training batches. ± is the standard deviation over seeds (ddof 1). "
+    "The sampling error is what another test set of this size would move one accuracy by."
 )
 COST = (
     "Forward cost is in MACs of one image (convolution, linear, matmul, attention). Training FLOPs of a step are "

@@ -94,7 +94,7 @@ def accuracy_table(cell: Cell) -> Table:
 
     rows = [row(cell.x_c)] if cell.x_c else []
     for arm in cell.arms:
-        rows += [Row((arm.label,), heading=True), row(arm.base, "  "), row(arm.motivated, "  ", same_run=True)]
+        rows += [Row((arm.label,), heading=True), row(arm.base, " "), row(arm.motivated, " ", same_run=True)]
     rows += [row(cell.y_c)] if cell.y_c else []
     columns = (
         Column("group", numeric=False),

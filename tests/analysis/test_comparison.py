@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seekcli.analysis.comparison import Cell, Options, compare_runs
+from seekcli.analysis.contrasts import Contrast
+from seekcli.analysis.groups import Accuracy
+from seekcli.analysis.verdicts import Family, Unsaid
+from seekcli.scan import scan_runs
+
 if TYPE_CHECKING:
     from run_folders import Results
 
@@ -39,14 +45,95 @@ def test_four_groups_of_one_pair(full: Results) -> None:
     assert cell.notes == ()
 
 
-def test_differences_to_both_baselines(full: Results) -> None:
+def rows(cell: Cell) -> dict[tuple[str | None, str, str], Contrast]:
+    """The comparisons of as-trained accuracies by arm and both sides."""
+    as_trained = [one for one in cell.contrasts if one.accuracy is Accuracy.AS_TRAINED]
+    return {(one.arm, one.difference.left, one.difference.right): one for one in as_trained}
+
+
+def test_every_comparison_and_its_family(full: Results) -> None:
     (cell,) = full.compare().cells
-    found = {(label, d.left, d.right): d for label, d in cell.differences}
+    found, arm = rows(cell), "loss k=2 identity"
+    assert {key: one.family for key, one in found.items()} == {
+        (arm, "X-Y-B", "X-C"): Family.PRIMARY,
+        (arm, "X-Y-M", "Y-C"): Family.SECOND,
+        (arm, "X-Y-M", "X-Y-B"): Family.SECOND,
+        (arm, "X-Y-M", "X-C"): Family.EXPLORATORY,
+        (None, "Y-C", "X-C"): Family.EXPLORATORY,
+    }
+    assert found[arm, "X-Y-B", "X-C"].difference.mean == pytest.approx((0.6 + 0.3 + 0.6) / 3)
+    assert found[arm, "X-Y-M", "Y-C"].difference.mean == pytest.approx((-1.5 - 1.3 - 1.5) / 3)
+    assert found[arm, "X-Y-M", "X-Y-B"].difference.mean == pytest.approx((-1.6 - 1.2 - 1.4) / 3)
+    assert found[arm, "X-Y-B", "X-C"].difference.seeds == (0, 1, 2)
+
+
+def test_one_report_is_corrected_as_one(full: Results) -> None:
+    """Other arms, and cells of other settings, are other looks at the same question."""
+    arm = ("loss k=2 identity", "X-Y-B", "X-C")
+    (alone,) = full.compare().cells
+    raw = rows(alone)[arm].difference.p_value
+    assert raw is not None
+    assert rows(alone)[arm].verdict.p_adjusted == raw
+    full.add_seeds("alternating", [(98.1, 97.0), (98.7, 97.9), (98.4, 98.0)], pair__init="paper")
+    full.add_seeds("base", [98.0, 98.4, 98.8], optimizer__lr=0.3)
+    full.add_seeds("alternating", [(98.1, 97.0), (98.7, 97.9), (98.4, 98.0)], optimizer__lr=0.3)
+    usual = next(cell for cell in full.compare().cells if cell.settings.common["optimizer.lr"] == 0.1)
+    assert rows(usual)[arm].verdict.p_adjusted == pytest.approx(3 * raw)
+
+
+def test_words_of_a_clear_effect_on_five_seeds(results: Results) -> None:
+    base = [97.0, 97.3, 96.9, 97.8, 97.1]
+    results.add_seeds("base", base)
+    results.add_seeds("motivated", [97.4, 97.5, 97.0, 97.6, 97.2])
+    results.add_seeds("alternating", [(x + 1.0 + d, x + 1.0 - d) for x, d in zip(base, (0, 0.06, -0.06, 0.03, 0), strict=True)])
+    (cell,) = results.compare().cells
     arm = "loss k=2 identity"
-    assert list(found) == [(arm, "X-Y-B", "X-C"), (arm, "X-Y-M", "X-C"), (arm, "X-Y-M", "Y-C"), (None, "Y-C", "X-C")]
-    assert found[arm, "X-Y-B", "X-C"].mean == pytest.approx((0.6 + 0.3 + 0.6) / 3)
-    assert found[arm, "X-Y-M", "Y-C"].mean == pytest.approx((-1.5 - 1.3 - 1.5) / 3)
-    assert found[arm, "X-Y-B", "X-C"].seeds == (0, 1, 2)
+    words = {key: (one.verdict.word, one.verdict.unsaid) for key, one in rows(cell).items()}
+    assert words[arm, "X-Y-B", "X-C"] == ("higher", None)
+    assert words[arm, "X-Y-M", "X-Y-B"] == ("equivalent", None)
+    assert words[arm, "X-Y-M", "Y-C"] == ("higher", None)
+    assert words[arm, "X-Y-M", "X-C"] == ("hint", None)
+    assert words[None, "Y-C", "X-C"] == (None, Unsaid.EXPLORATORY)
+
+
+def test_the_margin_is_never_below_one_test_image(results: Results) -> None:
+    for seed in range(3):
+        results.add("base", seed=seed, accuracy=98.0 + seed, test_images=250)
+        results.add(seed=seed, accuracy=(98.1 + seed * 1.1, 97.0), test_images=250)
+    (cell,) = results.compare().cells
+    assert {one.verdict.margin_points for one in cell.contrasts} == {0.4}
+    assert cell.test_images == 250
+    wide = compare_runs(scan_runs([results.folder]), options=Options(margin_points=0.7)).cells[0]
+    assert {one.verdict.margin_points for one in wide.contrasts} == {0.7}
+
+
+def test_the_sampling_error_of_an_accuracy_is_binomial(results: Results) -> None:
+    results.add("base", accuracy=90.0, test_images=900)
+    (cell,) = results.compare().cells
+    assert cell.x_c is not None
+    assert cell.x_c.sampling_error_points == pytest.approx(1.0)  # sqrt(0.9 * 0.1 / 900)
+
+
+def test_like_is_compared_with_like(results: Results) -> None:
+    """The exported base of an alternating run has re-estimated statistics; a classic run was recorded as trained."""
+    for seed in range(3):
+        own = {"test_accuracy_as_trained_percent": {"base": 97.0 + seed, "motivated": 90.0}}
+        own["test_accuracy_recalibrated_percent"] = {"base": 98.0 + seed, "motivated": 97.5}
+        results.add(seed=seed, accuracy=(98.0 + seed, 97.5), columns=own)
+        again = {"test_accuracy_recalibrated_percent": 97.1 + seed * 1.1}
+        results.add("base", seed=seed, accuracy=96.5 + seed * 1.2, columns=again if seed < 2 else None)
+    (cell,) = results.compare().cells
+    arm = "loss k=2 identity"
+    assert cell.arms[0].base.accuracy_by_seed == {0: 97.0, 1: 98.0, 2: 99.0}
+    primary = rows(cell)[arm, "X-Y-B", "X-C"].difference
+    assert primary.values == pytest.approx((0.5, 0.3, 0.1))
+    (again,) = [one for one in cell.contrasts if one.accuracy is Accuracy.RECALIBRATED]
+    assert again.family is Family.EXPLORATORY
+    assert (again.difference.left, again.difference.right, again.difference.seeds) == ("X-Y-B", "X-C", (0, 1))
+    assert again.difference.values == pytest.approx((0.9, 0.8))
+    assert cell.x_c is not None
+    assert cell.x_c.recalibrated is not None
+    assert cell.x_c.recalibrated.mean == pytest.approx((97.1 + 98.2) / 2)
 
 
 def test_share_cost_and_ratio(results: Results) -> None:
@@ -58,7 +145,7 @@ def test_share_cost_and_ratio(results: Results) -> None:
     (arm,) = cell.arms
     assert arm.share.observed.mean == pytest.approx((60 + 100) / 800)
     assert arm.share.expected == 0.16
-    assert arm.efficiency.f_xy_macs_per_image == pytest.approx(2.4e6)  # 2 MMACs, and 0.2 of the 2 more
+    assert arm.efficiency.f_xy == pytest.approx(2.4e6)  # 2 MMACs, and 0.2 of the 2 more
     assert arm.efficiency.acc_per_flops_x_y_b == pytest.approx(0.5 / 0.4)
     assert arm.efficiency.acc_per_flops_y_c == pytest.approx(1.0 / 2.0)
     assert arm.efficiency.acc_f_ratio == pytest.approx(2.5)
@@ -156,9 +243,6 @@ def test_groups_of_conflicts_alone_vanish_into_a_note(results: Results) -> None:
 def test_published_tables_are_compared(results: Results) -> None:
     folders = [results.add("base", accuracy=98.0), results.add(accuracy=(98.5, 97.0))]
     path = results.publish("digits", folders)
-    from seekcli.analysis.comparison import compare_runs
-    from seekcli.scan import scan_runs
-
     (cell,) = compare_runs(scan_runs([path])).cells
     assert [group.accuracy.mean for group in cell.groups] == [98.0, 98.5, 97.0]
     assert cell.arms[0].share.expected is None
@@ -170,20 +254,21 @@ def test_one_seed_has_no_noise(results: Results) -> None:
     (cell,) = results.compare().cells
     assert cell.x_c is not None
     assert cell.x_c.accuracy.sd is None
-    assert [d.verdict for _, d in cell.differences] == ["noise unknown"] * 2
+    assert {one.difference.p_value for one in cell.contrasts} == {None}
+    assert {one.verdict.unsaid for one in cell.contrasts} == {Unsaid.FEW_SEEDS}
 
 
 def test_unequal_seeds_are_said(full: Results) -> None:
     full.add("base", seed=3, accuracy=97.0)
     (cell,) = full.compare().cells
     assert any("different seeds" in note for note in cell.notes)
-    assert {d.left: d.seeds for _, d in cell.differences}["X-Y-B"] == (0, 1, 2)
+    found = {one.difference.left: one.difference for one in cell.contrasts if one.difference.right == "X-C"}
+    assert found["X-Y-B"].seeds == (0, 1, 2)
     # The seed that only X-C has moves its mean, and neither a gain nor a difference.
-    before = {d.left: d.mean for _, d in cell.differences if d.right == "X-C"}
-    assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(before["X-Y-B"])
-    assert cell.arms[0].efficiency.gain_y_c_points == pytest.approx(before["Y-C"])
+    assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(found["X-Y-B"].mean)
+    assert cell.arms[0].efficiency.gain_y_c_points == pytest.approx(found["Y-C"].mean)
     assert cell.x_c is not None
-    assert cell.arms[0].base.accuracy.mean - cell.x_c.accuracy.mean != pytest.approx(before["X-Y-B"])
+    assert cell.arms[0].base.accuracy.mean - cell.x_c.accuracy.mean != pytest.approx(found["X-Y-B"].mean)
 
 
 def test_groups_without_a_common_seed_say_what_their_gain_is(results: Results) -> None:
@@ -194,13 +279,13 @@ def test_groups_without_a_common_seed_say_what_their_gain_is(results: Results) -
     assert any("X-Y-B and X-C share no seed" in note for note in cell.notes)
 
 
-def test_a_ratio_over_noise_is_called_noise(results: Results) -> None:
+def test_a_ratio_over_noise_has_no_meaning(results: Results) -> None:
     results.add_seeds("base", [98.0, 98.4, 98.8])
     results.add_seeds("motivated", [98.9, 98.3, 98.8])
     results.add_seeds("alternating", PAIRS)
     (cell,) = results.compare().cells
-    assert cell.arms[0].efficiency.acc_f_ratio is not None
-    assert any("inside the noise" in note for note in cell.notes)
+    assert cell.arms[0].efficiency.acc_f_ratio is None
+    assert cell.arms[0].efficiency.ratio_remark == "not meaningful: the interval of Y-C - X-C holds 0"
 
 
 def test_unfinished_failed_and_damaged_runs_are_counted_and_named(full: Results) -> None:
@@ -223,19 +308,10 @@ def test_unfinished_failed_and_damaged_runs_are_counted_and_named(full: Results)
 def test_a_copy_of_a_run_is_counted_once(full: Results) -> None:
     from shutil import copytree
 
-    from seekcli.analysis.comparison import compare_runs
-    from seekcli.scan import scan_runs
-
     copytree(full.folder, full.folder.parent / "copy")
     comparison = compare_runs(scan_runs([full.folder, full.folder.parent / "copy"]))
     assert comparison.runs_finished == 9
     assert sum("stands twice, with the same accuracy" in note for note in comparison.notes) == 9
-
-
-def test_many_p_values_are_remarked_on(full: Results) -> None:
-    assert full.compare().notes == ()
-    full.add_seeds("alternating", [(98.1, 97.0), (98.7, 97.9), (99.4, 98.0)], pair__init="paper")
-    assert any("p values" in note for note in full.compare().notes)
 
 
 def test_classic_runs_alone_are_compared_too(results: Results) -> None:
@@ -243,7 +319,7 @@ def test_classic_runs_alone_are_compared_too(results: Results) -> None:
     results.add_seeds("motivated", MOTIVATED)
     (cell,) = results.compare().cells
     assert (cell.pair, cell.arms) == ("resnet20-to-32", ())
-    assert [(d.left, d.right) for _, d in cell.differences] == [("Y-C", "X-C")]
+    assert list(rows(cell)) == [(None, "Y-C", "X-C")]
 
 
 def test_settings_that_are_not_the_recipes_own_are_named(results: Results) -> None:

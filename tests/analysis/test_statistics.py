@@ -8,17 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
-from seekcli.analysis.statistics import (
-    BEYOND,
-    IDENTICAL,
-    INSIDE,
-    UNKNOWN,
-    Interval,
-    paired_difference,
-    power,
-    sample,
-    seeds_needed,
-)
+from seekcli.analysis.statistics import Interval, equivalence_p_value, paired_difference, sample
 
 accuracies = st.floats(0, 100).map(lambda value: round(value, 2))
 
@@ -72,10 +62,9 @@ def test_paired_test_agrees_with_scipy(pairs: list[tuple[float, float]]) -> None
     assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6)
     assert found.interval is not None
     assert (found.interval.low, found.interval.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
-    # The statement, the p value and the interval never contradict one another.
-    assert found.verdict == (BEYOND if expected.pvalue < 0.05 else INSIDE)
+    # The p value and the interval never contradict one another.
     if abs(expected.pvalue - 0.05) > 1e-9:
-        assert (0.0 in found.interval) == (found.verdict == INSIDE)
+        assert (0.0 in found.interval) == (expected.pvalue > 0.05)
 
 
 def test_paired_difference_uses_common_seeds_alone() -> None:
@@ -94,20 +83,22 @@ def test_pairing_removes_what_seeds_share() -> None:
     """Unpaired, a spread of 10 points hides a gain of 1; paired, it cannot."""
     found = paired_difference("A", "B", by_seed(81.0, 91.1, 100.9), by_seed(80.0, 90.0, 100.0))
     assert found is not None
-    assert found.verdict == BEYOND
+    assert found.p_value is not None
+    assert found.p_value < 0.01
+    assert found.values == pytest.approx((1.0, 1.1, 0.9))
 
 
 def test_one_common_seed_says_nothing_about_noise() -> None:
     found = paired_difference("A", "B", {0: 99.0}, {0: 90.0})
     assert found is not None
-    assert (found.mean, found.verdict) == (9.0, UNKNOWN)
-    assert (found.sd, found.interval, found.p_value, found.seeds_needed) == (None, None, None, None)
+    assert found.mean == 9.0
+    assert (found.sd, found.interval, found.p_value, equivalence_p_value(found, 10.0)) == (None, None, None, None)
 
 
 def test_equal_runs_are_identical() -> None:
     found = paired_difference("A", "B", by_seed(98.6, 98.8), by_seed(98.6, 98.8))
     assert found is not None
-    assert (found.verdict, found.p_value, found.seeds_needed) == (IDENTICAL, None, None)
+    assert (found.mean, found.p_value) == (0.0, None)
 
 
 def test_differences_without_spread_are_no_proof() -> None:
@@ -117,38 +108,33 @@ def test_differences_without_spread_are_no_proof() -> None:
     found = paired_difference("A", "B", left, right)
     assert found is not None
     assert found.mean == pytest.approx(image)
-    assert (found.verdict, found.p_value, found.interval) == (UNKNOWN, None, None)
+    assert (found.p_value, found.interval, equivalence_p_value(found, 1.0)) == (None, None, None)
 
 
-@pytest.mark.parametrize(("effect", "seeds"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10), (2.0, 5)])
-def test_seeds_needed_agrees_with_published_tables(effect: float, seeds: int) -> None:
-    """G*Power 3.1, paired t test, two-sided, alpha 0.05, power 0.80."""
-    assert seeds_needed(effect, 1.0) == seeds
-    assert seeds_needed(-0.3 * effect, 0.3) == seeds
+@given(st.lists(st.tuples(accuracies, accuracies), min_size=3, max_size=10), st.floats(0.05, 20))
+def test_equivalence_agrees_with_two_one_sided_tests_of_scipy(
+    pairs: list[tuple[float, float]], margin: float
+) -> None:
+    found = paired_difference("A", "B", by_seed(*(a for a, _ in pairs)), by_seed(*(b for _, b in pairs)))
+    assert found is not None
+    assert found.sd is not None
+    if found.sd < 1e-6:
+        return
+    above = stats.ttest_1samp(found.values, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(found.values, margin, alternative="less").pvalue
+    assert equivalence_p_value(found, margin) == pytest.approx(max(above, below), rel=1e-6, abs=1e-12)
 
 
-@pytest.mark.parametrize(("n", "effect"), [(2, 3.0), (5, 0.3), (34, 0.5), (100, 0.01), (10, 0.0)])
-def test_power_agrees_with_scipy(n: int, effect: float) -> None:
-    critical, noncentrality = stats.t.ppf(0.975, n - 1), effect * math.sqrt(n)
-    expected = stats.nct.sf(critical, n - 1, noncentrality) + stats.nct.cdf(-critical, n - 1, noncentrality)
-    assert power(n, effect) == pytest.approx(expected, rel=1e-9)
-
-
-@given(st.floats(0.01, 500), st.floats(1.0, 3.0))
-def test_a_larger_effect_never_needs_more_seeds(effect: float, factor: float) -> None:
-    small, large = seeds_needed(effect, 1.0), seeds_needed(effect * factor, 1.0)
-    assert small is not None
-    assert large is not None
-    assert 2 <= large <= small
-
-
-def test_many_seeds_are_counted_by_the_normal_approximation() -> None:
-    # ((1.959964 + 0.841621) / 0.001) ** 2 = 7848879.9 from tables of the normal distribution
-    assert seeds_needed(0.001, 1.0) == pytest.approx(7_848_880, rel=1e-5)
-
-
-def test_no_effect_needs_no_number() -> None:
-    assert seeds_needed(0.0, 1.0) is None
+def test_equivalence_by_hand() -> None:
+    # Mean 0.1, sd 0.1, n = 4, margin 0.3: t = (0.3 - 0.1) / 0.05 = 4 on 3 degrees: p = 0.01400, from any table.
+    found = paired_difference("A", "B", by_seed(0.0, 0.1, 0.1, 0.2), dict.fromkeys(range(4), 0.0))
+    assert found is not None
+    assert found.sd is not None
+    scaled = 0.1 / found.sd
+    values = {seed: 0.1 + (value - 0.1) * scaled for seed, value in enumerate((0.0, 0.1, 0.1, 0.2))}
+    found = paired_difference("A", "B", values, dict.fromkeys(values, 0.0))
+    assert found is not None
+    assert equivalence_p_value(found, 0.3) == pytest.approx(0.01400, abs=5e-6)
 
 
 def test_interval_holds_its_ends() -> None:

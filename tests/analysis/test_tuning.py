@@ -7,8 +7,7 @@ import itertools
 import pytest
 from scipy import stats
 
-from seekcli.analysis.statistics import BEYOND, IDENTICAL, INSIDE
-from seekcli.analysis.tuning import choose_k
+from seekcli.analysis.tuning import ONE_SE, choose_k
 from seekcli.records import RunStatus
 
 
@@ -34,10 +33,15 @@ def run(k, fold, accuracy, motivated_steps=20):
     )
 
 
-def chosen(accuracies, **changes):
+def chosen(accuracies, rule="best", steps_by_k=None, **changes):
     """Accuracies of the base model by k, a list over folds each."""
+    own = {k: {"motivated_steps": steps} for k, steps in (steps_by_k or {}).items()}
     return choose_k(
-        {k: {fold: run(k, fold, a, **changes) for fold, a in enumerate(values)} for k, values in accuracies.items()}
+        {
+            k: {fold: run(k, fold, a, **(changes | own.get(k, {}))) for fold, a in enumerate(values)}
+            for k, values in accuracies.items()
+        },
+        rule,
     )
 
 
@@ -49,13 +53,13 @@ def test_the_best_mean_wins_and_the_margin_is_paired_over_folds():
     assert found.margin.p_value == pytest.approx(stats.ttest_rel(accuracies[3], accuracies[2]).pvalue, rel=1e-9)
     low, high = stats.ttest_rel(accuracies[3], accuracies[2]).confidence_interval()
     assert (found.margin.interval.low, found.margin.interval.high) == pytest.approx((low, high), rel=1e-9)
-    assert (found.margin.verdict == BEYOND) == found.difference_shown
+    assert (found.margin.p_value < 0.05) == found.difference_shown
 
 
 def test_noise_is_no_difference():
     found = chosen({2: [90.0, 80.0, 70.0], 3: [80.0, 91.0, 70.0]})
     assert found.k == 3
-    assert found.margin.verdict == INSIDE
+    assert found.margin.p_value > 0.05
     assert not found.difference_shown
     assert chosen({2: [90.0, 80.0, 70.0], 3: [93.0, 83.1, 72.9]}).difference_shown
 
@@ -64,7 +68,7 @@ def test_a_tie_goes_to_the_smaller_k_in_whatever_order_they_come():
     thirds = [100 / 3, 200 / 3, 50.0]
     for order in itertools.permutations([5, 2, 3]):
         found = chosen(dict.fromkeys(order, thirds))
-        assert (found.k, found.runner_up, found.margin.verdict) == (2, 3, IDENTICAL)
+        assert (found.k, found.runner_up, found.margin.mean, found.margin.p_value) == (2, 3, 0.0, None)
     # equal but for the rounding of a mean
     found = chosen({4: [0.1 + 0.2, 0.3], 3: [0.3, 0.3 + 1e-13]})
     assert found.k == 3
@@ -94,3 +98,28 @@ def test_one_value_of_k_has_no_runner_up():
 def test_a_run_without_validation_is_an_error():
     with pytest.raises(ValueError, match="k2-fold1 has no validation accuracy"):
         chosen({2: [50.0, None]})
+
+
+# k = 3 is the best. Paired by fold, k = 4 is 0.5 below it with a standard error of 0.577, k = 2 is 1.0 below with 0.577,
+# and k = 5 is 2.0 below in every fold.
+FOUR = {2: [89.0, 78.0, 70.0], 3: [90.0, 80.0, 70.0], 4: [90.0, 78.5, 70.0], 5: [88.0, 78.0, 68.0]}
+STEPS = {2: 16, 3: 4, 4: 1, 5: 0}
+
+
+def test_the_k_within_one_standard_error_are_paired_by_fold():
+    found = chosen(FOUR, steps_by_k=STEPS)
+    assert found.k == 3
+    assert [(one.k, one.share.mean) for one in found.near_best] == [(4, 0.01)]
+
+
+def test_the_one_standard_error_rule_takes_the_fewest_motivated_steps():
+    found = chosen(FOUR, ONE_SE, STEPS)
+    assert (found.k, found.best.k, found.runner_up, found.rule) == (4, 3, 4, ONE_SE)
+    # by the share that was observed, not by k
+    assert chosen(FOUR, ONE_SE, STEPS | {4: 5}).k == 3
+
+
+def test_one_fold_has_no_standard_error():
+    found = chosen({2: [90.0], 3: [89.9], 4: [90.0]}, ONE_SE, {2: 16, 3: 4, 4: 1})
+    assert [one.k for one in found.near_best] == [4]
+    assert found.k == 4

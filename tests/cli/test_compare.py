@@ -36,7 +36,8 @@ def test_table(folder: Path) -> None:
     code, out, err = seek(folder)
     assert (code, err) == (0, "")
     assert "10 runs: 9 finished, 1 failed" in out
-    for word in ("X-C resnet20", "X-Y-B resnet20", "X-Y-M resnet32", "Y-C resnet32", "98.40 ± 0.40", "ACC/F_Ratio"):
+    names = ("base alone", "base, alternating", "larger, alternating", "larger alone")
+    for word in (*names, "98.40 ± 0.40", "ACC/F_Ratio", "1,000 test images", "adj. p"):
         assert word in out
     assert "non-finite loss at step 77" in out
 
@@ -58,7 +59,7 @@ def test_csv_keeps_its_remarks_off_stdout(folder: Path) -> None:
 def test_markdown(folder: Path) -> None:
     code, out, _ = seek(folder, "--format", "markdown")
     assert code == 0
-    assert "| X-C resnet20 | 3 | 0-2 |" in out
+    assert "| base alone | 3 | 0-2 |" in out
 
 
 def test_results_is_the_default_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

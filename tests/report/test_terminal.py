@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from seekcli.analysis.comparison import Comparison
-from seekcli.report import tables
+from seekcli.report import page
 from seekcli.report.terminal import PlainConsole, print_comparison
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def screen(comparison: Comparison, width: int) -> str:
 
 def numbers(comparison: Comparison) -> list[str]:
     """Every cell with a digit in every numeric column."""
-    shown = [table for cell in comparison.cells for table in tables.cell_tables(cell)]
+    shown = [table for cell in comparison.cells for table in page.cell_tables(comparison, cell)]
     return [
         text
         for table in shown
@@ -61,8 +61,8 @@ def test_lines_fit_the_terminal(comparison: Comparison, width: int) -> None:
 
 def test_a_row_reads_as_one_line_at_80_columns(comparison: Comparison) -> None:
     lines = [line.split() for line in screen(comparison, 80).splitlines()]
-    assert ["X-C", "resnet20", "3", "0-2", "98.40", "±", "0.40", "2.00", "400.00", "40.0", "s"] in lines
-    assert ["X-Y-M", "resnet32", "3", "0-2", "57.50", "±", "45.50", "4.00", "same", "run", "same", "run"] in lines
+    assert ["base", "alone", "3", "0-2", "98.40", "±", "0.40", "2.00", "400.00", "40.0", "s"] in lines
+    assert ["larger,", "alternating", "3", "0-2", "57.50", "±", "45.50", "4.00", "same", "run", "same", "run"] in lines
 
 
 def test_piped_output_is_plain_and_complete(comparison: Comparison, capsys: pytest.CaptureFixture[str]) -> None:

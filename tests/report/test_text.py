@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seekcli.report import tables, text
+from seekcli.report import page, text
 
 if TYPE_CHECKING:
     from run_folders import Results
@@ -32,14 +32,20 @@ def test_json_keeps_full_precision(full: Results) -> None:
     (cell,) = tree["cells"]
     assert (tree["runs_found"], tree["runs_finished"], tree["not_counted"]) == (9, 9, [])
     groups = {group["group"]: group for group in cell["groups"]}
-    assert groups["Y-C"]["test_accuracy_percent_mean"] == pytest.approx((98.5 + 98.8 + 99.6) / 3, rel=1e-15)
-    assert groups["X-Y-M"]["test_accuracy_percent_by_seed"] == {"0": 97.0, "1": 97.5, "2": 98.0}
+    assert groups["Y-C"]["test_accuracy_as_trained_percent_mean"] == pytest.approx((98.5 + 98.8 + 99.6) / 3, rel=1e-15)
+    assert groups["X-Y-M"]["test_accuracy_as_trained_percent_by_seed"] == {"0": 97.0, "1": 97.5, "2": 98.0}
     assert groups["X-C"]["k"] is None
     assert groups["X-Y-B"]["k"] == 2
     assert cell["settings"]["optimizer.lr"] == 0.1
     difference = next(d for d in cell["paired_differences"] if (d["left"], d["right"]) == ("X-Y-B", "X-C"))
     assert difference["mean_points"] == pytest.approx(0.5)
     assert difference["low_points"] < 0.5 < difference["high_points"]
+    assert (difference["family"], difference["accuracy"], difference["statement"]) == ("primary", "as trained", "hint")
+    assert difference["p_value_adjusted"] == difference["p_value"] == pytest.approx(0.0377, abs=1e-4)
+    assert (difference["sign_flip_p_value"], difference["sign_flip_floor"]) == (0.25, 0.25)
+    assert difference["seed_correlation"] == pytest.approx(0.9177, abs=1e-4)
+    assert (difference["effect_points"], difference["seeds_for_effect"]) == (0.3, 5)
+    assert difference["sd_low_points"] < difference["sd_points"] < difference["sd_high_points"]
     (arm,) = cell["arms"]
     assert arm["f_xy_macs_per_image"] == pytest.approx(2e6 + 0.16 * 2e6)
     gain = (98.6 + 98.7 + 99.4 - 98.0 - 98.4 - 98.8) / 3
@@ -56,7 +62,7 @@ def test_json_writes_null_for_undefined(results: Results) -> None:
     assert arm["acc_f_ratio_remark"] == "undefined: Y-C gains nothing over X-C"
     assert arm["expected_share"] is None
     assert arm["observed_share_low"] is None
-    assert cell["groups"][0]["test_accuracy_percent_sd"] is None
+    assert cell["groups"][0]["test_accuracy_as_trained_percent_sd"] is None
     assert cell["paired_differences"][0]["p_value"] is None
 
 
@@ -99,9 +105,9 @@ def test_markdown_tables_are_well_formed(full: Results) -> None:
     shown = text.markdown_text(full.compare())
     lines = shown.splitlines()
     assert "## resnet20-to-32 on digits" in lines
-    assert "| X-C resnet20 | 3 | 0-2 | 98.40 ± 0.40 | 2.00 | 400.00 | 40.0 s |" in lines
-    (cell,) = full.compare().cells
-    widths = [len(table.columns) for table in tables.cell_tables(cell)]
+    assert "| base alone | 3 | 0-2 | 98.40 ± 0.40 | 2.00 | 400.00 | 40.0 s |" in lines
+    comparison = full.compare()
+    widths = [len(table.columns) for table in page.cell_tables(comparison, comparison.cells[0])]
     blocks = [block.splitlines() for block in shown.split("\n\n") if block.startswith("|")]
     assert [{line.count("|") for line in block} for block in blocks] == [{width + 1} for width in widths]
     assert "## Not counted" in lines
@@ -113,6 +119,7 @@ def test_units_are_in_the_names(full: Results) -> None:
     units = ("percent", "points", "macs", "flops", "bytes", "seconds", "mega_mac", "share", "ratio", "p_value")
     (row, *_) = csv_rows(text.csv_text(full.compare()))
     words = {"pair", "data", "recipe", "epochs", "batch_size", "precision", "device_type", "settings_worth_naming",
-             "group", "model", "arm", "condition", "k", "init", "map", "n", "seeds", "run_ids"}  # fmt: skip
+             "group", "test_images", "model", "arm", "condition", "k", "init", "map", "n", "seeds",
+             "run_ids"}  # fmt: skip
     unclear: list[Any] = [key for key in row if key not in words and not any(unit in key for unit in units)]
-    assert [key for key in unclear if not key.endswith(("statement", "seeds_needed"))] == []
+    assert [key for key in unclear if not key.endswith("statement")] == []

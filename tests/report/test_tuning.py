@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from seekcli.analysis.statistics import paired_difference, sample
 from seekcli.analysis.tuning import KResult, Search
@@ -50,3 +53,16 @@ def test_the_data_is_unrounded_json():
         [92.0, 93.1, 91.4],
     ]
     assert as_data(Search(2, (result(2, [90.0]),), None, None))["margin"] is None
+
+
+def test_the_k_that_do_as_well_are_named_with_their_shares():
+    found = search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4])
+    assert "within one standard error of the best, k = 3, paired by fold: no other k" in as_text(found)
+    near = replace(found, near_best=(found.results[0],))
+    line = "within one standard error of the best, k = 3, paired by fold: k = 2 (share 0.1500)"
+    assert line in as_text(near)
+    assert as_data(near)["within_one_standard_error"] == [{"k": 2, "share_mean": pytest.approx(0.15)}]
+    cheaper = replace(near, k=2, rule="one-se")
+    words = "k = 2 is chosen: the fewest motivated steps within one standard error of the best, k = 3"
+    assert words in as_text(cheaper)
+    assert (as_data(cheaper)["k"], as_data(cheaper)["best_k"], as_data(cheaper)["rule"]) == (2, 3, "one-se")

@@ -66,8 +66,8 @@ def test_duration(seconds: float, shown: str) -> None:
     assert wording.duration(seconds) == shown
 
 
-def test_share_is_clipped_to_what_a_share_can_be() -> None:
-    assert wording.share_interval(Interval(-0.02, 0.11)) == "[0.00%, 11.00%]"
+def test_share_interval() -> None:
+    assert wording.share_interval(Interval(0.02, 0.11)) == "[2.00%, 11.00%]"
     assert wording.share_interval(None) == "[n/a]"
 
 
@@ -75,3 +75,10 @@ def test_settings() -> None:
     marks = {"optimizer.lr": 0.1, "augment.flip": True, "data.limit_train": None, "data.fingerprint": "a" * 64}
     shown = "optimizer.lr=0.1, augment.flip=true, data.limit_train=none, data.fingerprint=aaaaaaaaaaaa"
     assert wording.settings(marks) == shown
+
+
+def test_groups_and_differences_have_plain_names() -> None:
+    assert wording.group("X-C") == "base alone"
+    assert wording.group("X-C=") == "X-C="
+    assert wording.difference("X-Y-M", "X-Y-B") == "larger - its own base"
+    assert wording.difference("X-Y-M", "Y-C") == "larger - larger alone"
