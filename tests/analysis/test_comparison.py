@@ -85,7 +85,8 @@ def test_words_of_a_clear_effect_on_five_seeds(results: Results) -> None:
     base = [97.0, 97.3, 96.9, 97.8, 97.1]
     results.add_seeds("base", base)
     results.add_seeds("motivated", [97.4, 97.5, 97.0, 97.6, 97.2])
-    results.add_seeds("alternating", [(x + 1.0 + d, x + 1.0 - d) for x, d in zip(base, (0, 0.06, -0.06, 0.03, 0), strict=True)])
+    noise = (0, 0.06, -0.06, 0.03, 0)
+    results.add_seeds("alternating", [(x + 1.0 + d, x + 1.0 - d) for x, d in zip(base, noise, strict=True)])
     (cell,) = results.compare().cells
     arm = "loss k=2 identity"
     words = {key: (one.verdict.word, one.verdict.unsaid) for key, one in rows(cell).items()}

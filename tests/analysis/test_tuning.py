@@ -100,7 +100,7 @@ def test_a_run_without_validation_is_an_error():
         chosen({2: [50.0, None]})
 
 
-# k = 3 is the best. Paired by fold, k = 4 is 0.5 below it with a standard error of 0.577, k = 2 is 1.0 below with 0.577,
+# k = 3 is the best. Paired by fold, k = 4 is 0.5 below it with a standard error of 0.5, k = 2 is 1.0 below with 0.577,
 # and k = 5 is 2.0 below in every fold.
 FOUR = {2: [89.0, 78.0, 70.0], 3: [90.0, 80.0, 70.0], 4: [90.0, 78.5, 70.0], 5: [88.0, 78.0, 68.0]}
 STEPS = {2: 16, 3: 4, 4: 1, 5: 0}
