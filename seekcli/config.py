@@ -99,6 +99,8 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "pair.differential_lr_factor": 1.0,
     "lr_schedule.decay_fraction": 0.2,
     "tune.rule": "best",
+    "pair.buffers": "carried",
+    "pair.recalibrate_batches": 0,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {

@@ -46,6 +46,10 @@ def _schema(columns: str) -> pa.Schema:
 # data.validation_fraction or the fold of data.fold; a run over a fold sees no test image. The steps and switches,
 # train_flops, condition_flops, copied_bytes and epoch_seconds are of the whole epoch, the same in both role rows;
 # evaluation_flops (of test and validation images) and forward_macs_per_image are of the role.
+# What is evaluated is the model as it is written: that of an alternating run has BatchNorm statistics that were
+# re-estimated (pair.recalibrate_batches), a classic one stands as trained. The test accuracy either way has its own
+# columns; as trained it is null in old rows, where it is test_accuracy_percent. recalibration_flops are the role's: of
+# the re-estimation and of the evaluation that it makes necessary.
 EPOCH_SCHEMA = _schema("""
     run_id string, schema_version int32, pair string?, model string, role string, schedule string, data string,
     recipe string, condition string?, k int32?, init string?, map string?, coverage double?, seed int64,
@@ -54,7 +58,9 @@ EPOCH_SCHEMA = _schema("""
     forward_macs_per_image double, train_flops double, evaluation_flops double, condition_flops double,
     copied_bytes int64, epoch_seconds double, images_per_second double, peak_memory_bytes int64?,
     test_top5_accuracy_percent double?, test_balanced_accuracy_percent double?, validation_loss double?,
-    validation_accuracy_percent double?, validation_balanced_accuracy_percent double?""")
+    validation_accuracy_percent double?, validation_balanced_accuracy_percent double?,
+    test_accuracy_as_trained_percent double?, test_accuracy_recalibrated_percent double?,
+    recalibration_flops double?""")
 # One row per step (one optimizer update) of the active role. Epochs and steps count from 1, steps over the whole run.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -62,7 +68,9 @@ CLASS_SCHEMA = _schema("""
     run_id string, epoch int32, role string, split string, class_index int32, class_name string, images int64,
     correct int64, accuracy_percent double?""")
 # Columns that came after the first runs, and may be null: a table without them is read as if they were.
-ADDED_COLUMNS: frozenset[str] = frozenset()
+ADDED_COLUMNS: frozenset[str] = frozenset(
+    {"test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops"}
+)
 EPOCH_KEY = ("run_id", "epoch", "role")
 STEP_KEY = ("run_id", "step")
 CLASS_KEY = ("run_id", "role", "split", "class_index")
@@ -155,6 +163,7 @@ def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
     totals: dict[str, int | float] = {name: sum(row[name] for row in epochs) for name in COUNTED_PER_EPOCH}
     totals |= {name: fsum(row[name] for row in epochs) for name in SUMMED_PER_EPOCH}
     totals["evaluation_flops"] = fsum(row["evaluation_flops"] for row in rows)
+    totals["recalibration_flops"] = fsum(row.get("recalibration_flops") or 0.0 for row in rows)
     return totals
 
 

@@ -59,6 +59,14 @@ class PairConfig(Section):
         1.0, description="learning rate of the tensors that only the motivated model has, over that of all others"
     )
     map: Literal["aligned", "leading"] = Field("aligned", description="how fused q/k/v weights are sliced")
+    buffers: Literal["own", "carried"] = Field(
+        "own", description="BatchNorm running statistics: each model keeps its own, or a switch copies them too"
+    )
+    recalibrate_batches: Count | None = Field(
+        None,
+        description="estimate BatchNorm statistics of kept models anew on this many training batches; 0 is off, "
+        "not set is 10 where the models have BatchNorm",
+    )
 
 
 def plain_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -55,6 +56,9 @@ class Pictures(Protocol):
     def unaugmented(self, images: Any, batch_size: int) -> Iterator[Tensor]:
         """These images in their own order, as they are evaluated on."""
 
+    def for_config(self, config: RunConfig) -> Pictures:
+        """The same pictures at the training size of another config; both are closed together."""
+
     def close(self) -> None:
         """End what reads ahead."""
 
@@ -69,13 +73,14 @@ class Batches:
 
     def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device, channels_last: bool = False) -> None:
         """Raises BadInput when there is no batch to train on."""
-        self.seed, self.augment = config.seed, config.augment
+        self.config, self.seed, self.augment = config, config.seed, config.augment
         self.device = device
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.bounds = training_bounds(dataset, config)
         self.eval_batch_size = config.train.eval_batch_size
         self.pictures = pictures_of(dataset, config, device)
-        self.augmenter = augmenter_after(self.pictures, config, dataset)
+        self.classes, self.mean = dataset.facts.classes, dataset.mean
+        self.augmenter = augmenter_after(self.pictures, config, self.classes, self.mean)
         test_images = self.pictures.hold(dataset.test_images)
         self.train_labels, self.test_labels = dataset.train_labels.to(device), dataset.test_labels.to(device)
         self.to_evaluate = {"test": (test_images, self.test_labels)} if len(self.test_labels) else {}
@@ -134,6 +139,20 @@ class Batches:
         for batch, own in zip(batches, labels.split(self.eval_batch_size), strict=True):
             yield self.normalise(batch), own
 
+    def for_statistics(self, batches: int) -> Batches:
+        """The first `batches` of an epoch (all if it has fewer), not mixed, at the size of the test images.
+
+        All other augmentation and every draw is that of training; images in memory are shared.
+        """
+        data = self.config.data.model_copy(update={"train_size": None})
+        augment = self.config.augment.model_copy(update={"mixup_alpha": 0.0, "cutmix_alpha": 0.0})
+        config = self.config.model_copy(update={"data": data, "augment": augment})
+        chosen = copy.copy(self)
+        chosen.bounds = self.bounds[:batches]
+        chosen.pictures = self.pictures.for_config(config)
+        chosen.augmenter = augmenter_after(chosen.pictures, config, self.classes, self.mean)
+        return chosen
+
     def close(self) -> None:
         """End what reads ahead: a run that is over, one way or another, leaves no process behind."""
         self.pictures.close()
@@ -174,12 +193,12 @@ def pictures_of(dataset: Dataset, config: RunConfig, device: torch.device) -> Pi
     return Resident(dataset.train_images, count, device)
 
 
-def augmenter_after(pictures: Pictures, config: RunConfig, dataset: Dataset) -> Augmenter:
+def augmenter_after(pictures: Pictures, config: RunConfig, classes: int, mean: tuple[float, ...]) -> Augmenter:
     """What is left to do to pictures; a random resized crop is not, where they were cut while they were decoded."""
     if pictures.crops_at_random:
         augment = config.augment.model_copy(update={"resized_crop_area": 0.0})
         config = config.model_copy(update={"augment": augment})
-    return Augmenter(config, dataset.facts.classes, pictures.size, dataset.mean)
+    return Augmenter(config, classes, pictures.size, mean)
 
 
 def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:

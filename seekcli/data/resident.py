@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from seekcli.config import RunConfig
+
 # The share of a GPU's free memory that the images may take; a larger set stays in the host's memory.
 RESIDENT_SHARE = 0.5
 
@@ -39,6 +41,10 @@ class Resident:
         """These images in their own order."""
         for batch in images.split(batch_size):
             yield batch.to(self.device, non_blocking=True)
+
+    def for_config(self, config: RunConfig) -> Resident:
+        """These: a training size is made of them batch by batch."""
+        return self
 
     def close(self) -> None:
         """There is nothing to let go."""

@@ -26,7 +26,7 @@ class Streamed:
     """
 
     def __init__(self, train_images: ImageFiles, config: RunConfig, device: torch.device) -> None:
-        self.train_paths = train_images.located()
+        self.train_images, self.train_paths = train_images, train_images.located()
         self.device, self.workers = device, config.runtime.workers
         self.size = config.data.train_size or train_images.size
         self.train_view = View(self.size, train_images.centre, config.augment.resized_crop_area, config.seed)
@@ -64,6 +64,12 @@ class Streamed:
             for batch in pieces:
                 parts = [next(reading).to(self.device, non_blocking=True) for _ in batch]
                 yield torch.cat(parts).permute(0, 3, 1, 2).contiguous()
+
+    def for_config(self, config: RunConfig) -> Streamed:
+        """The same pictures, decoded at that config's training size."""
+        other = Streamed(self.train_images, config, self.device)
+        other.readings = self.readings
+        return other
 
     def close(self) -> None:
         """End all reading, and the worker processes with it."""

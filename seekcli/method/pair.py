@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from seekcli.method.weights_map import Link, WeightsMap, tensors_of, view
 
 # Parameter name -> optimizer state by key ("momentum_buffer", "exp_avg", "step", ...), tensors that stay in place.
 OptimizerState = Mapping[str, Mapping[str, Tensor]]
+# Buffers of BatchNorm (and of InstanceNorm that tracks) that describe activations, and so belong to one model.
+RUNNING_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,25 @@ class Carrier:
     """Carries weights, buffers and optimizer state between the two models of a pair.
 
     The views hold as long as nobody replaces a parameter, buffer or state tensor: load checkpoints with `copy_`.
+
+    With buffers "own" the running statistics stay with their model: they describe its activations, not the other's.
+    Until its first own step the motivated model has seen no batch, so it takes the base's. With "carried" they travel
+    as every other buffer does.
     """
 
-    def __init__(self, pair: Pair, base_state: OptimizerState, motivated_state: OptimizerState) -> None:
-        base, motivated = tensors_of(pair.base), tensors_of(pair.motivated)
-        weights = [link_views(link, base[link.base], motivated[link.motivated]) for link in pair.weights_map.links]
+    def __init__(
+        self, pair: Pair, base_state: OptimizerState, motivated_state: OptimizerState, buffers: str = "own"
+    ) -> None:
+        links = pair.weights_map.links
+        staying = running_statistics(pair.motivated) if buffers == "own" else frozenset()
+        carried = link_tensors(pair, [link for link in links if link.motivated not in staying])
+        own = link_tensors(pair, [link for link in links if link.motivated in staying])
         state = list(state_views(pair.weights_map, base_state, motivated_state))
         self._pair = pair
-        self._weights_up = Copies([(large, small) for small, large in weights])
-        self._up = Copies([(large, small) for small, large in weights + state])
-        self._down = Copies([(small, large) for small, large in weights + state])
+        self._weights_up = Copies([(large, small) for small, large in carried])
+        self._statistics_up = Copies([(large, small) for small, large in own])
+        self._up = Copies([(large, small) for small, large in carried + state])
+        self._down = Copies([(small, large) for small, large in carried + state])
 
     def up(self, fresh: bool) -> int:
         """Base -> motivated, optimizer state included. `fresh`: the motivated model has made no step of its own yet.
@@ -70,8 +82,7 @@ class Carrier:
         Returns the bytes copied.
         """
         self._up.run()
-        self._enter(fresh)
-        return self._up.bytes
+        return self._up.bytes + self._enter(fresh)
 
     def down(self) -> int:
         """Motivated -> base, optimizer state included. Returns the bytes copied."""
@@ -83,9 +94,35 @@ class Carrier:
         self._weights_up.run()
         self._enter(fresh)
 
-    def _enter(self, fresh: bool) -> None:
-        if fresh and self._pair.entry is not None:
+    def start_statistics(self) -> int:
+        """Base -> motivated, the running statistics that otherwise stay with their model. Returns the bytes copied."""
+        self._statistics_up.run()
+        return self._statistics_up.bytes
+
+    def _enter(self, fresh: bool) -> int:
+        """What a copy into a motivated model without a step of its own adds. Returns the bytes copied."""
+        if not fresh:
+            return 0
+        if self._pair.entry is not None:
             self._pair.entry(self._pair.motivated)
+        return self.start_statistics()
+
+
+def running_statistics(model: nn.Module) -> frozenset[str]:
+    """Names of the running statistics among the tensors of a model: those of every normalisation that keeps some."""
+    return frozenset(
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        if isinstance(module, _NormBase)
+        for name in RUNNING_STATISTICS
+        if getattr(module, name) is not None
+    )
+
+
+def link_tensors(pair: Pair, links: Iterable[Link]) -> list[tuple[Tensor, Tensor]]:
+    """(base view, motivated view) of each link."""
+    base, motivated = tensors_of(pair.base), tensors_of(pair.motivated)
+    return [link_views(link, base[link.base], motivated[link.motivated]) for link in links]
 
 
 def link_views(link: Link, base: Tensor, motivated: Tensor) -> tuple[Tensor, Tensor]:

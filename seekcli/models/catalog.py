@@ -31,6 +31,7 @@ def catalog() -> list[ModelSpec]:
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in catalog()}
 TRANSFORMERS = ("vit",)
+WITHOUT_RUNNING_STATISTICS = TRANSFORMERS  # families that normalise by LayerNorm alone
 TIMM_STARTS = ("resnet",)  # families in which timm's own start is another than the usual one
 BASIC_BLOCK_DEPTHS = (18, 34)  # of the ImageNet ResNets; deeper ones have bottleneck blocks
 PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))  # of transformers: (smallest image, patch), pixels a side
@@ -105,6 +106,11 @@ def check_pair(base: str, motivated: str) -> None:
         raise BadInput(f"a pair needs two different models, got {base} twice")
     if small.order > large.order:
         raise BadInput(f"{base} is larger than {motivated}; did you mean {pair_name(motivated, base)!r}?")
+
+
+def has_running_statistics(name: str) -> bool:
+    """Whether the model has BatchNorm, and with it running statistics to keep, carry or estimate anew."""
+    return model_spec(name).family not in WITHOUT_RUNNING_STATISTICS
 
 
 def default_init(base: str, motivated: str, map_name: str) -> str:

@@ -40,7 +40,10 @@ def build_averages(models: dict[str, nn.Module], decay: float) -> dict[str, Weig
     return {role: WeightAverage(model, decay) for role, model in models.items()} if decay else {}
 
 
-def average_carrier(pair: Pair, averages: dict[str, WeightAverage]) -> Carrier:
-    """Puts the base's average into the motivated model's (weights and buffers: an average has no optimizer)."""
+def average_carrier(pair: Pair, averages: dict[str, WeightAverage], buffers: str) -> Carrier:
+    """Puts the base's average into the motivated model's (an average has no optimizer).
+
+    `buffers` as of the pair's own carrier: with "own" each average keeps the running statistics of its model.
+    """
     models = (averages["base"].model, averages["motivated"].model)
-    return Carrier(Pair(*models, pair.weights_map, pair.entry), {}, {})
+    return Carrier(Pair(*models, pair.weights_map, pair.entry), {}, {}, buffers)

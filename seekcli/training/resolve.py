@@ -9,12 +9,21 @@ from typing import Any
 from seekcli.config import Resolved, load_recipe, merge
 from seekcli.data.sources import describe, has_own_size, is_folder
 from seekcli.errors import BadInput
-from seekcli.models.catalog import TRANSFORMERS, check_pair, check_start, default_init, model_spec
+from seekcli.models.catalog import (
+    TRANSFORMERS,
+    check_pair,
+    check_start,
+    default_init,
+    has_running_statistics,
+    model_spec,
+)
 from seekcli.training.conditions import resolve_condition
 from seekcli.training.recipes import check_settings, fit_to_epochs, fit_to_size, pick_recipe
 from seekcli.training.transfer import resolve_transfer
 
 Layers = list[tuple[str, Mapping[str, Any]]]
+# Batches that BatchNorm statistics are estimated anew on, where the user names no number.
+RECALIBRATE_BATCHES = 10
 
 
 def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
@@ -25,7 +34,7 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     """
     from seekcli.training.device import resolve_runtime
 
-    resolved = resolve_init(resolve_images(layers))
+    resolved = resolve_statistics(resolve_init(resolve_images(layers)))
     check_settings(resolved.config)
     config = resolved.config
     family = model_spec(config.model_name(config.roles[0])).family
@@ -71,6 +80,19 @@ def resolve_init(resolved: Resolved) -> Resolved:
     check_start(pair.base, pair.motivated, resolved.config.pair.init, pair.map)
     if pair.added_scale and resolved.config.pair.init != "identity":
         raise BadInput(f"pair.added_scale {pair.added_scale:g} is for --init identity, not {resolved.config.pair.init}")
+    return resolved
+
+
+def resolve_statistics(resolved: Resolved) -> Resolved:
+    """What becomes of BatchNorm running statistics. Without any, both settings stand at what changes nothing.
+
+    A classic run copies none, and estimates them anew for a column of its own: its arms are measured alike.
+    """
+    config = resolved.config
+    if not any(has_running_statistics(config.model_name(role)) for role in config.roles):
+        return resolved.updated({"pair.buffers": "carried", "pair.recalibrate_batches": 0}, "auto, no BatchNorm")
+    if config.pair.recalibrate_batches is None:
+        return resolved.updated({"pair.recalibrate_batches": RECALIBRATE_BATCHES}, "auto")
     return resolved
 
 

@@ -9,7 +9,7 @@ import torch
 
 from seekcli.config import SCHEMA_VERSION, RunConfig, settings_read
 from seekcli.flops import training_flops_per_image
-from seekcli.training.evaluation import Evaluations
+from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.trainer import Trainer
 
 
@@ -43,11 +43,13 @@ def epoch_rows(
     forward_macs: Mapping[str, float],
     train_macs: Mapping[str, float],
     evaluations: Mapping[str, Evaluations],
+    others: Mapping[str, Evaluation],
     epoch_seconds: float,
 ) -> list[dict[str, Any]]:
     """The rows of the epoch that the trainer has just finished. Counts are of the epoch, the same in both rows.
 
-    `forward_macs` is at the size of the test images, `train_macs` at that of the training images.
+    `forward_macs` is at the size of the test images, `train_macs` at that of the training images. `others` is what
+    `Trainer.evaluate_other_statistics` found.
     """
     log, config = trainer.log, trainer.config
     images = {role: log.images_of(role) for role in trainer.models}
@@ -72,6 +74,7 @@ def epoch_rows(
             "role": role,
             "train_loss": log.mean_loss(role),
             **evaluation_columns(evaluations.get(role, {}), forward_macs[role]),
+            **statistics_columns(trainer, evaluations.get(role, {}), others.get(role), forward_macs[role]),
         }
         for role in trainer.models
     ]
@@ -96,6 +99,25 @@ def evaluation_columns(evaluations: Evaluations, forward_macs: float) -> dict[st
         "validation_accuracy_percent": validation.accuracy_percent if validation else None,
         "validation_balanced_accuracy_percent": validation.balanced_accuracy_percent if validation else None,
         "evaluation_flops": sum(2.0 * forward_macs * found.images for found in evaluations.values()),
+    }
+
+
+def statistics_columns(
+    trainer: Trainer, evaluations: Evaluations, other: Evaluation | None, forward_macs: float
+) -> dict[str, Any]:
+    """The test accuracy with BatchNorm statistics as trained and re-estimated, null where it was not measured.
+
+    The FLOPs are of the re-estimation, and of the evaluation that stands beside the one of the model that is kept.
+    """
+    test, classic = evaluations.get("test"), trainer.config.classic
+    kept = test.accuracy_percent if test else None
+    beside = other.accuracy_percent if other else None
+    re_estimates = trainer.recalibration is not None and (other is not None or (bool(evaluations) and not classic))
+    images = trainer.recalibration.images if trainer.recalibration and re_estimates else 0
+    return {
+        "test_accuracy_as_trained_percent": kept if classic or not re_estimates else beside,
+        "test_accuracy_recalibrated_percent": None if not re_estimates else beside if classic else kept,
+        "recalibration_flops": 2.0 * forward_macs * (images + (other.images if other else 0)),
     }
 
 

@@ -24,7 +24,7 @@ from seekcli.records import RunStatus
 from seekcli.training.checkpoint import checkpoints, resume_from, save_checkpoint
 from seekcli.training.conditions import share_by_chance
 from seekcli.training.environment import describe_environment
-from seekcli.training.evaluation import Evaluations
+from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.folder import (
     config_document,
     finished_status,
@@ -218,10 +218,14 @@ class Run:
         trainer = self.trainer
         clock = time.perf_counter()
         epoch = trainer.epoch + 1
-        due = epoch % self.config.train.eval_every == 0 or epoch == self.config.train.epochs
+        last = epoch == self.config.train.epochs
+        due = last or epoch % self.config.train.eval_every == 0
         evaluations: dict[str, Evaluations] = trainer.evaluate(self.progress.evaluating) if due else {}
+        others: dict[str, Evaluation] = {}
+        if last or (due and not self.config.classic):
+            others = trainer.evaluate_other_statistics(self.progress.evaluating)
         seconds = trainer.log.seconds + time.perf_counter() - clock
-        rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, seconds)
+        rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds)
         self.rows += rows
         for name, column in step_columns(trainer, run_id(self.config)).items():
             self.step_log[name] += column

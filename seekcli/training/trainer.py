@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -24,41 +24,17 @@ from seekcli.models.pairs import build_models, build_pair, differential_paramete
 from seekcli.models.transplant import SourceWeights
 from seekcli.training.averaging import average_carrier, build_averages
 from seekcli.training.conditions import build_condition
+from seekcli.training.epoch_log import EpochLog
 from seekcli.training.evaluation import Evaluation, Evaluations, evaluate
 from seekcli.training.held_out import HeldOut
 from seekcli.training.optimizers import build_optimizer, optimizer_state
+from seekcli.training.recalibration import Recalibration
 from seekcli.training.schedules import learning_rate
 from seekcli.training.step import AUTOCAST, Readback, Step
 
 # Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
 MAX_SKIPPED_IN_A_ROW = 50
 EvaluationWatcher = Callable[[str, str, int, int], None]  # role, split, images done, images in all
-
-
-@dataclass
-class EpochLog:
-    """What happened since the epoch began: one entry per step, and the counters at its start."""
-
-    roles: list[str] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    learning_rates: list[float] = field(default_factory=list)
-    images: list[int] = field(default_factory=list)
-    switches_before: int = 0
-    copied_bytes_before: int = 0
-    seconds: float = 0.0
-
-    def mean_loss(self, role: str) -> float | None:
-        """Mean training loss per image over the steps of this role; None when it took none."""
-        taken = [
-            (loss, images)
-            for loss, images, who in zip(self.losses, self.images, self.roles, strict=True)
-            if who == role
-        ]
-        total = sum(images for _, images in taken)
-        return math.fsum(loss * images for loss, images in taken) / total if total else None
-
-    def images_of(self, role: str) -> int:
-        return sum(images for images, who in zip(self.images, self.roles, strict=True) if who == role)
 
 
 class Trainer:
@@ -92,8 +68,11 @@ class Trainer:
             for role, model in self.models.items()
         }
         self.steps = {role: Step(model, self.optimizers[role], config, scaler) for role, model in self.models.items()}
+        self.recalibration = Recalibration.of(self.batches, config)
         self.averages = build_averages(self.models, config.train.ema_decay)
-        self._average_carrier = average_carrier(pair, self.averages) if pair and self.averages else None
+        self._average_carrier = (
+            average_carrier(pair, self.averages, config.pair.buffers) if pair and self.averages else None
+        )
         self.turns: Turns = Alone(config.schedule)
         self.needs: frozenset[str] = frozenset()
         self.held_out: HeldOut | None = None
@@ -101,7 +80,8 @@ class Trainer:
             self.coverage = pair.weights_map.coverage
             state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
             condition = build_condition(config, self.steps_per_epoch)
-            self.turns = Alternating(Carrier(pair, state["base"], state["motivated"]), condition)
+            carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
+            self.turns = Alternating(carrier, condition)
             self.needs = needs_of(condition)
         if "validation_loss" in self.needs:
             self.held_out = HeldOut(self.batches.held_out(dataset), AUTOCAST[config.runtime.precision])
@@ -145,7 +125,7 @@ class Trainer:
         torch.manual_seed(key_of("dropout", self.config.seed, self.epoch, self.batch))
         norm = self.steps[role].take(images, labels, rate, self._loss.start)
         if role in self.averages:
-            self.averages[role].update()
+            self._update_average(role)
         self._check_gradient()
         self._norm.start(norm)
         self._norm_pending = True
@@ -157,6 +137,12 @@ class Trainer:
         self.log.learning_rates.append(rate)
         self.log.images.append(len(labels))
         self.turns.observe(self._observation(role, value))
+
+    def _update_average(self, role: str) -> None:
+        """The motivated model's average starts from the base's statistics, evaluated before its first step or not."""
+        if self._average_carrier is not None and role == "motivated" and self.turns.motivated_steps == 0:
+            self._average_carrier.start_statistics()
+        self.averages[role].update()
 
     def _observation(self, role: str, loss: float) -> Observation:
         """What the condition may see of the step that is done. Only for what it needs does the host wait."""
@@ -199,7 +185,7 @@ class Trainer:
         )
 
     def evaluate(self, watcher: EvaluationWatcher = lambda role, split, done, total: None) -> dict[str, Evaluations]:
-        """By role and split: both models on all there is to evaluate on, the base copied into the motivated one.
+        """By role and split: the models that are kept on all there is to evaluate on.
 
         `watcher` is told how many of the split's images a role's model has seen.
         """
@@ -208,13 +194,39 @@ class Trainer:
             for role, model in self.models_to_keep().items()
         }
 
+    def evaluate_other_statistics(
+        self, watcher: EvaluationWatcher = lambda role, split, done, total: None
+    ) -> dict[str, Evaluation]:
+        """By role, on the test images: what is kept with re-estimated statistics as trained, and the other way round.
+
+        Empty where nothing is re-estimated, or a run has no test images.
+        """
+        if self.recalibration is None or "test" not in self.batches.splits:
+            return {}
+        as_trained = self._models_as_trained()
+        models = self._recalibrated(as_trained) if self.config.classic else as_trained
+        return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
+
     def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
         dtype, batches = AUTOCAST[self.config.runtime.precision], self.batches.evaluation(split)
         total = len(self.batches.to_evaluate[split][1])
         return evaluate(model, batches, dtype, lambda done: watcher(role, split, done, total))
 
     def models_to_keep(self) -> dict[str, nn.Module]:
-        """What is evaluated and written, by role: the motivated model holds the base; averages where they are on."""
+        """What is evaluated and written, by role.
+
+        The models of an alternating run have their BatchNorm statistics re-estimated; a classic one stays as trained.
+        """
+        as_trained = self._models_as_trained()
+        return as_trained if self.config.classic else self._recalibrated(as_trained)
+
+    def _recalibrated(self, models: dict[str, nn.Module]) -> dict[str, nn.Module]:
+        """Copies with statistics of the epoch that the last step was in; the same models where that is off."""
+        epoch = max(0, self.steps_done - 1) // self.steps_per_epoch
+        return self.recalibration.recalibrated(models, epoch) if self.recalibration else models
+
+    def _models_as_trained(self) -> dict[str, nn.Module]:
+        """By role: the motivated model holds the base; averages where they are on."""
         self.turns.refresh_motivated()
         if not self.averages:
             return self.models
