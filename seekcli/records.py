@@ -40,16 +40,15 @@ def _schema(columns: str) -> pa.Schema:
     return pa.schema([pa.field(name, pa.type_for_alias(kind.rstrip("?")), kind.endswith("?")) for name, kind in pairs])
 
 
-# One row per epoch and role. Of a classic run (one model) pair, condition, k, init, map and coverage are null; a loss
-# or accuracy is null where it was not measured, top-5 also where there are fewer than 6 classes: every image would be a
-# hit. Balanced accuracy is the mean over the classes of their recalls. The validation split is that of
-# data.validation_fraction or the fold of data.fold; a run over a fold sees no test image. The steps and switches,
-# train_flops, condition_flops, copied_bytes and epoch_seconds are of the whole epoch, the same in both role rows;
-# evaluation_flops (of test and validation images) and forward_macs_per_image are of the role.
-# What is evaluated is the model as it is written: that of an alternating run has BatchNorm statistics that were
-# re-estimated (pair.recalibrate_batches), a classic one stands as trained. The test accuracy either way has its own
-# columns; as trained it is null in old rows, where it is test_accuracy_percent. recalibration_flops are the role's: of
-# the re-estimation and of the evaluation that it makes necessary.
+# One row per epoch and role. Of a classic run (one model) pair, condition, k, init, map, coverage, buffers and
+# recalibrate_batches are null; a loss or accuracy is null where it was not measured, top-5 also where there are fewer
+# than 6 classes: every image would be a hit. Balanced accuracy is the mean over the classes of their recalls. The
+# validation split is that of data.validation_fraction or the fold of data.fold; a run over a fold sees no test image.
+# The steps and switches, train_flops, condition_flops, copied_bytes and epoch_seconds are of the whole epoch, the same
+# in both role rows; evaluation_flops (of test and validation images), forward_macs_per_image and recalibration_flops
+# (of the re-estimation and the second evaluation) are of the role. The model is evaluated as it is written: that of an
+# alternating run with BatchNorm statistics re-estimated (pair.recalibrate_batches), that of a classic one as trained.
+# Either accuracy has its own column; as trained it is null in old rows, where it is test_accuracy_percent.
 EPOCH_SCHEMA = _schema("""
     run_id string, schema_version int32, pair string?, model string, role string, schedule string, data string,
     recipe string, condition string?, k int32?, init string?, map string?, coverage double?, seed int64,
@@ -60,7 +59,7 @@ EPOCH_SCHEMA = _schema("""
     test_top5_accuracy_percent double?, test_balanced_accuracy_percent double?, validation_loss double?,
     validation_accuracy_percent double?, validation_balanced_accuracy_percent double?,
     test_accuracy_as_trained_percent double?, test_accuracy_recalibrated_percent double?,
-    recalibration_flops double?""")
+    recalibration_flops double?, buffers string?, recalibrate_batches int32?""")
 # One row per step (one optimizer update) of the active role. Epochs and steps count from 1, steps over the whole run.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -68,9 +67,10 @@ CLASS_SCHEMA = _schema("""
     run_id string, epoch int32, role string, split string, class_index int32, class_name string, images int64,
     correct int64, accuracy_percent double?""")
 # Columns that came after the first runs, and may be null: a table without them is read as if they were.
-ADDED_COLUMNS: frozenset[str] = frozenset(
-    {"test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops"}
-)
+ADDED_COLUMNS = frozenset((
+    "test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops", "buffers",
+    "recalibrate_batches",
+))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
 STEP_KEY = ("run_id", "step")
 CLASS_KEY = ("run_id", "role", "split", "class_index")
@@ -163,8 +163,7 @@ def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
     totals: dict[str, int | float] = {name: sum(row[name] for row in epochs) for name in COUNTED_PER_EPOCH}
     totals |= {name: fsum(row[name] for row in epochs) for name in SUMMED_PER_EPOCH}
     totals["evaluation_flops"] = fsum(row["evaluation_flops"] for row in rows)
-    totals["recalibration_flops"] = fsum(row.get("recalibration_flops") or 0.0 for row in rows)
-    return totals
+    return totals | {"recalibration_flops": fsum(row.get("recalibration_flops") or 0.0 for row in rows)}
 
 
 def write_status(run_dir: Path, status: RunStatus) -> None:

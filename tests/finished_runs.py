@@ -19,6 +19,7 @@ SETTINGS = {
     "pair.base": "resnet8",
     "pair.motivated": "resnet14",
     "pair.init": "identity",
+    "pair.recalibrate_batches": 10,
     "recipe": "digits",
     "train.epochs": 3,
     "data.image_size": IMAGE_SIZE,
@@ -28,6 +29,8 @@ SETTINGS = {
     "runtime.precision": "fp32",
     "runtime.layout": "channels_last",
 }
+# Of an alternating run alone.
+PAIR_COLUMNS = ("pair", "condition", "k", "init", "map", "coverage", "buffers", "recalibrate_batches")
 FACTS: dict[str, Any] = {
     "classes": CLASSES,
     "channels": CHANNELS,
@@ -62,10 +65,10 @@ def trained_model(name: str, seed: int) -> nn.Module:
 
 
 def final_row(config: RunConfig, role: str, accuracy_percent: float) -> dict[str, Any]:
-    motivation: dict[str, Any] = dict.fromkeys(("pair", "condition", "k", "init", "map", "coverage"))
+    motivation: dict[str, Any] = dict.fromkeys(PAIR_COLUMNS)
     if not config.classic:
         motivation = {"pair": config.pair_name, "condition": "loss", "k": 2, "init": "identity", "map": "aligned"}
-        motivation["coverage"] = 1.0
+        motivation |= {"coverage": 1.0, "buffers": "own", "recalibrate_batches": 10}
     return (
         dict.fromkeys(records.EPOCH_SCHEMA.names, 0)
         | motivation

@@ -22,6 +22,7 @@ SETTINGS = {
     "recipe": "digits",
     "pair.init": "identity",
     "pair.map": "aligned",
+    "pair.recalibrate_batches": 10,
     "runtime.device": "cpu",
     "runtime.precision": "fp32",
     "runtime.layout": "channels_last",
@@ -133,6 +134,7 @@ def final_rows(config: RunConfig, accuracy: Any, motivated_steps: int, epoch_sec
         motivation = config.motivation
         row |= {"pair": config.pair_name, "condition": motivation.condition, "k": motivation.k}
         row |= {"init": config.pair.init, "map": config.pair.map, "coverage": 1.0}
+        row |= {"buffers": config.pair.buffers, "recalibrate_batches": config.pair.recalibrate_batches}
     return [
         row
         | {"role": role, "model": config.model_name(role), "test_accuracy_percent": by_role[role]}

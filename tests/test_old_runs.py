@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from old_runs import COMMON, UNFINISHED, stored_ids, unpack
+from safetensors.torch import load
 from typer.testing import CliRunner
 
 from seekcli import config as config_module
@@ -41,6 +43,25 @@ def test_every_setting_that_came_later_has_an_old_behaviour() -> None:
 def test_old_behaviour_is_a_setting_that_the_schema_takes() -> None:
     flat = dict(config_module.flatten(RunConfig().model_dump())) | OLD_BEHAVIOUR
     assert config_module.validate(flat, {})
+
+
+@pytest.mark.parametrize("init", ["identity", "paper"])
+def test_the_old_words_train_the_old_run_again(results: Path, tmp_path: Path, init: str) -> None:
+    """The same id, and where the machine is that of then the same bytes; elsewhere the same weights to rounding."""
+    words = ["train", *COMMON, "--k", "1", "--init", init, *OLD_WORDS, "--set", "runtime.threads=1"]
+    done = CliRunner().invoke(app, [*words, "--progress", "json", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    (folder,) = (tmp_path / "runs").glob("resnet8*")
+    old = results / "runs" / folder.name
+    assert old.is_dir()
+    environments = [json.loads((each / "environment.json").read_text()) for each in (folder, old)]
+    same_machine = len({(each["torch"], each["cpu"]) for each in environments}) == 1
+    for role in ("base", "motivated"):
+        models = [(each / f"{role}.safetensors").read_bytes() for each in (folder, old)]
+        assert not same_machine or models[0] == models[1]
+        again, then = (load(model) for model in models)
+        assert again.keys() == then.keys()
+        assert all(torch.allclose(again[name].float(), then[name].float(), atol=0.05) for name in then)
 
 
 @pytest.mark.parametrize("words", [["--schedule", "base"], ["--schedule", "motivated"], ["--k", "1"]])

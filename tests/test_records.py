@@ -29,7 +29,9 @@ COLUMNS = re.findall(
     precision device_type epoch train_loss test_loss test_accuracy_percent base_steps motivated_steps switches
     learning_rate forward_macs_per_image train_flops evaluation_flops condition_flops copied_bytes epoch_seconds
     images_per_second peak_memory_bytes test_top5_accuracy_percent test_balanced_accuracy_percent validation_loss
-    validation_accuracy_percent validation_balanced_accuracy_percent""",
+    validation_accuracy_percent validation_balanced_accuracy_percent
+    test_accuracy_as_trained_percent test_accuracy_recalibrated_percent recalibration_flops buffers
+    recalibrate_batches""",
 )
 NULLABLE = {
     "pair",
@@ -42,7 +44,7 @@ NULLABLE = {
     "test_loss",
     "test_accuracy_percent",
     "peak_memory_bytes",
-    *COLUMNS[-5:],
+    *COLUMNS[COLUMNS.index("test_top5_accuracy_percent") :],
 }
 VALUES = {
     "string": st.text(max_size=6),
@@ -258,6 +260,7 @@ def test_totals_count_what_is_of_the_epoch_once() -> None:
         "condition_flops": 0.5,
         "epoch_seconds": 3.0,
         "evaluation_flops": 2 * 5.0 + 2 * 8.0,
+        "recalibration_flops": 4 * 2.0,
     }
     assert all(isinstance(records.totals_of(rows)[name], int) for name in ("base_steps", "switches", "copied_bytes"))
     classic = [epoch_row(epoch) for epoch in (1, 2)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seekcli.analysis.runs import Run, Settings
-from seekcli.config import DEFAULTS, SCHEDULE_OPTIONS, load_recipe, recipe_names
+from seekcli.config import DEFAULTS, OLD_BEHAVIOUR, SCHEDULE_OPTIONS, load_recipe, recipe_names
 
 # Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
 SAME_PERCENT = 1e-9
@@ -123,15 +123,20 @@ def arm_labels(arms: Iterable[Settings]) -> list[str]:
     listed = [dict(settings.arm) for settings in arms]
     shown = ("motivation.condition", "motivation.k", "pair.init", *(f"motivation.{name}" for name in SCHEDULE_OPTIONS))
     others = sorted({key for arm in listed for key in arm} - set(shown))
-    varied = [key for key in others if len({str(arm.get(key)) for arm in listed}) > 1]
+    varied = [key for key in others if len({str(value_of(arm, key)) for arm in listed}) > 1]
     return [_arm_label(arm, varied) for arm in listed]
+
+
+def value_of(settings: Mapping[str, Any], key: str) -> Any:
+    """The value of a setting among those that tell runs apart; one that stands at its old behaviour is not there."""
+    return settings.get(key, OLD_BEHAVIOUR.get(key))
 
 
 def _arm_label(arm: Mapping[str, Any], varied: Sequence[str]) -> str:
     k = arm.get("motivation.k")
     options = [f"{name}={arm[key]}" for name in SCHEDULE_OPTIONS if (key := f"motivation.{name}") in arm]
     words = [arm.get("motivation.condition"), None if k is None else f"k={k}", *options, arm.get("pair.init")]
-    extra = [f"{key.partition('.')[2]}={arm.get(key)}" for key in varied]
+    extra = [f"{key.partition('.')[2]}={value_of(arm, key)}" for key in varied]
     return " ".join(str(word) for word in [*words, *extra] if word is not None)
 
 
@@ -155,7 +160,7 @@ def varied_settings(cells: Sequence[RunCell]) -> list[dict[str, Any]]:
     for cell in cells:
         others = alike[cell.base, cell.motivated, cell.settings.data]
         keys = {key for other in others for key in differing(cell.settings, other.settings)}
-        varied.append({key: cell.settings.common.get(key) for key in sorted(keys)})
+        varied.append({key: value_of(cell.settings.common, key) for key in sorted(keys)})
     return varied
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from seekcli.config import (
     CLASSIC_NOT_HASHED,
+    OLD_BEHAVIOUR,
     SCHEMA_VERSION,
     flatten,
     pair_name,
@@ -43,6 +44,8 @@ ARM_COLUMNS = {
     "motivation.k": "k",
     "pair.init": "init",
     "pair.map": "map",
+    "pair.buffers": "buffers",
+    "pair.recalibrate_batches": "recalibrate_batches",
 }
 
 
@@ -257,6 +260,10 @@ def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], epochs: int) -> Se
     common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | {"train.epochs": epochs}
     if schedule != ALTERNATING or len(rows) < 2:
         return Settings(schedule, str(row["data"]), common, {}, False, None)
-    arm = {key: row[column] for key, column in ARM_COLUMNS.items()}
+    arm = {key: row.get(column) for key, column in ARM_COLUMNS.items()}
+    # A table that was written before a setting was there has no value of it, and stands at its old behaviour.
+    arm = {
+        key: value for key, value in arm.items() if key not in OLD_BEHAVIOUR or value not in (None, OLD_BEHAVIOUR[key])
+    }
     own_pair = (str(rows["base"]["model"]), str(rows["motivated"]["model"]))
     return Settings(schedule, str(row["data"]), common, arm, False, own_pair)

@@ -22,6 +22,8 @@ def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[
         "init": config.pair.init,
         "map": config.pair.map,
         "coverage": coverage,
+        "buffers": config.pair.buffers,
+        "recalibrate_batches": config.pair.recalibrate_batches,
     }
     return {
         "run_id": run_id,

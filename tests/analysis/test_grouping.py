@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from run_folders import Results
 
 
+OLD = {"pair__buffers": "carried", "pair__recalibrate_batches": 0}
+
+
 def arm(**settings: object) -> dict[str, object]:
-    return DEFAULTS | {"pair.init": "identity"} | {key.replace("__", "."): value for key, value in settings.items()}
+    resolved = {"pair.init": "identity", "pair.recalibrate_batches": 10}
+    return DEFAULTS | resolved | {key.replace("__", "."): value for key, value in settings.items()}
 
 
 @pytest.mark.parametrize(
@@ -33,10 +37,30 @@ def arm(**settings: object) -> dict[str, object]:
             ["window window_start=0.5 window_stop=1.0 identity"],
         ),
         ([arm(), arm(pair__map="leading")], ["loss k=2 identity map=aligned", "loss k=2 identity map=leading"]),
+        # A run of an earlier program has no such settings: they stand at what was done then.
+        (
+            [arm(), arm(**OLD)],
+            [
+                "loss k=2 identity buffers=own recalibrate_batches=10",
+                "loss k=2 identity buffers=carried recalibrate_batches=0",
+            ],
+        ),
     ],
 )
 def test_labels_name_whatever_differs(arms: list[dict[str, object]], labels: list[str]) -> None:
     assert arm_labels(map(settings_from_config, arms)) == labels
+
+
+def test_arms_of_a_published_table_are_told_apart_as_those_of_run_folders(results: Results) -> None:
+    folders = [results.add(**settings) for settings in ({}, OLD)]
+    expected = [run.settings.arm for run in load_runs(scan_runs([results.folder]))[0]]
+    published = type(results)(results.folder.parent / "elsewhere")
+    published.publish("both", folders)
+    found = [run.settings.arm for run in load_runs(scan_runs([published.folder / "published"]))[0]]
+    keys = ("pair.buffers", "pair.recalibrate_batches")
+    assert [{key: arm.get(key) for key in keys} for arm in found] == [
+        {key: arm.get(key) for key in keys} for arm in expected
+    ]
 
 
 def test_differing_names_the_settings() -> None:

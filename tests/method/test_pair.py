@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 import torch
 
 from seekcli.config import OptimizerConfig
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Carrier, Pair, running_statistics
 from seekcli.method.weights_map import build_map, tensors_of, view
 from seekcli.models.cifar_resnet import STAGES, CifarResNet
 from seekcli.training.optimizers import build_optimizer, optimizer_state
@@ -61,7 +62,7 @@ def motivated_mask(pair):
 def test_up_then_down_is_the_identity_on_the_base(small, large, channels_last):
     pair, states = make_pair(small, large, channels_last)
     before = snapshot(pair, states)
-    carrier = Carrier(pair, *states)
+    carrier = Carrier(pair, *states, "carried")
     carrier.up(fresh=False)
     carrier.down()
     after = snapshot(pair, states)
@@ -72,7 +73,7 @@ def test_up_then_down_is_the_identity_on_the_base(small, large, channels_last):
 def test_copies_equal_a_naive_reference_and_leave_differential_entries_alone(small, large):
     pair, states = make_pair(small, large)
     before = snapshot(pair, states)
-    Carrier(pair, *states).up(fresh=False)
+    Carrier(pair, *states, "carried").up(fresh=False)
     after, mask = snapshot(pair, states), motivated_mask(pair)
     for name, touched in mask.items():
         assert torch.equal(after[f"motivated/{name}"][~touched], before[f"motivated/{name}"][~touched])
@@ -88,10 +89,60 @@ def test_copies_equal_a_naive_reference_and_leave_differential_entries_alone(sma
             assert torch.equal(taken, given)
 
 
+@pytest.mark.parametrize(("small", "large"), PAIRS)
+def test_own_statistics_stay_where_they_are_and_all_else_is_copied_as_ever(small, large):
+    carried, own = make_pair(small, large), make_pair(small, large)
+    before = snapshot(*own)
+    for (pair, states), buffers in ((carried, "carried"), (own, "own")):
+        Carrier(pair, *states, buffers).up(fresh=False)
+        with torch.no_grad():
+            for tensor in tensors_of(pair.base).values():
+                tensor.fill_(-2)
+        Carrier(pair, *states, buffers).down()
+    expected, found = snapshot(*carried), snapshot(*own)
+    statistics = [name for name in before if re.search("running_|num_batches", name)]
+    assert len(statistics) > 20
+    for name, tensor in found.items():
+        untouched = before[name] if name.startswith("motivated") else torch.full_like(tensor, -2)
+        assert torch.equal(tensor, untouched if name in statistics else expected[name]), name
+
+
+def test_a_motivated_model_without_a_step_of_its_own_takes_the_statistics_of_the_base():
+    pair, states = make_pair(8, 14)
+    base, motivated = tensors_of(pair.base), tensors_of(pair.motivated)
+    statistics = running_statistics(pair.base)
+    assert statistics == {name for name in base if re.search("running_|num_batches", name)}
+    carrier = Carrier(pair, *states, "own")
+    for copy_up in (carrier.up, carrier.refresh):
+        randomised(pair.base, build_optimizer(OptimizerConfig(), pair.base, torch.device("cpu")), 7)
+        copy_up(fresh=False)
+        assert not any(torch.equal(motivated[name], base[name]) for name in statistics)
+        copy_up(fresh=True)
+        assert all(torch.equal(motivated[name], base[name]) for name in statistics)
+        randomised(pair.motivated, build_optimizer(OptimizerConfig(), pair.motivated, torch.device("cpu")), 8)
+
+
+def test_other_buffers_are_carried_whatever_becomes_of_running_statistics():
+    class Counting(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(2)
+            self.register_buffer("seen", torch.zeros(1))
+            self.register_buffer("running_mean", torch.zeros(1))  # by its name no statistic of a normalisation
+
+    base, motivated = Counting(), Counting()
+    base.seen.fill_(3)
+    base.running_mean.fill_(4)
+    base.norm.running_mean.fill_(5)
+    Carrier(Pair(base, motivated, build_map(base, motivated)), {}, {}, "own").up(fresh=False)
+    assert (motivated.seen.item(), motivated.running_mean.item()) == (3, 4)
+    assert not motivated.norm.running_mean.any()
+
+
 def test_refresh_carries_weights_and_buffers_but_no_optimizer_state():
     pair, states = make_pair(8, 14)
     before = snapshot(pair, states)
-    Carrier(pair, *states).refresh(fresh=False)
+    Carrier(pair, *states, "carried").refresh(fresh=False)
     after = snapshot(pair, states)
     assert torch.equal(after["motivated/conv1.weight"], before["base/conv1.weight"])
     assert torch.equal(after["motivated/bn1.running_var"], before["base/bn1.running_var"])
@@ -102,9 +153,14 @@ def test_copied_bytes_count_weights_buffers_and_momentum():
     pair, states = make_pair(8, 14)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(pair.base).values())
     momentum = sum(parameter.numel() * 4 for parameter in pair.base.parameters())
-    carrier = Carrier(pair, *states)
-    assert carrier.up(fresh=False) == weights + momentum
+    carrier = Carrier(pair, *states, "carried")
+    assert carrier.up(fresh=False) == carrier.up(fresh=True) == weights + momentum
     assert carrier.down() == weights + momentum
+    base = tensors_of(pair.base)
+    statistics = sum(base[name].nbytes for name in running_statistics(pair.base))
+    carrier = Carrier(pair, *states, "own")
+    assert carrier.up(fresh=False) == carrier.down() == weights + momentum - statistics
+    assert carrier.up(fresh=True) == weights + momentum
 
 
 def test_entry_is_called_only_while_the_motivated_model_has_not_stepped():

@@ -142,7 +142,7 @@ def check_copies(pair_name, map_name="aligned"):
     with torch.no_grad():
         for tensor in motivated.values():
             tensor.fill_(-1)
-    carrier = Carrier(pair, {}, {})
+    carrier = Carrier(pair, {}, {}, "carried")
     carrier.up(fresh=False)
     touched = {name: int((tensor != -1).sum()) for name, tensor in motivated.items()}
     generator = numpy.random.default_rng(0)
