@@ -234,7 +234,7 @@ def test_state_copied_back_in_place_goes_on_exactly(name):
     models = {"base": base, "motivated": motivated}
     optimizers = {role: build_optimizer(config_of(name), model, CPU) for role, model in models.items()}
     own = {role: optimizer_state(optimizers[role], model) for role, model in models.items()}
-    carrier = Carrier(Pair(base, motivated, weights_map), own["base"], own["motivated"])
+    carrier = Carrier(Pair(base, motivated, weights_map), own["base"], own["motivated"], "carried")
     with torch.no_grad():
         for key, tensor in all_tensors(models, own).items():
             tensor.copy_(saved[key])
