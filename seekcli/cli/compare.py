@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekcli.errors import BadInput
+
 if TYPE_CHECKING:
     from seekcli.analysis.comparison import Comparison
 
@@ -28,15 +30,24 @@ def compare(
         list[str] | None,
         typer.Option("--where", metavar="KEY=VALUE", help="only runs with it: k=2, optimizer.lr=0.1; repeatable"),
     ] = None,
+    margin: Annotated[
+        float, typer.Option(help="Differences inside +- this many points count as equivalent; one test image at least.")
+    ] = 0.2,
+    effect: Annotated[
+        float, typer.Option(help="Smallest difference of interest, in points: how many seeds would find it.")
+    ] = 0.3,
     format_: Annotated[CompareFormat, typer.Option("--format", help="how to print it")] = CompareFormat.TABLE,
 ) -> None:
     """Compare alternating runs with their classic baselines: accuracy, noise, cost."""
-    from seekcli.analysis.comparison import compare_runs
+    from seekcli.analysis.comparison import Options, compare_runs
     from seekcli.analysis.selection import parse_where
     from seekcli.scan import scan_runs
 
-    conditions = parse_where(where or [])
-    _show(compare_runs(scan_runs(paths or [Path("results")]), conditions), format_)
+    for flag, value in (("--margin", margin), ("--effect", effect)):
+        if not 0 < value <= 100:
+            raise BadInput(f"{flag} {value:g}: expected accuracy points above 0 and up to 100, such as 0.2")
+    options = Options(margin_points=margin, effect_points=effect)
+    _show(compare_runs(scan_runs(paths or [Path("results")]), parse_where(where or []), options), format_)
 
 
 def _show(comparison: Comparison, format_: CompareFormat) -> None:

@@ -48,6 +48,14 @@ def test_json_is_nothing_but_json(folder: Path) -> None:
     assert json.loads(out)["runs_found"] == 10
 
 
+def test_margin_and_effect(folder: Path) -> None:
+    code, out, _ = seek(folder, "--margin", "0.5", "--effect", "1", "--format", "json")
+    assert code == 0
+    tree = json.loads(out)
+    assert (tree["margin_points"], tree["effect_points"]) == (0.5, 1.0)
+    assert {one["equivalence_margin_points"] for one in tree["cells"][0]["paired_differences"]} == {0.5}
+
+
 def test_csv_keeps_its_remarks_off_stdout(folder: Path) -> None:
     code, out, err = seek(folder, "--format", "csv")
     assert code == 0
@@ -89,6 +97,8 @@ def test_where(folder: Path) -> None:
         (["--where", "seed"], "expected key=value"),
         (["--where", "k=9"], "no run has it; here it is 2"),
         (["--format", "xml"], "'xml'"),
+        (["--margin", "0"], "--margin 0: expected accuracy points above 0"),
+        (["--effect", "nan"], "--effect nan: expected accuracy points above 0"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(folder: Path, arguments: list[str], message: str) -> None:
