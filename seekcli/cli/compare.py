@@ -36,9 +36,13 @@ def compare(
     effect: Annotated[
         float, typer.Option(help="Smallest difference of interest, in points: how many seeds would find it.")
     ] = 0.3,
+    paper: Annotated[bool, typer.Option("--paper", help="the paper's own rows instead of runs")] = False,
     format_: Annotated[CompareFormat, typer.Option("--format", help="how to print it")] = CompareFormat.TABLE,
 ) -> None:
     """Compare alternating runs with their classic baselines: accuracy, noise, cost."""
+    if paper:
+        _show_paper(format_)
+        return
     from seekcli.analysis.comparison import Options, compare_runs
     from seekcli.analysis.selection import parse_where
     from seekcli.scan import scan_runs
@@ -66,3 +70,15 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
         typer.echo(text.csv_text(comparison), nl=False)
         for line in page.all_notes(comparison):
             typer.echo(f"seek: {line}", err=True)
+
+
+def _show_paper(format_: CompareFormat) -> None:
+    from seekcli.report import published
+
+    texts = {
+        CompareFormat.TABLE: published.table_text,
+        CompareFormat.MARKDOWN: published.markdown_text,
+        CompareFormat.JSON: published.json_text,
+        CompareFormat.CSV: published.csv_text,
+    }
+    typer.echo(texts[format_](), nl=False)

@@ -1,0 +1,59 @@
+"""The paper's own rows (M. Acheli, W. Gaaloul, arXiv 2602.21064v1): Welch tests from its means, sds and n.
+
+The figures stand as transcribed in analysis/paper/*.csv. Nothing is corrected for the number of tests.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+
+from seekcli.analysis.checks import welch_p_value
+
+# Table 3 compares a transfer from the alternating run's base with one from the classic run's model.
+TRANSFER_FROM, CLASSIC_SOURCE = "resnet50-from-101", "resnet50-classic"
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """An accuracy of the paper against its classic counterpart. `p_value` is None where there is no sd (n = 1)."""
+
+    table: str
+    model: str
+    pair: str
+    data: str
+    trained: str
+    gain_points: float
+    runs: int
+    p_value: float | None
+
+
+def figures(name: str) -> list[dict[str, str]]:
+    text = (resources.files("seekcli") / "analysis" / "paper" / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def paper_rows() -> list[PaperRow]:
+    """Tables 1, 2, 4, 5, 6 and 7 against the classic training of the same model on the same data, then table 3."""
+    rows = figures("accuracy")
+    classic = {(row["base"], row["dataset"]): row for row in rows if row["schedule"] == "classic"}
+    listed = []
+    for row in rows:
+        if row["schedule"] != "classic":
+            model = row[row["role"]]
+            listed.append(_row(row, classic[model, row["dataset"]], model, f"{row['role']}, {row['schedule']}"))
+    transfer = figures("transfer")
+    source = {row["dataset"]: row for row in transfer if row["model"] == CLASSIC_SOURCE}
+    for row in transfer:
+        if row["model"] == TRANSFER_FROM and row["dataset"] != "imagenet":
+            listed.append(_row(row, source[row["dataset"]], "resnet50", "transfer"))
+    return listed
+
+
+def _row(row: dict[str, str], other: dict[str, str], model: str, trained: str) -> PaperRow:
+    gain = float(row["accuracy_mean"]) - float(other["accuracy_mean"])
+    sides = [(float(one["accuracy_std"]), int(one["runs"])) for one in (row, other) if one["accuracy_std"]]
+    p_value = welch_p_value(gain, *sides) if len(sides) == 2 else None
+    pair = f"{row['base']} in {row['motivated']}" if "base" in row else "resnet50 from resnet50-to-101"
+    return PaperRow(row["table"], model, pair, row["dataset"], trained, gain, int(row["runs"]), p_value)
