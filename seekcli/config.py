@@ -79,6 +79,8 @@ class RunConfig(Section):
 # Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
 NOT_HASHED = (
     *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
+    # They say where train.steps comes from, which is hashed.
+    *("train.match", "train.match_from"),
     *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
     *(f"tune.{name}" for name in TuneConfig.model_fields),
 )
@@ -101,6 +103,9 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "tune.rule": "best",
     "pair.buffers": "carried",
     "pair.recalibrate_batches": 0,
+    "train.steps": None,
+    "train.match": None,
+    "train.match_from": None,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
@@ -110,13 +115,17 @@ READ_WITH = {
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:
-    """Keys of a flat config that its motivation condition does not read, or nothing does: they change nothing."""
+    """Keys of a flat config that its motivation condition does not read, or nothing does: they change nothing.
+
+    Where the length of a run is given in steps its epochs are not read.
+    """
     read = ("condition", *settings_read(str(flat.get("motivation.condition"))))
     off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
     if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
         off.append("augment.resized_crop_rule")
     if flat.get("lr_schedule.name") != "wsd":
         off.append("lr_schedule.decay_fraction")
+    off += ["train.epochs"] if flat.get("train.steps") is not None else []
     return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 
 
@@ -146,12 +155,15 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
     """The same run as earlier programs would have made it, newest first, each with the settings that make it so.
 
     A program of some time knew the settings up to some point of `OLD_BEHAVIOUR`, and did of the later ones what it says
-    there. Only configs whose run id differs are given.
+    there. Only configs whose run id differs are given. A run whose user asks for what an earlier program could not do,
+    by a setting whose default is its old behaviour, has no twin from before that setting.
     """
     flat = dict(flatten(config.model_dump()))
     seen = {run_id(config)}
-    for first in reversed(range(len(OLD_BEHAVIOUR))):
-        values = {key: old for key, old in list(OLD_BEHAVIOUR.items())[first:] if flat[key] != old}
+    for first, key in reversed(list(enumerate(OLD_BEHAVIOUR))):
+        if DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
+            return
+        values = {later: old for later, old in list(OLD_BEHAVIOUR.items())[first:] if flat[later] != old}
         twin = RunConfig.model_validate(unflatten(flat | values))
         if run_id(twin) not in seen:
             seen.add(run_id(twin))

@@ -107,6 +107,6 @@ def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
         totals=totals,
         expected_share=None,
         steps_done=int(totals["base_steps"] + totals["motivated_steps"]),
-        steps_per_epoch=final[0]["base_steps"] + final[0]["motivated_steps"],
+        steps_per_epoch=max(row["base_steps"] + row["motivated_steps"] for row in rows),
         models={row["role"]: row["model"] for row in final},
     )

@@ -148,6 +148,15 @@ class TransferConfig(Section):
 
 class TrainConfig(Section):
     epochs: Positive = Field(20, description="passes over the training set")
+    steps: Positive | None = Field(
+        None, description="optimizer updates in all, instead of train.epochs; the last epoch may be shorter"
+    )
+    match: Literal["train_flops"] | None = Field(
+        None, description="classic: as many steps as cost what the alternating arm is expected to cost"
+    )
+    match_from: str | None = Field(
+        None, description="match: results folder of the arm's runs whose recorded cost it is, or those runs, by comma"
+    )
     batch_size: Annotated[int, Field(ge=2, le=MOST)] = Field(64, description="images per optimizer update")
     drop_last: bool = Field(False, description="drop an incomplete last batch")
     eval_every: Positive = Field(1, description="evaluate every N epochs (the last one always)")
@@ -215,7 +224,7 @@ class TuneConfig(Section):
 
     k: str = Field("2,3,4,5", description="the values of k to choose from")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="folds of the training set")
-    epochs: Positive | None = Field(None, description="epochs of a run over a fold; none is train.epochs")
+    epochs: Positive | None = Field(None, description="epochs of a run over a fold; not set: as long as a full run")
     seed: Seed = Field(0, description="seed of the runs over folds; the k that is chosen serves every seed")
     rule: Literal["best", "one-se"] = Field(
         "best", description="best: the highest accuracy; one-se: the fewest motivated steps within one standard error"

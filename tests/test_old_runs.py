@@ -104,6 +104,7 @@ def test_a_twin_of_a_new_run_is_named_with_the_words_that_go_on_with_it(
 ) -> None:
     """As if old programs had known no weight decay but 5e-4, and today's default were another."""
     monkeypatch.setitem(OLD_BEHAVIOUR, "optimizer.weight_decay", 0.0005)
+    monkeypatch.setitem(config_module.DEFAULTS, "optimizer.weight_decay", 0.001)
     words = ["train", *COMMON, *OLD_WORDS, "--out", str(tmp_path), "--dry-run"]
     old = CliRunner().invoke(app, words).output.split()[1]
     (tmp_path / "runs" / old).mkdir(parents=True)

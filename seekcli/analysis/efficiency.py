@@ -111,9 +111,7 @@ def _per_million(gain_points: float | None, extra_cost: float) -> float | None:
     return gain_points / (extra_cost / MILLION)
 
 
-def _remark(
-    gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float, noise: bool
-) -> str | None:
+def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float, noise: bool) -> str | None:
     if gain_b is None:
         return "undefined: no X-C"
     if gain_y is None:

@@ -74,6 +74,12 @@ class Settings:
         return json.dumps(self.arm, sort_keys=True)
 
     @property
+    def length(self) -> str:
+        """`20 epochs`, or `373 steps` of a run whose length was given in steps."""
+        steps = self.common.get("train.steps")
+        return f"{self.common.get('train.epochs')} epochs" if steps is None else f"{steps} steps"
+
+    @property
     def own_pair_name(self) -> str | None:
         return pair_name(*self.own_pair) if self.own_pair else None
 
@@ -233,7 +239,7 @@ def _settings(
 ) -> Settings | None:
     if config is not None:
         return settings_from_config(config)
-    return settings_from_rows(rows, status.epochs) if rows else None
+    return settings_from_rows(rows, status) if rows else None
 
 
 def settings_from_config(flat: Mapping[str, Any]) -> Settings:
@@ -253,11 +259,13 @@ def settings_from_config(flat: Mapping[str, Any]) -> Settings:
     return Settings(schedule, data, common, arm if schedule == ALTERNATING else {}, True, own_pair)
 
 
-def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], epochs: int) -> Settings:
+def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus) -> Settings:
     """What record rows alone tell: enough to group by, not enough to tell apart runs that differ in, say, lr."""
+    whole = status.steps_done == status.epochs * status.steps_per_epoch
+    length = {"train.epochs": status.epochs} if whole else {"train.steps": status.steps_done}
     row = next(iter(rows.values()))
     schedule = str(row["schedule"])
-    common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | {"train.epochs": epochs}
+    common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | length
     if schedule != ALTERNATING or len(rows) < 2:
         return Settings(schedule, str(row["data"]), common, {}, False, None)
     arm = {key: row.get(column) for key, column in ARM_COLUMNS.items()}

@@ -18,6 +18,7 @@ SHORT_NAMES = {
     "map": "pair.map",
     "batch_size": "train.batch_size",
     "epochs": "train.epochs",
+    "steps": "train.steps",
     "precision": "runtime.precision",
     "device_type": "runtime.device",
 }

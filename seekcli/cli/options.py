@@ -54,6 +54,13 @@ def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:
     return [(flag, {key: value}) for flag, (key, value) in flags.items() if value is not None]
 
 
+def length_flags(epochs: int | None, steps: int | None) -> dict[str, tuple[str, int | None]]:
+    """`--epochs` or `--steps`, as `flag_layers` takes them. Raises BadInput for both."""
+    if epochs is not None and steps is not None:
+        raise BadInput("--epochs counts passes over the training set and --steps updates: give one of the two")
+    return {"--epochs": ("train.epochs", epochs), "--steps": ("train.steps", steps)}
+
+
 def parse_k(text: str | None) -> int | str | None:
     """`--k 3` or `--k auto`; the schema checks the number."""
     if text is None or text == "auto":

@@ -57,9 +57,9 @@ def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
 
 def describe_start(facts: RunFacts) -> str:
     models = " and ".join(f"{model} ({role})" for role, model in facts.models.items())
-    total = facts.epochs * facts.steps_per_epoch
     resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
-    return f"{facts.schedule}: {models}, {facts.epochs} epochs, {total} steps{resumed}; {facts.run_dir}\n{facts.data}"
+    length = f"{facts.epochs} epochs, {facts.steps} steps"
+    return f"{facts.schedule}: {models}, {length}{resumed}; {facts.run_dir}\n{facts.data}"
 
 
 class PlainProgress(Progress):
@@ -136,8 +136,7 @@ class RichProgress(Progress):
         self.console.print(describe_start(facts), highlight=False, soft_wrap=True)
         if self.decoding_task is not None:
             self.bar.remove_task(self.decoding_task)
-        total = facts.epochs * facts.steps_per_epoch
-        self.task = self.bar.add_task("starting", total=total, completed=facts.steps_done, speed="")
+        self.task = self.bar.add_task("starting", total=facts.steps, completed=facts.steps_done, speed="")
         self.line.plain = ""
         self.live.start()
         self.clock = time.monotonic()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli import files
-from seekcli.cli.options import Layers, flag_layers, model_layers, parse_k, set_layers
+from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, flatten
 from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.models.catalog import MODELS
 
 if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
@@ -38,9 +39,19 @@ def train(
     schedule: Annotated[
         str | None, typer.Option(help="alternating (default), base, motivated, or all: the three of them.")
     ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option(help="train_flops: train base or motivated for as long as costs what the alternating run does."),
+    ] = None,
+    match_from: Annotated[
+        str | None, typer.Option(help="With --match: the cost that these runs of the arm, or of a results folder, had.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and augmentation (0).")] = None,
     seeds: Annotated[int | None, typer.Option(help="Run seeds 0 to N-1.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimizer updates, instead of --epochs; the last epoch may be shorter.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per update.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     condition: Annotated[
@@ -96,7 +107,7 @@ def train(
             "--data-dir": ("data.dir", data_dir),
             "--image-size": ("data.image_size", image_size),
             "--limit-train": ("data.limit_train", limit_train),
-            "--epochs": ("train.epochs", epochs),
+            **length_flags(epochs, steps),
             "--batch-size": ("train.batch_size", batch_size),
             "--lr": ("optimizer.lr", lr),
             "--condition": ("motivation.condition", condition),
@@ -116,9 +127,9 @@ def train(
     )
     names = (model, base, motivated)
     runs = [
-        [*model_layers(*names, one), *layers, *each, *set_layers(assignments), *schedule_layers(one)]
+        [*model_layers(*names, one), *layers, *each, *matched, *set_layers(assignments), *schedule_layers(one)]
         for each in seed_layers(seed, seeds)
-        for one in (SCHEDULES[1:3] + SCHEDULES[:1] if schedule == "all" else (schedule,))
+        for one, matched in schedules_of(schedule, match_layers(match, match_from, model))
     ]
     from seekcli.grid.tune import draft
 
@@ -143,6 +154,21 @@ def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
     if seeds is not None:
         return [[("--seeds", {"seed": number})] for number in range(seeds)]
     return [[("--seed", {"seed": seed})] if seed is not None else []]
+
+
+def match_layers(match: str | None, match_from: str | None, model: str | None) -> Layers:
+    """Raises BadInput where the pair of the arm is not named."""
+    if match is not None and model in MODELS:
+        raise BadInput(f"--match {match}: the alternating arm needs its pair, and --model {model} is one model")
+    return flag_layers({"--match": ("train.match", match), "--match-from": ("train.match_from", match_from)})
+
+
+def schedules_of(schedule: str | None, matched: Layers) -> list[tuple[str | None, Layers]]:
+    """The schedules to train, each with the layers of its matching; `all` has the baselines without and with it."""
+    if schedule != "all":
+        return [(schedule, matched)]
+    lengths: list[Layers] = [[], matched] if matched else [[]]
+    return [*((one, length) for one in ("base", "motivated") for length in lengths), ("alternating", [])]
 
 
 def schedule_layers(schedule: str | None) -> Layers:

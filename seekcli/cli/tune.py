@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.cli.options import Layers, flag_layers, model_layers, set_layers
+from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, set_layers
 from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, run_id
@@ -33,6 +33,7 @@ def tune(
     tune_epochs: Annotated[int | None, typer.Option(help="Epochs of a run over a fold (those of a full run).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the runs over folds (0); the choice serves all.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set in a full run.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer updates in a full run, instead of --epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per update.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     condition: Annotated[str | None, typer.Option(help="Motivation condition (loss).")] = None,
@@ -77,7 +78,7 @@ def tune(
             "--folds": ("tune.folds", folds),
             "--tune-epochs": ("tune.epochs", tune_epochs),
             "--seed": ("tune.seed", seed),
-            "--epochs": ("train.epochs", epochs),
+            **length_flags(epochs, steps),
             "--batch-size": ("train.batch_size", batch_size),
             "--lr": ("optimizer.lr", lr),
             "--condition": ("motivation.condition", condition),

@@ -102,19 +102,22 @@ class Batches:
     def steps_per_epoch(self) -> int:
         return len(self.bounds)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training batches of `epoch` from step `start` on, both 0-based: a resume goes on with the same ones."""
+    def epoch(self, epoch: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training batches of `epoch` from step `start` on, both 0-based: a resume goes on with the same ones.
+
+        `stop` ends a shorter epoch before this step; its batches are those that the whole epoch begins with.
+        """
         images = len(self.train_labels)
         order = torch.randperm(images, generator=generator_for("order", self.seed, epoch))
         order = repeated(order, self.augment.repeats)
         labels = self.train_labels[order.to(self.device)]
         offsets, flips = (drawn.to(self.device) for drawn in self.draw(epoch, images))
-        for step, batch in enumerate(self.pictures.training(order, epoch, self.bounds[start:]), start):
-            first, stop = self.bounds[step]
+        for step, batch in enumerate(self.pictures.training(order, epoch, self.bounds[start:stop]), start):
+            first, last = self.bounds[step]
             if self.augment.crop_padding or self.augment.flip:
-                batch = crop_and_flip(batch, offsets[first:stop], flips[first:stop], self.augment.crop_padding)
+                batch = crop_and_flip(batch, offsets[first:last], flips[first:last], self.augment.crop_padding)
             batch = self.augmenter.pixels(batch, epoch, step)
-            yield self.augmenter.values(self.normalise(batch), labels[first:stop], epoch, step)
+            yield self.augmenter.values(self.normalise(batch), labels[first:last], epoch, step)
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The test images in their own order, not augmented, `eval_batch_size` at a time."""

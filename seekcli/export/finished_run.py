@@ -136,7 +136,7 @@ class FinishedRun:
         config = self.config
         return TrainingCard(
             run_id=self.status.run_id,
-            epochs=config.train.epochs,
+            epochs=self.status.epochs,
             data_fingerprint=config.data.fingerprint,
             limit_train=config.data.limit_train,
             train_images=self.facts.train_images,

@@ -6,6 +6,9 @@ seeds = 3                       # 0, 1, 2
 [[arms]]                        # one arm; a list stands for one arm per value
 schedule = "alternating"
 pair.init = ["paper", "identity"]
+[[arms]]                        # both models alone, with the training compute that the arm is expected to have
+schedule = ["base", "motivated"]
+match = "train_flops"           # with match_from = "results": what its runs did have
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from seekcli.models.catalog import parse_pair
 from seekcli.training.resolve import Layers
 
 KEYS = ("name", "seeds", "settings", "arms")
+SHORT_NAMES = {"match": "train.match", "match_from": "train.match_from"}
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ def point_of(layers: Layers, results: Path) -> Point:
 
 
 def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Nested tables -> dotted settings, with the shorthand `model = PAIR`."""
-    flat = dict(flatten(tree))
+    """Nested tables -> dotted settings, with the shorthands `model = PAIR`, `match` and `match_from`."""
+    flat = {SHORT_NAMES.get(key, key): value for key, value in flatten(tree)}
     model = flat.pop("model", None)
     if model is None:
         return flat

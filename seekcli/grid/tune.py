@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from seekcli.config import (
 )
 from seekcli.errors import BadInput, RunFailed
 from seekcli.records import RunStatus
-from seekcli.training.resolve import Layers, resolve
+from seekcli.training.length import planned_length
+from seekcli.training.resolve import AS_ARM, Layers, resolve
 
 AUTO, TUNED, UNDECIDED = "auto", "tuned", "auto, not chosen yet"
 KEY = "motivation.k"
@@ -60,8 +61,8 @@ class Tuning:
                 yield k, fold, self.first.updated({KEY: k, "data.fold": fold}, "tune")
 
     def describe(self) -> str:
-        epochs = self.first.config.train.epochs
-        return f"{len(self.ks)} values of k x {self.folds} folds = {len(self.ks) * self.folds} runs of {epochs} epochs"
+        runs = len(self.ks) * self.folds
+        return f"{len(self.ks)} values of k x {self.folds} folds = {runs} runs of {length_in_words(self.first.config)}"
 
 
 class Choice(BaseModel):
@@ -75,6 +76,7 @@ class Choice(BaseModel):
     ks: list[int]
     folds: int
     epochs: int
+    steps: int | None = None  # of a run over a fold, where its length was given in steps
     seed: int
     rule: str = BEST  # how it was chosen of those; files of before there was a choice of rules lack it
     validation_accuracy_percent: dict[str, list[float]]  # of the base model, by k and fold
@@ -84,40 +86,47 @@ class Choice(BaseModel):
     def describe(self) -> str:
         """`k=3 of 2, 3, by validation accuracy over 5 folds of 20 epochs`"""
         ks = ", ".join(map(str, self.ks))
-        return f"k={self.k} of {ks}, by validation accuracy over {self.folds} folds of {self.epochs} epochs"
+        length = f"{self.epochs} epochs" if self.steps is None else f"{self.steps} steps"
+        return f"k={self.k} of {ks}, by validation accuracy over {self.folds} folds of {length}"
 
 
 @dataclass(frozen=True)
 class Draft:
     """A run whose k is known, or is known as soon as `tuning` is done; until then it shows the smallest k of those.
 
-    `choice` is where a k that was asked for as `auto` came from.
+    `choice` is where a k that was asked for as `auto` came from; `layers` are all that was said but for that.
     """
 
     resolved: Resolved
     tuning: Tuning | None = None
     choice: Choice | None = None
+    layers: Layers = field(default_factory=list)
+    results: Path = Path("results")
 
-    def with_k(self, k: int) -> Resolved:
-        return self.resolved.updated({KEY: k}, TUNED)
+    def with_k(self, k: int, origin: str = TUNED) -> Resolved:
+        """The run with this k; a baseline that is matched to an arm gets the steps that the arm then costs."""
+        return resolve([*self.layers, (origin, {KEY: k})], self.results)
 
 
 def draft(layers: Layers, results: Path) -> Draft:
     """Resolve the layers, in which k may be `auto`: the stored choice, else the search that must come first.
 
-    Where no k is read (a classic run, a condition without one) `auto` changes nothing. Raises BadInput as `resolve`.
+    Where no k is read `auto` changes nothing: a condition without one, a classic run that is not matched to an arm.
+    Raises BadInput as `resolve`.
     """
     plain, auto = without_auto(layers)
     resolved = resolve(plain, results)
     if auto and resolved.config.motivation.condition == "matched-count":
         raise BadInput("--k auto: under matched-count k says whose counts are taken; give the k of those `loss` runs")
-    if not auto or resolved.config.classic or not reads_k(resolved.config):
+    if not auto or not reads_k(resolved.config):
         return Draft(resolved)
-    name, _ = name_of(resolved.config)
+    found = Draft(resolved, layers=plain, results=results)
+    arm = resolve([*plain, ("tune", AS_ARM)], results) if resolved.config.classic else resolved
+    name, _ = name_of(arm.config)
     if (choice := stored_choice(results, name)) is not None:
-        return Draft(Draft(resolved).with_k(choice.k), choice=choice)
+        return replace(found, resolved=found.with_k(choice.k), choice=choice)
     tuning = plan_tuning(plain, results)
-    return Draft(resolved.updated({KEY: tuning.ks[0]}, UNDECIDED), tuning)
+    return replace(found, resolved=found.with_k(tuning.ks[0], UNDECIDED), tuning=tuning)
 
 
 def without_auto(layers: Layers) -> tuple[Layers, bool]:
@@ -132,14 +141,15 @@ def without_auto(layers: Layers) -> tuple[Layers, bool]:
 
 
 def reads_k(config: RunConfig) -> bool:
-    return "k" in settings_read(config.motivation.condition)
+    """Whether k decides anything about the run: of a classic one, the steps that it is matched to its arm with."""
+    matters = not config.classic or config.train.match is not None
+    return matters and "k" in settings_read(config.motivation.condition)
 
 
 def plan_tuning(layers: Layers, results: Path) -> Tuning:
     """The search for the best k of the run that `layers` describe. Raises BadInput for one that cannot be made."""
     plain, _ = without_auto(layers)
-    alternating = {"schedule": "alternating"}
-    config = resolve([*plain, ("tune", alternating)], results).config
+    config = resolve([*plain, ("tune", AS_ARM)], results).config
     if not reads_k(config):
         readers = [name for name, read in CONDITION_READS.items() if "k" in read]
         raise BadInput(
@@ -149,10 +159,16 @@ def plan_tuning(layers: Layers, results: Path) -> Tuning:
         raise BadInput("data.folds is what a search for k sets itself: use --folds, or tune.folds")
     ks, tune = parse_ks(config.tune.k), config.tune
     own = {KEY: ks[0], "seed": tune.seed, "data.folds": tune.folds, "data.fold": 0}
-    epochs = {"train.epochs": tune.epochs} if tune.epochs else {}
-    first = resolve([*plain, ("tune", alternating | own | epochs)], results)
+    length = {"train.epochs": tune.epochs, "train.steps": None} if tune.epochs else {}
+    first = resolve([*plain, ("tune", AS_ARM | own | length)], results)
     name, settings = name_of(config)
     return Tuning(name, settings, ks, tune.folds, first)
+
+
+def length_in_words(config: RunConfig) -> str:
+    """`20 epochs`, or `373 steps` where these are given."""
+    train = config.train
+    return f"{train.epochs} epochs" if train.steps is None else f"{train.steps} steps"
 
 
 def parse_ks(text: str) -> tuple[int, ...]:
@@ -226,7 +242,8 @@ def keep(results: Path, tuning: Tuning, found: Search) -> str | None:
         k=found.k,
         ks=list(tuning.ks),
         folds=tuning.folds,
-        epochs=tuning.first.config.train.epochs,
+        epochs=planned_length(tuning.first.config).epochs,
+        steps=tuning.first.config.train.steps,
         seed=tuning.first.config.seed,
         rule=found.rule,
         validation_accuracy_percent={str(one.k): list(one.accuracy_by_fold.values()) for one in found.results},

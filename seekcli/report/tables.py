@@ -11,7 +11,15 @@ from seekcli.analysis.runs import LeftOut
 from seekcli.report import wording
 
 # Shown in the heading in plain words already.
-PLAIN_SETTINGS = ("recipe", "train.epochs", "train.batch_size", "runtime.precision", "runtime.device", "data.name")
+PLAIN_SETTINGS = (
+    "recipe",
+    "train.epochs",
+    "train.steps",
+    "train.batch_size",
+    "runtime.precision",
+    "runtime.device",
+    "data.name",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ def cell_settings(cell: Cell) -> str:
     common = cell.settings.common
     words = [
         f"recipe {common.get('recipe')}",
-        f"{common.get('train.epochs')} epochs",
+        cell.settings.length,
         f"batch {common.get('train.batch_size')}",
         f"{common.get('runtime.precision')} on {common.get('runtime.device')}",
     ]

@@ -81,6 +81,7 @@ def _csv_row(cell: Cell, group: Group) -> dict[str, Any]:
         "data": cell.settings.data,
         "recipe": common.get("recipe"),
         "epochs": common.get("train.epochs"),
+        "steps": common.get("train.steps"),
         "batch_size": common.get("train.batch_size"),
         "precision": common.get("runtime.precision"),
         "device_type": common.get("runtime.device"),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seekcli.config import SCHEDULE_OPTIONS, Resolved, RunConfig, settings_read
 from seekcli.errors import BadInput, RunFailed, unknown
@@ -26,6 +26,9 @@ from seekcli.method.condition import (
     needs_of,
 )
 from seekcli.method.observation import Observation
+
+if TYPE_CHECKING:
+    from seekcli.training.length import RunLength
 
 GROUP = "seekcli.conditions"
 METHODS = ("observe", "state_dict", "load_state_dict")
@@ -67,7 +70,7 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
         resolved = resolved.updated({"motivation.condition": name}, f"entry point {said}")
     if resolved.config.classic:
         return resolved
-    from seekcli.data.batches import planned_steps_per_epoch
+    from seekcli.training.length import planned_length
 
     if name == "matched-count":
         from seekcli.training.matched_counts import with_counts
@@ -77,11 +80,11 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
     not_set = [key for key in settings_read(name) if key in SCHEDULE_OPTIONS and getattr(motivation, key) is None]
     if not_set:
         resolved = resolved.updated({f"motivation.{key}": getattr(Settings(), key) for key in not_set}, "auto")
-    build_condition(resolved.config, planned_steps_per_epoch(resolved.config))
+    build_condition(resolved.config, planned_length(resolved.config))
     return resolved
 
 
-def condition_settings(config: RunConfig, steps_per_epoch: int) -> Settings:
+def condition_settings(config: RunConfig, length: RunLength) -> Settings:
     """What a shipped condition is made from, given the length of the run. Settings that are not set keep defaults."""
     motivation = config.motivation
     optional = {key: getattr(motivation, key) for key in SCHEDULE_OPTIONS}
@@ -91,15 +94,15 @@ def condition_settings(config: RunConfig, steps_per_epoch: int) -> Settings:
         ema_alpha=motivation.ema_alpha,
         ema_fall_percent=motivation.ema_fall_percent,
         counts=motivation.counts or (),
-        steps=config.train.epochs * steps_per_epoch,
-        steps_per_epoch=steps_per_epoch,
+        steps=length.steps,
+        steps_per_epoch=length.steps_per_epoch,
         **{key: value for key, value in optional.items() if value is not None},
     )
 
 
-def share_by_chance(config: RunConfig, steps_per_epoch: int) -> float | None:
+def share_by_chance(config: RunConfig, length: RunLength) -> float | None:
     """The expected share of motivated steps of an alternating run; None where no expectation is known."""
-    return expected_share(config.motivation.condition, condition_settings(config, steps_per_epoch))
+    return expected_share(config.motivation.condition, condition_settings(config, length))
 
 
 def knows_share(name: str) -> bool:
@@ -107,7 +110,7 @@ def knows_share(name: str) -> bool:
     return name in CONDITIONS and isinstance(CONDITIONS[name].make(Settings()), Counted)
 
 
-def build_condition(config: RunConfig, steps_per_epoch: int) -> Condition:
+def build_condition(config: RunConfig, length: RunLength) -> Condition:
     """The condition of an alternating run. Raises BadInput when it cannot be made, or cannot run on this config."""
     motivation = config.motivation
     name = motivation.condition
@@ -115,8 +118,8 @@ def build_condition(config: RunConfig, steps_per_epoch: int) -> Condition:
         condition: Condition = Guarded(name, make_foreign(name, motivation.k, motivation.options))
     else:
         if name == "matched-count":
-            check_counts(motivation.counts, config.train.epochs, steps_per_epoch)
-        settings = condition_settings(config, steps_per_epoch)
+            check_counts(motivation.counts, length)
+        settings = condition_settings(config, length)
         if name == "window":
             check_window(settings.window_start, settings.window_stop)
         condition = CONDITIONS[name].make(settings)
@@ -127,16 +130,18 @@ def build_condition(config: RunConfig, steps_per_epoch: int) -> Condition:
     return condition
 
 
-def check_counts(counts: list[int] | None, epochs: int, steps_per_epoch: int) -> None:
+def check_counts(counts: list[int] | None, length: RunLength) -> None:
+    """Raise BadInput unless there is a count for each epoch, and each leaves the epoch's first batch to the base."""
     if counts is None:
         raise BadInput("--condition matched-count needs motivation.counts_from: the `loss` runs that it matches")
-    if len(counts) != epochs:
-        raise BadInput(f"motivation.counts: {len(counts)} counts for {epochs} epochs; one for each is needed")
-    if max(counts) >= steps_per_epoch:
-        raise BadInput(
-            f"motivation.counts: {max(counts)} motivated batches in an epoch of {steps_per_epoch}, whose first is the "
-            "base's"
-        )
+    if len(counts) != length.epochs:
+        raise BadInput(f"motivation.counts: {len(counts)} counts for {length.epochs} epochs; one for each is needed")
+    for epoch, count in enumerate(counts):
+        if count >= length.steps_in(epoch):
+            raise BadInput(
+                f"motivation.counts: {count} motivated batches in an epoch of {length.steps_in(epoch)} "
+                f"(epoch {epoch + 1}), whose first is the base's"
+            )
 
 
 def check_window(start: float, stop: float) -> None:

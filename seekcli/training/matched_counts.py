@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli import files, records
-from seekcli.config import Resolved, RunConfig, identity, stored_config
-from seekcli.data.batches import planned_steps_per_epoch
+from seekcli import records
+from seekcli.config import Resolved, RunConfig, identity
 from seekcli.errors import BadInput
-from seekcli.scan import RunSummary, scan_runs
+from seekcli.scan import RunSummary
+from seekcli.training.length import planned_length
+from seekcli.training.named_runs import fitting_runs, named_runs, read_run, require_finished
 
 KEY = "motivation.counts_from"
 
@@ -25,9 +26,10 @@ def with_counts(resolved: Resolved, results: Path) -> Resolved:
         return resolved
     if motivation.counts is not None:
         raise BadInput(f"{KEY} and motivation.counts: give one of the two")
-    runs = named_runs(resolved.config, motivation.counts_from, results)
+    config = resolved.config
+    runs = named_runs(KEY, motivation.counts_from, results, lambda found, word: group_of(config, found, word))
     for run in runs:
-        check_run(run, resolved.config)
+        check_run(run, config)
     counts = mean_counts([motivated_batches(run.path) for run in runs])
     return resolved.updated({"motivation.counts": counts}, f"mean of {len(runs)} loss runs")
 
@@ -43,48 +45,12 @@ def motivated_batches(folder: Path) -> list[int]:
     return [int(row["motivated_steps"]) for row in sorted(rows, key=lambda row: row["epoch"])]
 
 
-def named_runs(config: RunConfig, text: str, results: Path) -> list[RunSummary]:
-    """The runs that `counts_from` names: of a results folder those that match this run, of run folders each."""
-    found: dict[str, RunSummary] = {}
-    for word in filter(None, (part.strip() for part in text.split(","))):
-        path = folder_named(word, results)
-        try:
-            runs = scan_runs([path])
-        except BadInput as error:
-            raise BadInput(f"{KEY} {word}: {error}") from None
-        named_itself = (path / records.STATUS).exists() or (path / records.CONFIG).exists()
-        found |= {run.run_id: run for run in (runs if named_itself else group_of(config, runs, word))}
-    if not found:
-        raise BadInput(f"{KEY} {text!r} names no run")
-    return list(found.values())
-
-
-def folder_named(word: str, results: Path) -> Path:
-    path = Path(word).expanduser()
-    for candidate in (path, results / "runs" / word):
-        if candidate.is_dir():
-            return candidate
-    raise BadInput(f"{KEY} {word}: no such folder, and no run of that name in {results}")
-
-
 def group_of(config: RunConfig, runs: Sequence[RunSummary], word: str) -> list[RunSummary]:
     """The `loss` runs that have this run's k and all its other settings but the seed. Raises BadInput for none."""
-    wanted, nearest = group_key(config), (10**9, "")
-    group = []
-    for run in runs:
-        other = config_of(run)
-        if other is None or not follows_loss(other):
-            continue
-        theirs = group_key(other)
-        differing = sorted(key for key in wanted.keys() | theirs.keys() if wanted.get(key) != theirs.get(key))
-        if not differing:
-            group.append(run)
-        else:
-            key = differing[0]
-            said = f"; the nearest, {run.run_id}, has {key} {theirs.get(key)}, not {wanted.get(key)}"
-            nearest = min(nearest, (len(differing), said))
+    wanted = group_key(config)
+    group, nearest = fitting_runs(runs, wanted, lambda other: group_key(other) if follows_loss(other) else None)
     if not group:
-        raise BadInput(f"{KEY} {word}: no `loss` run there has k={config.motivation.k} and all settings{nearest[1]}")
+        raise BadInput(f"{KEY} {word}: no `loss` run there has k={config.motivation.k} and all settings{nearest}")
     return group
 
 
@@ -98,29 +64,18 @@ def follows_loss(config: RunConfig) -> bool:
     return not config.classic and config.motivation.condition == "loss"
 
 
-def config_of(run: RunSummary) -> RunConfig | None:
-    """The config of a run folder, None where it has none that can be read."""
-    try:
-        return stored_config(files.read_json(run.path / records.CONFIG)["config"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
 def check_run(run: RunSummary, config: RunConfig) -> None:
     """Raise BadInput unless this is a finished `loss` run of as many epochs and steps."""
-    other, status = config_of(run), run.status
-    if other is None or status is None:
-        raise BadInput(f"{KEY}: {run.path} cannot be read: {run.problem or 'it has no readable config.json'}")
+    other, status = read_run(KEY, run)
     if not follows_loss(other):
         kind = other.schedule if other.classic else f"{other.schedule} under {other.motivation.condition}"
         raise BadInput(f"{KEY}: {run.run_id} is {kind}, and counts come from alternating runs under `loss`")
-    if status.state != "finished":
-        done = f"{status.epochs_done} of {status.epochs} epochs"
-        raise BadInput(f"{KEY}: {run.run_id} is {status.state} after {done}; finish it first")
-    steps = planned_steps_per_epoch(config)
+    require_finished(KEY, status)
+    length = planned_length(config)
     for what, theirs, ours in (
-        ("epochs", status.epochs, config.train.epochs),
-        ("steps an epoch", status.steps_per_epoch, steps),
+        ("epochs", status.epochs, length.epochs),
+        ("steps an epoch", status.steps_per_epoch, length.steps_per_epoch),
+        ("steps", status.steps_done, length.steps),
     ):
         if theirs != ours:
             raise BadInput(f"{KEY}: {run.run_id} has {theirs} {what}, and this run has {ours}")

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seekcli.config import Resolved, RunConfig, run_id
-from seekcli.data.batches import planned_steps_per_epoch
 from seekcli.data.sources import describe
 from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.training.conditions import knows_share, share_by_chance
 from seekcli.training.folder import older_twin_note, run_folder, standing
+from seekcli.training.length import images_in, planned_bounds, planned_length
 from seekcli.training.transfer import start_weights
 
 
@@ -24,6 +24,8 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         f"state       {standing(results, resolved)}: {run_folder(results, config)}",
         describe_work(config),
     ]
+    if config.train.match is not None:
+        lines.append(f"matched     {resolved.origins['train.steps']}")
     new = standing(results, resolved) == "new"
     if new and (note := older_twin_note(results, resolved)):
         lines.append(f"{'note':<12}{note}")
@@ -40,7 +42,7 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)} image")
     share = None
     if coverage is not None:
-        share = share_by_chance(config, planned_steps_per_epoch(config))
+        share = share_by_chance(config, planned_length(config))
         known = "by its schedule" if knows_share(config.motivation.condition) else "by chance"
         shown = "no expected share is known" if share is None else f"expected share {share:.4f} {known}"
         lines.append(f"motivation  {config.motivation.label}: {shown}")
@@ -80,12 +82,13 @@ def partial_map(config: RunConfig) -> str | None:
 
 
 def describe_work(config: RunConfig) -> str:
-    train, runtime = config.train, config.runtime
-    steps = train.epochs * planned_steps_per_epoch(config)
+    runtime, length = config.runtime, planned_length(config)
     size = f" of {config.data.train_size} pixels" if train_shape(config) != image_shape(config) else ""
-    images = f"{train.epochs} epochs over {describe(config.data).train_images} images{size}"
+    images = f"{length.epochs} epochs over {describe(config.data).train_images} images{size}"
+    rest = length.steps % length.steps_per_epoch
+    last = f" (the last epoch has {rest})" if rest else ""
     where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"
-    return f"work        {images}, {steps} steps of {train.batch_size}; {where}"
+    return f"work        {images}, {length.steps} steps of {config.train.batch_size}{last}; {where}"
 
 
 def describe_cost(
@@ -97,7 +100,7 @@ def describe_cost(
     """
     if not config.classic and share is None:
         return ""
-    images = config.train.epochs * describe(config.data).train_images
+    images = images_in(planned_length(config).steps, planned_bounds(config))
     total = training_flops_per_image(mean_macs(train_macs, share)) * images
     label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
     return f"cost        {label}{total / 1e12:.2f} TFLOPs of training (expected)"

@@ -15,6 +15,7 @@ class RunFacts:
     schedule: str
     models: dict[str, str]
     epochs: int
+    steps: int
     steps_per_epoch: int
     steps_done: int
     expected_share: float | None

@@ -8,6 +8,7 @@ from typing import Any
 from seekcli.config import Resolved, RunConfig
 from seekcli.errors import BadInput
 from seekcli.models.catalog import TRANSFORMERS, model_spec
+from seekcli.training.length import planned_length
 
 FAMILY_RECIPES = {"vit": "cifar-vit", "efficientnet": "cifar-efficientnet"}
 # Small images at their own size: the recipes of the paper would bring them to 224 pixels.
@@ -31,12 +32,12 @@ def pick_recipe(data_name: str, family: str, transfers: bool = False) -> str:
     return DATA_RECIPES.get(kind, FAMILY_RECIPES).get(family, FAMILY_RECIPES.get(family, "cifar-resnet"))
 
 
-def fit_to_epochs(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
-    """A run of fewer epochs than its recipe keeps the shape of the recipe's schedule: its spans shrink alike.
+def fit_to_length(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
+    """A run that is shorter than its recipe keeps the shape of the recipe's schedule: its spans shrink alike.
 
-    What was set by name stays as it is.
+    What was set by name stays as it is. Needs resolved data facts where the length is given in steps.
     """
-    epochs, full = resolved.config.train.epochs, recipe.get("train.epochs")
+    epochs, full = passes(resolved.config), recipe.get("train.epochs")
     if full is None or epochs >= full:
         return resolved
     shrunk = {
@@ -44,8 +45,13 @@ def fit_to_epochs(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
         for key in SPANS
         if recipe.get(key) and resolved.origins[key] == f"recipe {resolved.config.recipe}"
     }
-    origin = f"recipe {resolved.config.recipe}, {epochs} of its {full} epochs"
+    origin = f"recipe {resolved.config.recipe}, {epochs:g} of its {full} epochs"
     return resolved.updated(shrunk, origin) if shrunk else resolved
+
+
+def passes(config: RunConfig) -> float:
+    """Passes over the training set: a fraction where the run ends inside an epoch."""
+    return config.train.epochs if config.train.steps is None else planned_length(config).passes
 
 
 def fit_to_size(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
@@ -80,11 +86,10 @@ def check_settings(config: RunConfig) -> None:
 
 
 def check_schedule(config: RunConfig) -> None:
-    warmup, epochs = config.lr_schedule.warmup_epochs, config.train.epochs
+    warmup, epochs, steps = config.lr_schedule.warmup_epochs, passes(config), config.train.steps
     if warmup >= epochs:
-        raise BadInput(
-            f"lr_schedule.warmup_epochs {warmup:g}: it must end before the run does, after --epochs {epochs}"
-        )
+        said = f"--epochs {epochs}" if steps is None else f"--steps {steps} ({epochs:.4g} epochs)"
+        raise BadInput(f"lr_schedule.warmup_epochs {warmup:g}: it must end before the run does, after {said}")
 
 
 def check_augmentation(config: RunConfig) -> None:

@@ -18,12 +18,14 @@ from seekcli.models.catalog import (
     model_spec,
 )
 from seekcli.training.conditions import resolve_condition
-from seekcli.training.recipes import check_settings, fit_to_epochs, fit_to_size, pick_recipe
+from seekcli.training.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
 from seekcli.training.transfer import resolve_transfer
 
 Layers = list[tuple[str, Mapping[str, Any]]]
 # Batches that BatchNorm statistics are estimated anew on, where the user names no number.
 RECALIBRATE_BATCHES = 10
+# Laid over the settings of a baseline: the alternating arm that it is matched to.
+AS_ARM: dict[str, Any] = {"schedule": "alternating", "train.match": None, "train.match_from": None}
 
 
 def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
@@ -39,7 +41,7 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     config = resolved.config
     family = model_spec(config.model_name(config.roles[0])).family
     resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
-    return resolve_condition(resolved, results)
+    return resolve_match(resolve_condition(resolved, results), layers, results)
 
 
 def resolve_images(layers: Layers) -> Resolved:
@@ -55,8 +57,28 @@ def resolve_images(layers: Layers) -> Resolved:
     settings = load_recipe(recipe, draft.config.data.name)
     resolved = merge([(f"recipe {recipe}", settings), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
-    resolved = fit_to_epochs(resolved.updated({"recipe": recipe}, origin), settings)
-    return fit_to_size(resolve_data(resolved, spec.image_size), settings)
+    resolved = resolve_data(resolved.updated({"recipe": recipe}, origin), spec.image_size)
+    return fit_to_size(fit_to_length(resolved, settings), settings)
+
+
+def resolve_match(resolved: Resolved, layers: Layers, results: Path) -> Resolved:
+    """With `train.match` the steps that a classic run needs. The arm that it is matched to is what the layers say."""
+    train = resolved.config.train
+    if train.match is None:
+        if train.match_from is not None:
+            raise BadInput("--match-from (train.match_from) is read with --match train_flops alone: give both")
+        return resolved
+    if not resolved.config.classic:
+        raise BadInput(
+            "--match train_flops (train.match) gives a baseline the compute of its alternating arm: use it with "
+            "--schedule base, motivated or all"
+        )
+    from seekcli.training.match import with_matched_steps
+
+    arm = resolve([*layers, ("--match", AS_ARM)], results)
+    resolved = with_matched_steps(resolved, arm.config, results)
+    check_settings(resolved.config)
+    return resolved
 
 
 def check_models(draft: Resolved) -> None:

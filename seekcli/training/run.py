@@ -178,8 +178,9 @@ class Run:
         self.progress.started(
             RunFacts(
                 run_id(self.config), str(self.folder), self.config.schedule,
-                {role: self.config.model_name(role) for role in trainer.models}, self.config.train.epochs,
-                trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage, self.dataset.summary,
+                {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
+                trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage,
+                self.dataset.summary,
             )
         )  # fmt: skip
 
@@ -195,10 +196,8 @@ class Run:
             steps = records.read_steps(self.folder / records.STEPS)
             kept = sum(epoch <= done for epoch in steps["epoch"])
             self.step_log = {name: list(column[:kept]) for name, column in steps.items()}
-        if (
-            len(self.rows) != done * len(self.trainer.models)
-            or len(self.step_log["step"]) != done * self.trainer.steps_per_epoch
-        ):
+        rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
+        if len(self.rows) != rows or len(self.step_log["step"]) != steps_done:
             raise BadInput(
                 f"{self.folder / records.EPOCHS} or steps.parquet lacks epochs that the checkpoint has; use --fresh"
             )
@@ -218,7 +217,7 @@ class Run:
         trainer = self.trainer
         clock = time.perf_counter()
         epoch = trainer.epoch + 1
-        last = epoch == self.config.train.epochs
+        last = epoch == trainer.length.epochs
         due = last or epoch % self.config.train.eval_every == 0
         evaluations: dict[str, Evaluations] = trainer.evaluate(self.progress.evaluating) if due else {}
         others: dict[str, Evaluation] = {}
@@ -269,7 +268,7 @@ class Run:
             state=state,
             message=message,
             epochs_done=done,
-            epochs=self.config.train.epochs,
+            epochs=trainer.length.epochs,
             steps_done=trainer.steps_done,
             final=[row for row in self.rows if row["epoch"] == done],
             totals=records.totals_of(self.rows) | skipped_updates(trainer),
@@ -291,4 +290,4 @@ class Run:
         return RunFailed(message)
 
     def expected_share(self) -> float | None:
-        return None if self.config.classic else share_by_chance(self.config, self.trainer.steps_per_epoch)
+        return None if self.config.classic else share_by_chance(self.config, self.trainer.length)

@@ -7,8 +7,8 @@ import math
 from seekcli.config import LrScheduleConfig
 
 
-def learning_rate(schedule: LrScheduleConfig, peak: float, step: int, steps_per_epoch: int, epochs: int) -> float:
-    """The rate of update `step` (counted from 0) out of `steps_per_epoch * epochs`.
+def learning_rate(schedule: LrScheduleConfig, peak: float, step: int, steps_per_epoch: int, total_steps: int) -> float:
+    """The rate of update `step` (counted from 0) of a run of `total_steps`.
 
     A linear warm-up goes from `warmup_start_lr` at step 0 to the peak at the first step after `warmup_epochs`. From
     there on: `cosine` falls to `min_lr`, reached after the last step; `exponential` multiplies by `decay_rate` every
@@ -21,11 +21,10 @@ def learning_rate(schedule: LrScheduleConfig, peak: float, step: int, steps_per_
     if schedule.name == "constant":
         return peak
     if schedule.name == "wsd":
-        left = (steps_per_epoch * epochs - step) / (schedule.decay_fraction * steps_per_epoch * epochs)
+        left = (total_steps - step) / (schedule.decay_fraction * total_steps)
         return schedule.min_lr + (peak - schedule.min_lr) * min(1.0, left)
     if schedule.name == "exponential":
         decay_steps = max(1, round(schedule.decay_every_epochs * steps_per_epoch))
         return peak * schedule.decay_rate ** ((step - warmup_steps) // decay_steps)
-    total_steps = max(1, steps_per_epoch * epochs - warmup_steps)
-    progress = (step - warmup_steps) / total_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return schedule.min_lr + (peak - schedule.min_lr) * (1 + math.cos(math.pi * progress)) / 2

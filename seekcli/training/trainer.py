@@ -27,6 +27,7 @@ from seekcli.training.conditions import build_condition
 from seekcli.training.epoch_log import EpochLog
 from seekcli.training.evaluation import Evaluation, Evaluations, evaluate
 from seekcli.training.held_out import HeldOut
+from seekcli.training.length import length_of
 from seekcli.training.optimizers import build_optimizer, optimizer_state
 from seekcli.training.recalibration import Recalibration
 from seekcli.training.schedules import learning_rate
@@ -55,6 +56,7 @@ class Trainer:
         self.coverage: float | None = None
         channels_last = config.runtime.layout == "channels_last"
         self.batches = Batches(dataset, config, device, channels_last)
+        self.length = length_of(config, self.steps_per_epoch)
         pair = None if config.classic else build_pair(config, source)
         models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
         self.models = {role: place(model, device, channels_last) for role, model in models.items()}
@@ -79,7 +81,7 @@ class Trainer:
         if pair:
             self.coverage = pair.weights_map.coverage
             state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
-            condition = build_condition(config, self.steps_per_epoch)
+            condition = build_condition(config, self.length)
             carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
             self.turns = Alternating(carrier, condition)
             self.needs = needs_of(condition)
@@ -95,18 +97,18 @@ class Trainer:
 
     @property
     def steps_done(self) -> int:
-        return self.epoch * self.steps_per_epoch + self.batch
+        return self.length.steps_before(self.epoch) + self.batch
 
     @property
     def finished(self) -> bool:
-        return self.epoch == self.config.train.epochs
+        return self.epoch == self.length.epochs
 
     def train_epoch(self, after_step: Callable[[], None]) -> None:
         """The rest of the current epoch up to its forced switch; `after_step` may save, show progress, or raise."""
         for model in self.models.values():
             model.train()
         clock = time.perf_counter()
-        for images, labels in self.batches.epoch(self.epoch, self.batch):
+        for images, labels in self.batches.epoch(self.epoch, self.batch, self.length.steps_in(self.epoch)):
             self._train_step(images, labels)
             self.batch += 1
             self.log.seconds += time.perf_counter() - clock
@@ -117,9 +119,9 @@ class Trainer:
 
     def _train_step(self, images: Tensor, labels: Tensor) -> None:
         """Algorithm 1 for one batch. The loss travels to the host while backward and update run (DESIGN: Speed)."""
-        role, train = self.turns.role, self.config.train
+        role, length = self.turns.role, self.length
         rate = learning_rate(
-            self.config.lr_schedule, self.config.optimizer.lr, self.steps_done, self.steps_per_epoch, train.epochs
+            self.config.lr_schedule, self.config.optimizer.lr, self.steps_done, length.steps_per_epoch, length.steps
         )
         # Dropout draws depend on (seed, epoch, step) alone, not on what was drawn before or by which model.
         torch.manual_seed(key_of("dropout", self.config.seed, self.epoch, self.batch))
@@ -155,7 +157,8 @@ class Trainer:
             validation_loss = self.held_out.loss(self.models[role])
             if not math.isfinite(validation_loss):
                 raise RunFailed(self._non_finite("validation loss", self.batch, role))
-        return Observation(self.epoch, self.batch, self.steps_per_epoch, loss, norm, validation_loss)
+        batches = self.length.steps_in(self.epoch)
+        return Observation(self.epoch, self.batch, batches, loss, norm, validation_loss)
 
     def _check_gradient(self) -> None:
         """Read the previous step's gradient norm: it is on the host by now, so this does not stall the device.

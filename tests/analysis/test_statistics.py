@@ -112,9 +112,7 @@ def test_differences_without_spread_are_no_proof() -> None:
 
 
 @given(st.lists(st.tuples(accuracies, accuracies), min_size=3, max_size=10), st.floats(0.05, 20))
-def test_equivalence_agrees_with_two_one_sided_tests_of_scipy(
-    pairs: list[tuple[float, float]], margin: float
-) -> None:
+def test_equivalence_agrees_with_two_one_sided_tests_of_scipy(pairs: list[tuple[float, float]], margin: float) -> None:
     found = paired_difference("A", "B", by_seed(*(a for a, _ in pairs)), by_seed(*(b for _, b in pairs)))
     assert found is not None
     assert found.sd is not None

@@ -13,7 +13,7 @@ from seekcli.training.progress import RunFacts
 
 FACTS = RunFacts(
     run_id="run", run_dir="results/runs/run", schedule="alternating",
-    models={"base": "resnet20", "motivated": "resnet32"}, epochs=2, steps_per_epoch=3, steps_done=0,
+    models={"base": "resnet20", "motivated": "resnet32"}, epochs=2, steps=6, steps_per_epoch=3, steps_done=0,
     expected_share=0.16, coverage=1.0,
 )  # fmt: skip
 ROW = {

@@ -118,8 +118,8 @@ def test_units_are_in_the_names(full: Results) -> None:
     """A bare number in a file is a puzzle: every measured key says its unit, or is a count, a share or a p value."""
     units = ("percent", "points", "macs", "flops", "bytes", "seconds", "mega_mac", "share", "ratio", "p_value")
     (row, *_) = csv_rows(text.csv_text(full.compare()))
-    words = {"pair", "data", "recipe", "epochs", "batch_size", "precision", "device_type", "settings_worth_naming",
-             "group", "test_images", "model", "arm", "condition", "k", "init", "map", "n", "seeds",
-             "run_ids"}  # fmt: skip
+    words = {"pair", "data", "recipe", "epochs", "steps", "batch_size", "precision", "device_type",
+             "settings_worth_naming", "group", "test_images", "model", "arm", "condition", "k", "init", "map", "n",
+             "seeds", "run_ids"}  # fmt: skip
     unclear: list[Any] = [key for key in row if key not in words and not any(unit in key for unit in units)]
     assert [key for key in unclear if not key.endswith("statement")] == []

@@ -11,7 +11,8 @@ from seekcli.training.schedules import learning_rate
 
 
 def curve(schedule, peak, steps_per_epoch, epochs):
-    return [learning_rate(schedule, peak, step, steps_per_epoch, epochs) for step in range(steps_per_epoch * epochs)]
+    total = steps_per_epoch * epochs
+    return [learning_rate(schedule, peak, step, steps_per_epoch, total) for step in range(total)]
 
 
 def cosine(step, total, warmup, start, peak, end):
@@ -72,7 +73,7 @@ def test_cosine_falls_all_the_way_and_never_below_its_end():
     assert found[0] == 1.0
     assert found == sorted(found, reverse=True)
     assert 0.1 < found[-1] < 0.101
-    assert learning_rate(schedule, 1.0, 100, 10, 10) == pytest.approx(0.1)
+    assert learning_rate(schedule, 1.0, 100, 10, 100) == pytest.approx(0.1)
 
 
 def test_constant_is():
