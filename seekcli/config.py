@@ -32,7 +32,9 @@ from seekcli.settings import (
     TrainConfig as TrainConfig,
     TransferConfig as TransferConfig,
     TuneConfig as TuneConfig,
+    flatten as flatten,
     settings_read as settings_read,
+    unflatten as unflatten,
 )
 
 # The version of the files of a run: a file of a newer one is refused by name.
@@ -176,26 +178,6 @@ def pair_name(base: str, motivated: str) -> str:
     prefix = stem.group(1) if stem else ""
     suffix = motivated.removeprefix(prefix) if prefix and motivated.startswith(prefix) else motivated
     return f"{base}-to-{suffix}"
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mapping -> (dotted key, value) pairs, in order."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
-def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for dotted, value in flat.items():
-        *parents, leaf = dotted.split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = value
-    return tree
 
 
 DEFAULTS: dict[str, Any] = dict(flatten(RunConfig().model_dump()))
