@@ -87,9 +87,8 @@ NOT_HASHED = (
     *(f"tune.{name}" for name in TuneConfig.model_fields),
 )
 CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
-# Settings that came after the first runs, oldest first, each with the value that does what was done before it was
-# there. A stored config that lacks one is read with this value, whatever the default is today. At this value a setting
-# is in no run id and in no grouping, so that an old run keeps its id and an old baseline joins a new arm.
+# Settings that came after the first runs, oldest first, each with the value that does what was done before. A stored
+# config that lacks one is read with this value. At this value a setting is in no run id and in no grouping.
 OLD_BEHAVIOUR: dict[str, Any] = {
     "data.test_images": None,
     "augment.randaugment_policy": "torchvision",
@@ -108,11 +107,13 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "train.steps": None,
     "train.match": None,
     "train.match_from": None,
+    "data.rules": 1,
+    "data.whole_digest": False,
+    "motivation.source_sha256": None,
 }
 # Settings that nothing reads where another one is 0.
-READ_WITH = {
-    "augment.randaugment_policy": "augment.randaugment_ops",
-    "augment.resized_crop_rule": "augment.resized_crop_area",
+READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"} | {
+    "augment.resized_crop_rule": "augment.resized_crop_area"
 }
 
 

@@ -43,8 +43,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_bytes` of `value` as indented JSON; floats, NaN and infinities included, read back exactly."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """`write_bytes` of `value` as indented JSON; floats are read back exactly. Raises ValueError for NaN."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_with(path: Path, writer: Callable[[Path], None]) -> None:

@@ -5,6 +5,7 @@ Units are in the column names; FLOPs are 2 x MACs, shares and accuracies travel 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, isfinite, nan
@@ -74,10 +75,8 @@ ADDED_COLUMNS = frozenset((
 EPOCH_KEY = ("run_id", "epoch", "role")
 STEP_KEY = ("run_id", "step")
 CLASS_KEY = ("run_id", "role", "split", "class_index")
-# What differs between two runs that are equal.
-MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")
-# Columns that say the same in both role rows of an epoch: to be counted once.
-COUNTED_PER_EPOCH = ("base_steps", "motivated_steps", "switches", "copied_bytes")
+MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  # differ between two equal runs
+COUNTED_PER_EPOCH = ("base_steps", "motivated_steps", "switches", "copied_bytes")  # the same in both role rows
 SUMMED_PER_EPOCH = ("train_flops", "condition_flops", "epoch_seconds")
 
 
@@ -167,7 +166,8 @@ def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
 
 
 def write_status(run_dir: Path, status: RunStatus) -> None:
-    files.write_json(run_dir / STATUS, status.model_dump())
+    # pydantic's JSON holds null for NaN, which an older table may have
+    files.write_json(run_dir / STATUS, json.loads(status.model_dump_json()))
 
 
 def read_status(run_dir: Path) -> RunStatus:

@@ -39,7 +39,7 @@ SCHEDULE_OPTIONS = ("window_start", "window_stop", "every_steps", "share")
 
 def settings_read(condition: str) -> tuple[str, ...]:
     """Names of the [motivation] settings that a condition reads."""
-    return CONDITION_READS.get(condition, ("k", "options"))
+    return CONDITION_READS.get(condition, ("k", "options", "source_sha256"))
 
 
 class Section(BaseModel):
@@ -105,6 +105,9 @@ class MotivationConfig(Section):
     share: Share | None = Field(
         None, description="budget: share of each epoch's steps that are motivated; not set: 0.1667"
     )
+    source_sha256: str | None = Field(
+        None, description="sha256 of the source file of a condition of your own; resolved, never typed"
+    )
 
     @property
     def label(self) -> str:
@@ -134,7 +137,13 @@ class DataConfig(Section):
     test_crop: Annotated[float, Field(gt=0, le=1)] = Field(
         0.875, description="imagenet: the share of the shorter side that a test image shows"
     )
-    fingerprint: str | None = Field(None, description="sha256 of a folder's file list; resolved, never typed")
+    rules: Literal[1, 2] = Field(
+        1, description="how a data set is read and split: 2 is today's way, 1 that of earlier runs"
+    )
+    whole_digest: bool = Field(
+        False, description="imagenet: read every file for the identity of the data, not a fixed sample of them"
+    )
+    fingerprint: str | None = Field(None, description="sha256 of a folder's contents; resolved, never typed")
     classes: Positive | None = Field(None, description="number of classes; resolved, never typed")
     channels: Positive | None = Field(None, description="image channels; resolved, never typed")
 

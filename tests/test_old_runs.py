@@ -16,11 +16,10 @@ from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
 from seekcli.config import OLD_BEHAVIOUR, RunConfig, older_twins, run_id, stored_config
 from seekcli.scan import scan_runs
+from seekcli.training.older_runs import as_assigned
 
 # The words that ask for what was the only behaviour then.
-OLD_WORDS = [
-    word for key, value in OLD_BEHAVIOUR.items() for word in ("--set", f"{key}={'none' if value is None else value}")
-]
+OLD_WORDS = [word for key, value in OLD_BEHAVIOUR.items() for word in ("--set", f"{key}={as_assigned(value)}")]
 
 
 @pytest.fixture(scope="module")

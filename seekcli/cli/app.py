@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import seekcli
+from seekcli.cli.reading import ReadingLines
+from seekcli.data.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, SeekError, Stopped
 
 # Set in the environment, it brings back the traceback of an error that nobody foresaw.
@@ -27,7 +29,8 @@ class SeekGroup(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         options = {**extra, "standalone_mode": False}
         try:
-            code = super().main(args, *rest, **options)
+            with reading_watched(ReadingLines()):
+                code = super().main(args, *rest, **options)
         except TyperException as error:
             fail(error.format_message(), error.exit_code)
         except Stopped as stop:

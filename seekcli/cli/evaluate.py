@@ -106,6 +106,7 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
         place = f"{name.partition(':')[0]}:DIR"
         raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")
     settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
+    settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
     if card.input.test_crop is not None:
         settings["data.test_crop"] = card.input.test_crop
     if data is None:
@@ -202,7 +203,7 @@ def is_recorded_data(card: Card, dataset: Dataset, images: int) -> bool:
     recorded = (card.training.data_fingerprint, card.result.test_images)
     if card.training.data_fingerprint is None and dataset.facts.name != card.training.data:
         return False
-    return (dataset.facts.fingerprint, images) == recorded
+    return (dataset.fingerprint, images) == recorded
 
 
 def as_text(result: dict[str, Any]) -> str:

@@ -33,7 +33,8 @@ def plan_grid(
     import json
 
     from seekcli.grid.plan import plan
-    from seekcli.training.folder import older_twin_note, standing
+    from seekcli.training.folder import standing
+    from seekcli.training.older_runs import old_rules_note, older_twin_note
 
     if format_name not in ("table", "json"):
         raise unknown("--format", format_name, ("table", "json"))
@@ -47,7 +48,8 @@ def plan_grid(
         return
     for row, point in zip(rows, points, strict=True):
         typer.echo(f"{row['state']:<11}{point.label}")
-        if row["state"] == "new" and (note := older_twin_note(out, point.resolved)):
+        older = older_twin_note(out, point.resolved) if row["state"] == "new" else None
+        for note in filter(None, (old_rules_note(point.resolved), older)):
             typer.echo(f"{'':<11}{note}")
     typer.echo(f"{len(rows)} runs, {sum(row['state'] == 'finished' for row in rows)} finished")
     for tuning in {point.tuning.name: point.tuning for point in points if point.tuning}.values():

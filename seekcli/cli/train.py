@@ -205,15 +205,17 @@ def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSw
     Of several, one that fails is told at once. A stop and bad input pass through.
     """
     from seekcli.cli.progress import make_progress
-    from seekcli.training.folder import older_twin_note, standing
+    from seekcli.training.folder import standing
+    from seekcli.training.older_runs import old_rules_note, older_twin_note
     from seekcli.training.run import train as train_run
 
     style = make_progress(progress)
     state = "new" if fresh else standing(out, one)
     if state == "finished":
         style.note("this run was finished before, here are its numbers; --fresh sets it aside and trains it again")
-    if state == "new" and (note := older_twin_note(out, one)):
-        style.note(note)
+    for note in (old_rules_note(one), older_twin_note(out, one) if state == "new" else None):
+        if note is not None:
+            style.note(note)
     try:
         status = train_run(one, out, style, fresh=fresh, stop_requested=stop.reason)
     except RunFailed as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import struct
 import warnings
@@ -26,13 +28,18 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, Type
           zlib.error, Image.DecompressionBombError)  # fmt: skip
 
 
-def decode(paths: Sequence[str], size: int, watcher: Watcher = unwatched) -> np.ndarray:
-    """uint8 [N, 3, size, size]. Raises BadInput that names the first broken file of `paths`."""
+def decode(
+    paths: Sequence[str], size: int, watcher: Watcher = unwatched, digests: Sequence[str] | None = None
+) -> np.ndarray:
+    """uint8 [N, 3, size, size]. Raises BadInput that names the first broken file of `paths`.
+
+    With `digests` also for a file whose bytes are not those of its sha256: it changed since the folder was listed.
+    """
     images = np.empty((len(paths), 3, size, size), dtype=np.uint8)
 
     def decode_chunk(start: int) -> None:
         for index in range(start, min(start + CHUNK_FILES, len(paths))):
-            images[index] = decode_file(paths[index], size).transpose(2, 0, 1)
+            images[index] = decode_file(paths[index], size, digests[index] if digests else None).transpose(2, 0, 1)
 
     pool = ThreadPoolExecutor(threads_for(paths))
     try:
@@ -53,15 +60,24 @@ def threads_for(paths: Sequence[str]) -> int:
     return min(MAX_THREADS, os.cpu_count() or 1) if sum(sample) > SMALL_FILE_BYTES * len(sample) else 1
 
 
-def decode_file(path: str, size: int) -> np.ndarray:
+def decode_file(path: str, size: int, digest: str | None = None) -> np.ndarray:
     """One image, uint8 [size, size, 3]: the first frame, upright, RGB, its centre square at `size` pixels a side."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path if digest is None else io.BytesIO(bytes_of(path, digest))) as image:
             # Large JPEGs are read at a fraction of their size, at least twice the one asked for: several times faster.
             image.draft(image.mode, (2 * size, 2 * size))
             return np.asarray(centre_square(as_rgb(upright(image)), size))
     except BROKEN as error:
         raise BadInput(f"cannot read the image {path}: {reason_of(error)}") from error
+
+
+def bytes_of(path: str, digest: str) -> bytes:
+    """The file's bytes. Raises BadInput unless they have this sha256."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise BadInput(f"the image {path} changed while it was read: give the command again")
+    return data
 
 
 def reason_of(error: Exception) -> str:

@@ -8,7 +8,6 @@ by their suffix are left out; the note on the split says how many.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from seekcli.data.arrays import Arrays, Watcher, require_memory, unwatched
 from seekcli.data.cache import cached
+from seekcli.data.identity import ImageFile, contents, names_and_sizes, read_digests, text_digest
 from seekcli.data.splits import TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.errors import BadInput, unknown
 
@@ -25,15 +25,6 @@ TEST_NAMES = ("test", "val", "valid", "validation")
 CHANNELS = 3
 # Not done unasked: what fits depends on the machine, and streamed images are cut and normalised by other rules.
 OR_STREAM = ", and --data imagenet:DIR streams images from disk (DIR/train/CLASS/ and DIR/val/CLASS/)"
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """`path` is relative to the data set's folder, with forward slashes."""
-
-    path: str
-    size_bytes: int
-    modified_ns: int
 
 
 @dataclass
@@ -58,20 +49,17 @@ class Listing:
     split: str
 
     @property
-    def fingerprint(self) -> str:
-        """sha256 over the sorted relative paths and sizes in bytes: contents, times and place do not count."""
-        entries = sorted((file.path, file.size_bytes) for file in (*self.train, *self.test))
-        return digest(f"{path}\0{size}\n" for path, size in entries)
+    def files_to_read(self) -> tuple[ImageFile, ...]:
+        """What its identity by contents is of: every file."""
+        return (*self.train, *self.test)
 
     @property
-    def version(self) -> str:
-        """Which pixels these are, as far as the file system says: the fingerprint with place and times of change."""
-        entries = sorted((file.path, file.size_bytes, file.modified_ns) for file in (*self.train, *self.test))
-        lines = (f"{path}\0{size}\0{time}\n" for path, size, time in entries)
-        return digest([f"{os.path.realpath(self.root)}\n", *lines])
+    def sizes(self) -> str:
+        """sha256 over the sorted relative paths and sizes in bytes: contents, times and place do not count."""
+        return names_and_sizes(self.files_to_read)
 
 
-def scan(root: Path) -> Listing:
+def scan(root: Path, rules: int = 1) -> Listing:
     """List the folder. Raises BadInput, naming what is wrong, unless it gives two splits of two or more classes."""
     try:
         return listing_of(root)
@@ -128,7 +116,7 @@ def walk(folder: Path, prefix: str, found: Found, above: tuple[tuple[int, int], 
                 yield from walk(Path(entry.path), f"{prefix}{entry.name}/", found, (*above, here))
             elif is_shown(entry.name) and is_image(entry.name):
                 stat = entry.stat()  # of what a link leads to; a broken link is an error that names it
-                yield ImageFile(prefix + entry.name, stat.st_size, stat.st_mtime_ns)
+                yield ImageFile(prefix + entry.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
             else:
                 found.left_out += 1
 
@@ -207,11 +195,12 @@ def read(listing: Listing, image_size: int, watcher: Watcher = unwatched) -> Arr
 
     files = [*listing.train, *listing.test]
     require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
-    key = digest([listing.version, str(image_size), RULE])[:32]
+    digests = read_digests(listing.root, files)
+    key = text_digest([contents(listing.sizes, digests), str(image_size), RULE])[:32]
 
     def build() -> dict[str, torch.Tensor]:
         paths = [os.path.join(listing.root, file.path) for file in files]
-        return {"images": torch.from_numpy(decode(paths, image_size, watcher))}
+        return {"images": torch.from_numpy(decode(paths, image_size, watcher, [digests[file.path] for file in files]))}
 
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)
@@ -219,8 +208,3 @@ def read(listing: Listing, image_size: int, watcher: Watcher = unwatched) -> Arr
         images[:count], torch.tensor(listing.train_labels), images[count:], torch.tensor(listing.test_labels),
         listing.class_names, listing.split,
     )  # fmt: skip
-
-
-def digest(parts: Iterator[str] | list[str]) -> str:
-    # A file name need not be text: surrogateescape gives its bytes back.
-    return hashlib.sha256("".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

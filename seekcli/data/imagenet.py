@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from seekcli.data.arrays import Arrays
-from seekcli.data.folders import Found, digest, identity_of, is_image, is_shown, left_out_note, subfolders, walk
+from seekcli.data.folders import Found, identity_of, is_image, is_shown, left_out_note, subfolders, walk
+from seekcli.data.identity import ImageFile, names_and_sizes, sample_of
 from seekcli.data.image_files import ImageFiles
 from seekcli.errors import BadInput, unknown
 
@@ -26,7 +27,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of both splits in a fixed order, relative to `root`; labels index `class_names`."""
+    """The images of both splits in a fixed order, relative to `root`; labels index `class_names`.
+
+    `sizes` is the sha256 over all sorted paths and sizes; `files_to_read` are those that an identity by contents reads.
+    """
 
     root: Path
     class_names: tuple[str, ...]
@@ -35,7 +39,8 @@ class Listing:
     test: tuple[str, ...]
     test_labels: tuple[int, ...]
     split: str
-    fingerprint: str
+    sizes: str
+    files_to_read: tuple[ImageFile, ...]
 
     def arrays(self, size: int, centre: float) -> Arrays:
         """Both splits: labels in memory, images on disk. Nothing is decoded."""
@@ -48,14 +53,15 @@ class Listing:
         )
 
 
-def scan(root: Path) -> Listing:
+def scan(root: Path, rules: int = 1, whole: bool = False) -> Listing:
     """List the tree. Raises BadInput, naming what is wrong, unless both splits have class folders with images.
 
+    With `whole` its identity by contents is of every file, else of a sample.
     Listing a million files takes seconds and is asked for more than once in a command, so it is done again only when
     an image or a class has come or gone, as the folders' times tell.
     """
     try:
-        return listing_at(root, folder_times(root))
+        return listing_at(root, folder_times(root), rules, whole)
     except OSError as error:
         where = f" in {error.filename}" if error.filename and Path(error.filename) != root else ""
         raise refused(root, f"{error.strerror or error}{where}") from error
@@ -73,7 +79,7 @@ def folder_times(root: Path) -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=1)
-def listing_at(root: Path, times: tuple[tuple[str, int], ...]) -> Listing:
+def listing_at(root: Path, times: tuple[tuple[str, int], ...], rules: int, whole: bool) -> Listing:
     """The listing of a tree whose folders have these times."""
     if not (root / "train").is_dir():
         raise refused(root, "there is no train/ with one folder per class")
@@ -87,11 +93,10 @@ def listing_at(root: Path, times: tuple[tuple[str, int], ...]) -> Listing:
     for name, images in val.images.items():
         if images and name not in train.images:
             raise refused(root, str(unknown(f"class in {test_folder(root)}/:", name, names)))
-    files = (file for found in (train, val) for each in found.images.values() for file in each)
-    sizes = sorted((file.path, file.size_bytes) for file in files)
+    files = [file for found in (train, val) for each in found.images.values() for file in each]
     split = f"train/ and {test_folder(root)}/ as given{left_out_note(train, val)}"
-    fingerprint = digest(f"{path}\0{size}\n" for path, size in sizes)
-    return Listing(root, names, *labelled(train, names), *labelled(val, names), split, fingerprint)
+    read = () if rules == 1 else tuple(files) if whole else tuple(sample_of(files))
+    return Listing(root, names, *labelled(train, names), *labelled(val, names), split, names_and_sizes(files), read)
 
 
 def test_folder(root: Path) -> str:

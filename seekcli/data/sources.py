@@ -11,15 +11,31 @@ from seekcli.config import DataConfig
 from seekcli.data import cifar, folders, imagenet, photo_sets, synthetic
 from seekcli.data.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.image_files import ImageFiles
-from seekcli.data.splits import SPLIT_SEED, chosen_per_class, count_for_test, quotas, test_split_words
-from seekcli.data.validation import training_images_left, without_validation
+from seekcli.data.listings import (
+    Listing,
+    fingerprint_of as fingerprint_of,
+    folder_of as folder_of,
+    is_folder as is_folder,
+    kind_of as kind_of,
+    label_of as label_of,
+    listing_of,
+)
+from seekcli.data.splits import (
+    ONE_EACH,
+    SPLIT_SEED,
+    by_rules,
+    chosen_per_class,
+    count_for_test,
+    quotas,
+    test_split_words,
+)
+from seekcli.data.validation import fraction_count, training_images_left, without_validation
 from seekcli.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 KINDS = ("digits", "cifar10", "cifar100", *photo_sets.SETS, "folder:DIR", "imagenet:DIR", synthetic.FORM)
-FILES = ("folder", "imagenet")
 DIGITS_IMAGES, DIGITS_SIZE, DIGITS_CLASSES, DIGITS_LEVELS = 1797, 8, 10, 16
 
 
@@ -29,7 +45,7 @@ class DataFacts:
 
     That is without what `--limit-train`, the validation split and `data.holdout_images` take away.
 
-    `name` is a label for records (never a path), `image_size` is in pixels a side, `fingerprint` is a folder's own.
+    `name` is a label for records (never a path), `image_size` is in pixels a side.
     """
 
     name: str
@@ -38,7 +54,6 @@ class DataFacts:
     image_size: int
     train_images: int
     test_images: int
-    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class Dataset:
     to 0..1.
     `split` says who chose the test images, and what was left out. `holdout.hold_out` takes the held-out images, which a
     run's seed chooses, from the training images. A run over a fold (`data.fold`) has an empty test split.
+    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`.
     """
 
     facts: DataFacts
@@ -60,6 +76,8 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     split: str
+    rules: int = 1
+    fingerprint: str | None = None
     holdout_images: Tensor | ImageFiles | None = None
     holdout_labels: Tensor | None = None
     validation_images: Tensor | ImageFiles | None = None
@@ -89,7 +107,8 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     """
     listing = listing_of(data)
     facts = facts_of(data, listing)
-    if listing is not None and data.fingerprint not in (None, facts.fingerprint):
+    fingerprint = fingerprint_of(data, listing) if listing is not None else None
+    if listing is not None and data.fingerprint not in (None, fingerprint):
         raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
     if isinstance(listing, imagenet.Listing):
         arrays = listing.arrays(facts.image_size, data.test_crop)
@@ -98,10 +117,10 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     else:
         arrays = read(data, facts.image_size, watcher)
     mean, std = stats_of(arrays.train_images)
-    arrays, validation = without_validation(limited(arrays, data.limit_train), data)
+    arrays, validation = without_validation(limited(arrays, data), data)
     return Dataset(
         facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
-        mean, std, arrays.split,
+        mean, std, arrays.split, data.rules, fingerprint,
         validation_images=validation.train_images if validation else None,
         validation_labels=validation.train_labels if validation else None,
     )  # fmt: skip
@@ -112,45 +131,9 @@ def stats_of(images: Tensor | ImageFiles) -> tuple[tuple[float, ...], tuple[floa
     return (imagenet.MEAN, imagenet.STD) if isinstance(images, ImageFiles) else channel_stats(images)
 
 
-def is_folder(data: DataConfig) -> bool:
-    """Whether the data is files in a folder that the name says: `folder:DIR`, or `imagenet:DIR`, which is streamed."""
-    return kind_of(data) in FILES
-
-
 def has_own_size(data: DataConfig) -> bool:
     """Whether all its images have one size; photographs have each their own."""
     return not is_folder(data) and data.name not in photo_sets.SETS
-
-
-def kind_of(data: DataConfig) -> str:
-    """The word before the colon."""
-    return data.name.partition(":")[0]
-
-
-def listing_of(data: DataConfig) -> folders.Listing | imagenet.Listing | None:
-    """What lies in the data's folder; None for data without one."""
-    if not is_folder(data):
-        return None
-    return imagenet.scan(folder_of(data)) if kind_of(data) == "imagenet" else folders.scan(folder_of(data))
-
-
-def folder_of(data: DataConfig) -> Path:
-    """The folder's path. A resolved config has it in `dir`, and in `name` no more than its label."""
-    named = data.name.partition(":")[2]
-    if data.dir is None:
-        if not named:
-            raise BadInput(f"--data {kind_of(data)}: name the folder, as in --data {kind_of(data)}:DIR")
-        return Path(named).expanduser()
-    folder = Path(data.dir).expanduser()
-    same = named in ("", data.dir, label_of(folder))
-    if not same and data.fingerprint is None:
-        raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data {kind_of(data)}:{folder / named}")
-    return folder
-
-
-def label_of(folder: Path) -> str:
-    """`.` and `photos/` have names too."""
-    return folder.resolve().name
 
 
 def check_test_images(data: DataConfig) -> None:
@@ -158,17 +141,35 @@ def check_test_images(data: DataConfig) -> None:
         raise BadInput(f"data.test_images is for digits alone, and this is {data.name}")
 
 
-def facts_of(data: DataConfig, listing: folders.Listing | imagenet.Listing | None) -> DataFacts:
+def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
     check_test_images(data)
     facts = folder_facts(data, listing) if listing is not None else named_facts(data)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
-    sizes = quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts))
+    each = by_rules(data.rules, ONE_EACH)
+    sizes = quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts), each)
     facts = replace(facts, train_images=training_images_left(data, sizes))
     return replace(facts, train_images=facts.train_images - held_out_count(data.holdout_images, facts))
 
 
-def class_sizes(facts: DataFacts, listing: folders.Listing | imagenet.Listing | None) -> dict[int, int]:
+def rules_for(data: DataConfig) -> int:
+    """The `data.rules` of a new run: 2 wherever that can make a difference, so that other runs keep their ids.
+
+    A named set has no folder to read; its splits differ only where by rules 1 a class would be rounded away.
+    """
+    if is_folder(data):
+        return 2
+    facts = named_facts(data)
+    sizes = quotas(class_sizes(facts, None), limited_count(data.limit_train, facts))
+    taken = quotas(sizes, fraction_count(data, sum(sizes.values()), len(sizes)))
+    left = {label: size - taken[label] for label, size in sizes.items()}
+    held = quotas(left, min(data.holdout_images, sum(left.values())))
+    sides = [*sizes.values(), *(left[label] - held[label] for label in left)]
+    sides += taken.values() if data.validation_fraction else []
+    return 1 if all(sides) else 2
+
+
+def class_sizes(facts: DataFacts, listing: Listing | None) -> dict[int, int]:
     """Training images by label. Those of a named set are taken to be equal until its labels are read."""
     if listing is not None:
         return dict(Counter(listing.train_labels))
@@ -193,12 +194,12 @@ def named_facts(data: DataConfig) -> DataFacts:
     raise unknown("--data", data.name, KINDS)
 
 
-def folder_facts(data: DataConfig, listing: folders.Listing | imagenet.Listing) -> DataFacts:
+def folder_facts(data: DataConfig, listing: Listing) -> DataFacts:
     if data.image_size is None:
         raise BadInput(f"--data {data.name}: say with --image-size how many pixels a side its images shall have")
     return DataFacts(
         f"{kind_of(data)}:{label_of(listing.root)}", len(listing.class_names), folders.CHANNELS, data.image_size,
-        len(listing.train), len(listing.test), listing.fingerprint,
+        len(listing.train), len(listing.test),
     )  # fmt: skip
 
 
@@ -255,10 +256,12 @@ def digits(test_images: int | None = None) -> Arrays:
     return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, words)
 
 
-def limited(arrays: Arrays, limit: int | None) -> Arrays:
-    """`limit` training images, each class in proportion."""
+def limited(arrays: Arrays, data: DataConfig) -> Arrays:
+    """`limit_train` training images, each class in proportion."""
+    limit = data.limit_train
     if limit is None:
         return arrays
-    chosen = chosen_per_class(arrays.train_labels.tolist(), limit, "limit")
+    each = by_rules(data.rules, ONE_EACH)
+    chosen = chosen_per_class(arrays.train_labels.tolist(), limit, "limit", at_least=each)
     split = f"{arrays.split}; {limit} of {len(arrays.train_labels)} training images, stratified, seed {SPLIT_SEED}"
     return arrays.with_training_images(chosen, split)

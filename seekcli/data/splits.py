@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 
+
+class AtLeast(NamedTuple):
+    """How many images of each class a choice has to take, and to leave."""
+
+    given: int = 0
+    kept: int = 0
+
+
+# By `data.rules` 1 a class may be rounded away; by 2 it keeps an image on the side that matters, or on both.
+ANY, ONE_EACH, BOTH_SIDES = AtLeast(), AtLeast(given=1), AtLeast(given=1, kept=1)
 SPLIT_SEED = 0
 TEST_SPLIT = f"stratified 80/20 split, seed {SPLIT_SEED}"
 
@@ -33,7 +45,23 @@ def test_split_words(images: int, asked: int | None) -> str:
     return f"stratified split of {images} images, {asked} of them for test, seed {SPLIT_SEED}"
 
 
-def chosen_per_class(labels: Sequence[int], count: int, purpose: str, names: Sequence[str] | None = None) -> list[int]:
+def first_few(names: Sequence[str], shown: int = 3) -> str:
+    """`cat, dog, emu and 7 more`"""
+    words = ", ".join(names[:shown])
+    return f"{words} and {len(names) - shown} more" if len(names) > shown else words
+
+
+def by_rules(rules: int, at_least: AtLeast) -> AtLeast:
+    return at_least if rules >= 2 else ANY
+
+
+def chosen_per_class(
+    labels: Sequence[int],
+    count: int,
+    purpose: str,
+    names: Sequence[str] | None = None,
+    at_least: AtLeast = ANY,
+) -> list[int]:
     """Indices, ascending, of `count` images out of len(labels), each class in proportion to its size.
 
     A class ranks its images by the hash of (purpose, SPLIT_SEED, name; the index where there are no names) and gives
@@ -45,16 +73,55 @@ def chosen_per_class(labels: Sequence[int], count: int, purpose: str, names: Seq
         members.setdefault(label, []).append(index)
     sizes = {label: len(members[label]) for label in sorted(members)}
     chosen: list[int] = []
-    for label, quota in quotas(sizes, count).items():
+    for label, quota in quotas(sizes, count, at_least).items():
         ranked = sorted(members[label], key=lambda index: key_of(purpose, SPLIT_SEED, names[index] if names else index))
         chosen += ranked[:quota]
     return sorted(chosen)
 
 
-def quotas(sizes: dict[int, int], count: int) -> dict[int, int]:
-    """`count` shared out in proportion to `sizes` by largest remainder; equal remainders go to the first label."""
+def quotas(sizes: Mapping[int, int], count: int, at_least: AtLeast = ANY) -> dict[int, int]:
+    """`count` shared out in proportion to `sizes` by largest remainder; equal remainders go to the first label.
+
+    With `at_least` no class is rounded away: each gives and keeps so many images, as far as it has them and `count`
+    reaches for all.
+    """
     total = sum(sizes.values())
     shares = {label: divmod(size * count, total) for label, size in sizes.items()}
     left = count - sum(whole for whole, _ in shares.values())
     by_remainder = sorted(shares, key=lambda label: (-shares[label][1], label))
-    return {label: whole + (label in by_remainder[:left]) for label, (whole, _) in shares.items()}
+    found = {label: whole + (label in by_remainder[:left]) for label, (whole, _) in shares.items()}
+    return found if at_least == ANY else with_every_class(found, sizes, count, at_least)
+
+
+def with_every_class(
+    found: Mapping[int, int], sizes: Mapping[int, int], count: int, at_least: AtLeast
+) -> dict[int, int]:
+    """Shares `found` by largest remainder, moved as little as possible so that no class is rounded away.
+
+    Where `count` is too small for one of each, none is owed; what a class has to keep it keeps even then.
+    """
+    most = {label: max(size - at_least.kept, 0) for label, size in sizes.items()}
+    least = {label: min(at_least.given, most[label]) for label in sizes}
+    if sum(least.values()) > count:
+        least = dict.fromkeys(sizes, 0)
+    bounded = {label: min(max(found[label], least[label]), most[label]) for label in sizes}
+    excess = sum(bounded.values()) - count
+    step, total = (-1 if excess > 0 else 1), sum(sizes.values())
+
+    def distance(label: int) -> tuple[int, int]:
+        """How far the next step brings the class from its exact share, in whole numbers; then the label."""
+        return step * (bounded[label] * total - sizes[label] * count), label
+
+    def movable(label: int) -> bool:
+        return least[label] <= bounded[label] + step <= most[label]
+
+    queue = [distance(label) for label in sizes if movable(label)]
+    heapq.heapify(queue)
+    for _ in range(abs(excess)):
+        if not queue:  # more were asked for than all classes may give
+            break
+        _, label = heapq.heappop(queue)
+        bounded[label] += step
+        if movable(label):
+            heapq.heappush(queue, distance(label))
+    return bounded

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from seekcli.config import DataConfig
 from seekcli.data.arrays import Arrays
 from seekcli.data.keys import key_of
-from seekcli.data.splits import SPLIT_SEED, chosen_per_class, quotas
+from seekcli.data.splits import BOTH_SIDES, SPLIT_SEED, by_rules, chosen_per_class, quotas
 from seekcli.errors import BadInput
 
 
@@ -40,7 +40,7 @@ def training_images_left(data: DataConfig, sizes: Mapping[int, int]) -> int:
     taken = fraction_count(data, images, len(sizes))
     if data.folds is None:
         return images - taken
-    taken_of = quotas(dict(sizes), taken)
+    taken_of = quotas(sizes, taken, by_rules(data.rules, BOTH_SIDES))
     fewest = min(size - taken_of[label] for label, size in sizes.items())
     if data.folds > fewest:
         raise BadInput(
@@ -80,16 +80,12 @@ def split_training(data: DataConfig, labels: Sequence[int], class_names: Sequenc
     check_fold(data)
     sizes = Counter(labels)
     count = fraction_count(data, len(labels), len(sizes))
-    chosen = chosen_per_class(labels, count, "validation") if count else []
+    both = by_rules(data.rules, BOTH_SIDES)
+    chosen = chosen_per_class(labels, count, "validation", at_least=both) if count else []
     taken = set(chosen)
     left = [index for index in range(len(labels)) if index not in taken]
     remaining = Counter(labels[index] for index in left)
-    for label in sizes:
-        if not remaining[label]:
-            raise BadInput(
-                f"data.validation_fraction {data.validation_fraction:g} leaves class {class_names[label]!r} without a "
-                f"training image: it has {sizes[label]}"
-            )
+    check_sides(data, sizes, remaining, class_names)
     if data.folds is None:
         words = f"{count} of {len(labels)} training images for validation, stratified, seed {SPLIT_SEED}"
         return Split(left, chosen, words)
@@ -103,6 +99,21 @@ def split_training(data: DataConfig, labels: Sequence[int], class_names: Sequenc
     words = f"fold {data.fold} of {data.folds} of the training images for validation, stratified, seed {SPLIT_SEED}"
     unused = f" ({count} more left out)" if count else ""
     return Split([index for index in left if index not in fold], sorted(fold), f"{words}{unused}; no test images")
+
+
+def check_sides(
+    data: DataConfig, sizes: Mapping[int, int], remaining: Mapping[int, int], class_names: Sequence[str]
+) -> None:
+    """Raise BadInput, naming it, for a class that the validation_fraction leaves without an image on one side."""
+    for label in sorted(sizes):
+        side = None if remaining.get(label) else "training"
+        if data.validation_fraction and data.rules >= 2 and remaining.get(label) == sizes[label]:
+            side = "validation"
+        if side is not None:
+            raise BadInput(
+                f"data.validation_fraction {data.validation_fraction:g} leaves class {class_names[label]!r} without a "
+                f"{side} image: it has {sizes[label]}"
+            )
 
 
 def without_validation(arrays: Arrays, data: DataConfig) -> tuple[Arrays, Arrays | None]:

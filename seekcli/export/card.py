@@ -85,6 +85,7 @@ class TrainingCard(Part):
     epochs: int
     data: str
     data_fingerprint: str | None
+    data_settings: dict[str, Any] = {}  # of [data]: what decides its identity and its test split, unless as of old
     limit_train: int | None
     train_images: int | None
     condition: str | None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import seekcli
 from seekcli import files, records
-from seekcli.config import SCHEMA_VERSION, RunConfig, stored_config
+from seekcli.config import OLD_BEHAVIOUR, SCHEMA_VERSION, RunConfig, stored_config
 from seekcli.errors import BadInput, unknown
 from seekcli.export.card import (
     Card,
@@ -28,6 +28,7 @@ from seekcli.models.catalog import model_spec
 from seekcli.records import RunStatus
 
 ROLES = ("base", "motivated")
+DATA_SETTINGS = ("rules", "whole_digest", "test_images")
 # What a card takes from the last epoch's rows.
 TRAINING_KEYS = ("schedule", "seed", "recipe", "data", "condition", "k", "init", "map")
 ROW_KEYS = ("role", "model", "pair", "epoch", "test_accuracy_percent", "test_loss", *TRAINING_KEYS)
@@ -138,10 +139,17 @@ class FinishedRun:
             run_id=self.status.run_id,
             epochs=self.status.epochs,
             data_fingerprint=config.data.fingerprint,
+            data_settings=data_settings(config),
             limit_train=config.data.limit_train,
             train_images=self.facts.train_images,
             **{key: row[key] for key in TRAINING_KEYS},
         )
+
+
+def data_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings of [data] that decide which data it is and which images are the test split."""
+    values = {name: getattr(config.data, name) for name in DATA_SETTINGS}
+    return {name: value for name, value in values.items() if value != OLD_BEHAVIOUR[f"data.{name}"]}
 
 
 def find_run(text: str, results: Path) -> Path:

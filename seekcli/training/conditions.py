@@ -5,7 +5,9 @@ Anybody's condition is run behind a guard: whatever it does wrong becomes one li
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -81,7 +83,7 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
     if not_set:
         resolved = resolved.updated({f"motivation.{key}": getattr(Settings(), key) for key in not_set}, "auto")
     build_condition(resolved.config, planned_length(resolved.config))
-    return resolved
+    return resolved if name in CONDITIONS else with_source(resolved, name)
 
 
 def condition_settings(config: RunConfig, length: RunLength) -> Settings:
@@ -108,6 +110,30 @@ def share_by_chance(config: RunConfig, length: RunLength) -> float | None:
 def knows_share(name: str) -> bool:
     """Whether a condition's share follows from its settings, and not from chance."""
     return name in CONDITIONS and isinstance(CONDITIONS[name].make(Settings()), Counted)
+
+
+def with_source(resolved: Resolved, path: str) -> Resolved:
+    """The sha256 of the source file of a condition of somebody's own, so that other code is another run.
+
+    Set by name to none it stays out of the run id, as it did in earlier versions; another one than that of the file is
+    refused.
+    """
+    said, found = resolved.config.motivation.source_sha256, source_sha256(path)
+    if resolved.origins["motivation.source_sha256"] == "default":
+        return resolved.updated({"motivation.source_sha256": found}, "source file") if found else resolved
+    if said not in (None, found):
+        raise BadInput(f"motivation.source_sha256: the source of {path} is not the one that it was ({said[:12]}...)")
+    return resolved
+
+
+def source_sha256(path: str) -> str | None:
+    """Of the file in which the class at `package.module:Class` is written; None where there is none."""
+    kind = import_class(path)
+    try:
+        file = inspect.getsourcefile(kind) or inspect.getfile(kind)
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except (TypeError, OSError):  # made by no file: in a session, or compiled into the program
+        return None
 
 
 def build_condition(config: RunConfig, length: RunLength) -> Condition:

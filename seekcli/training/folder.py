@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from seekcli import files, records
-from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, older_twins, run_id, stored_config
+from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, run_id, stored_config
 from seekcli.data.sources import Dataset
 from seekcli.errors import BadInput
 from seekcli.records import RunStatus
@@ -51,20 +51,6 @@ def standing(results: Path, resolved: Resolved) -> str:
     if finished_status(folder, resolved.config) is not None:
         return "finished"
     return "unfinished" if (folder / records.CONFIG).exists() else "new"
-
-
-def older_twin_note(results: Path, resolved: Resolved) -> str | None:
-    """Where a run is new and an earlier program has made it in its own way: say so, and how to go on with that one."""
-    for twin, values in older_twins(resolved.config):
-        folder = run_folder(results, twin)
-        if (folder / records.CONFIG).exists():
-            words = " ".join(f"--set {key}={as_assigned(value)}" for key, value in values.items())
-            return f"an earlier version of seek made this run as {folder.name}; `{words}` goes on with that one"
-    return None
-
-
-def as_assigned(value: Any) -> str:
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:

@@ -11,8 +11,9 @@ from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_im
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.training.conditions import knows_share, share_by_chance
-from seekcli.training.folder import older_twin_note, run_folder, standing
+from seekcli.training.folder import run_folder, standing
 from seekcli.training.length import images_in, planned_bounds, planned_length
+from seekcli.training.older_runs import old_rules_note, older_twin_note
 from seekcli.training.transfer import start_weights
 
 
@@ -27,8 +28,8 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
     if config.train.match is not None:
         lines.append(f"matched     {resolved.origins['train.steps']}")
     new = standing(results, resolved) == "new"
-    if new and (note := older_twin_note(results, resolved)):
-        lines.append(f"{'note':<12}{note}")
+    older = older_twin_note(results, resolved) if new else None
+    lines += [f"{'note':<12}{note}" for note in (old_rules_note(resolved), older) if note is not None]
     source = start_weights(config, results) if new else None
     if source is not None:
         lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import Resolved, load_recipe, merge
-from seekcli.data.sources import describe, has_own_size, is_folder
+from seekcli.config import DataConfig, Resolved, load_recipe, merge
+from seekcli.data.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
 from seekcli.models.catalog import (
     TRANSFORMERS,
@@ -18,6 +18,7 @@ from seekcli.models.catalog import (
     model_spec,
 )
 from seekcli.training.conditions import resolve_condition
+from seekcli.training.older_runs import run_of_old_rules
 from seekcli.training.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
 from seekcli.training.transfer import resolve_transfer
 
@@ -41,7 +42,8 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     config = resolved.config
     family = model_spec(config.model_name(config.roles[0])).family
     resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
-    return resolve_match(resolve_condition(resolved, results), layers, results)
+    matched = resolve_match(resolve_condition(resolved, results), layers, results)
+    return run_of_old_rules(matched, results)
 
 
 def resolve_images(layers: Layers) -> Resolved:
@@ -118,17 +120,26 @@ def resolve_statistics(resolved: Resolved) -> Resolved:
     return resolved
 
 
+def check_data_settings(data: DataConfig) -> None:
+    """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
+    if data.whole_digest and kind_of(data) != "imagenet":
+        raise BadInput(f"data.whole_digest is for imagenet:DIR alone, and this is {data.name}")
+
+
 def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
     """Fill in what the data is. A folder without --image-size is resized to what the model family was designed for."""
     if not has_own_size(resolved.config.data) and resolved.config.data.image_size is None:
         resolved = resolved.updated({"data.image_size": family_image_size}, "auto")
+    if resolved.origins["data.rules"] == "default" and (rules := rules_for(resolved.config.data)) != 1:
+        resolved = resolved.updated({"data.rules": rules}, "auto")
+    check_data_settings(resolved.config.data)
     facts = describe(resolved.config.data)
     values: dict[str, Any] = {
         "data.name": facts.name,
         "data.image_size": facts.image_size,
         "data.classes": facts.classes,
         "data.channels": facts.channels,
-        "data.fingerprint": facts.fingerprint,
+        "data.fingerprint": fingerprint_of(resolved.config.data),
     }
     if is_folder(resolved.config.data) and resolved.config.data.dir is None:
         values["data.dir"] = resolved.config.data.name.partition(":")[2]

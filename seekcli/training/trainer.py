@@ -181,7 +181,7 @@ class Trainer:
 
     def _non_finite(self, what: str, batch: int, role: str) -> str:
         step = self.epoch * self.steps_per_epoch + batch + 1
-        skipped = "" if what == "validation loss" else "the update was skipped and "
+        skipped = "the update was skipped and " if what in ("loss", "gradient") else ""
         return (
             f"non-finite {what} at step {step} (epoch {self.epoch + 1}, batch {batch + 1}, {role} model); "
             f"{skipped}what was saved is kept; try a lower --lr"
@@ -213,7 +213,11 @@ class Trainer:
     def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
         dtype, batches = AUTOCAST[self.config.runtime.precision], self.batches.evaluation(split)
         total = len(self.batches.to_evaluate[split][1])
-        return evaluate(model, batches, dtype, lambda done: watcher(role, split, done, total))
+        found = evaluate(model, batches, dtype, lambda done: watcher(role, split, done, total))
+        if not math.isfinite(found.loss):
+            # The last update's damage shows here first: its loss and gradient were finite.
+            raise RunFailed(self._non_finite(f"{split} loss", self.batch - 1, role))
+        return found
 
     def models_to_keep(self) -> dict[str, nn.Module]:
         """What is evaluated and written, by role.

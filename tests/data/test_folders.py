@@ -167,16 +167,16 @@ def test_a_class_of_one_image_cannot_be_split(tmp_path: Path) -> None:
     assert "class dog has a single image" in refused(tmp_path)
 
 
-def test_the_fingerprint_is_of_names_and_sizes(photos: Path, tmp_path: Path) -> None:
-    before = scan(photos).fingerprint
+def test_the_fingerprint_of_rules_1_is_of_names_and_sizes(photos: Path, tmp_path: Path) -> None:
+    before = scan(photos).sizes
     shutil.copytree(photos, tmp_path / "copy")
     os.utime(tmp_path / "copy" / "train" / "cat" / "0.png", (1, 1))
-    assert scan(tmp_path / "copy").fingerprint == before
+    assert scan(tmp_path / "copy").sizes == before
     image = photos / "train" / "cat" / "0.png"
     image.write_bytes(image.read_bytes() + b"x")
-    longer = scan(photos).fingerprint
+    longer = scan(photos).sizes
     image.rename(image.with_name("zero.png"))
-    assert len({before, longer, scan(photos).fingerprint}) == 3
+    assert len({before, longer, scan(photos).sizes}) == 3
 
 
 def levels(images: torch.Tensor) -> list[int]:
@@ -214,15 +214,15 @@ def test_the_second_load_decodes_nothing(photos: Path, monkeypatch: pytest.Monke
 
 
 def test_other_pixels_under_the_same_names_and_sizes_are_not_taken_from_the_cache(photos: Path, tmp_path: Path) -> None:
-    """The fingerprint cannot see them; place and time of change can."""
+    """Names and sizes cannot tell them, and times need not."""
     picture(photos / "train" / "cat" / "a.bmp", 200)
     assert levels(folders.read(scan(photos), 4).train_images)[3] == 200
-    fingerprint = scan(photos).fingerprint
+    sizes = scan(photos).sizes
     shutil.copytree(photos, tmp_path / "other")
     for root, level in ((photos, 201), (tmp_path / "other", 202)):
         picture(root / "train" / "cat" / "a.bmp", level)
         os.utime(root / "train" / "cat" / "a.bmp", (9, 9))
-        assert scan(root).fingerprint == fingerprint
+        assert scan(root).sizes == sizes
         assert levels(folders.read(scan(root), 4).train_images)[3] == level
 
 

@@ -16,7 +16,7 @@ from seekcli.data import imagenet
 from seekcli.data.holdout import hold_out
 from seekcli.data.image_files import ImageFiles
 from seekcli.data.imagenet import scan
-from seekcli.data.sources import describe, load
+from seekcli.data.sources import describe, fingerprint_of, load
 from seekcli.errors import BadInput
 
 
@@ -58,7 +58,7 @@ def test_the_facts_are_those_of_the_listing_and_the_name_holds_no_path(tree: Pat
     facts = describe(data_of(tree))
     assert (facts.name, facts.classes, facts.channels, facts.image_size) == ("imagenet:photos", 3, 3, 32)
     assert (facts.train_images, facts.test_images) == (27, 12)
-    assert facts.fingerprint == scan(tree).fingerprint
+    assert fingerprint_of(data_of(tree)) == scan(tree).sizes
 
 
 def test_no_image_is_opened_before_it_is_needed(tree: Path) -> None:
@@ -97,18 +97,18 @@ def test_image_files_are_indexed_like_a_tensor(tree: Path) -> None:
 
 
 def test_the_fingerprint_is_of_paths_and_sizes_wherever_the_tree_lies(tree: Path, tmp_path: Path) -> None:
-    before = scan(tree).fingerprint
+    before = scan(tree).sizes
     moved = Path(shutil.copytree(tree, tmp_path / "elsewhere"))
-    assert scan(moved).fingerprint == before
+    assert scan(moved).sizes == before
     Image.new("RGB", (8, 8)).save(moved / "train" / CLASSES[0] / "one_more.JPEG")
-    assert scan(moved).fingerprint != before
+    assert scan(moved).sizes != before
     (moved / "train" / CLASSES[0] / "one_more.JPEG").unlink()
-    assert scan(moved).fingerprint == before
+    assert scan(moved).sizes == before
 
 
 def test_the_run_id_knows_the_files_and_not_their_place(tree: Path, tmp_path: Path) -> None:
     def identity_of(root: Path) -> str:
-        fingerprint = scan(root).fingerprint
+        fingerprint = scan(root).sizes
         return run_id(merge([("t", {"data.name": f"imagenet:{root.name}", "data.fingerprint": fingerprint,
                                     "data.dir": str(root), "runtime.workers": len(root.name)})]).config)  # fmt: skip
 

@@ -1,0 +1,181 @@
+"""Runs over a folder of the user's: other contents are another run, and runs of earlier rules stay what they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from seekcli.cli.app import app
+
+T = ("train", "--model", "resnet8-to-14", "--schedule", "base", "--epochs", "3", "--batch-size", "8")
+T += ("--image-size", "16", "--progress", "plain", "--device", "cpu")
+
+
+def seek(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def ran(*arguments: object) -> Result:
+    result = seek(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def pictures(folder: Path, count: int, *names: str) -> Path:
+    """Bitmaps of one size; class i has a stronger channel i."""
+    for index, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for image in range(count):
+            pixels = np.random.default_rng(99 * index + image).integers(0, 120, (16, 16, 3)).astype("uint8")
+            pixels[..., index % 3] += 100
+            Image.fromarray(pixels).save(folder / name / f"{image:03}.bmp")
+    return folder
+
+
+def swap(one: Path, other: Path) -> None:
+    one.rename(one.with_name("third"))
+    other.rename(one)
+    one.with_name("third").rename(other)
+
+
+@pytest.fixture
+def a(tmp_path: Path) -> Path:
+    pictures(tmp_path / "A" / "train", 8, "a", "b")
+    pictures(tmp_path / "A" / "test", 3, "a", "b")
+    return tmp_path / "A"
+
+
+@pytest.fixture
+def b(a: Path) -> Path:
+    """The same names, sizes and times, but in train/ the classes have changed places."""
+    shutil.copytree(a, a.with_name("B"))
+    swap(a.with_name("B") / "train" / "a", a.with_name("B") / "train" / "b")
+    return a.with_name("B")
+
+
+def accuracies(out: Path) -> list[float]:
+    found = [json.loads(path.read_text())["final"][0] for path in sorted(out.glob("runs/*/status.json"))]
+    return sorted(row["test_accuracy_percent"] for row in found)
+
+
+def test_other_pixels_under_the_same_names_and_sizes_are_another_run(a: Path, b: Path, tmp_path: Path) -> None:
+    for data in (a, b):
+        assert "finished before" not in ran(*T, "--data", f"folder:{data}", "--out", tmp_path / "out").stderr
+    assert accuracies(tmp_path / "out") == [0.0, 100.0]
+    assert "finished before" in ran(*T, "--data", f"folder:{b}", "--out", tmp_path / "out").stderr
+    compared = json.loads(ran("compare", tmp_path / "out", "--format", "json").stdout)
+    assert [cell["data"] for cell in compared["cells"]] == ["folder:A", "folder:B"]
+
+
+def test_a_copy_of_a_folder_is_the_same_data(a: Path, tmp_path: Path) -> None:
+    ran(*T, "--data", f"folder:{a}", "--out", tmp_path / "out")
+    copy = shutil.copytree(a, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    assert "finished before" in ran(*T, "--data", f"folder:{copy}", "--out", tmp_path / "out").stderr
+
+
+def test_an_unfinished_run_is_not_resumed_on_other_pixels(a: Path, b: Path, tmp_path: Path) -> None:
+    states = [ran(*T, "--data", f"folder:{data}", "--out", tmp_path / "out", "--dry-run").stdout for data in (a, b)]
+    assert states[0].split()[1] != states[1].split()[1]
+
+
+class TestRulesOne:
+    """Runs that an earlier version made; `--set data.rules=1` makes what it made, under the id of then."""
+
+    @pytest.fixture
+    def old(self, a: Path, tmp_path: Path) -> Path:
+        """Results with a finished run over A, begun a second after the last change of A."""
+        for path in [a, *a.rglob("*")]:
+            os.utime(path, (path.stat().st_mtime - 60,) * 2)
+        ran(*T, "--data", f"folder:{a}", "--set", "data.rules=1", "--out", tmp_path / "out")
+        return tmp_path / "out"
+
+    def test_the_run_is_found_with_a_note(self, a: Path, old: Path) -> None:
+        found = ran(*T, "--data", f"folder:{a}", "--out", old)
+        assert "finished before" in found.stderr
+        assert "knew this folder by names and sizes alone" in found.stderr
+        assert len(list((old / "runs").iterdir())) == 1
+        ahead = ran(*T, "--data", f"folder:{a}", "--out", old, "--dry-run").stdout
+        assert "state       finished" in ahead
+        assert "names and sizes alone" in ahead
+
+    def test_an_unfinished_one_goes_on_under_its_id(self, a: Path, old: Path) -> None:
+        (run,) = (old / "runs").iterdir()
+        (run / "status.json").unlink()
+        found = ran(*T, "--data", f"folder:{a}", "--out", old)
+        assert "going on from step 6" in found.stdout
+        assert "names and sizes alone" in found.stderr
+        assert [path.name for path in (old / "runs").iterdir()] == [run.name]
+
+    def test_another_folder_whose_pixels_differ_is_not_taken_for_it(self, b: Path, old: Path) -> None:
+        done = ran(*T, "--data", f"folder:{b}", "--out", old)
+        assert "finished before" not in done.stderr
+        assert "`--set data.rules=1` goes on with that one" in done.stderr
+        assert accuracies(old) == [0.0, 100.0]
+
+    def test_a_folder_that_has_changed_since_is_not_taken_for_it(self, a: Path, old: Path) -> None:
+        swap(a / "train" / "a", a / "train" / "b")
+        assert "finished before" not in ran(*T, "--data", f"folder:{a}", "--out", old).stderr
+        assert accuracies(old) == [0.0, 100.0]
+
+    def test_it_is_taken_where_its_folder_is_gone(self, a: Path, old: Path, tmp_path: Path) -> None:
+        moved = a.rename(tmp_path / "moved")
+        assert "finished before" in ran(*T, "--data", f"folder:{moved}", "--out", old).stderr
+
+    def test_it_is_not_pooled_with_runs_by_contents(self, a: Path, old: Path) -> None:
+        ran(*T, "--data", f"folder:{a}", "--seed", 1, "--out", old)
+        ran(*T, "--data", f"folder:{a}", "--seed", 2, "--set", "data.rules=1", "--out", old)
+        compared = json.loads(ran("compare", old, "--format", "json").stdout)
+        assert sorted(group["n"] for cell in compared["cells"] for group in cell["groups"]) == [1, 2]
+
+    def test_the_rules_may_be_asked_for_by_name(self, a: Path, old: Path) -> None:
+        ran(*T, "--data", f"folder:{a}", "--set", "data.rules=2", "--out", old)
+        assert len(list((old / "runs").iterdir())) == 2
+
+
+CONDITION = """
+class Every:
+    def __init__(self, k, options):
+        pass
+    def observe(self, step):
+        return {answer}
+    def state_dict(self):
+        return {{}}
+    def load_state_dict(self, state):
+        pass
+"""
+
+
+def test_a_condition_whose_code_changed_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    words = ("train", "--model", "resnet8-to-14", "--condition", "changing_condition:Every", "--dry-run")
+    ids = []
+    for answer in ("True", "False", "True"):
+        (tmp_path / "changing_condition.py").write_text(CONDITION.format(answer=answer))
+        sys.modules.pop("changing_condition", None)
+        ids.append(ran(*words).stdout.split()[1])
+    assert ids[0] == ids[2] != ids[1]
+    old = ran(*words, "--set", "motivation.source_sha256=none").stdout.split()[1]
+    assert old not in ids
+    refused = seek(*words, "--set", f"motivation.source_sha256={'0' * 64}")
+    assert refused.exit_code == 2
+    assert "is not the one that it was" in refused.output
+    sys.modules.pop("changing_condition", None)
+
+
+def test_a_result_that_is_no_number_fails_the_run(tmp_path: Path) -> None:
+    words = ("train", "--model", "resnet8-to-14", "--limit-train", 20, "--batch-size", 20, "--epochs", 1, "--lr", 1e6)
+    failed = seek(*words, "--schedule", "base", "--progress", "plain", "--out", tmp_path)
+    assert failed.exit_code == 1
+    assert "non-finite test loss at step 1 (epoch 1, batch 1, base model)" in failed.output
+    (status,) = tmp_path.glob("runs/*/status.json")
+    assert json.loads(status.read_text(), parse_constant=pytest.fail)["state"] == "failed"
