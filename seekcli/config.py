@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seekcli.errors import BadInput, unknown
 from seekcli.settings import (
+    CLASSIC as CLASSIC,
     CONDITION_READS as CONDITION_READS,
     SCHEDULE_OPTIONS as SCHEDULE_OPTIONS,
     AugmentConfig as AugmentConfig,
@@ -33,6 +34,7 @@ from seekcli.settings import (
     TransferConfig as TransferConfig,
     TuneConfig as TuneConfig,
     flatten as flatten,
+    pair_name as pair_name,
     settings_read as settings_read,
     unflatten as unflatten,
 )
@@ -46,7 +48,9 @@ RUN_ID_VERSION = 1
 class RunConfig(Section):
     """Everything one run is made of. Two runs with equal `identity()` are the same run."""
 
-    schedule: Schedule = Field("alternating", description="alternating, or one model alone: base, motivated")
+    schedule: Schedule = Field(
+        "alternating", description="alternating; one model alone: base, motivated; grow: the larger branches off late"
+    )
     seed: Seed = Field(0, description="seed of weights, batches and augmentation")
     recipe: str = Field("auto", description="named settings; auto picks one for the data and family")
     pair: PairConfig = PairConfig()
@@ -63,12 +67,21 @@ class RunConfig(Section):
     @property
     def classic(self) -> bool:
         """Whether one model is trained alone (the paper's X-C and Y-C)."""
-        return self.schedule != "alternating"
+        return self.schedule in CLASSIC
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles this schedule trains, base first."""
         return (self.schedule,) if self.classic else ("base", "motivated")
+
+    @property
+    def reads_k(self) -> bool:
+        return self.schedule == "alternating" and "k" in settings_read(self.motivation.condition)
+
+    @property
+    def way(self) -> str:
+        """`loss-k2`, `grow-0.8`: how the motivated model comes into a run of both."""
+        return f"grow-{self.motivation.grow_at:g}" if self.schedule == "grow" else self.motivation.label
 
     def model_name(self, role: str) -> str:
         return str(getattr(self.pair, role))
@@ -110,6 +123,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "data.rules": 1,
     "data.whole_digest": False,
     "motivation.source_sha256": None,
+    "motivation.grow_at": 0.8,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"} | {
@@ -122,7 +136,9 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
 
     Where the length of a run is given in steps its epochs are not read.
     """
-    read = ("condition", *settings_read(str(flat.get("motivation.condition"))))
+    read: tuple[str, ...] = ("condition", *settings_read(str(flat.get("motivation.condition"))))
+    if flat.get("schedule") == "grow":
+        read = ("grow_at",)
     off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
     if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
         off.append("augment.resized_crop_rule")
@@ -171,14 +187,6 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
         if run_id(twin) not in seen:
             seen.add(run_id(twin))
             yield twin, values
-
-
-def pair_name(base: str, motivated: str) -> str:
-    """`resnet20` and `resnet32` -> `resnet20-to-32`; names that share no stem are joined whole."""
-    stem = re.match(r"(.*?)(?:\d+|(?<=-)[a-z]+|(?<=-)b\d+)$", base)
-    prefix = stem.group(1) if stem else ""
-    suffix = motivated.removeprefix(prefix) if prefix and motivated.startswith(prefix) else motivated
-    return f"{base}-to-{suffix}"
 
 
 DEFAULTS: dict[str, Any] = dict(flatten(RunConfig().model_dump()))
@@ -286,7 +294,7 @@ def run_id(config: RunConfig) -> str:
     if config.classic:
         words = [config.model_name(config.schedule), data]
     else:
-        words = [config.pair_name, data, config.motivation.label, config.pair.init]
+        words = [config.pair_name, data, config.way, config.pair.init]
     if config.transfer.sha256:
         words.append(f"from-{config.transfer.sha256[:8]}")
     if config.data.folds is not None:

@@ -61,7 +61,7 @@ EPOCH_SCHEMA = _schema("""
     validation_accuracy_percent double?, validation_balanced_accuracy_percent double?,
     test_accuracy_as_trained_percent double?, test_accuracy_recalibrated_percent double?,
     recalibration_flops double?, buffers string?, recalibrate_batches int32?""")
-# One row per step (one optimizer update) of the active role. Epochs and steps count from 1, steps over the whole run.
+# One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
 CLASS_SCHEMA = _schema("""
@@ -73,7 +73,7 @@ ADDED_COLUMNS = frozenset((
     "recalibrate_batches",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
-STEP_KEY = ("run_id", "step")
+STEP_KEY = ("run_id", "step", "role")
 CLASS_KEY = ("run_id", "role", "split", "class_index")
 MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  # differ between two equal runs
 COUNTED_PER_EPOCH = ("base_steps", "motivated_steps", "switches", "copied_bytes")  # the same in both role rows

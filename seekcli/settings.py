@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Schedule = Literal["alternating", "base", "motivated"]
+Schedule = Literal["alternating", "base", "motivated", "grow"]
+CLASSIC = ("base", "motivated")
 # What the tables of a run hold: whole numbers of 32 bits; settings are float32 numbers in the kernels that take them.
 MOST, LARGEST = 2**31 - 1, 1e38
 Positive = Annotated[int, Field(ge=1, le=MOST)]
@@ -107,6 +108,9 @@ class MotivationConfig(Section):
     )
     source_sha256: str | None = Field(
         None, description="sha256 of the source file of a condition of your own; resolved, never typed"
+    )
+    grow_at: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8, description="schedule grow: where the motivated model branches off, a fraction of all steps of the run"
     )
 
     @property
@@ -270,3 +274,11 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
             node = node.setdefault(parent, {})
         node[leaf] = value
     return tree
+
+
+def pair_name(base: str, motivated: str) -> str:
+    """`resnet20` and `resnet32` -> `resnet20-to-32`; names that share no stem are joined whole."""
+    stem = re.match(r"(.*?)(?:\d+|(?<=-)[a-z]+|(?<=-)b\d+)$", base)
+    prefix = stem.group(1) if stem else ""
+    suffix = motivated.removeprefix(prefix) if prefix and motivated.startswith(prefix) else motivated
+    return f"{base}-to-{suffix}"

@@ -121,7 +121,14 @@ def _arm_order(arm: Mapping[str, Any]) -> tuple[Any, ...]:
 def arm_labels(arms: Iterable[Settings]) -> list[str]:
     """`loss k=2 identity` for each arm, with whatever else differs between them."""
     listed = [dict(settings.arm) for settings in arms]
-    shown = ("motivation.condition", "motivation.k", "pair.init", *(f"motivation.{name}" for name in SCHEDULE_OPTIONS))
+    shown = (
+        "schedule",
+        "motivation.grow_at",
+        "motivation.condition",
+        "motivation.k",
+        "pair.init",
+        *(f"motivation.{name}" for name in SCHEDULE_OPTIONS),
+    )
     others = sorted({key for arm in listed for key in arm} - set(shown))
     varied = [key for key in others if len({str(value_of(arm, key)) for arm in listed}) > 1]
     return [_arm_label(arm, varied) for arm in listed]
@@ -135,7 +142,10 @@ def value_of(settings: Mapping[str, Any], key: str) -> Any:
 def _arm_label(arm: Mapping[str, Any], varied: Sequence[str]) -> str:
     k = arm.get("motivation.k")
     options = [f"{name}={arm[key]}" for name in SCHEDULE_OPTIONS if (key := f"motivation.{name}") in arm]
-    words = [arm.get("motivation.condition"), None if k is None else f"k={k}", *options, arm.get("pair.init")]
+    way = arm.get("motivation.condition")
+    if "schedule" in arm:
+        way = f"grow at={arm.get('motivation.grow_at', DEFAULTS['motivation.grow_at'])}"
+    words = [way, None if k is None else f"k={k}", *options, arm.get("pair.init")]
     extra = [f"{key.partition('.')[2]}={value_of(arm, key)}" for key in varied]
     return " ".join(str(word) for word in [*words, *extra] if word is not None)
 

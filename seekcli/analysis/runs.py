@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.config import (
+    CLASSIC,
     CLASSIC_NOT_HASHED,
     OLD_BEHAVIOUR,
     SCHEMA_VERSION,
@@ -26,7 +27,7 @@ from seekcli.errors import BadInput
 from seekcli.records import CONFIG, EPOCHS, RunStatus, table_problem
 from seekcli.scan import RunSummary
 
-ALTERNATING = "alternating"
+GROW = "grow"
 # The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.
 FOLD = "fold"
 # The tables of a config that every run has had from the beginning.
@@ -98,7 +99,7 @@ class Run:
 
     @property
     def classic(self) -> bool:
-        return self.settings.schedule != ALTERNATING
+        return self.settings.schedule in CLASSIC
 
     @property
     def models(self) -> dict[str, str]:
@@ -188,7 +189,7 @@ def _why_left_out(status: RunStatus, rows: Mapping[str, Mapping[str, Any]], prob
         return f"{done}; {status.message}" if status.message else done
     if problem:
         return problem
-    if status.final and {row["schedule"] for row in status.final} == {ALTERNATING} and len(rows) < 2:
+    if status.final and not {row["schedule"] for row in status.final} & set(CLASSIC) and len(rows) < 2:
         return "finished with one role only"
     if not rows or any(row.get("test_accuracy_percent") is None for row in rows.values()):
         return "finished without a final test accuracy"
@@ -255,8 +256,9 @@ def settings_from_config(flat: Mapping[str, Any]) -> Settings:
         common["transfer.run"] = flat["transfer.run"]
         arm["transfer.sha256"] = common.pop("transfer.sha256")
     own_pair = (str(arm.pop("pair.base")), str(arm.pop("pair.motivated")))
-    arm.pop("schedule")
-    return Settings(schedule, data, common, arm if schedule == ALTERNATING else {}, True, own_pair)
+    if schedule != GROW:
+        arm.pop("schedule")
+    return Settings(schedule, data, common, {} if schedule in CLASSIC else arm, True, own_pair)
 
 
 def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus) -> Settings:
@@ -266,12 +268,14 @@ def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus)
     row = next(iter(rows.values()))
     schedule = str(row["schedule"])
     common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | length
-    if schedule != ALTERNATING or len(rows) < 2:
+    if schedule in CLASSIC or len(rows) < 2:
         return Settings(schedule, str(row["data"]), common, {}, False, None)
     arm = {key: row.get(column) for key, column in ARM_COLUMNS.items()}
     # A table that was written before a setting was there has no value of it, and stands at its old behaviour.
     arm = {
         key: value for key, value in arm.items() if key not in OLD_BEHAVIOUR or value not in (None, OLD_BEHAVIOUR[key])
     }
+    if schedule == GROW:
+        arm["schedule"] = schedule
     own_pair = (str(rows["base"]["model"]), str(rows["motivated"]["model"]))
     return Settings(schedule, str(row["data"]), common, arm, False, own_pair)

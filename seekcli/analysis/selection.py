@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seekcli.analysis.runs import LeftOut, Run, Settings
-from seekcli.config import DEFAULTS, NOT_HASHED
+from seekcli.config import CLASSIC, DEFAULTS, NOT_HASHED
 from seekcli.errors import BadInput, unknown
 
 SHORT_NAMES = {
@@ -92,7 +92,7 @@ def _value(settings: Settings, seed: int | None, key: str) -> Any:
 
 
 def _meets(settings: Settings, seed: int | None, where: Where) -> bool:
-    classic = settings.schedule != "alternating"
+    classic = settings.schedule in CLASSIC
     asked = {key: values for key, values in where.items() if not (classic and _concerns_arm(key))}
     return all(any(_equal(_value(settings, seed, key), v) for v in values) for key, values in asked.items())
 

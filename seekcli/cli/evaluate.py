@@ -145,9 +145,9 @@ def run_evaluation(candidate: Candidate, dataset: Dataset, device_name: str) -> 
 
     from seekcli.config import merge
     from seekcli.data.batches import Batches
+    from seekcli.training.device import place
     from seekcli.training.evaluation import evaluate as evaluate_model
     from seekcli.training.step import AUTOCAST
-    from seekcli.training.trainer import place
 
     recorded = candidate.card.evaluation
     # The thread count moves the last bits of a sum, and with them, once in a long while, a prediction.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seekcli.grid.tune import Draft
     from seekcli.records import RunStatus
 
-SCHEDULES = ("alternating", "base", "motivated", "all")
+SCHEDULES = ("alternating", "base", "motivated", "all", "grow")
 
 
 def train(
@@ -37,7 +37,13 @@ def train(
     image_size: Annotated[int | None, typer.Option(help="Resize images to this many pixels a side.")] = None,
     limit_train: Annotated[int | None, typer.Option(help="Train on this many images (stratified, seeded).")] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="alternating (default), base, motivated, or all: the three of them.")
+        str | None, typer.Option(help="alternating (default), base, motivated, all: the three of them; grow: see --at.")
+    ] = None,
+    at: Annotated[
+        float | None,
+        typer.Option(
+            help="With --schedule grow: fraction of the steps after which the larger model branches off (0.8)."
+        ),
     ] = None,
     match: Annotated[
         str | None,
@@ -99,6 +105,8 @@ def train(
     """Train a pair (or one model alone) and record every number of it. The same command again resumes or is done."""
     if schedule not in (None, *SCHEDULES):
         raise unknown("--schedule", schedule, SCHEDULES)
+    if at is not None and schedule != "grow":
+        raise BadInput(f"--at {at:g} goes with --schedule grow")
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     layers = flag_layers(
@@ -112,6 +120,7 @@ def train(
             "--lr": ("optimizer.lr", lr),
             "--condition": ("motivation.condition", condition),
             "--k": ("motivation.k", parse_k(k)),
+            "--at": ("motivation.grow_at", at),
             "--init": ("pair.init", init),
             "--map": ("pair.map", map_name),
             "--init-from": ("transfer.source", init_from),

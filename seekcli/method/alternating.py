@@ -13,9 +13,11 @@ BASE, MOTIVATED = "base", "motivated"
 
 
 class Turns(Protocol):
-    """Who takes the next batch. Classic schedules and alternating training share the loop through this."""
+    """Who takes the next batch, in order. All schedules share the loop through this."""
 
-    role: str
+    @property
+    def roles(self) -> tuple[str, ...]: ...
+
     motivated_steps: int
     switches: int
     copied_bytes: int
@@ -41,6 +43,10 @@ class Alternating:
         self.motivated_steps = 0
         self.switches = 0
         self.copied_bytes = 0
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return (self.role,)
 
     def observe(self, step: Observation) -> None:
         """Algorithm 1, lines 2 to 4, after the active model's update."""
@@ -87,6 +93,10 @@ class Alone:
 
     def __init__(self, role: str) -> None:
         self.role = role
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return (self.role,)
 
     def observe(self, step: Observation) -> None:
         pass

@@ -27,6 +27,7 @@ from seekcli.method.condition import (
     expected_share,
     needs_of,
 )
+from seekcli.method.growing import grown_share
 from seekcli.method.observation import Observation
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
     said = resolved.config.motivation.condition
     if (name := full_name(said)) != said:
         resolved = resolved.updated({"motivation.condition": name}, f"entry point {said}")
-    if resolved.config.classic:
+    if resolved.config.schedule != "alternating":
         return resolved
     from seekcli.training.length import planned_length
 
@@ -103,7 +104,9 @@ def condition_settings(config: RunConfig, length: RunLength) -> Settings:
 
 
 def share_by_chance(config: RunConfig, length: RunLength) -> float | None:
-    """The expected share of motivated steps of an alternating run; None where no expectation is known."""
+    """The expected share of motivated steps of a run of both models; None where no expectation is known."""
+    if config.schedule == "grow":
+        return grown_share(config.motivation.grow_at, length.steps)
     return expected_share(config.motivation.condition, condition_settings(config, length))
 
 

@@ -1,4 +1,4 @@
-"""What happened in an epoch, step by step: part of a checkpoint."""
+"""What happened in an epoch, update by update: part of a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class EpochLog:
-    """What happened since the epoch began: one entry per step, and the counters at its start."""
+    """What happened since the epoch began: one entry per update, and the counters at its start.
+
+    `batches` are the batches of the updates, from 0: in a growing run a batch has an update of either model.
+    """
 
     roles: list[str] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
     images: list[int] = field(default_factory=list)

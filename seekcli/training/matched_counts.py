@@ -61,14 +61,18 @@ def group_key(config: RunConfig) -> dict[str, Any]:
 
 
 def follows_loss(config: RunConfig) -> bool:
-    return not config.classic and config.motivation.condition == "loss"
+    return config.schedule == "alternating" and config.motivation.condition == "loss"
 
 
 def check_run(run: RunSummary, config: RunConfig) -> None:
     """Raise BadInput unless this is a finished `loss` run of as many epochs and steps."""
     other, status = read_run(KEY, run)
     if not follows_loss(other):
-        kind = other.schedule if other.classic else f"{other.schedule} under {other.motivation.condition}"
+        kind = (
+            other.schedule
+            if other.schedule != "alternating"
+            else f"{other.schedule} under {other.motivation.condition}"
+        )
         raise BadInput(f"{KEY}: {run.run_id} is {kind}, and counts come from alternating runs under `loss`")
     require_finished(KEY, status)
     length = planned_length(config)

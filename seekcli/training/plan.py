@@ -44,9 +44,10 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
     share = None
     if coverage is not None:
         share = share_by_chance(config, planned_length(config))
-        known = "by its schedule" if knows_share(config.motivation.condition) else "by chance"
+        scheduled = config.schedule == "grow" or knows_share(config.motivation.condition)
+        known = "by its schedule" if scheduled else "by chance"
         shown = "no expected share is known" if share is None else f"expected share {share:.4f} {known}"
-        lines.append(f"motivation  {config.motivation.label}: {shown}")
+        lines.append(f"motivation  {config.way}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
     lines.append(describe_cost(config, macs, train_macs, share))
     return "\n".join(line for line in lines if line)
@@ -102,6 +103,8 @@ def describe_cost(
     if not config.classic and share is None:
         return ""
     images = images_in(planned_length(config).steps, planned_bounds(config))
+    if config.schedule == "grow" and share is not None:
+        images = round(images / (1 - share))  # the base sees them all, the motivated model some of them again
     total = training_flops_per_image(mean_macs(train_macs, share)) * images
     label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
     return f"cost        {label}{total / 1e12:.2f} TFLOPs of training (expected)"

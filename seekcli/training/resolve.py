@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import DataConfig, Resolved, load_recipe, merge
+from seekcli.config import DataConfig, Resolved, RunConfig, load_recipe, merge
 from seekcli.data.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
+from seekcli.method.growing import branch_step
 from seekcli.models.catalog import (
     TRANSFORMERS,
     check_pair,
@@ -42,6 +43,8 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     config = resolved.config
     family = model_spec(config.model_name(config.roles[0])).family
     resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
+    if resolved.config.schedule == "grow":
+        check_grow(resolved.config)
     matched = resolve_match(resolve_condition(resolved, results), layers, results)
     return run_of_old_rules(matched, results)
 
@@ -81,6 +84,20 @@ def resolve_match(resolved: Resolved, layers: Layers, results: Path) -> Resolved
     resolved = with_matched_steps(resolved, arm.config, results)
     check_settings(resolved.config)
     return resolved
+
+
+def check_grow(config: RunConfig) -> None:
+    """Raise BadInput where a growing run could not keep its base untouched, or has no step on one side."""
+    from seekcli.training.length import planned_length
+
+    if config.runtime.precision == "fp16":
+        raise BadInput("--schedule grow: fp16 has one loss scale for both models; use --precision bf16 or fp32")
+    if config.train.ema_decay:
+        raise BadInput("--schedule grow: no weight average is kept across the branch; use --set train.ema_decay=0")
+    steps = planned_length(config).steps
+    if not 0 < branch_step(config.motivation.grow_at, steps) < steps:
+        at = config.motivation.grow_at
+        raise BadInput(f"--at {at:g} (motivation.grow_at): of {steps} steps none is left on one side of it")
 
 
 def check_models(draft: Resolved) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from seekcli.config import SCHEMA_VERSION, RunConfig, settings_read
+from seekcli.config import SCHEMA_VERSION, RunConfig
 from seekcli.flops import training_flops_per_image
 from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.trainer import Trainer
@@ -17,8 +17,8 @@ def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[
     """The columns that are the same in every row of a run. A classic run has no pair, condition or map."""
     motivation = {
         "pair": config.pair_name,
-        "condition": config.motivation.condition,
-        "k": config.motivation.k if "k" in settings_read(config.motivation.condition) else None,
+        "condition": None if config.schedule == "grow" else config.motivation.condition,
+        "k": config.motivation.k if config.reads_k else None,
         "init": config.pair.init,
         "map": config.pair.map,
         "coverage": coverage,
@@ -111,7 +111,7 @@ def statistics_columns(
 
     The FLOPs are of the re-estimation, and of the evaluation that stands beside the one of the model that is kept.
     """
-    test, classic = evaluations.get("test"), trainer.config.classic
+    test, classic = evaluations.get("test"), trainer.config.schedule != "alternating"
     kept = test.accuracy_percent if test else None
     beside = other.accuracy_percent if other else None
     re_estimates = trainer.recalibration is not None and (other is not None or (bool(evaluations) and not classic))
@@ -146,13 +146,13 @@ def class_rows(
 
 
 def step_columns(trainer: Trainer, run_id: str) -> dict[str, list[Any]]:
-    """The steps of the finished epoch, by column; `step` counts from 1 over the whole run."""
+    """The updates of the finished epoch, by column; `step` counts batches from 1 over the whole run."""
     log = trainer.log
     first = trainer.epoch * trainer.steps_per_epoch + 1
     return {
         "run_id": [run_id] * len(log.roles),
         "epoch": [trainer.epoch + 1] * len(log.roles),
-        "step": list(range(first, first + len(log.roles))),
+        "step": [first + batch for batch in log.batches],
         "role": list(log.roles),
         "loss": list(log.losses),
         "learning_rate": list(log.learning_rates),

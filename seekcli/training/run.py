@@ -197,7 +197,7 @@ class Run:
             kept = sum(epoch <= done for epoch in steps["epoch"])
             self.step_log = {name: list(column[:kept]) for name, column in steps.items()}
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
-        if len(self.rows) != rows or len(self.step_log["step"]) != steps_done:
+        if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
             raise BadInput(
                 f"{self.folder / records.EPOCHS} or steps.parquet lacks epochs that the checkpoint has; use --fresh"
             )
@@ -221,7 +221,7 @@ class Run:
         due = last or epoch % self.config.train.eval_every == 0
         evaluations: dict[str, Evaluations] = trainer.evaluate(self.progress.evaluating) if due else {}
         others: dict[str, Evaluation] = {}
-        if last or (due and not self.config.classic):
+        if last or (due and self.config.schedule == "alternating"):
             others = trainer.evaluate_other_statistics(self.progress.evaluating)
         seconds = trainer.log.seconds + time.perf_counter() - clock
         rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds)

@@ -16,14 +16,13 @@ from seekcli.data.batches import Batches
 from seekcli.data.keys import key_of
 from seekcli.data.sources import Dataset
 from seekcli.errors import RunFailed
-from seekcli.method.alternating import Alone, Alternating, Turns
-from seekcli.method.condition import needs_of
+from seekcli.method.alternating import Alone, Turns
 from seekcli.method.observation import Observation
 from seekcli.method.pair import Carrier, Pair
 from seekcli.models.pairs import build_models, build_pair, differential_parameters
 from seekcli.models.transplant import SourceWeights
 from seekcli.training.averaging import average_carrier, build_averages
-from seekcli.training.conditions import build_condition
+from seekcli.training.device import place
 from seekcli.training.epoch_log import EpochLog
 from seekcli.training.evaluation import Evaluation, Evaluations, evaluate
 from seekcli.training.held_out import HeldOut
@@ -32,6 +31,7 @@ from seekcli.training.optimizers import build_optimizer, optimizer_state
 from seekcli.training.recalibration import Recalibration
 from seekcli.training.schedules import learning_rate
 from seekcli.training.step import AUTOCAST, Readback, Step
+from seekcli.training.turns import build_turns
 
 # Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
 MAX_SKIPPED_IN_A_ROW = 50
@@ -81,10 +81,8 @@ class Trainer:
         if pair:
             self.coverage = pair.weights_map.coverage
             state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
-            condition = build_condition(config, self.length)
             carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
-            self.turns = Alternating(carrier, condition)
-            self.needs = needs_of(condition)
+            self.turns, self.needs = build_turns(config, carrier, self.length)
         if "validation_loss" in self.needs:
             self.held_out = HeldOut(self.batches.held_out(dataset), AUTOCAST[config.runtime.precision])
         self._loss = Readback(device, 1)
@@ -109,7 +107,7 @@ class Trainer:
             model.train()
         clock = time.perf_counter()
         for images, labels in self.batches.epoch(self.epoch, self.batch, self.length.steps_in(self.epoch)):
-            self._train_step(images, labels)
+            self._train_batch(images, labels)
             self.batch += 1
             self.log.seconds += time.perf_counter() - clock
             after_step()
@@ -117,9 +115,15 @@ class Trainer:
         self._check_gradient()
         self.turns.end_epoch()
 
-    def _train_step(self, images: Tensor, labels: Tensor) -> None:
-        """Algorithm 1 for one batch. The loss travels to the host while backward and update run (DESIGN: Speed)."""
-        role, length = self.turns.role, self.length
+    def _train_batch(self, images: Tensor, labels: Tensor) -> None:
+        """One update of each model whose turn it is, then the switch decision (Algorithm 1)."""
+        for role in self.turns.roles:
+            loss = self._train_step(role, images, labels)
+        self.turns.observe(self._observation(role, loss))
+
+    def _train_step(self, role: str, images: Tensor, labels: Tensor) -> float:
+        """One update. Its loss, which travels to the host while backward and update run (DESIGN: Speed)."""
+        length = self.length
         rate = learning_rate(
             self.config.lr_schedule, self.config.optimizer.lr, self.steps_done, length.steps_per_epoch, length.steps
         )
@@ -135,10 +139,11 @@ class Trainer:
         if not math.isfinite(value):
             raise RunFailed(self._non_finite("loss", self.batch, role))
         self.log.roles.append(role)
+        self.log.batches.append(self.batch)
         self.log.losses.append(value)
         self.log.learning_rates.append(rate)
         self.log.images.append(len(labels))
-        self.turns.observe(self._observation(role, value))
+        return value
 
     def _update_average(self, role: str) -> None:
         """The motivated model's average starts from the base's statistics, evaluated before its first step or not."""
@@ -170,7 +175,7 @@ class Trainer:
         self._norm_pending = False
         finite = math.isfinite(self._norm.read()[0])
         if self.scaler is None and not finite:
-            raise RunFailed(self._non_finite("gradient", len(self.log.roles) - 1, self.log.roles[-1]))
+            raise RunFailed(self._non_finite("gradient", self.log.batches[-1], self.log.roles[-1]))
         self.skipped_updates += not finite
         self._skipped_in_a_row = 0 if finite else self._skipped_in_a_row + 1
         if self._skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
@@ -207,7 +212,7 @@ class Trainer:
         if self.recalibration is None or "test" not in self.batches.splits:
             return {}
         as_trained = self._models_as_trained()
-        models = self._recalibrated(as_trained) if self.config.classic else as_trained
+        models = as_trained if self.config.schedule == "alternating" else self._recalibrated(as_trained)
         return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
 
     def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
@@ -222,10 +227,10 @@ class Trainer:
     def models_to_keep(self) -> dict[str, nn.Module]:
         """What is evaluated and written, by role.
 
-        The models of an alternating run have their BatchNorm statistics re-estimated; a classic one stays as trained.
+        The models of an alternating run have their BatchNorm statistics re-estimated; all others stay as trained.
         """
         as_trained = self._models_as_trained()
-        return as_trained if self.config.classic else self._recalibrated(as_trained)
+        return self._recalibrated(as_trained) if self.config.schedule == "alternating" else as_trained
 
     def _recalibrated(self, models: dict[str, nn.Module]) -> dict[str, nn.Module]:
         """Copies with statistics of the epoch that the last step was in; the same models where that is off."""
@@ -270,7 +275,8 @@ class Trainer:
                 tensor.copy_(tensors[name])
         self.epoch, self.batch = plain["epoch"], plain["batch"]
         self.turns.load_state_dict(plain["turns"])
-        self.log = EpochLog(**plain["log"])
+        # A checkpoint of an earlier version has no batches: each had one update.
+        self.log = EpochLog(**{"batches": list(range(len(plain["log"]["roles"]))), **plain["log"]})
         if self.scaler is not None:
             self.scaler.load_state_dict(plain["scaler"])
             self.skipped_updates, self._skipped_in_a_row = plain["skipped"]
@@ -293,10 +299,3 @@ def lr_factors(config: RunConfig, pair: Pair | None, role: str) -> dict[str, flo
     if pair is None or role != "motivated" or factor == 1.0:
         return {}
     return dict.fromkeys(differential_parameters(pair.weights_map), factor)
-
-
-def place(model: nn.Module, device: torch.device, channels_last: bool) -> nn.Module:
-    """Move to the device and give 4-d tensors their memory layout, in place."""
-    if channels_last:
-        return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model.to(device)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from resumed_runs import StopAfter, content, train_in_pieces
 from tiny import tiny
 
 from seekcli import records
@@ -16,7 +17,6 @@ from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.method.condition import CONDITIONS
 from seekcli.training.conditions import GROUP
 from seekcli.training.folder import run_folder
-from seekcli.training.progress import Progress
 from seekcli.training.run import train
 from seekcli.training.trainer import Trainer
 
@@ -39,42 +39,6 @@ FIRING = {
 
 def resolved_for(name, **changes):
     return tiny(motivation__condition=name, train__epochs=2, **FIRING.get(name, {}), **changes)
-
-
-def content(folder):
-    """All that two equal runs must share: rows without measured columns, steps, model bytes, totals."""
-    rows = [
-        {name: value for name, value in row.items() if name not in records.MEASURED_COLUMNS}
-        for row in records.read_epochs(folder / records.EPOCHS)
-    ]
-    models = {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
-    totals = {name: value for name, value in records.read_status(folder).totals.items() if name != "epoch_seconds"}
-    return rows, records.read_steps(folder / records.STEPS), models, totals
-
-
-class StopAfter(Progress):
-    """Counts the steps of one start, and says when to stop."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def stepped(self, epoch, steps_done, role, loss, images):
-        self.left -= 1
-
-    def reason(self):
-        return "test" if self.left <= 0 else None
-
-
-def train_in_pieces(resolved, results, steps):
-    """Stop after every `steps` steps and start again, until the run is done. Returns how often it was stopped."""
-    for stops in range(100):
-        progress = StopAfter(steps)
-        try:
-            train(resolved, results, progress, stop_requested=progress.reason)
-        except Stopped:
-            continue
-        return stops
-    raise AssertionError("the run does not end")
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
