@@ -75,10 +75,6 @@ class RunConfig(Section):
         return (self.schedule,) if self.classic else ("base", "motivated")
 
     @property
-    def reads_k(self) -> bool:
-        return self.schedule == "alternating" and "k" in settings_read(self.motivation.condition)
-
-    @property
     def way(self) -> str:
         """`loss-k2`, `grow-0.8`: how the motivated model comes into a run of both."""
         return f"grow-{self.motivation.grow_at:g}" if self.schedule == "grow" else self.motivation.label

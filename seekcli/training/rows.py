@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from seekcli.config import SCHEMA_VERSION, RunConfig
+from seekcli.config import SCHEMA_VERSION, RunConfig, settings_read
 from seekcli.flops import training_flops_per_image
 from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.trainer import Trainer
@@ -15,10 +15,12 @@ from seekcli.training.trainer import Trainer
 
 def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[str, Any]:
     """The columns that are the same in every row of a run. A classic run has no pair, condition or map."""
+    grown = config.schedule == "grow"
+    reads_k = not grown and "k" in settings_read(config.motivation.condition)
     motivation = {
         "pair": config.pair_name,
-        "condition": None if config.schedule == "grow" else config.motivation.condition,
-        "k": config.motivation.k if config.reads_k else None,
+        "condition": None if grown else config.motivation.condition,
+        "k": config.motivation.k if reads_k else None,
         "init": config.pair.init,
         "map": config.pair.map,
         "coverage": coverage,
