@@ -61,8 +61,7 @@ class Trainer:
         models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
         self.models = {role: place(model, device, channels_last) for role, model in models.items()}
         # One scaler for both models: the scale that suits the loss survives a switch.
-        scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
-        self.scaler = scaler
+        self.scaler = scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
         self.skipped_updates = 0
         self._skipped_in_a_row = 0
         self.optimizers = {
