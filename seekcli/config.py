@@ -176,7 +176,8 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
     flat = dict(flatten(config.model_dump()))
     seen = {run_id(config)}
     for first, key in reversed(list(enumerate(OLD_BEHAVIOUR))):
-        if DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
+        asked = key not in ("data.rules", "motivation.source_sha256")  # found out for every new run, at another default
+        if asked and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
             return
         values = {later: old for later, old in list(OLD_BEHAVIOUR.items())[first:] if flat[later] != old}
         twin = RunConfig.model_validate(unflatten(flat | values))

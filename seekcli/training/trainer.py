@@ -215,11 +215,9 @@ class Trainer:
         return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
 
     def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
-        dtype, batches = AUTOCAST[self.config.runtime.precision], self.batches.evaluation(split)
-        total = len(self.batches.to_evaluate[split][1])
-        found = evaluate(model, batches, dtype, lambda done: watcher(role, split, done, total))
-        if not math.isfinite(found.loss):
-            # The last update's damage shows here first: its loss and gradient were finite.
+        dtype, total = AUTOCAST[self.config.runtime.precision], len(self.batches.to_evaluate[split][1])
+        found = evaluate(model, self.batches.evaluation(split), dtype, lambda done: watcher(role, split, done, total))
+        if not math.isfinite(found.loss):  # after a last update whose own loss and gradient were finite
             raise RunFailed(self._non_finite(f"{split} loss", self.batch - 1, role))
         return found
 
