@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seekcli.analysis.contrasts import EFFECT_POINTS, MARGIN_POINTS, Contrast, contrasts_of
+from seekcli.analysis.equal_compute import same_compute_runs
 from seekcli.analysis.grouping import (
     RunCell,
     arm_labels,
@@ -22,7 +23,9 @@ from seekcli.analysis.grouping import (
 )
 from seekcli.analysis.groups import (
     X_C,
+    X_C_EQUAL,
     Y_C,
+    Y_C_EQUAL,
     Arm,
     ForwardCost,
     Group,
@@ -66,7 +69,7 @@ class Cell:
     @property
     def groups(self) -> tuple[Group, ...]:
         """In the order of the paper's tables: X-C, every arm's X-Y-B and X-Y-M, Y-C."""
-        listed = [self.x_c, *(group for arm in self.arms for group in (arm.base, arm.motivated)), self.y_c]
+        listed = [self.x_c, *(group for arm in self.arms for group in arm.groups), self.y_c]
         return tuple(group for group in listed if group is not None)
 
 
@@ -122,8 +125,11 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
     x_c = _classic_group(X_C, cell.base, cell.base_runs, notes, options)
     y_c = _classic_group(Y_C, cell.motivated, cell.motivated_runs, notes, options)
     labels = arm_labels(members[0].settings for members in cell.arms)
-    built = [_arm(label, members, x_c, y_c, notes, options) for label, members in zip(labels, cell.arms, strict=True)]
-    arms = tuple(arm for arm in built if arm is not None)
+    built = [
+        (_arm(label, members, x_c, y_c, notes, options), members)
+        for label, members in zip(labels, cell.arms, strict=True)
+    ]
+    arms = tuple(_with_equal_compute(arm, runs, classic, options) for arm, runs in built if arm is not None)
     for name, model, group in ((X_C, cell.base, x_c), (Y_C, cell.motivated, y_c)):
         if group is None and model is not None and cell.arms:
             notes.append(_missing(name, model, cell.settings, classic))
@@ -151,6 +157,16 @@ def _arm(
     usable, conflicts = without_conflicts(runs, label)
     notes += conflicts
     return make_arm(label, usable, x_c, y_c, options.forward_cost) if usable else None
+
+
+def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run], options: Options) -> Arm:
+    """The arm with the baselines that have its training compute, where there are such runs."""
+
+    def group(name: str, model: str) -> Group | None:
+        found, _ = without_conflicts(same_compute_runs(runs, model, classic), name)
+        return classic_group(name, found, options.forward_cost, arm.label) if found else None
+
+    return replace(arm, x_c_equal=group(X_C_EQUAL, arm.base.model), y_c_equal=group(Y_C_EQUAL, arm.motivated.model))
 
 
 def _missing(name: str, model: str, settings: Settings, classic: Sequence[Run]) -> str:

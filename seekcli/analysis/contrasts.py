@@ -6,10 +6,11 @@ in PLANNERS. Its words follow from its family alone (`verdicts.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 from seekcli.analysis.checks import Checks, checks
 from seekcli.analysis.groups import Accuracy, Arm, Group
@@ -50,6 +51,9 @@ OF_EACH_ARM = (
     OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c),
     OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base),
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.x_c),
+    # At equal training compute. Not primary: the primary family is every arm's base - X-C.
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal),
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c, Accuracy.RECALIBRATED),
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED),
 )
@@ -102,7 +106,26 @@ def of_the_cell(cell: Cell) -> Iterator[Planned]:
         yield from plan(one.family, None, one.left(cell), one.right(cell), one.accuracy)
 
 
-PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell)
+def of_arms(cell: Cell) -> Iterator[Planned]:
+    """Every arm against every other one that differs from it in one setting; a condition's own count with it."""
+    for left, right in combinations(cell.arms, 2):
+        if not _differ_in_one(left.base.settings.arm, right.base.settings.arm):
+            continue
+        for one, other in ((left.base, right.base), (left.motivated, right.motivated)):
+            left_name, right_name = (f"{group.name} ({group.arm})" for group in (one, other))
+            found = paired_difference(left_name, right_name, one.accuracy_by_seed, other.accuracy_by_seed)
+            if found:
+                yield Planned(Family.EXPLORATORY, None, Accuracy.AS_TRAINED, found, one.test_images)
+
+
+def _differ_in_one(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    keys = {key for key in left.keys() | right.keys() if left.get(key) != right.get(key)}
+    if "motivation.condition" in keys:
+        keys = {key for key in keys if not key.startswith("motivation.")} | {"motivation.condition"}
+    return len(keys) == 1
+
+
+PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell, of_arms)
 
 
 def contrasts_of(cells: Sequence[Cell], margin_points: float, effect_points: float) -> list[tuple[Contrast, ...]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seekcli.analysis.equal_compute import baselines_of_equal_compute
 from seekcli.analysis.runs import Run, Settings
 from seekcli.config import DEFAULTS, OLD_BEHAVIOUR, SCHEDULE_OPTIONS, load_recipe, recipe_names
 
@@ -74,6 +75,7 @@ def group_runs(runs: Sequence[Run]) -> list[RunCell]:
             key = (run.models["base"], run.models["motivated"], run.settings.common_key)
             cells[key][run.settings.arm_key].append(run)
     joined = {(model, common) for base, motivated, common in cells for model in (base, motivated)}
+    joined |= {(next(iter(run.models.values())), run.settings.common_key) for run in baselines_of_equal_compute(runs)}
     for (model, common), members in classic.items():
         if (model, common) not in joined:
             cells[(*_own_models(members[0], model), common)]  # a cell without arms

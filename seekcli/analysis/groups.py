@@ -18,6 +18,8 @@ from seekcli.analysis.statistics import Interval, Sample, paired_difference, sam
 from seekcli.records import CONFIG
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
+# The same models alone, trained for as long as costs what the arm does.
+X_C_EQUAL, Y_C_EQUAL = "X-C=", "Y-C="
 # Forward cost of one image by the run's model of a role.
 ForwardCost = Callable[[Run, str], float]
 
@@ -83,21 +85,35 @@ class Group:
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of motivation in a cell: both models of its alternating runs."""
+    """One way of motivation in a cell: both models of its alternating runs.
+
+    `x_c_equal` and `y_c_equal` are the models alone with the training compute of the arm.
+    """
 
     label: str
     base: Group
     motivated: Group
     share: Share
     efficiency: Efficiency
+    x_c_equal: Group | None = None
+    y_c_equal: Group | None = None
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        listed = (self.base, self.motivated, self.x_c_equal, self.y_c_equal)
+        return tuple(group for group in listed if group is not None)
+
+    def cost_ratio(self, group: Group) -> float:
+        """Training FLOPs of a run of the group over those of an alternating run."""
+        return group.cost.train_flops.mean / self.base.cost.train_flops.mean
 
 
 def recorded_macs(run: Run, role: str) -> float:
     return float(run.rows[role]["forward_macs_per_image"])
 
 
-def classic_group(name: str, runs: Sequence[Run], forward_cost: ForwardCost) -> Group:
-    return make_group(name, None, runs, lambda run: next(iter(run.rows)), forward_cost)
+def classic_group(name: str, runs: Sequence[Run], forward_cost: ForwardCost, arm: str | None = None) -> Group:
+    return make_group(name, arm, runs, lambda run: next(iter(run.rows)), forward_cost)
 
 
 def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | None, forward_cost: ForwardCost) -> Arm:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seekcli.analysis.equal_compute import LENGTH, baselines_of_equal_compute
 from seekcli.analysis.runs import LeftOut, Run, Settings
 from seekcli.config import CLASSIC, DEFAULTS, NOT_HASHED
 from seekcli.errors import BadInput, unknown
@@ -55,10 +56,16 @@ def select(runs: Sequence[Run], left_out: Sequence[LeftOut], where: Where) -> tu
     alternating = {run.run_id for run in runs if not run.classic and _meets(run.settings, run.seed, where)}
     wanted = {(m, r.settings.common_key) for r in runs if r.run_id in alternating for m in r.models.values()}
 
+    candidates = [run for run in runs if run.classic or run.run_id in alternating]
+    equal_compute = {run.run_id for run in baselines_of_equal_compute(candidates)}
+    but_length = {key: values for key, values in where.items() if key not in LENGTH}
+
     def keep(run: Run) -> bool:
         if not run.classic:
             return run.run_id in alternating
         (model,) = run.models.values()
+        if run.run_id in equal_compute and _meets(run.settings, run.seed, but_length):
+            return True
         is_baseline = not arm_only or (model, run.settings.common_key) in wanted or _only_pair(where, run.settings)
         return is_baseline and _meets(run.settings, run.seed, where)
 

@@ -7,11 +7,13 @@ convention than MACs, `macs` in a key becomes `paper_flops`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from seekcli.analysis.comparison import MACS, Cell, Comparison
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Arm, Cost, Group
+from seekcli.analysis.prices import prices
 from seekcli.analysis.runs import LeftOut
 from seekcli.analysis.statistics import Interval
 
@@ -88,7 +90,7 @@ def _cell_data(cell: Cell) -> dict[str, Any]:
         "settings_worth_naming": dict(cell.marks),
         "groups": [group_data(group, cell.convention) for group in cell.groups],
         "paired_differences": [contrast_data(one) for one in cell.contrasts],
-        "arms": [_arm_data(arm, cell.convention) for arm in cell.arms],
+        "arms": [_arm_data(cell, arm) for arm in cell.arms],
         "notes": list(cell.notes),
     }
 
@@ -213,8 +215,9 @@ def _check_data(one: Contrast) -> dict[str, Any]:
     }
 
 
-def _arm_data(arm: Arm, convention: str) -> dict[str, Any]:
-    return {"arm": arm.label, **_arm_settings(arm.base), **arm_numbers(arm, convention)}
+def _arm_data(cell: Cell, arm: Arm) -> dict[str, Any]:
+    numbers = arm_numbers(arm, cell.convention)
+    return {"arm": arm.label, **_arm_settings(arm.base), **numbers, "prices": asdict(prices(cell, arm))}
 
 
 def arm_numbers(arm: Arm | None, convention: str) -> dict[str, Any]:

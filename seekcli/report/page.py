@@ -14,6 +14,7 @@ from seekcli.report.tables import (
     cell_title,
     efficiency_table,
     left_out_line,
+    price_table,
     ratio_notes,
     share_table,
 )
@@ -71,7 +72,7 @@ def cell_tables(comparison: Comparison, cell: Cell) -> list[Table]:
         precision = precision_table(cell, comparison.options.effect_points)
         tables += [difference_table(cell), *([precision] if precision else [])]
     if cell.arms:
-        tables += [share_table(cell), efficiency_table(cell)]
+        tables += [share_table(cell), efficiency_table(cell), price_table(cell)]
     return tables
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from seekcli.analysis.comparison import MACS, Cell, Comparison
 from seekcli.analysis.efficiency import NOT_MEANINGFUL
 from seekcli.analysis.groups import Arm, Group
+from seekcli.analysis.prices import prices
 from seekcli.analysis.runs import LeftOut
 from seekcli.report import wording
 
@@ -86,12 +87,12 @@ def accuracy_table(cell: Cell) -> Table:
     forward, forward_factor = wording.prefix_for([group.forward_per_image for group in cell.groups])
     flops, flops_factor = wording.prefix_for([group.cost.train_flops.mean for group in cell.groups])
 
-    def row(group: Group, indent: str = "", same_run: bool = False) -> Row:
+    def row(group: Group, indent: str = "", same_run: bool = False, ratio: float | None = None) -> Row:
         cost = group.cost
         spent = (wording.scaled(cost.train_flops.mean, flops_factor), wording.duration(cost.epoch_seconds.mean))
         again = (wording.NOT_AVAILABLE if group.recalibrated is None else wording.mean_and_sd(group.recalibrated),)
         return Row((
-            f"{indent}{wording.group(group.name)}",
+            f"{indent}{wording.group(group.name)}{'' if ratio is None else f' ({ratio:.4f} of the cost)'}",
             str(group.accuracy.n),
             wording.seed_list(group.seeds),
             wording.mean_and_sd(group.accuracy),
@@ -103,6 +104,8 @@ def accuracy_table(cell: Cell) -> Table:
     rows = [row(cell.x_c)] if cell.x_c else []
     for arm in cell.arms:
         rows += [Row((arm.label,), heading=True), row(arm.base, " "), row(arm.motivated, " ", same_run=True)]
+        equal = (arm.x_c_equal, arm.y_c_equal)
+        rows += [row(group, " ", ratio=arm.cost_ratio(group)) for group in equal if group is not None]
     rows += [row(cell.y_c)] if cell.y_c else []
     columns = (
         Column("group", numeric=False),
@@ -115,6 +118,24 @@ def accuracy_table(cell: Cell) -> Table:
         Column("wall time/run"),
     )
     return Table("Final test accuracy as trained, mean ± sd over seeds, and cost", columns, tuple(rows))
+
+
+def price_table(cell: Cell) -> Table:
+    """What the models alone cost against an alternating run, and one such run against the two of them."""
+    columns = (
+        Column("motivation", numeric=False),
+        Column("F_Y / F_XY"),
+        Column("X-C"),
+        Column("X-C="),
+        Column("Y-C"),
+        Column("Y-C="),
+        Column("run / (X-C + Y-C), FLOPs"),
+        Column("wall time"),
+    )
+    rows = [
+        Row((arm.label, *(wording.ratio(value) for value in astuple(prices(cell, arm))))) for arm in cell.arms
+    ]  # fmt: skip
+    return Table("Training FLOPs of the models alone over those of the alternating run", columns, tuple(rows))
 
 
 def share_table(cell: Cell) -> Table:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seekcli.analysis.groups import X_C, X_Y_B, X_Y_M, Y_C
+from seekcli.analysis.groups import X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
 from seekcli.analysis.verdicts import Verdict
 
 # Plain names of the groups; in data they have the paper's.
 GROUPS = {X_C: "base alone", X_Y_B: "base, alternating", X_Y_M: "larger, alternating", Y_C: "larger alone"}
+GROUPS |= {X_C_EQUAL: "base alone, equal compute", Y_C_EQUAL: "larger alone, equal compute"}
 IN_A_DIFFERENCE = GROUPS | {X_Y_B: "base", X_Y_M: "larger"}
 NOT_AVAILABLE = "n/a"
 UNDEFINED = "undefined"
@@ -26,6 +27,10 @@ def difference(left: str, right: str) -> str:
     if (left, right) == (X_Y_M, X_Y_B):
         return "larger - its own base"
     return " - ".join(IN_A_DIFFERENCE.get(name, name) for name in (left, right))
+
+
+def ratio(value: float | None) -> str:
+    return NOT_AVAILABLE if value is None else f"{value:.3f}"
 
 
 def seeds(count: int) -> str:

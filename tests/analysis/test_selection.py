@@ -20,7 +20,7 @@ def several(results: Results) -> Results:
         results.add("motivated", seed=seed)
         for k in (2, 3):
             results.add(seed=seed, motivation__k=k)
-    results.add("base", train__epochs=5)
+    results.add("base", train__epochs=5, columns={"train_flops": 1e11})
     results.add(pair__base="resnet32", pair__motivated="resnet44")
     return results
 

@@ -79,6 +79,6 @@ def test_settings() -> None:
 
 def test_groups_and_differences_have_plain_names() -> None:
     assert wording.group("X-C") == "base alone"
-    assert wording.group("X-C=") == "X-C="
+    assert wording.group("X-C=") == "base alone, equal compute"
     assert wording.difference("X-Y-M", "X-Y-B") == "larger - its own base"
     assert wording.difference("X-Y-M", "Y-C") == "larger - larger alone"

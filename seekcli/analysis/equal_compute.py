@@ -1,0 +1,58 @@
+"""Baselines with the training compute of an arm: classic runs that differ from X-C or Y-C in their length alone."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from seekcli.analysis.runs import Run, Settings
+
+LENGTH = ("train.epochs", "train.steps")
+# A baseline whose training FLOPs are within this fraction of an arm's has its compute.
+SAME_COST_FRACTION = 0.01
+
+
+def key_but_length(settings: Settings) -> str:
+    """Equal for runs whose common settings differ in nothing but how long they are."""
+    return json.dumps({key: value for key, value in settings.common.items() if key not in LENGTH}, sort_keys=True)
+
+
+def train_flops(runs: Iterable[Run]) -> float:
+    """Mean training FLOPs of these runs."""
+    return fmean(float(run.totals["train_flops"]) for run in runs)
+
+
+def same_compute_runs(arm: Sequence[Run], model: str, classic: Iterable[Run]) -> tuple[Run, ...]:
+    """The classic runs of this model that cost what the arm's runs do on average: one length, the nearest in cost."""
+    settings, cost = arm[0].settings, train_flops(arm)
+    by_length: dict[str, list[Run]] = defaultdict(list)
+    for run in classic:
+        if run.models.get(run.settings.schedule) == model and run.settings.common_key != settings.common_key:
+            by_length[run.settings.common_key].append(run)
+    wanted = key_but_length(settings)
+    ratios = {
+        key: train_flops(runs) / cost
+        for key, runs in by_length.items()
+        if cost and key_but_length(runs[0].settings) == wanted
+    }
+    near = {key: abs(ratio - 1) for key, ratio in ratios.items() if abs(ratio - 1) <= SAME_COST_FRACTION}
+    return tuple(by_length[min(near, key=lambda key: (near[key], key))]) if near else ()
+
+
+def baselines_of_equal_compute(runs: Sequence[Run]) -> list[Run]:
+    """Of these runs the classic ones that have the compute of one of the arms among them."""
+    classic = [run for run in runs if run.classic]
+    arms: dict[Any, list[Run]] = defaultdict(list)
+    for run in runs:
+        if not run.classic:
+            arms[tuple(run.models.values()), run.settings.common_key, run.settings.arm_key].append(run)
+    found = {
+        run.run_id: run
+        for arm in arms.values()
+        for model in arm[0].models.values()
+        for run in same_compute_runs(arm, model, classic)
+    }
+    return list(found.values())
