@@ -26,6 +26,7 @@ from seekcli.data.splits import (
     by_rules,
     chosen_per_class,
     count_for_test,
+    first_few,
     quotas,
     test_split_words,
 )
@@ -88,8 +89,9 @@ class Dataset:
         """How many images there are, and who chose which is which."""
         validation = 0 if self.validation_labels is None else len(self.validation_labels)
         counts = [(len(self.train_labels), "training"), (validation, "validation"), (len(self.test_labels), "test")]
+        classes = f"{len(self.class_names):,} classes ({first_few(self.class_names)})"
         *words, last = [f"{count:,} {what}" for count, what in counts if count]
-        return f"{self.facts.name}: {', '.join(words)} and {last} images; {self.split}"
+        return f"{self.facts.name}: {', '.join(words)} and {last} images of {classes}; {self.split}"
 
 
 def describe(data: DataConfig) -> DataFacts:

@@ -1,0 +1,71 @@
+"""Which folders are splits, what is left out of classes, and that no class is rounded away (`data.rules` 2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from seekcli.data.folders import Listing, scan
+from seekcli.errors import BadInput
+
+
+def fill(folder: Path, counts: dict[str, int]) -> None:
+    for name, images in counts.items():
+        for index in range(images):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4), index).save(folder / name / f"{index}.png")
+
+
+def by_rules_2(root: Path) -> Listing:
+    return scan(root, 2)
+
+
+@pytest.mark.parametrize(
+    "names", [("Train", "Test"), ("Training", "Testing"), ("TRAIN", "Valid"), ("train_set", "dev")]
+)
+def test_the_usual_words_are_splits_in_any_case(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name, images in zip(names, (4, 2), strict=True):
+        fill(tmp_path / name, {"a": images, "b": images})
+    listing = by_rules_2(tmp_path)
+    assert (listing.class_names, len(listing.train), len(listing.test)) == (("a", "b"), 8, 4)
+
+
+@pytest.mark.parametrize("names", [("seg_train", "seg_test"), ("a/train", "a/test"), ("train/", "test", "Test")])
+def test_an_ambiguous_layout_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        fill(tmp_path / name, {"a": 2, "b": 2})
+    fill(tmp_path / "b" if "/" in names[0] and names[0] != "train/" else tmp_path / names[0], {"b": 2})
+    with pytest.raises(BadInput):
+        by_rules_2(tmp_path)
+
+
+def test_a_rare_class_is_on_both_sides(tmp_path: Path) -> None:
+    fill(tmp_path, {"common": 40, "rare": 2})
+    listing = by_rules_2(tmp_path)
+    assert Counter(listing.test_labels)[1] == Counter(listing.train_labels)[1] == 1
+    assert len(listing.test) == 9
+
+
+def test_system_folders_are_no_classes_and_are_counted(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": 5, "b": 5, "@eaDir": 3, "a/@eaDir": 3, "lost+found": 1, "$RECYCLE.BIN": 2})
+    (tmp_path / "a" / "Thumbs.db").write_bytes(b"x")
+    listing = by_rules_2(tmp_path)
+    assert listing.class_names == ("a", "b")
+    assert len(listing.files_to_read) == 10
+    assert "2 @eaDir" in listing.split
+    assert "1 Thumbs.db" in listing.split
+
+
+def test_files_that_cannot_be_read_are_named_by_class_and_suffix(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": 2, "b": 8})
+    for index in range(6):
+        (tmp_path / "a" / f"{index}.HEIC").write_bytes(b"x")
+    assert "(a: 6 .heic)" in by_rules_2(tmp_path).split
+
+
+def test_a_name_that_is_no_utf8_is_shown(tmp_path: Path) -> None:
+    fill(tmp_path, {"b": 3, "caf\udce9": 3})
+    assert by_rules_2(tmp_path).class_names == ("b", "caf\\xe9")
