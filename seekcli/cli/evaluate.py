@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.output import ReadFormat, echo_json
+from seekcli.cli.recalibrate import recalibrate as mend
 from seekcli.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from seekcli.config import RunConfig
     from seekcli.data.sources import DataFacts, Dataset
     from seekcli.export.card import Card
     from seekcli.training.evaluation import Evaluation
@@ -23,12 +25,12 @@ ROLES = ("base", "motivated")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to evaluate: from an export, or straight from a run (which also knows where its data was)."""
+    """A model to evaluate: from an export, or straight from a run (which also knows its whole config)."""
 
     card: Card
     model: nn.Module
     source: Path
-    data_dir: str | None = None
+    run: RunConfig | None = None
 
 
 def evaluate(
@@ -40,6 +42,9 @@ def evaluate(
     data_dir: Annotated[str | None, typer.Option(help="Where the data is.")] = None,
     role: Annotated[str | None, typer.Option(help="base or motivated (default: every model there is).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda[:i] or mps (default: as recorded).")] = None,
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Estimate BatchNorm statistics anew first, on training images.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Results folder in which a run id is looked up.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
@@ -50,8 +55,11 @@ def evaluate(
     for candidate in find_candidates(what, role, out):
         name = choose_device(candidate.card, device)
         dataset = load_data(candidate, data, data_dir)
-        found = run_evaluation(candidate, dataset, name)
-        results.append(describe(candidate, dataset, found, name))
+        set_threads(candidate.card, name)
+        model = placed(candidate, name)
+        done = mend(candidate.card, model, dataset, candidate.run, name) if recalibrate else None
+        found = run_evaluation(candidate.card, model, dataset, name)
+        results.append({**describe(candidate, dataset, found, name), "recalibration": str(done) if done else None})
     if format_ is ReadFormat.JSON:
         echo_json(results)
     else:
@@ -74,7 +82,7 @@ def find_candidates(what: str, role: str | None, results: Path) -> list[Candidat
         return found
     run = open_run(find_run(what, results))
     taken = [(run.weights_path(one), take_model(run, one)) for one in choose_roles(run, role)]
-    return [Candidate(one.card, one.model, path, run.config.data.dir) for path, one in taken]
+    return [Candidate(one.card, one.model, path, run.config) for path, one in taken]
 
 
 def choose_device(card: Card, asked: str | None) -> str:
@@ -98,10 +106,12 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
     """
     from seekcli.config import merge
     from seekcli.data import sources
+    from seekcli.data.holdout import hold_out
 
     card = candidate.card
     name = data or card.training.data
-    folder = data_dir or (candidate.data_dir if data is None else None)
+    own_dir = candidate.run.data.dir if candidate.run is not None else None
+    folder = data_dir or (own_dir if data is None else None)
     if data is None and folder is None and name.startswith(("folder:", "imagenet:")):
         place = f"{name.partition(':')[0]}:DIR"
         raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")
@@ -111,11 +121,23 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
         settings["data.test_crop"] = card.input.test_crop
     if data is None:
         settings["data.fingerprint"] = card.training.data_fingerprint
+    if name == card.training.data:
+        settings |= split_settings(candidate)
     config = merge([("--data", settings)]).config.data
     check_shape(candidate, sources.describe(config))
-    dataset = sources.load(config)
+    held_out, seed = (candidate.run.data.holdout_images, candidate.run.seed) if candidate.run is not None else (0, 0)
+    dataset = hold_out(sources.load(config), held_out if name == card.training.data else 0, seed)
     check_class_names(candidate, dataset)
     return replace(dataset, mean=card.input.mean, std=card.input.std)
+
+
+def split_settings(candidate: Candidate) -> dict[str, Any]:
+    """How the run cut the data that it was made on: its test images again, and its training images alone."""
+    if candidate.run is None:
+        return {"data.limit_train": candidate.card.training.limit_train}
+    data = candidate.run.data
+    names = ("limit_train", "test_images", "validation_fraction", "holdout_images")
+    return {f"data.{name}": getattr(data, name) for name in names}
 
 
 def check_shape(candidate: Candidate, facts: DataFacts) -> None:
@@ -137,10 +159,29 @@ def check_class_names(candidate: Candidate, dataset: Dataset) -> None:
             )
 
 
-def run_evaluation(candidate: Candidate, dataset: Dataset, device_name: str) -> Evaluation:
-    """Evaluate as the run did: batch size, precision, memory layout and thread count are the recorded ones."""
+def set_threads(card: Card, device_name: str) -> None:
+    """The thread count moves the last bits of a sum, and with them, once in a long while, a prediction."""
     import os
 
+    import torch
+
+    threads = card.evaluation.threads
+    if device_name == "cpu" and threads and threads <= (os.cpu_count() or 1):
+        torch.set_num_threads(threads)
+
+
+def placed(candidate: Candidate, device_name: str) -> nn.Module:
+    """The model on the device, in the memory layout that is recorded."""
+    import torch
+
+    from seekcli.training.trainer import place
+
+    channels_last = candidate.card.evaluation.layout == "channels_last"
+    return place(candidate.model, torch.device(device_name), channels_last)
+
+
+def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: str) -> Evaluation:
+    """Evaluate as the run did: batch size, precision and memory layout are the recorded ones."""
     import torch
 
     from seekcli.config import merge
@@ -149,17 +190,11 @@ def run_evaluation(candidate: Candidate, dataset: Dataset, device_name: str) -> 
     from seekcli.training.evaluation import evaluate as evaluate_model
     from seekcli.training.step import AUTOCAST
 
-    recorded = candidate.card.evaluation
-    # The thread count moves the last bits of a sum, and with them, once in a long while, a prediction.
-    if device_name == "cpu" and recorded.threads and recorded.threads <= (os.cpu_count() or 1):
-        torch.set_num_threads(recorded.threads)
-    channels_last = recorded.layout == "channels_last"
+    recorded = card.evaluation
     config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config
-    device = torch.device(device_name)
     # The training images are not needed: two of them keep the batches valid and the device's memory free.
     test_only = replace(dataset, train_images=dataset.train_images[:2], train_labels=dataset.train_labels[:2])
-    batches = Batches(test_only, config, device, channels_last)
-    model = place(candidate.model, device, channels_last)
+    batches = Batches(test_only, config, torch.device(device_name), recorded.layout == "channels_last")
     return evaluate_model(model, batches.test(), AUTOCAST[recorded.precision])
 
 
@@ -220,6 +255,8 @@ def as_text(result: dict[str, Any]) -> str:
         f"data      {result['data']}, {images}; {runtime}",
         f"accuracy  {result['test_accuracy_percent']:.2f} %  ({beside})",
     ]
+    if result["recalibration"] is not None:
+        lines.append(f"mended    {result['recalibration']}")
     if result["test_top5_accuracy_percent"] is not None:
         lines.append(f"top 5     {result['test_top5_accuracy_percent']:.2f} %")
     if result["test_classes_imbalanced"]:

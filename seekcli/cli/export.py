@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from seekcli.errors import BadInput
+
+if TYPE_CHECKING:
+    from seekcli.export.finished_run import FinishedRun
+    from seekcli.export.formats import Taken
 
 
 class Role(StrEnum):
@@ -28,19 +34,62 @@ def export(
     ] = None,
     out: Annotated[Path, typer.Option(help="Results folder in which a run id is looked up.")] = Path("results"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of another export.")] = False,
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Estimate BatchNorm statistics anew first, on training images.")
+    ] = False,
+    data: Annotated[str | None, typer.Option(help="With --recalibrate: the data (default: that of the run).")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="With --recalibrate: where the data is.")] = None,
 ) -> None:
     """Write a finished run's weights with a JSON card, load them back, and check that the logits are equal."""
     from seekcli.export.finished_run import choose_roles, find_run, open_run
     from seekcli.export.formats import export_run
     from seekcli.files import human_bytes
 
+    if not recalibrate and (data or data_dir):
+        raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")
     finished = open_run(find_run(run, out))
     folder = to or Path("exports") / finished.status.run_id
     roles = choose_roles(finished, role.value if role else None)
-    for done in export_run(finished, roles, folder, format_.value, overwrite):
+    mended = (lambda taken: mend(finished, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
+    for done in export_run(finished, roles, folder, format_.value, overwrite, mended):
         card = done.card
         typer.echo(
             f"{card.role:<10} {card.model}, {card.result.test_accuracy_percent:.2f} % after epoch {card.result.epoch}: "
             f"{done.weights_path} ({human_bytes(card.weights.bytes)})"
         )
+        if recalibrate and card.statistics is not None:
+            before = card.statistics.test_accuracy_as_trained_percent
+            typer.echo(f"{'':<10} {card.statistics.recalibrated}; {before:.2f} % as trained")
         typer.echo(f"{'':<10} card {done.card_path}; read back, logits equal, sha256 {card.weights.sha256[:12]}...")
+
+
+def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None) -> Taken:
+    """The model with statistics estimated anew, and a card that says so and holds its accuracy now."""
+    from dataclasses import replace
+
+    from seekcli.cli.evaluate import Candidate, choose_device, load_data, placed, run_evaluation, set_threads
+    from seekcli.cli.recalibrate import recalibrate
+    from seekcli.export.formats import weights_card
+    from seekcli.export.load import build_from_card
+
+    card = taken.card
+    candidate = Candidate(card, taken.model, run.weights_path(card.role), run.config)
+    dataset, device = load_data(candidate, data, data_dir), choose_device(card, None)
+    set_threads(card, device)
+    model = placed(candidate, device)
+    done = recalibrate(card, model, dataset, run.config, device)
+    found = run_evaluation(card, model, dataset, device)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    # Built anew: on the CPU, in the memory layout that a reader will have.
+    model = build_from_card(card, tensors, candidate.source)
+    assert card.statistics is not None
+    accuracy = {"test_accuracy_percent": found.accuracy_percent, "test_loss": found.loss, "test_images": found.images}
+    statistics = {"recalibrated_batches": done.batches, "recalibrated": f"at export: {done}"}
+    changed = card.model_copy(
+        update={
+            "weights": weights_card(card.weights.file, tensors, model),
+            "result": card.result.model_copy(update=accuracy),
+            "statistics": card.statistics.model_copy(update=statistics),
+        }
+    )
+    return replace(taken, card=changed, tensors=tensors, model=model)

@@ -62,6 +62,20 @@ class ResultCard(Part):
     epoch: int
 
 
+class StatisticsCard(Part):
+    """The BatchNorm running statistics in the weights file, which belong to the model as its weights do.
+
+    `buffers` says what a switch did to them in training (null for a model that was trained alone). They stand as
+    trained where `recalibrated_batches` is 0; else they were estimated anew on so many training batches, `recalibrated`
+    says when.
+    """
+
+    buffers: Literal["own", "carried"] | None
+    recalibrated_batches: int = Field(ge=0)
+    recalibrated: str | None = None
+    test_accuracy_as_trained_percent: float | None = None
+
+
 class EvaluationCard(Part):
     """How the recorded result was computed: with these on the same machine it comes back exactly."""
 
@@ -107,6 +121,7 @@ class Card(Part):
     input: InputCard
     weights: WeightsCard
     result: ResultCard
+    statistics: StatisticsCard | None = None
     evaluation: EvaluationCard
     training: TrainingCard
     seekcli: str

@@ -19,12 +19,13 @@ from seekcli.export.card import (
     EvaluationCard,
     InputCard,
     ResultCard,
+    StatisticsCard,
     TrainingCard,
     WeightsCard,
     first_problem,
 )
 from seekcli.export.load import read_weights
-from seekcli.models.catalog import model_spec
+from seekcli.models.catalog import has_running_statistics, model_spec
 from seekcli.records import RunStatus
 
 ROLES = ("base", "motivated")
@@ -117,10 +118,25 @@ class FinishedRun:
                 test_images=facts.test_images,
                 epoch=row["epoch"],
             ),
+            statistics=self._statistics_card(row),
             evaluation=self._evaluation_card(),
             training=self._training_card(row),
             seekcli=seekcli.__version__,
             torch=torch.__version__,
+        )
+
+    def _statistics_card(self, row: dict[str, Any]) -> StatisticsCard | None:
+        """None for a model that has no running statistics."""
+        if not has_running_statistics(row["model"]):
+            return None
+        config = self.config
+        batches = 0 if config.classic else config.pair.recalibrate_batches or 0
+        as_trained = row.get("test_accuracy_as_trained_percent")
+        return StatisticsCard(
+            buffers=None if config.classic else config.pair.buffers,
+            recalibrated_batches=batches,
+            recalibrated="at the end of training" if batches else None,
+            test_accuracy_as_trained_percent=row["test_accuracy_percent"] if as_trained is None else as_trained,
         )
 
     def _evaluation_card(self) -> EvaluationCard:

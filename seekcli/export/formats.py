@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +43,22 @@ class Taken:
 
 
 def export_run(
-    run: FinishedRun, roles: Sequence[str], folder: Path, format_name: str = "safetensors", overwrite: bool = False
+    run: FinishedRun,
+    roles: Sequence[str],
+    folder: Path,
+    format_name: str = "safetensors",
+    overwrite: bool = False,
+    mended: Callable[[Taken], Taken] = lambda taken: taken,
 ) -> list[Exported]:
     """Write `<model>-<role>.safetensors` and `.json` for each role, each checked before it gets its name.
 
-    The same export again is fine. Raises BadInput, with nothing written, for a damaged model file of the run, a folder
-    that cannot be written to, or other files in the way (unless `overwrite`); RunFailed when a written model does not
-    give the logits of the run's own.
+    `mended` may change a model before it is written. The same export again is fine. Raises BadInput, with nothing
+    written, for a damaged model file of the run, a folder that cannot be written to, or other files in the way (unless
+    `overwrite`); RunFailed when a written model does not give the logits of the run's own.
     """
     if format_name not in FORMATS:
         raise unknown("--format", format_name, FORMATS)
-    taken = [take_model(run, role) for role in roles]
+    taken = [mended(take_model(run, role)) for role in roles]
     require_writable(folder)
     files.require_free_bytes(folder, 2 * sum(one.card.weights.bytes for one in taken))
     if not overwrite:
@@ -68,14 +73,13 @@ def take_model(run: FinishedRun, role: str) -> Taken:
     source = run.weights_path(role)
     tensors = run.weights(role)
     model = build_loaded(model_name, facts.classes, facts.channels, facts.image_size, tensors, source)
-    data = save(tensors, metadata=METADATA)
-    weights = WeightsCard(
-        file=f"{model_name}-{role}.safetensors",
-        sha256=digest(data),
-        bytes=len(data),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-    )
-    return Taken(run.card(role, weights), tensors, model)
+    return Taken(run.card(role, weights_card(f"{model_name}-{role}.safetensors", tensors, model)), tensors, model)
+
+
+def weights_card(file: str, tensors: Mapping[str, Tensor], model: nn.Module) -> WeightsCard:
+    data = save(dict(tensors), metadata=METADATA)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return WeightsCard(file=file, sha256=digest(data), bytes=len(data), parameters=parameters)
 
 
 def require_writable(folder: Path) -> None:

@@ -1,0 +1,81 @@
+"""`--recalibrate`: the BatchNorm statistics of a model that is written already, estimated anew on training images.
+
+It mends the files of runs that were made before `pair.recalibrate_batches`, or with it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seekcli.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seekcli.config import RunConfig
+    from seekcli.data.sources import Dataset
+    from seekcli.export.card import Card
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """What was done: on how many batches and images of which data, and where their augmentation comes from."""
+
+    batches: int
+    images: int
+    data: str
+    augmented_as: str
+
+    def __str__(self) -> str:
+        counts = f"{self.batches} training batches ({self.images:,} images) of {self.data}"
+        return f"BatchNorm statistics re-estimated on {counts}, augmented as {self.augmented_as}, not mixed"
+
+
+def recalibrate(
+    card: Card, model: nn.Module, dataset: Dataset, run: RunConfig | None, device_name: str
+) -> Recalibrated:
+    """Estimate the statistics of `model` anew, in place, as its run would have done at its end.
+
+    `run` is the config of its run; an export alone knows no more than its recipe. The batches are those of the last
+    epoch, a pure function of its seed. Raises BadInput for a model without BatchNorm statistics.
+    """
+    import torch
+
+    from seekcli.data.batches import Batches
+    from seekcli.models.catalog import has_running_statistics
+    from seekcli.training.recalibration import Recalibration
+
+    if not has_running_statistics(card.model):
+        raise BadInput(f"--recalibrate: {card.model} has no BatchNorm statistics to estimate")
+    config = run_like(card, run)
+    batches = Batches(dataset, config, torch.device(device_name), config.runtime.layout == "channels_last")
+    recalibration = Recalibration.of(batches, config)
+    assert recalibration is not None
+    try:
+        estimated = recalibration.recalibrated({card.role: model}, config.train.epochs - 1)[card.role]
+    finally:
+        batches.close()
+    model.load_state_dict(estimated.state_dict())
+    by = "in its run" if run is not None else f"recipe {card.training.recipe} says"
+    return Recalibrated(len(recalibration.batches.bounds), recalibration.images, dataset.facts.name, by)
+
+
+def run_like(card: Card, run: RunConfig | None) -> RunConfig:
+    """The run's settings, or those that its card and recipe tell, with a number of batches where it had none."""
+    from seekcli.config import flatten, load_recipe, merge
+    from seekcli.training.resolve import RECALIBRATE_BATCHES
+
+    training, evaluation = card.training, card.evaluation
+    known: Mapping[str, Any] = dict(flatten(run.model_dump())) if run is not None else {
+        **load_recipe(training.recipe, training.data),
+        "seed": training.seed,
+        "train.epochs": training.epochs,
+        "runtime.precision": evaluation.precision,
+        "runtime.layout": evaluation.layout,
+    }  # fmt: skip
+    batches = run.pair.recalibrate_batches if run is not None else None
+    sizes = {"data.image_size": card.input.image_size, "train.eval_batch_size": evaluation.batch_size}
+    chosen = {"pair.recalibrate_batches": batches or RECALIBRATE_BATCHES, **sizes}
+    return merge([("card", known), ("--recalibrate", chosen)]).config
