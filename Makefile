@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all golden format bench families wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all golden format bench families batchnorm wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench: setup  ## the loop and the switch against the plain way of writing them, 
 
 families: setup  ## measure the table of docs/families.md again (minutes)
 	$(VENV)/bin/python benchmarks/families.py --write docs/families.md
+
+batchnorm: setup  ## measure the table of docs/batchnorm.md again (under 20 minutes on one core)
+	$(VENV)/bin/python benchmarks/batchnorm.py --write docs/batchnorm.md
 
 wheel: setup  ## build the source archive and the wheel into dist/
 	$(RUN) build --no-isolation

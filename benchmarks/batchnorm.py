@@ -68,11 +68,12 @@ CASES = (
 )
 
 
-def accuracies(
-    case: Case, schedule: str, buffers: str, seeds: int, results: Path
-) -> dict[tuple[str, str], list[float]]:
-    """By (role, statistics), a value per seed; re-estimated ones are missing where there is nothing to re-estimate."""
-    found: dict[tuple[str, str], list[float]] = {}
+Accuracies = dict[tuple[str, str], list[float]]  # (role, statistics) -> percent, a value per seed
+
+
+def accuracies(case: Case, schedule: str, buffers: str, seeds: int, results: Path) -> Accuracies:
+    """Of runs that are trained where they are not there; without re-estimated ones where nothing is re-estimated."""
+    found: Accuracies = {}
     for seed in range(seeds):
         status: RunStatus = train(case.resolved(schedule, buffers, seed), results)
         print(f"{status.run_id}: {[round(row['test_accuracy_percent'], 2) for row in status.final]}", flush=True)
@@ -124,7 +125,8 @@ def table(seeds: int, results: Path, only: str) -> str:
     rows = [row for case in CASES if only in case.base for row in rows_of(case, seeds, results)]
     lines = [header, ("---",) * len(header), *rows]
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "timm", "fvcore"))
-    said = f"n = {seeds} seeds, mean ± sd, 95 % intervals of paired differences; {versions}; {platform.machine()}, 1 thread"
+    where = f"{versions}; {platform.machine()}, 1 thread"
+    said = f"n = {seeds} seeds, test accuracy in percent, mean ± sd; 95 % intervals of paired differences; {where}"
     return "\n".join([said, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 

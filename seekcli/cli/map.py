@@ -50,6 +50,7 @@ def map_command(
 
 def describe_pair(config: RunConfig) -> dict[str, Any]:
     """The pair and its map as plain data. The models are built without memory for their weights."""
+    from seekcli.models.catalog import has_running_statistics
     from seekcli.models.pairs import link_models, planned_models
 
     models = planned_models(config)
@@ -62,6 +63,7 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
         "classes": config.data.classes,
         "channels": config.data.channels,
         "image_size": config.data.image_size,
+        "running_statistics": config.pair.buffers if has_running_statistics(config.pair.base) else None,
         **describe_map(weights_map, models["base"], models["motivated"]),
     }
 

@@ -28,7 +28,7 @@ def as_text(document: Document, with_tensors: bool = False) -> str:
         if with_tensors
         else [(STAGE_HEADER, stage_rows), (BLOCK_HEADER, block_rows), (SHAPE_HEADER, shape_rows)]
     )
-    lines = [heading(document), coverage_line(document)]
+    lines = [heading(document), coverage_line(document), *statistics_lines(document)]
     for header, rows_of in tables:
         lines += ["", aligned(header, [row for stage in document["stages"] for row in rows_of(stage)], NUMERIC)]
     unlinked, partly = document["unlinked"], partly_linked(document)
@@ -49,6 +49,19 @@ def coverage_line(document: Document) -> str:
     base = f"{document['linked_elements']:,} of {document['base_elements']:,} elements of {models['base']}"
     motivated = f"{document['motivated_elements']:,} of {models['motivated']}"
     return f"coverage {document['coverage']:.2%}: {base} (weights and buffers) have a place among the {motivated}"
+
+
+STATISTICS = {
+    "own": "BatchNorm running statistics have their place too, and stay with their model (pair.buffers own): "
+    "the motivated one takes those of the base until its first own step",
+    "carried": "BatchNorm running statistics are copied with the weights (pair.buffers carried)",
+}
+
+
+def statistics_lines(document: Document) -> list[str]:
+    """What a switch does with running statistics; nothing for models without any."""
+    rule = document["running_statistics"]
+    return [] if rule is None else [STATISTICS[rule]]
 
 
 def stage_rows(stage: Document) -> list[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""The paper's table 3 as a grid: two sources, four data sets, three seeds; one line says which source is missing."""
+"""The paper's table 3 as a grid: three sources, four data sets, three seeds; one line says which source is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from seekcli.training import transfer
 from seekcli.training.transfer import Offer
 
 GRID = Path(__file__).resolve().parents[2] / "grids" / "paper" / "table3-transfer.toml"
-SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating": "b" * 64}
+SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating-carried": "b" * 64,
+           "exports/table3/alternating-own": "c" * 64}  # fmt: skip
 
 
 def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +22,7 @@ def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(transfer, "offers_of", offers_of)
     configs = [point.resolved.config for point in plan(GRID)]
-    assert len(configs) == len({point.run_id for point in plan(GRID)}) == 2 * 4 * 3
+    assert len(configs) == len({point.run_id for point in plan(GRID)}) == 3 * 4 * 3
     assert {config.model_name(config.schedule) for config in configs} == {"resnet50"}
     assert {config.transfer.sha256 for config in configs} == set(SOURCES.values())
     assert {(config.data.name, config.train.epochs) for config in configs} == {
