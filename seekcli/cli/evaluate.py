@@ -174,7 +174,7 @@ def placed(candidate: Candidate, device_name: str) -> nn.Module:
     """The model on the device, in the memory layout that is recorded."""
     import torch
 
-    from seekcli.training.trainer import place
+    from seekcli.training.device import place
 
     channels_last = candidate.card.evaluation.layout == "channels_last"
     return place(candidate.model, torch.device(device_name), channels_last)
@@ -186,7 +186,6 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
 
     from seekcli.config import merge
     from seekcli.data.batches import Batches
-    from seekcli.training.device import place
     from seekcli.training.evaluation import evaluate as evaluate_model
     from seekcli.training.step import AUTOCAST
 
