@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seekcli.analysis.contrasts import EFFECT_POINTS, MARGIN_POINTS, Contrast, contrasts_of
-from seekcli.analysis.equal_compute import same_compute_runs
+from seekcli.analysis.equal_compute import SAME_COST_FRACTION, nearest_in_cost, same_compute_runs
 from seekcli.analysis.grouping import (
     RunCell,
     arm_labels,
@@ -130,6 +130,7 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
         for label, members in zip(labels, cell.arms, strict=True)
     ]
     arms = tuple(_with_equal_compute(arm, runs, classic, options) for arm, runs in built if arm is not None)
+    notes += [note for arm, runs in built if arm is not None for note in _unequal_compute(arm, runs, classic)]
     for name, model, group in ((X_C, cell.base, x_c), (Y_C, cell.motivated, y_c)):
         if group is None and model is not None and cell.arms:
             notes.append(_missing(name, model, cell.settings, classic))
@@ -167,6 +168,20 @@ def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run], o
         return classic_group(name, found, options.forward_cost, arm.label) if found else None
 
     return replace(arm, x_c_equal=group(X_C_EQUAL, arm.base.model), y_c_equal=group(Y_C_EQUAL, arm.motivated.model))
+
+
+def _unequal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run]) -> list[str]:
+    """Say of baselines whose steps were given that they missed the compute of the arm, and how to get them nearer."""
+    notes = []
+    for name, model in ((X_C_EQUAL, arm.base.model), (Y_C_EQUAL, arm.motivated.model)):
+        found, ratio = nearest_in_cost(runs, model, classic)
+        if found and abs(ratio - 1) > SAME_COST_FRACTION and "train.steps" in found[0].settings.common:
+            length = found[0].settings.length
+            notes.append(
+                f"no {name} for {arm.label}: {model} trained for {length} cost {ratio:.3f} of the arm, "
+                "whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
+            )
+    return notes
 
 
 def _missing(name: str, model: str, settings: Settings, classic: Sequence[Run]) -> str:

@@ -27,6 +27,12 @@ def train_flops(runs: Iterable[Run]) -> float:
 
 def same_compute_runs(arm: Sequence[Run], model: str, classic: Iterable[Run]) -> tuple[Run, ...]:
     """The classic runs of this model that cost what the arm's runs do on average: one length, the nearest in cost."""
+    runs, ratio = nearest_in_cost(arm, model, classic)
+    return runs if abs(ratio - 1) <= SAME_COST_FRACTION else ()
+
+
+def nearest_in_cost(arm: Sequence[Run], model: str, classic: Iterable[Run]) -> tuple[tuple[Run, ...], float]:
+    """Of the classic runs of another length those nearest in cost, and their cost over the arm's; none is ((), 0)."""
     settings, cost = arm[0].settings, train_flops(arm)
     by_length: dict[str, list[Run]] = defaultdict(list)
     for run in classic:
@@ -38,8 +44,10 @@ def same_compute_runs(arm: Sequence[Run], model: str, classic: Iterable[Run]) ->
         for key, runs in by_length.items()
         if cost and key_but_length(runs[0].settings) == wanted
     }
-    near = {key: abs(ratio - 1) for key, ratio in ratios.items() if abs(ratio - 1) <= SAME_COST_FRACTION}
-    return tuple(by_length[min(near, key=lambda key: (near[key], key))]) if near else ()
+    if not ratios:
+        return (), 0.0
+    nearest = min(ratios, key=lambda key: (abs(ratios[key] - 1), key))
+    return tuple(by_length[nearest]), ratios[nearest]
 
 
 def baselines_of_equal_compute(runs: Sequence[Run]) -> list[Run]:

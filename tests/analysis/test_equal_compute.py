@@ -68,6 +68,9 @@ def test_another_cost_or_another_setting_is_no_equal_compute(results: Results, f
     results.add_seeds("base", [97.0], columns=cost(flops), **settings)
     cells = results.compare().cells
     assert [group.name for cell in cells for group in cell.groups] == ["X-Y-B", "X-Y-M", "X-C"]
+    said = [note for note in cells[0].notes if note.startswith("no X-C= for loss k=2 identity: resnet20 trained for")]
+    assert len(said) == ("optimizer__lr" not in settings)
+    assert all(f"cost {flops / ARM:.3f} of the arm" in note and "--match-from" in note for note in said)
 
 
 def test_of_two_the_nearest_in_cost_is_taken(results: Results) -> None:
