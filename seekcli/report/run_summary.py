@@ -21,6 +21,7 @@ ACCURACIES = (
     "test_top5_accuracy_percent",
     "test_balanced_accuracy_percent",
     "validation_accuracy_percent",
+    "test_accuracy_as_trained_percent",
 )
 
 
@@ -95,8 +96,10 @@ def as_text(status: RunStatus, folder: Path) -> str:
 
 def accuracy_words(facts: dict[str, Any], role: str) -> str:
     """`test accuracy 98.61 %`; balanced beside it where classes are of unequal size; validation where there is one."""
-    test, _, balanced, validation = (facts[name][role] for name in ACCURACIES)
+    test, _, balanced, validation, as_trained = (facts[name][role] for name in ACCURACIES)
     words = [] if test is None else [f"test accuracy {test:.2f} %"]
+    if as_trained not in (None, test):
+        words.append(f"as trained {as_trained:.2f} % (before BatchNorm statistics were re-estimated)")
     if balanced is not None and facts["test_classes_imbalanced"]:
         words.append(f"balanced {balanced:.2f} %")
     if validation is not None:

@@ -27,7 +27,8 @@ def class_rows(sizes, split="test"):
 
 
 def lines_of(folder, **changes):
-    status = a_status(final=alternating_rows(3, **changes)[-2:])
+    plain = {"test_accuracy_as_trained_percent": None}
+    status = a_status(final=alternating_rows(3, **(plain | changes))[-2:])
     return as_text(status, folder).splitlines()
 
 
@@ -52,6 +53,12 @@ def test_validation_is_said_where_there_is_one(tmp_path):
     assert fold[0] == f"{'base':<12}resnet20: validation accuracy 97.00 % after epoch 3"
     records.write_classes(tmp_path / records.CLASSES, class_rows([9, 1], "validation"))
     assert is_imbalanced(tmp_path) is None
+
+
+def test_the_accuracy_without_re_estimation_is_said_where_it_is_another(tmp_path):
+    words = "test accuracy 98.61 %, as trained 81.76 % (before BatchNorm statistics were re-estimated) after epoch 3"
+    assert lines_of(tmp_path, test_accuracy_as_trained_percent=81.76)[1].endswith(words)
+    assert "as trained" not in lines_of(tmp_path, test_accuracy_as_trained_percent=98.61)[1]
 
 
 def test_the_data_holds_every_accuracy(tmp_path):

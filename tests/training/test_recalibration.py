@@ -91,11 +91,15 @@ def test_dropout_and_stochastic_depth_are_off():
     assert all(torch.equal(tensor, plain.state_dict()[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_constant_channel_has_no_negative_variance():
-    model = nn.Sequential(nn.BatchNorm2d(1)).eval()
-    estimate_statistics(model, [torch.full((3, 1, 5, 5), 1234.567), torch.full((4, 1, 5, 5), 1234.567)], 2)
-    assert model[0].running_var.item() >= 0
-    assert torch.isfinite(model(torch.ones(1, 1, 5, 5))).all()
+def test_a_channel_of_next_to_no_contrast_has_no_negative_variance():
+    """fvcore subtracts two means of squares: of 30 such channels several would have one, and give no numbers."""
+    generator = torch.Generator().manual_seed(0)
+    levels = 10 + 100 * torch.rand(1, 30, 1, 1, generator=generator)
+    images = [levels + 1e-3 * torch.randn(size, 30, 5, 5, generator=generator) for size in (3, 4, 7, 5, 6)]
+    model = nn.Sequential(nn.BatchNorm2d(30)).eval()
+    estimate_statistics(model, images, len(images))
+    assert (model[0].running_var >= 0).all()
+    assert torch.isfinite(model(images[0])).all()
 
 
 def test_the_batches_are_those_of_training_but_for_mixing_and_size():

@@ -77,10 +77,16 @@ def test_until_its_first_step_the_motivated_model_is_the_base_in_evaluation_too(
     assert found["motivated"]["test"].loss == pytest.approx(found["base"]["test"].loss, rel=1e-5)
 
 
+class FromTheSecondEpoch:
+    def observe(self, step):
+        return step.epoch > 0
+
+
 def test_the_average_of_the_motivated_model_starts_from_the_base_however_often_it_is_evaluated():
     averages = []
     for evaluates in (False, True):
-        trainer = trainer_of(motivation__k=3, train__ema_decay=0.9, train__epochs=3, pair__init="paper")
+        trainer = trainer_of(train__ema_decay=0.9, train__epochs=3, pair__init="paper")
+        trainer.turns.condition = FromTheSecondEpoch()
         for _ in range(3):
             trainer.train_epoch(lambda: None)
             if evaluates:
