@@ -24,6 +24,14 @@ class BadInput(SeekError, ValueError):
     exit_code = EXIT_BAD_INPUT
 
 
+class DamagedRun(BadInput):
+    """A run folder is not as a run leaves it: something in it is damaged, foreign or gone."""
+
+
+class HeldElsewhere(BadInput):
+    """Another process that lives writes to this run folder."""
+
+
 class RunFailed(SeekError):
     """A run started and could not finish (a non-finite loss, a full disk); finished work is kept."""
 

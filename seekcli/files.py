@@ -22,7 +22,7 @@ from seekcli.errors import BadInput, RunFailed
 
 UMASK = os.umask(0)  # it can only be read by setting it
 os.umask(UMASK)
-OURS = ("runs", "reports", "published", "tuning")
+OURS, REPLACED = ("runs", "reports", "published", "tuning"), ".replaced"
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
 # File systems without hard links (FAT, some network mounts) answer os.link with one of these.
@@ -144,9 +144,9 @@ def quarantine(path: Path) -> Path:
 def set_aside(run_dir: Path) -> Path:
     """Move runs/<id> to runs/.replaced/<id>-<UTC time> and return that path.
 
-    Hold the folder's lease: it moves along, so acquire the one of the new folder afterwards.
+    Hold the folder's lease: it moves along (tell it), so acquire the one of the new folder afterwards.
     """
-    shelf = run_dir.parent / ".replaced"
+    shelf = run_dir.parent / REPLACED
     make_folder(shelf)
     name = f"{run_dir.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     target, number = shelf / name, 1

@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Any
 
 from seekcli import files
-from seekcli.errors import BadInput, RunFailed
+from seekcli.errors import HeldElsewhere, RunFailed
 
 LEASE = "lease.json"
 CLAIM_PREFIX = ".lease-after-"
@@ -74,9 +74,9 @@ class Lease:
     def acquire(cls, run_dir: Path, beat_seconds: float = 10.0, dead_after_seconds: float = 60.0) -> Lease:
         """Take the lease of `run_dir`, from a dead owner too, and remove what killed writers left in it.
 
-        A missing folder is made. Raises BadInput when a live owner holds the lease, RunFailed when the folder cannot be
-        written to. An owner is dead when it ran on this machine since this boot and its process is gone (or its pid is
-        another process by now), or when its heartbeat is older than `dead_after_seconds`.
+        A missing folder is made. Raises HeldElsewhere when a live owner holds the lease, RunFailed when the folder
+        cannot be written to. An owner is dead when it ran on this machine since this boot and its process is gone (or
+        its pid is another process by now), or when its heartbeat is older than `dead_after_seconds`.
         """
         lease = cls(run_dir, beat_seconds)
         files.make_folder(run_dir)
@@ -94,6 +94,10 @@ class Lease:
             raise RunFailed(f"lost the lease of {self.run_dir}: nobody holds it now")
         if owner.token != self.token:
             raise RunFailed(f"lost the lease of {self.run_dir} to process {owner.pid} on {owner.host}")
+
+    def follow(self, run_dir: Path) -> None:
+        """The folder has been moved to `run_dir`, and its lease file with it: that one is released in the end."""
+        self.run_dir, self._path = run_dir, run_dir / LEASE
 
     def release(self) -> None:
         """Give the lease back (once; later calls do nothing). One that was lost stays with its new owner."""
@@ -118,7 +122,7 @@ class Lease:
             return files.create_exclusive(self._path, self._record)
         now_seconds = files.clock_seconds(self.run_dir)
         if not owner.is_dead(now_seconds, dead_after_seconds):
-            raise BadInput(
+            raise HeldElsewhere(
                 f"run folder {self.run_dir} is being written by process {owner.pid} on {owner.host} (last sign of life "
                 f"{max(0.0, now_seconds - owner.heartbeat_seconds):.0f} s ago)"
             )

@@ -92,6 +92,7 @@ class RunStatus(BaseModel):
     epochs_done: int
     epochs: int
     steps_done: int
+    steps_saved: int | None = None  # those of the newest checkpoint; a failed run did more. None: an older program
     steps_per_epoch: int
     final: list[Row]  # the EPOCH_SCHEMA rows of the last epoch that is done, one per role
     totals: dict[str, int | float]  # as totals_of gives them

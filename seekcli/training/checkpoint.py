@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seekcli import files
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, DamagedRun
 
 FORMAT_VERSION = 1
 KEPT = 2
@@ -69,7 +69,7 @@ def digest(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
 def resume_from(folder: Path, load: Load, warn: Callable[[str], None]) -> bool:
     """Load the newest good checkpoint; damaged ones are set aside with a warning. False when there never was one.
 
-    Raises BadInput naming the newest file when all of them are damaged or of another run, or when one cannot be read:
+    Raises DamagedRun naming the newest file when all of them are damaged or of another run, or when one cannot be read:
     nothing is overwritten then.
     """
     problem: BadInput | None = None
@@ -90,7 +90,7 @@ def resume_from(folder: Path, load: Load, warn: Callable[[str], None]) -> bool:
             warn(f"{bad.name} is damaged and was set aside as {files.quarantine(bad).name}; going on from {path.name}")
         return True
     if problem is not None:
-        raise BadInput(f"{problem}; no good checkpoint is left: use --fresh to set this run aside and start again")
+        raise DamagedRun(f"{problem}; no good checkpoint is left: use --fresh to set this run aside and start again")
     return False
 
 

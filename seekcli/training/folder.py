@@ -1,7 +1,8 @@
-"""Where a run lives and how it stands there: new, unfinished or finished; damaged is bad input."""
+"""Where a run lives and how it stands there: new, unfinished, failed, finished or damaged."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import torch
 from seekcli import files, records
 from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, run_id, stored_config
 from seekcli.data.sources import Dataset
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, DamagedRun
 from seekcli.records import RunStatus
 from seekcli.training.environment import describe_environment
 from seekcli.training.progress import Progress
 
 AFRESH = "use --fresh to set this run aside and start again"
+# How a run failed that could not write its first epoch: older programs recorded its steps as if they were saved.
+FIRST_SAVE_FAILED = re.compile(
+    r"cannot (write|make folder) .*/(checkpoint(/step-\d+\.safetensors)?|(epochs|steps|classes)\.parquet): "
+)
 
 
 def run_folder(results: Path, config: RunConfig) -> Path:
@@ -46,18 +51,29 @@ def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
 
 
 def standing(results: Path, resolved: Resolved) -> str:
-    """ "finished", "unfinished" or "new"; raises BadInput for a damaged folder."""
+    """ "finished", "failed" (it starts again, or goes on), "unfinished" or "new"; raises DamagedRun."""
     folder = run_folder(results, resolved.config)
     if finished_status(folder, resolved.config) is not None:
         return "finished"
-    return "unfinished" if (folder / records.CONFIG).exists() else "new"
+    if not (folder / records.CONFIG).exists():
+        return "new"
+    failed = (folder / records.STATUS).exists() and records.read_status(folder).state == "failed"
+    return "failed" if failed else "unfinished"
+
+
+def look(results: Path, resolved: Resolved) -> tuple[str, str | None]:
+    """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it)."""
+    try:
+        return standing(results, resolved), None
+    except BadInput as error:
+        return "damaged", str(error)
 
 
 def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
-    """The status of a run that is done, None for one that is not. Raises BadInput when its files are damaged."""
+    """The status of a run that is done, None for one that is not. Raises DamagedRun when its files are damaged."""
     if not (folder / records.CONFIG).exists():
         if any(folder.glob("checkpoint/*")) or (folder / records.EPOCHS).exists():
-            raise BadInput(f"{folder / records.CONFIG} is missing from a run that has begun; {AFRESH}")
+            raise DamagedRun(f"{folder / records.CONFIG} is missing from a run that has begun; {AFRESH}")
         return None
     check_config(folder / records.CONFIG, config)
     if not (folder / records.STATUS).exists():
@@ -67,25 +83,25 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
         if status.state == "finished":
             check_finished(folder, status)
     except BadInput as error:
-        raise BadInput(f"{error}; {AFRESH}") from None
+        raise DamagedRun(f"{error}; {AFRESH}") from None
     return status if status.state == "finished" else None
 
 
 def check_config(path: Path, config: RunConfig) -> None:
-    """Raise BadInput unless the file holds the config of this run."""
+    """Raise DamagedRun unless the file holds the config of this run."""
     try:
         stored = files.read_json(path)
         version = stored["schema_version"]
         same_id = stored["run_id"] == run_id(config)
         matches = same_id and identity(stored_config(stored["config"])) == identity(config)
     except BadInput as error:
-        raise BadInput(f"{error}; {AFRESH}") from None
+        raise DamagedRun(f"{error}; {AFRESH}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{path} is damaged: {str(error).splitlines()[0]}; {AFRESH}") from None
+        raise DamagedRun(f"{path} is damaged: {str(error).splitlines()[0]}; {AFRESH}") from None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
     if not matches:
-        raise BadInput(f"{path} is not the config of this run; {AFRESH}")
+        raise DamagedRun(f"{path} is not the config of this run; {AFRESH}")
 
 
 def check_finished(folder: Path, status: RunStatus) -> None:
@@ -104,10 +120,27 @@ def check_finished(folder: Path, status: RunStatus) -> None:
             raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
 
 
-def require_nothing_recorded(folder: Path) -> None:
-    """Raise BadInput for a run without a checkpoint whose steps were saved: somebody removed them."""
-    if (folder / records.STATUS).exists() and (steps := records.read_status(folder).steps_done):
-        raise BadInput(f"{folder / records.CHECKPOINTS} holds no checkpoint, and {steps} steps were done; {AFRESH}")
+def require_nothing_saved(folder: Path, config: RunConfig) -> None:
+    """Raise DamagedRun for a run without a checkpoint whose steps were saved: somebody removed it."""
+    if (folder / records.STATUS).exists() and (steps := steps_saved(folder, config)):
+        raise DamagedRun(f"{folder / records.CHECKPOINTS} holds no checkpoint, and {steps} steps were saved; {AFRESH}")
+
+
+def steps_saved(folder: Path, config: RunConfig) -> int:
+    """How many steps the last checkpoint held, by what status.json says.
+
+    A program that did not record it yet wrote the steps done. Those of a failed run were not saved when it ended
+    before its first epoch was recorded, and before a checkpoint within that epoch was due.
+    """
+    status = records.read_status(folder)
+    if status.steps_saved is not None:
+        return status.steps_saved
+    in_first_epoch = status.epochs_done == 0 or (
+        status.epochs_done == 1 and FIRST_SAVE_FAILED.match(status.message or "") is not None
+    )
+    written = [(folder / name).stat().st_mtime for name in (records.CONFIG, records.STATUS)]
+    none_was_due = written[1] - written[0] < 60 * config.runtime.checkpoint_minutes
+    return 0 if status.state == "failed" and in_first_epoch and none_was_due else status.steps_done
 
 
 def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:

@@ -13,22 +13,21 @@ import torch
 from safetensors.torch import save
 
 from seekcli import files, records
-from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, run_id
+from seekcli.config import SCHEMA_VERSION, Resolved, run_id
 from seekcli.data import sources
 from seekcli.data.holdout import hold_out
-from seekcli.errors import BadInput, RunFailed, SeekError, Stopped
+from seekcli.errors import DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.flops import forward_cost
 from seekcli.lease import Lease
-from seekcli.models.transplant import SourceWeights
 from seekcli.records import RunStatus
-from seekcli.training.checkpoint import checkpoints, resume_from, save_checkpoint
+from seekcli.training.checkpoint import resume_from, save_checkpoint
 from seekcli.training.conditions import share_by_chance
 from seekcli.training.environment import describe_environment
 from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.folder import (
     config_document,
     finished_status,
-    require_nothing_recorded,
+    require_nothing_saved,
     run_folder,
     warn_of_other_environment,
     with_recorded_labels,
@@ -36,6 +35,7 @@ from seekcli.training.folder import (
 from seekcli.training.plan import partial_map
 from seekcli.training.progress import Progress, RunFacts
 from seekcli.training.rows import class_rows, epoch_rows, run_columns, step_columns
+from seekcli.training.start import build_trainer, has_begun, needed_bytes
 from seekcli.training.trainer import Trainer
 from seekcli.training.transfer import start_weights
 
@@ -66,43 +66,35 @@ def train_or_return(
 ) -> RunStatus:
     files.require_results_folder(results)
     folder = run_folder(results, resolved.config)
-    files.require_writable_folders(folder.parent, folder, folder / records.CHECKPOINTS)
-    source = None if not fresh and has_begun(folder, resolved.config) else start_weights(resolved.config, results)
-    if folder.exists() and fresh:
-        with Lease.acquire(folder):
-            progress.note(f"the old run was moved to {files.set_aside(folder)}")
-    if (status := finished_status(folder, resolved.config)) is not None:
-        return status
-    resolved = with_recorded_labels(folder, resolved)
+    replaced = [folder.parent / files.REPLACED] if fresh else []
+    files.require_writable_folders(folder.parent, folder, folder / records.CHECKPOINTS, *replaced)
+    if not fresh:
+        if (status := finished_status(folder, resolved.config)) is not None:
+            return status
+        resolved = with_recorded_labels(folder, resolved)
     config = resolved.config
+    source = None if not fresh and has_begun(folder, config) else start_weights(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
     if (warning := partial_map(config)) is not None:
         progress.note(warning)
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     trainer = build_trainer(config, dataset, source)
-    files.require_free_bytes(results, needed_bytes(trainer, folder))
+    files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
+    run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
     if source is not None:
         progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
+    if fresh and folder.exists():  # the last thing before the start: a start that is refused leaves the old run
+        with Lease.acquire(folder) as old:
+            old.follow(files.set_aside(folder))
+        progress.note(f"the old run was moved to {old.run_dir}")
     with Lease.acquire(folder) as lease:
         # Somebody else may have finished the run between the first look and the lease.
         if (status := finished_status(folder, config)) is not None:
             return status
         if config.transfer.sha256 and source is None and not has_begun(folder, config):
             raise RunFailed(f"{folder} was set aside by another process; the same command starts it anew")
-        return Run(folder, resolved, trainer, dataset, progress, stop_requested, lease).to_the_end()
-
-
-def has_begun(folder: Path, config: RunConfig) -> bool:
-    """Whether the run needs no start any more: it has a checkpoint to go on from, or is done."""
-    return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
-
-
-def build_trainer(config: RunConfig, dataset: sources.Dataset, source: SourceWeights | None) -> Trainer:
-    try:
-        return Trainer(config, dataset, torch.device(config.runtime.device), source)
-    except torch.OutOfMemoryError as error:
-        raise RunFailed(f"out of memory before the first step: {error}") from None
+        return run.to_the_end(lease)
 
 
 def forward_macs(trainer: Trainer, channels: int, image_size: int) -> dict[str, float]:
@@ -117,13 +109,6 @@ def skipped_updates(trainer: Trainer) -> dict[str, int]:
     return {} if trainer.scaler is None else {"skipped_updates": trainer.skipped_updates}
 
 
-def needed_bytes(trainer: Trainer, folder: Path) -> int:
-    """Room for three checkpoints (two kept, one being written) and the model files, less those that are there."""
-    tensors, _ = trainer.state()
-    there = len(checkpoints(folder / records.CHECKPOINTS))
-    return (4 - min(there, 2)) * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 2**20
-
-
 class Run:
     """A trainer and the folder that it is recorded in."""
 
@@ -135,11 +120,11 @@ class Run:
         dataset: sources.Dataset,
         progress: Progress,
         stop_requested: StopReason,
-        lease: Lease,
     ) -> None:
         self.folder, self.resolved, self.trainer, self.dataset = folder, resolved, trainer, dataset
         self.config = resolved.config
-        self.progress, self.stop_requested, self.lease = progress, stop_requested, lease
+        self.progress, self.stop_requested = progress, stop_requested
+        self.begun, self.steps_saved = False, 0
         self.rows: list[dict[str, Any]] = []
         self.step_log: dict[str, list[Any]] = {name: [] for name in records.STEP_SCHEMA.names}
         facts = dataset.facts
@@ -149,8 +134,9 @@ class Run:
         self.columns = run_columns(self.config, run_id(self.config), trainer.coverage)
         self.saved_at = time.monotonic()
 
-    def to_the_end(self) -> RunStatus:
+    def to_the_end(self, lease: Lease) -> RunStatus:
         """Train what is left and finish the folder; a failure is recorded there and raised."""
+        self.lease = lease
         try:
             self.begin()
             while not self.trainer.finished:
@@ -161,18 +147,23 @@ class Run:
             raise self.failed(f"out of memory: {error}") from None
         except RunFailed as error:
             raise self.failed(str(error)) from None
+        except SeekError:
+            raise
+        except Exception as error:  # of a data set or condition of the user's own, or a mistake of ours
+            self.failed(f"{type(error).__name__}: {error}")
+            raise
         finally:
             self.trainer.batches.close()
 
     def begin(self) -> None:
         """Write what is known before the first step, or take up the newest good checkpoint."""
         if not (self.folder / records.CONFIG).exists():
-            self.lease.check()
+            self.write_environment()  # first: a run has begun when its config is there, and then lacks nothing
             files.write_json(self.folder / records.CONFIG, config_document(self.resolved, self.dataset))
-            files.write_json(self.folder / records.ENVIRONMENT, describe_environment(self.trainer.device))
-            self.record_state("running", None)
-        else:
-            self.resume()
+        elif not self.resume():
+            self.write_environment()
+        self.begun = True
+        self.record_state("running", None)
         trainer = self.trainer
         expected = self.expected_share()
         self.progress.started(
@@ -184,12 +175,20 @@ class Run:
             )
         )  # fmt: skip
 
-    def resume(self) -> None:
-        """Take up the newest good checkpoint and drop the rows that were recorded after it."""
-        warn_of_other_environment(self.folder, self.trainer.device, self.progress)
+    def write_environment(self) -> None:
+        self.lease.check()
+        files.write_json(self.folder / records.ENVIRONMENT, describe_environment(self.trainer.device))
+
+    def resume(self) -> bool:
+        """Take up the newest good checkpoint and drop the rows that were recorded after it. False: there never was one.
+
+        Raises DamagedRun where checkpoints or rows are gone or damaged.
+        """
         if not resume_from(self.folder / records.CHECKPOINTS, self.trainer.load_state, self.progress.note):
-            require_nothing_recorded(self.folder)
-            return
+            require_nothing_saved(self.folder, self.config)
+            return False
+        warn_of_other_environment(self.folder, self.trainer.device, self.progress)
+        self.steps_saved = self.trainer.steps_done
         done = self.trainer.epoch
         if done:
             self.rows = [row for row in records.read_epochs(self.folder / records.EPOCHS) if row["epoch"] <= done]
@@ -198,9 +197,10 @@ class Run:
             self.step_log = {name: list(column[:kept]) for name, column in steps.items()}
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
         if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
-            raise BadInput(
+            raise DamagedRun(
                 f"{self.folder / records.EPOCHS} or steps.parquet lacks epochs that the checkpoint has; use --fresh"
             )
+        return True
 
     def after_step(self) -> None:
         trainer, log = self.trainer, self.trainer.log
@@ -242,6 +242,7 @@ class Run:
     def save(self) -> None:
         self.lease.check()
         save_checkpoint(self.folder / records.CHECKPOINTS, self.trainer.steps_done, *self.trainer.state())
+        self.steps_saved = self.trainer.steps_done
         self.saved_at = time.monotonic()
 
     def write_models(self) -> dict[str, str]:
@@ -270,6 +271,7 @@ class Run:
             epochs_done=done,
             epochs=trainer.length.epochs,
             steps_done=trainer.steps_done,
+            steps_saved=self.steps_saved,
             final=[row for row in self.rows if row["epoch"] == done],
             totals=records.totals_of(self.rows) | skipped_updates(trainer),
             expected_share=self.expected_share(),
@@ -284,9 +286,13 @@ class Run:
         return status
 
     def failed(self, message: str) -> RunFailed:
-        """The failure to raise, recorded where the disk and the lease still allow it."""
+        """The failure to raise, recorded where the disk and the lease still allow it.
+
+        A run that could not be taken up keeps the status that it had.
+        """
         with contextlib.suppress(SeekError):
-            self.record_state("failed", message)
+            if self.begun:
+                self.record_state("failed", message)
         return RunFailed(message)
 
     def expected_share(self) -> float | None:

@@ -22,7 +22,8 @@ from seekcli.models.pairs import build_models, seeded_model
 from seekcli.training.folder import run_folder
 from seekcli.training.plan import describe_plan
 from seekcli.training.progress import Progress
-from seekcli.training.run import build_trainer, train
+from seekcli.training.run import train
+from seekcli.training.start import build_trainer
 from seekcli.training.transfer import start_weights
 
 
