@@ -31,8 +31,7 @@ CHECKPOINTS = "checkpoint"
 
 Row = dict[str, Any]
 State = Literal["running", "stopped", "failed", "finished"]
-PARQUET = b"PAR1"
-VERSION_KEY = b"seek_schema_version"
+PARQUET, VERSION_KEY = b"PAR1", b"seek_schema_version"
 
 
 def _schema(columns: str) -> pa.Schema:
