@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Tensor name -> (stage, block).
 Places = dict[str, tuple[str, str]]
+STARTS_IMAGES = 32
 
 
 def map_command(
@@ -29,6 +30,9 @@ def map_command(
     data_dir: Annotated[str | None, typer.Option(help="Where the data is, for folder:.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
     tensors: Annotated[bool, typer.Option("--tensors", help="Show every tensor with its shape and region.")] = False,
+    starts: Annotated[
+        bool, typer.Option("--starts", help="Measure how far each start (--init) is from an identity; builds models.")
+    ] = False,
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
     """Show what goes where between the two models of a pair: blocks, tensors, coverage, and what has no counterpart."""
@@ -41,7 +45,10 @@ def map_command(
         "--data-dir": ("data.dir", data_dir),
         "--image-size": ("data.image_size", image_size),
     }
-    document = describe_pair(resolve([*model_layers(model, base, motivated), *flag_layers(flags)]).config)
+    config = resolve([*model_layers(model, base, motivated), *flag_layers(flags)]).config
+    document = describe_pair(config)
+    if starts:
+        document["output_error_at_entry"] = measure_starts(config)
     if format_ is ReadFormat.JSON:
         echo_json(document)
     else:
@@ -66,6 +73,24 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
         "running_statistics": config.pair.buffers if has_running_statistics(config.pair.base) else None,
         **describe_map(weights_map, models["base"], models["motivated"]),
     }
+
+
+def measure_starts(config: RunConfig) -> dict[str, float]:
+    """By start: the relative error of the motivated model's logits at its first entry, on 32 images of noise."""
+    import torch
+
+    from seekcli.models.catalog import starts_of
+    from seekcli.models.pairs import build_pair
+    from seekcli.models.starts import output_error_at_entry
+
+    size, channels = config.data.image_size, config.data.channels
+    assert size and channels, "the config is not resolved"
+    images = torch.randn((STARTS_IMAGES, channels, size, size), generator=torch.Generator().manual_seed(0))
+    errors = {}
+    for init in starts_of(config.pair.base, config.pair.motivated, config.pair.map):
+        pair = config.pair.model_copy(update={"init": init})
+        errors[init] = output_error_at_entry(build_pair(config.model_copy(update={"pair": pair})), images)
+    return errors
 
 
 def describe_map(weights_map: WeightsMap, base: nn.Module, motivated: nn.Module) -> dict[str, Any]:

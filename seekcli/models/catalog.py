@@ -139,3 +139,15 @@ def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
     obstacle = identity_obstacle(base, motivated, map_name)
     if init == "identity" and obstacle:
         raise BadInput(f"--init identity is impossible for {pair}: {obstacle}; use --init paper")
+
+
+def starts_of(base: str, motivated: str, map_name: str) -> list[str]:
+    """The values of `--init` that are possible for the pair, but for `source`, which takes what it is given."""
+    possible = []
+    for init in ("identity", "stack", "timm", "paper"):
+        try:
+            check_start(base, motivated, init, map_name)
+        except BadInput:
+            continue
+        possible.append(init)
+    return possible

@@ -13,9 +13,9 @@ from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap
-from seekcli.models.added_blocks import copier_of_neighbours, set_last_scale, stages_of
 from seekcli.models.catalog import check_pair, check_start, model_spec
 from seekcli.models.family import Family
+from seekcli.models.starts import start
 from seekcli.models.transplant import SourceWeights, carve_base, transplant
 
 # Imported when first asked for: timm takes seconds, and the CIFAR ResNets do not need it.
@@ -77,39 +77,7 @@ def build_pair(config: RunConfig, source: SourceWeights | None = None) -> Pair:
     pair = Pair(models["base"], models["motivated"], link_models(names.base, models, names.map))
     if source is not None and names.base not in source.models:
         carve_base(pair, names.base)
-    return start(pair, config)
-
-
-def start(pair: Pair, config: RunConfig) -> Pair:
-    """The pair with its differential parts started: `paper` is how the family builds them, `source` as they came."""
-    assert config.pair.init != "auto", "the config is not resolved"
-    family = family_of(config.pair.base)
-    if config.pair.init == "identity":
-        return identity_start(pair, family, config.pair.added_scale)
-    if config.pair.init == "timm":
-        assert family.timm_start is not None, f"{family} is not one of catalog.TIMM_STARTS"
-        family.timm_start(pair.motivated)
-    if config.pair.init == "stack":
-        assert family.blocks is not None, f"{family} has no added blocks to stack"
-        copy_up = copier_of_neighbours(pair.weights_map.receivers, family.blocks)
-        return Pair(pair.base, pair.motivated, pair.weights_map, entry=copy_up)
-    return pair
-
-
-def identity_start(pair: Pair, family: Family, added_scale: float) -> Pair:
-    """The motivated model computes what the base computes; `added_scale` above 0 lets its added blocks learn at once.
-
-    Raises BadInput where there is no added block that could start with a scale.
-    """
-    started = family.identity(pair)
-    if not added_scale:
-        return started
-    receivers = pair.weights_map.receivers
-    stages = stages_of(pair.motivated, receivers, family.blocks) if family.blocks else []
-    if family.blocks is None or not any(stage.added for stage in stages):
-        raise BadInput(f"pair.added_scale {added_scale:g}: the motivated model has no added blocks")
-    set_last_scale(pair.motivated, receivers, family.blocks, added_scale)
-    return started
+    return start(pair, family_of(names.base), config)
 
 
 def differential_parameters(weights_map: WeightsMap) -> frozenset[str]:

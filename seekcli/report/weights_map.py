@@ -15,6 +15,7 @@ STAGE_HEADER = ("stage", "base elements", "linked", "coverage", "motivated eleme
 BLOCK_HEADER = ("stage", "base", "motivated", "tensors", "elements", "coverage")
 SHAPE_HEADER = ("stage", "tensors", "base shape", "region", "motivated shape", "region")
 TENSOR_HEADER = ("stage", "base tensor", "shape", "region", "motivated tensor", "shape", "region")
+START_HEADER = ("start (--init)", "output error at entry")
 NUMERIC = ("base elements", "linked", "coverage", "motivated elements", "tensors", "elements")
 
 
@@ -31,6 +32,9 @@ def as_text(document: Document, with_tensors: bool = False) -> str:
     lines = [heading(document), coverage_line(document), *statistics_lines(document)]
     for header, rows_of in tables:
         lines += ["", aligned(header, [row for stage in document["stages"] for row in rows_of(stage)], NUMERIC)]
+    if errors := document.get("output_error_at_entry"):
+        rows = [(init, f"{error:.2g}") for init, error in errors.items()]
+        lines += ["", aligned(START_HEADER, rows, ("output error at entry",))]
     unlinked, partly = document["unlinked"], partly_linked(document)
     lines += ["", f"unlinked base tensors: {', '.join(unlinked) or 'none'}"]
     lines += [f"partly linked base tensors: {len(partly)} ({partly[0]}, ...)"] if partly else []

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
+from seekcli.cli.app import app
 from seekcli.config import Resolved
 from seekcli.data import sources
 from seekcli.errors import BadInput
 from seekcli.method.pair import Carrier, Pair
 from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
 from seekcli.models.pairs import build_pair, differential_parameters, family_of
+from seekcli.models.starts import output_error_at_entry
 from seekcli.training.resolve import resolve
 from seekcli.training.trainer import Trainer
 
@@ -121,3 +125,21 @@ def test_a_start_that_means_nothing_for_the_pair_is_bad_input(
 ) -> None:
     with pytest.raises(BadInput, match=problem):
         trainer_of(settings(base, motivated, **changes))
+
+
+@pytest.mark.parametrize(("init", "largest"), [("identity", 1e-5), ("paper", None), ("stack", None)])
+def test_the_output_error_at_entry_is_zero_for_an_identity_alone_and_leaves_the_pair_as_it_is(
+    init: str, largest: float | None
+) -> None:
+    pair = pair_of("resnet8", "resnet14", pair__init=init)
+    before = {name: tensor.clone() for name, tensor in pair.motivated.state_dict().items()}
+    error = output_error_at_entry(pair, torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
+    assert error <= largest if largest is not None else error > 0.1
+    assert all(torch.equal(before[name], tensor) for name, tensor in pair.motivated.state_dict().items())
+
+
+def test_seek_map_measures_the_starts_that_are_possible() -> None:
+    words = ["map", "--model", "resnet8-to-14", "--starts", "--format", "json"]
+    errors = json.loads(CliRunner().invoke(app, words).stdout)["output_error_at_entry"]
+    assert set(errors) == {"identity", "stack", "paper"}
+    assert errors["identity"] < 1e-5 < min(errors["stack"], errors["paper"])
