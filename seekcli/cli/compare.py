@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,12 @@ import typer
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
-    from seekcli.analysis.comparison import Comparison
+    from seekcli.analysis.comparison import Comparison, Options
+
+
+class Convention(StrEnum):
+    MACS = "macs"
+    PAPER = "paper"
 
 
 class CompareFormat(StrEnum):
@@ -22,6 +28,7 @@ class CompareFormat(StrEnum):
 
 
 def compare(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(help="results folders, runs folders or single runs (default: results)", show_default=False),
@@ -36,22 +43,53 @@ def compare(
     effect: Annotated[
         float, typer.Option(help="Smallest difference of interest, in points: how many seeds would find it.")
     ] = 0.3,
-    paper: Annotated[bool, typer.Option("--paper", help="the paper's own rows instead of runs")] = False,
+    convention: Annotated[
+        Convention, typer.Option(help="forward costs in MACs, or in the FLOPs of the paper's table 8 (CIFAR ResNets)")
+    ] = Convention.MACS,
+    paper: Annotated[bool, typer.Option("--paper", help="the paper's own rows, instead of runs")] = False,
     format_: Annotated[CompareFormat, typer.Option("--format", help="how to print it")] = CompareFormat.TABLE,
 ) -> None:
     """Compare alternating runs with their classic baselines: accuracy, noise, cost."""
     if paper:
+        _refuse_beside_paper(context)
         _show_paper(format_)
         return
-    from seekcli.analysis.comparison import Options, compare_runs
+    from seekcli.analysis.comparison import compare_runs
     from seekcli.analysis.selection import parse_where
     from seekcli.scan import scan_runs
 
     for flag, value in (("--margin", margin), ("--effect", effect)):
         if not 0 < value <= 100:
             raise BadInput(f"{flag} {value:g}: expected accuracy points above 0 and up to 100, such as 0.2")
-    options = Options(margin_points=margin, effect_points=effect)
+    options = _options(margin, effect, convention)
     _show(compare_runs(scan_runs(paths or [Path("results")]), parse_where(where or []), options), format_)
+
+
+def _options(margin: float, effect: float, convention: Convention) -> Options:
+    from seekcli.analysis.comparison import Options
+
+    options = Options(margin_points=margin, effect_points=effect)
+    if convention is Convention.MACS:
+        return options
+    from seekcli.cli.paper_cost import paper_flops
+
+    return replace(options, convention=convention.value, forward_cost=paper_flops)
+
+
+def _refuse_beside_paper(context: typer.Context) -> None:
+    """Raise BadInput for words that concern runs: --paper reads none."""
+    words = {"paths": "a path", **{name: f"--{name}" for name in ("where", "margin", "effect", "convention")}}
+    given = [word for name, word in words.items() if _was_given(context, name)]
+    if given:
+        raise BadInput(
+            f"--paper shows the paper's own rows and reads no runs: it goes with --format alone, without "
+            f"{' and '.join(given)}"
+        )
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
 def _show(comparison: Comparison, format_: CompareFormat) -> None:

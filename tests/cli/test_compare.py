@@ -99,6 +99,10 @@ def test_where(folder: Path) -> None:
         (["--format", "xml"], "'xml'"),
         (["--margin", "0"], "--margin 0: expected accuracy points above 0"),
         (["--effect", "nan"], "--effect nan: expected accuracy points above 0"),
+        (["--convention", "flops"], "'flops' is not one of 'macs', 'paper'"),
+        (["--convention", "paper"], "does not say how large its images are"),
+        (["--paper"], "it goes with --format alone, without a path"),
+        (["--paper", "--margin", "0.2"], "without a path and --margin"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(folder: Path, arguments: list[str], message: str) -> None:
@@ -107,6 +111,39 @@ def test_bad_options_are_one_line_and_exit_2(folder: Path, arguments: list[str],
     assert message in err
     assert err.count("\n") == 1
     assert err.startswith("seek: error: ")
+
+
+def test_the_convention_of_the_paper_gives_its_table_8(results: Results) -> None:  # noqa: F811
+    for schedule in ("base", "motivated", "alternating"):
+        state_image_size(results.add(schedule, motivated_steps=64))
+    code, out, err = seek(results.folder, "--convention", "paper", "--format", "json")
+    assert (code, err) == (0, "")
+    tree = json.loads(out)
+    (cell,) = tree["cells"]
+    assert tree["convention"] == "paper"
+    forwards = {group["group"]: group["forward_paper_flops_per_image"] for group in cell["groups"]}
+    assert forwards["X-C"] == forwards["X-Y-B"] == pytest.approx(82.82e6, rel=5e-3)
+    assert forwards["Y-C"] == forwards["X-Y-M"] == pytest.approx(140.13e6, rel=5e-3)
+    (arm,) = cell["arms"]
+    assert forwards["X-C"] < arm["f_xy_paper_flops_per_image"] < forwards["Y-C"]
+    code, out, _ = seek(results.folder, "--convention", "paper", "--format", "markdown")
+    assert "forward MFLOPs/image" in out
+    assert "in the paper's FLOPs" in out
+
+
+def state_image_size(run: Path) -> None:
+    path = run / "config.json"
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    tree["facts"] |= {"classes": 10, "channels": 3, "image_size": 32}
+    path.write_text(json.dumps(tree), encoding="utf-8")
+
+
+def test_the_convention_of_the_paper_is_for_cifar_resnets(results: Results) -> None:  # noqa: F811
+    state_image_size(results.add(pair__base="vit-tiny", pair__motivated="vit-small"))
+    code, out, err = seek(results.folder, "--convention", "paper")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--convention paper is defined for CIFAR ResNets only" in err
+    assert "has vit-tiny; leave out --convention" in err
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
