@@ -6,10 +6,12 @@ The figures stand as transcribed in analysis/paper/*.csv. Nothing is corrected f
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from dataclasses import dataclass
 from importlib import resources
 
 from seekcli.analysis.checks import welch_p_value
+from seekcli.config import pair_name
 
 # Table 3 compares a transfer from the alternating run's base with one from the classic run's model.
 TRANSFER_FROM, CLASSIC_SOURCE = "resnet50-from-101", "resnet50-classic"
@@ -17,7 +19,10 @@ TRANSFER_FROM, CLASSIC_SOURCE = "resnet50-from-101", "resnet50-classic"
 
 @dataclass(frozen=True)
 class PaperRow:
-    """An accuracy of the paper against its classic counterpart. `p_value` is None where there is no sd (n = 1)."""
+    """An accuracy of the paper against its classic counterpart. `p_value` is None where there is no sd (n = 1).
+
+    `also_in_table` is the other table that prints the same model with the same mean and sd.
+    """
 
     table: str
     model: str
@@ -27,6 +32,7 @@ class PaperRow:
     gain_points: float
     runs: int
     p_value: float | None
+    also_in_table: str | None
 
 
 def figures(name: str) -> list[dict[str, str]]:
@@ -34,15 +40,25 @@ def figures(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
+def classic_rows() -> dict[tuple[str, str], dict[str, str]]:
+    """(model, data) -> the row of its classic training."""
+    return {(row["base"], row["dataset"]): row for row in figures("accuracy") if row["schedule"] == "classic"}
+
+
 def paper_rows() -> list[PaperRow]:
     """Tables 1, 2, 4, 5, 6 and 7 against the classic training of the same model on the same data, then table 3."""
     rows = figures("accuracy")
-    classic = {(row["base"], row["dataset"]): row for row in rows if row["schedule"] == "classic"}
+    classic = classic_rows()
+    tables: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row in rows:
+        tables[_printed(row)].append(row["table"])
     listed = []
     for row in rows:
         if row["schedule"] != "classic":
             model = row[row["role"]]
-            listed.append(_row(row, classic[model, row["dataset"]], model, f"{row['role']}, {row['schedule']}"))
+            other = next((table for table in tables[_printed(row)] if table != row["table"]), None)
+            trained = f"{row['role']}, {row['schedule']}"
+            listed.append(_row(row, classic[model, row["dataset"]], model, trained, other))
     transfer = figures("transfer")
     source = {row["dataset"]: row for row in transfer if row["model"] == CLASSIC_SOURCE}
     for row in transfer:
@@ -51,9 +67,19 @@ def paper_rows() -> list[PaperRow]:
     return listed
 
 
-def _row(row: dict[str, str], other: dict[str, str], model: str, trained: str) -> PaperRow:
+def _printed(row: dict[str, str]) -> tuple[str, ...]:
+    """Equal for rows that print one result. Table 7 names the condition of table 1."""
+    schedule = row["schedule"].removesuffix(":loss")
+    names = ("base", "motivated", "dataset", "role", "accuracy_mean", "accuracy_std")
+    return (schedule, *(row[name] for name in names))
+
+
+def _row(
+    row: dict[str, str], other: dict[str, str], model: str, trained: str, also_in_table: str | None = None
+) -> PaperRow:
     gain = float(row["accuracy_mean"]) - float(other["accuracy_mean"])
     sides = [(float(one["accuracy_std"]), int(one["runs"])) for one in (row, other) if one["accuracy_std"]]
     p_value = welch_p_value(gain, *sides) if len(sides) == 2 else None
-    pair = f"{row['base']} in {row['motivated']}" if "base" in row else "resnet50 from resnet50-to-101"
-    return PaperRow(row["table"], model, pair, row["dataset"], trained, gain, int(row["runs"]), p_value)
+    pair = pair_name(row["base"], row["motivated"]) if "base" in row else "from resnet50-to-101"
+    runs = int(row["runs"])
+    return PaperRow(row["table"], model, pair, row["dataset"], trained, gain, runs, p_value, also_in_table)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from seekcli.analysis.published import PaperRow, paper_rows
+from seekcli.analysis.published_costs import NEAR_CHANCE, PaperCost, misprints, paper_costs
 from seekcli.report import wording
 from seekcli.report.columns import aligned
 from seekcli.report.tables import Column, Row, Table
 from seekcli.report.text import markdown_table
 
-COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p")
-NUMBERS = ("table", "points", "n", "p")
+COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p", "also in table")
+COST_COLUMNS = ("table", "pair", "data", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
+NUMBERS = ("table", "points", "n", "p", "also in table", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
 SOURCE = "M. Acheli, W. Gaaloul, Motivation Is Something You Need, arXiv 2602.21064v1"
 
 
@@ -29,7 +32,7 @@ def notes(rows: list[PaperRow]) -> list[str]:
     below = sum(p < 0.05 for p in p_values)
     return [
         f"Tables 1, 4, 5, 6 and 7: {len(tested)} rows against their classic counterpart, {below} "
-        f"with p below 0.05 before any correction (smallest {min(p_values):.2f}). Some rows stand in two tables.",
+        f"with p below 0.05 before any correction (smallest {min(p_values):.2f}). {_in_two_tables(rows)}",
         f"Table 3: {len(transfer)} comparisons, all with p < 1e-4 (largest {max(transfer):.1e}), but over 3 transfers "
         "from one source run each: the noise between source runs is not in them.",
         "Table 2 has one run of each: no test.",
@@ -40,29 +43,79 @@ def notes(rows: list[PaperRow]) -> list[str]:
     ]
 
 
+def _in_two_tables(rows: list[PaperRow]) -> str:
+    """The rows that are printed twice, each named once."""
+    twice = [
+        f"{row.pair} on {row.data} (tables {row.table} and {row.also_in_table})"
+        for row in rows
+        if row.also_in_table is not None and int(row.table) < int(row.also_in_table)
+    ]
+    return f"{len(twice)} of them stand in two tables: {', '.join(twice)}."
+
+
+def cost_notes(costs: list[PaperCost]) -> list[str]:
+    far = [f"{one.pair} (table {one.table})" for one in costs if not one.near_chance]
+    vit, others = (
+        sorted(one.f_y_over_f_xy for one in costs if (one.family == "vit") is is_vit) for is_vit in (True, False)
+    )
+    return [
+        f"F_Y / F_XY, the larger model's forward cost over that of the run's average step, is {others[0]:.2f} to "
+        f"{others[-1]:.2f}, and {vit[0]:.2f} to {vit[-1]:.2f} for ViT. It is of forwards, not of training time.",
+        f"The share of motivated steps that the labels imply, (F_XY - F_X) / (F_Y - F_X), is within {NEAR_CHANCE:.0%} "
+        f"of 1/(k+1)!, what chance gives, for the nearest k in {len(costs) - len(far)} of {len(costs)} rows; not in "
+        f"{' and '.join(far)}. The paper does not print k: it is inferred from this share, so the agreement is partly "
+        "circular. The labels are rounded.",
+        *(
+            f"Does not follow from its own row: table {one.table}, {one.pair} on {one.data}, {one.figure}: printed "
+            f"{one.printed:.3g}, recomputed {one.recomputed:.3g} (as transcribed in seekcli/analysis/paper)."
+            for one in misprints()
+        ),
+    ]
+
+
+def cost_cells(one: PaperCost) -> tuple[str, ...]:
+    ratio, share, chance = f"{one.f_y_over_f_xy:.2f}", f"{one.share:.2%}", f"{one.share_by_chance:.2%}"
+    return one.table, one.pair, one.data, ratio, share, str(one.nearest_k), chance
+
+
 def cells(row: PaperRow) -> tuple[str, ...]:
     p_value = wording.p_value(row.p_value) if row.p_value is None or row.p_value >= 0.001 else f"{row.p_value:.0e}"
     points = wording.points(row.gain_points)
-    return row.table, row.model, row.pair, row.data, row.trained, points, str(row.runs), p_value
+    also = row.also_in_table or ""
+    return row.table, row.model, row.pair, row.data, row.trained, points, str(row.runs), p_value, also
 
 
 def table_text() -> str:
-    rows = paper_rows()
+    rows, costs = paper_rows(), paper_costs()
     lines = [f"The rows of {SOURCE}", "", aligned(COLUMNS, [cells(row) for row in rows], NUMBERS), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in notes(rows))]) + "\n"
+    lines += [*(f"- {note}" for note in notes(rows)), ""]
+    lines += ["Its forward costs", "", aligned(COST_COLUMNS, [cost_cells(one) for one in costs], NUMBERS), ""]
+    return "\n".join([*lines, *(f"- {note}" for note in cost_notes(costs))]) + "\n"
 
 
 def markdown_text() -> str:
-    rows = paper_rows()
-    columns = tuple(Column(name, numeric=name in NUMBERS) for name in COLUMNS)
-    table = markdown_table(Table("", columns, tuple(Row(cells(row)) for row in rows)))
+    rows, costs = paper_rows(), paper_costs()
     lines = ["# The paper's own rows", "", f"{SOURCE}. Printed by `seek compare --paper --format markdown`.", ""]
-    return "\n".join([*lines, *(f"- {note}" for note in notes(rows)), "", *table]) + "\n"
+    lines += [*(f"- {note}" for note in notes(rows)), "", *_markdown(COLUMNS, [cells(row) for row in rows]), ""]
+    lines += ["## Its forward costs", "", *(f"- {note}" for note in cost_notes(costs)), ""]
+    return "\n".join([*lines, *_markdown(COST_COLUMNS, [cost_cells(one) for one in costs])]) + "\n"
+
+
+def _markdown(header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    columns = tuple(Column(name, numeric=name in NUMBERS) for name in header)
+    return markdown_table(Table("", columns, tuple(Row(row) for row in rows)))
 
 
 def json_text() -> str:
-    rows = paper_rows()
-    return json.dumps({"source": SOURCE, "rows": [asdict(row) for row in rows], "notes": notes(rows)}, indent=2) + "\n"
+    rows, costs = paper_rows(), paper_costs()
+    tree = {
+        "source": SOURCE,
+        "rows": [asdict(row) for row in rows],
+        "costs": [asdict(one) | {"near_chance": one.near_chance} for one in costs],
+        "figures_that_do_not_follow": [asdict(one) for one in misprints()],
+        "notes": [*notes(rows), *cost_notes(costs)],
+    }
+    return json.dumps(tree, indent=2) + "\n"
 
 
 def csv_text() -> str:
