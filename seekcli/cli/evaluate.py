@@ -1,13 +1,14 @@
-"""`seek evaluate`: a model, rebuilt from its card alone, on a test split; the recorded accuracy stands beside."""
+"""`seek evaluate`: a model, rebuilt from its card alone, on images; the recorded accuracy stands beside."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekcli.cli.evaluation_data import Candidate, images_taken, load_data
 from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.recalibrate import recalibrate as mend
 from seekcli.errors import BadInput, unknown
@@ -15,22 +16,11 @@ from seekcli.errors import BadInput, unknown
 if TYPE_CHECKING:
     from torch import nn
 
-    from seekcli.config import RunConfig
-    from seekcli.data.sources import DataFacts, Dataset
+    from seekcli.data.sources import Dataset
     from seekcli.export.card import Card
     from seekcli.training.evaluation import Evaluation
 
 ROLES = ("base", "motivated")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model to evaluate: from an export, or straight from a run (which also knows its whole config)."""
-
-    card: Card
-    model: nn.Module
-    source: Path
-    run: RunConfig | None = None
 
 
 def evaluate(
@@ -38,7 +28,10 @@ def evaluate(
         str,
         typer.Argument(metavar="EXPORT_OR_RUN", help="An exported model, a folder of them, a run folder or a run id."),
     ],
-    data: Annotated[str | None, typer.Option(help="Data whose test split is used (default: that of the run).")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data (default: that of the run): its test split; all images of another folder."),
+    ] = None,
     data_dir: Annotated[str | None, typer.Option(help="Where the data is.")] = None,
     role: Annotated[str | None, typer.Option(help="base or motivated (default: every model there is).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda[:i] or mps (default: as recorded).")] = None,
@@ -48,7 +41,11 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Results folder in which a run id is looked up.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """Evaluate exported models, or those of a finished run, on a test split, prepared as their cards say."""
+    """Evaluate exported models, or those of a finished run, on images that are prepared as their cards say.
+
+    A folder with the contents of the run's own data gives the test split of the run, wherever it lies. Of another
+    folder every image is taken: DIR/CLASS/, DIR/test/CLASS/, one image a class or only some of the classes.
+    """
     if role is not None and role not in ROLES:
         raise unknown("--role", role, ROLES)
     results = []
@@ -99,66 +96,6 @@ def choose_device(card: Card, asked: str | None) -> str:
     return card.evaluation.device_type
 
 
-def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
-    """The data at the card's input size, normalised by the card's mean and deviation instead of its own.
-
-    Raises BadInput when it does not fit the model; what the name alone tells is checked before anything is read.
-    """
-    from seekcli.config import merge
-    from seekcli.data import sources
-    from seekcli.data.holdout import hold_out
-
-    card = candidate.card
-    name = data or card.training.data
-    own_dir = candidate.run.data.dir if candidate.run is not None else None
-    folder = data_dir or (own_dir if data is None else None)
-    if data is None and folder is None and name.startswith(("folder:", "imagenet:")):
-        place = f"{name.partition(':')[0]}:DIR"
-        raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")
-    settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
-    settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
-    if card.input.test_crop is not None:
-        settings["data.test_crop"] = card.input.test_crop
-    if data is None:
-        settings["data.fingerprint"] = card.training.data_fingerprint
-    if name == card.training.data:
-        settings |= split_settings(candidate)
-    config = merge([("--data", settings)]).config.data
-    check_shape(candidate, sources.describe(config))
-    held_out, seed = (candidate.run.data.holdout_images, candidate.run.seed) if candidate.run is not None else (0, 0)
-    dataset = hold_out(sources.load(config), held_out if name == card.training.data else 0, seed)
-    check_class_names(candidate, dataset)
-    return replace(dataset, mean=card.input.mean, std=card.input.std)
-
-
-def split_settings(candidate: Candidate) -> dict[str, Any]:
-    """How the run cut the data that it was made on: its test images again, and its training images alone."""
-    if candidate.run is None:
-        return {"data.limit_train": candidate.card.training.limit_train}
-    data = candidate.run.data
-    names = ("limit_train", "test_images", "validation_fraction", "holdout_images")
-    return {f"data.{name}": getattr(data, name) for name in names}
-
-
-def check_shape(candidate: Candidate, facts: DataFacts) -> None:
-    card = candidate.card
-    if facts.classes != card.classes:
-        raise BadInput(f"--data {facts.name} has {facts.classes} classes, {candidate.source} has {card.classes}")
-    if facts.channels != card.input.channels:
-        channels = f"{facts.channels} channels, {candidate.source} takes {card.input.channels}"
-        raise BadInput(f"--data {facts.name} has images of {channels}")
-
-
-def check_class_names(candidate: Candidate, dataset: Dataset) -> None:
-    """Raise BadInput unless label i of the data means what output i of the model means."""
-    for index, (theirs, ours) in enumerate(zip(dataset.class_names, candidate.card.class_names, strict=True)):
-        if theirs != ours:
-            raise BadInput(
-                f"--data {dataset.facts.name}: class {index} is {theirs!r}, that of {candidate.source} is {ours!r}: "
-                "an accuracy over other classes would mean nothing"
-            )
-
-
 def set_threads(card: Card, device_name: str) -> None:
     """The thread count moves the last bits of a sum, and with them, once in a long while, a prediction."""
     import os
@@ -191,8 +128,9 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
 
     recorded = card.evaluation
     config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config
-    # The training images are not needed: two of them keep the batches valid and the device's memory free.
-    test_only = replace(dataset, train_images=dataset.train_images[:2], train_labels=dataset.train_labels[:2])
+    # The training images are not needed: two images in their place keep the batches valid and the memory free.
+    two = torch.zeros(2, dtype=torch.int64)
+    test_only = replace(dataset, train_images=dataset.test_images[two], train_labels=dataset.test_labels[two])
     batches = Batches(test_only, config, torch.device(device_name), recorded.layout == "channels_last")
     return evaluate_model(model, batches.test(), AUTOCAST[recorded.precision])
 
@@ -213,6 +151,7 @@ def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_n
         "epoch": card.result.epoch,
         "data": dataset.facts.name,
         "test_images": found.images,
+        "images_taken": images_taken(candidate, dataset),
         "test_accuracy_percent": found.accuracy_percent,
         "test_top5_accuracy_percent": found.top5_accuracy_percent,
         "test_balanced_accuracy_percent": found.balanced_accuracy_percent,
@@ -252,6 +191,7 @@ def as_text(result: dict[str, Any]) -> str:
     lines = [
         f"model     {result['model']}, {result['role']}{pair}, from {result['source']}",
         f"data      {result['data']}, {images}; {runtime}",
+        f"images    {result['images_taken']}",
         f"accuracy  {result['test_accuracy_percent']:.2f} %  ({beside})",
     ]
     if result["recalibration"] is not None:

@@ -39,7 +39,8 @@ def recalibrate(
     """Estimate the statistics of `model` anew, in place, as its run would have done at its end.
 
     `run` is the config of its run; an export alone knows no more than its recipe. The batches are those of the last
-    epoch, a pure function of its seed. Raises BadInput for a model without BatchNorm statistics.
+    epoch, a pure function of its seed. Raises BadInput for a model without BatchNorm statistics, and for a data set
+    without training images.
     """
     import torch
 
@@ -49,6 +50,11 @@ def recalibrate(
 
     if not has_running_statistics(card.model):
         raise BadInput(f"--recalibrate: {card.model} has no BatchNorm statistics to estimate")
+    if dataset.facts.train_images == 0:
+        raise BadInput(
+            f"--recalibrate takes training images of the run's own data, and --data {dataset.facts.name} is another "
+            "set: `seek export RUN --recalibrate` writes the model with its statistics, to evaluate it then"
+        )
     config = run_like(card, run)
     batches = Batches(dataset, config, torch.device(device_name), config.runtime.layout == "channels_last")
     recalibration = Recalibration.of(batches, config)

@@ -135,7 +135,7 @@ def is_shown(name: str) -> bool:
     return not name.startswith(".") and name != "__MACOSX"
 
 
-def walk_classes(root: Path, prefix: str, rules: int = 1) -> Found:
+def walk_classes(root: Path, prefix: str, rules: int = 1, kind: str = "folder") -> Found:
     """All images below root/prefix, by class. Raises BadInput when there are none, or a class folder is without any."""
     found = Found(rules, nested=bool(prefix))
     base = root / prefix
@@ -149,7 +149,7 @@ def walk_classes(root: Path, prefix: str, rules: int = 1) -> Found:
         found.outside = sum(is_shown(entry.name) and entry.is_file() and is_image(entry.name) for entry in entries)
     if not any(found.images.values()):
         hint = "images must be in one folder per class" if found.outside else f"looked for {' '.join(SUFFIXES)}"
-        raise BadInput(f"--data folder:{root}: no images in class folders{f' of {prefix}' if prefix else ''} ({hint})")
+        raise BadInput(f"--data {kind}:{root}: no images in class folders{f' of {prefix}' if prefix else ''} ({hint})")
     return found
 
 
@@ -276,6 +276,7 @@ def read(listing: Listing, image_size: int, watcher: Watcher = unwatched) -> Arr
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)
     return Arrays(
-        images[:count], torch.tensor(listing.train_labels), images[count:], torch.tensor(listing.test_labels),
+        images[:count], torch.tensor(listing.train_labels, dtype=torch.int64),
+        images[count:], torch.tensor(listing.test_labels, dtype=torch.int64),
         listing.class_names, listing.split,
     )  # fmt: skip

@@ -48,9 +48,9 @@ class Listing:
 
         train = ImageFiles(self.root, self.train, torch.arange(len(self.train)), size, centre)
         test = ImageFiles(self.root, self.test, torch.arange(len(self.test)), size, centre)
-        return Arrays(
-            train, torch.tensor(self.train_labels), test, torch.tensor(self.test_labels), self.class_names, self.split
-        )
+        labels = (torch.tensor(each, dtype=torch.int64) for each in (self.train_labels, self.test_labels))
+        train_labels, test_labels = labels
+        return Arrays(train, train_labels, test, test_labels, self.class_names, self.split)
 
 
 def scan(root: Path, rules: int = 1, whole: bool = False) -> Listing:

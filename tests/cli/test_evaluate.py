@@ -261,9 +261,20 @@ def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     renamed = photos.rename(tmp_path / "moved")
     for answer in [*answers(exports, "--data", f"folder:{renamed}"), *answers(run, "--data-dir", renamed)]:
         assert (answer["test_accuracy_percent"], answer["equals_recorded"]) == (final, True)
+        assert answer["test_images"] == 8
+        assert answer["images_taken"] == "the run's own data, its test split: train/ and test/ as given"
     assert str(photos) in refusal(run)
+    only_tested = shutil.copytree(renamed / "test" / "light", tmp_path / "new" / "test" / "light").parents[1]
+    for model in (exports, run):
+        (answer,) = answers(model, "--data", f"folder:{only_tested}")
+        assert (answer["test_images"], answer["equals_recorded"]) == (4, None)
+        assert answer["images_taken"].startswith("another set than the run's: all images of test/; none of 1 of the 2")
+    assert "takes training images of the run's own data" in refusal(
+        exports, "--recalibrate", "--data", f"folder:{only_tested}"
+    )
     shutil.copy(renamed / "test" / "dark" / "0.png", renamed / "test" / "dark" / "more.png")
-    assert answers(exports, "--data", f"folder:{renamed}")[0]["equals_recorded"] is None
+    (answer,) = answers(exports, "--data", f"folder:{renamed}")
+    assert (answer["test_images"], answer["equals_recorded"]) == (29, None)
     assert "not those that this run was made for" in refusal(exports, "--data-dir", renamed)
 
 

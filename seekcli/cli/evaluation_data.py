@@ -1,0 +1,133 @@
+"""Which images a model is evaluated on: the test split of its run's own data, and all images of another folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seekcli.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seekcli.config import DataConfig, RunConfig
+    from seekcli.data.sources import DataFacts, Dataset
+    from seekcli.export.card import Card
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to evaluate: from an export, or straight from a run (which also knows its whole config)."""
+
+    card: Card
+    model: nn.Module
+    source: Path
+    run: RunConfig | None = None
+
+
+def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
+    """The data at the card's input size, normalised by the card's mean and deviation instead of its own.
+
+    A folder is the run's own data where its contents are, whatever its path: then the test split is that of the run. Of
+    another folder every image is a test image, and there are no training images. Raises BadInput when the data does not
+    fit the model; what the name alone tells is checked before anything is read.
+    """
+    from seekcli.data import sources
+    from seekcli.data.every_image import load_every_image
+    from seekcli.data.holdout import hold_out
+
+    card = candidate.card
+    asked = data_config(candidate, data, data_dir)
+    own = own_data(candidate, asked, sure=data is None)
+    if own is None and sources.is_folder(asked):
+        check_channels(candidate, asked.name, card.input.channels, 3)
+        dataset = load_every_image(asked, card.class_names)
+    else:
+        config = own or asked
+        check_shape(candidate, sources.describe(config))
+        dataset = sources.load(config)
+        if own is not None and candidate.run is not None:
+            dataset = hold_out(dataset, candidate.run.data.holdout_images, candidate.run.seed)
+        check_class_names(candidate, dataset)
+    return replace(dataset, mean=card.input.mean, std=card.input.std)
+
+
+def data_config(candidate: Candidate, data: str | None, data_dir: str | None) -> DataConfig:
+    """The data that the flags name, read by the rules of the run; without `--data` it is that of the run."""
+    from seekcli.config import merge
+    from seekcli.data.listings import is_folder
+
+    card = candidate.card
+    name = data or card.training.data
+    own_dir = candidate.run.data.dir if candidate.run is not None else None
+    folder = data_dir or (own_dir if data is None else None)
+    settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
+    settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
+    if card.input.test_crop is not None:
+        settings["data.test_crop"] = card.input.test_crop
+    config = merge([("--data", settings)]).config.data
+    if data is None and folder is None and is_folder(config):
+        place = f"{name.partition(':')[0]}:DIR"
+        raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")
+    return config
+
+
+def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig | None:
+    """The data as the run read and split it, where `asked` is that; None where it is another set.
+
+    `sure`: it is meant to be the run's own; reading it raises BadInput where its contents are others.
+    """
+    from seekcli.data.listings import fingerprint_of, is_folder
+
+    training = candidate.card.training
+    if is_folder(asked) and not sure:
+        try:
+            same = training.data_fingerprint is not None and fingerprint_of(asked) == training.data_fingerprint
+        except BadInput:  # no set to train on: it has one class, a test split alone, ...
+            same = False
+    else:
+        same = asked.name == training.data
+    if not same:
+        return None
+    return asked.model_copy(update={"fingerprint": training.data_fingerprint, **split_settings(candidate)})
+
+
+def split_settings(candidate: Candidate) -> dict[str, Any]:
+    """How the run cut the data that it was made on: its test images again, and its training images alone."""
+    if candidate.run is None:
+        return {"limit_train": candidate.card.training.limit_train}
+    data = candidate.run.data
+    names = ("limit_train", "test_images", "validation_fraction", "holdout_images")
+    return {name: getattr(data, name) for name in names}
+
+
+def check_shape(candidate: Candidate, facts: DataFacts) -> None:
+    card = candidate.card
+    if facts.classes != card.classes:
+        raise BadInput(f"--data {facts.name} has {facts.classes} classes, {candidate.source} has {card.classes}")
+    check_channels(candidate, facts.name, card.input.channels, facts.channels)
+
+
+def check_channels(candidate: Candidate, name: str, taken: int, found: int) -> None:
+    if found != taken:
+        raise BadInput(f"--data {name} has images of {found} channels, {candidate.source} takes {taken}")
+
+
+def check_class_names(candidate: Candidate, dataset: Dataset) -> None:
+    """Raise BadInput unless label i of the data means what output i of the model means."""
+    for index, (theirs, ours) in enumerate(zip(dataset.class_names, candidate.card.class_names, strict=True)):
+        if theirs != ours:
+            raise BadInput(
+                f"--data {dataset.facts.name}: class {index} is {theirs!r}, that of {candidate.source} is {ours!r}: "
+                "an accuracy over other classes would mean nothing"
+            )
+
+
+def images_taken(candidate: Candidate, dataset: Dataset) -> str:
+    """Which images are evaluated on, in words."""
+    if dataset.facts.train_images == 0:
+        return f"another set than the run's: {dataset.split}"
+    own = dataset.facts.name == candidate.card.training.data or dataset.fingerprint is not None
+    whose = "the run's own data, its" if own else "the"
+    return f"{whose} test split: {dataset.split}"
