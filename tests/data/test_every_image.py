@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, names: tuple[str, ...], me
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="--data imagenet:.*nothing: No such file"):
+    with pytest.raises(BadInput, match=r"--data imagenet:.*nothing: No such file"):
         list_every_image(tmp_path / "nothing", CLASSES, "imagenet")
 
 
