@@ -1,12 +1,15 @@
 """The only place that writes: a file has its final name when it is whole and on the disk, or not at all.
 
 A write that is killed leaves a hidden temporary file beside the old one, which stays as it was; `remove_leftovers`
-sweeps those up. Who may write to a run folder is settled by `seekcli.lease`.
+sweeps those up. Who may write to a run folder is settled by `seekcli.lease`: every function that changes what a folder
+holds takes a `check`, which is asked right before each rename or removal and raises where the right to write was lost.
+A process that was asleep for longer than its lease lasts may wake up between any two lines.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -25,16 +28,19 @@ os.umask(UMASK)
 OURS, REPLACED = ("runs", "reports", "published", "tuning"), ".replaced"
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
-# File systems without hard links (FAT, some network mounts) answer os.link with one of these.
-NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+Check = Callable[[], None]
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def unshared() -> None:
+    """The check of files that no lease guards."""
+
+
+def write_bytes(path: Path, data: bytes, check: Check = unshared) -> None:
     """Replace `path` by `data`, atomically and durably; missing parent folders are made.
 
     Raises RunFailed ("cannot write PATH: No space left on device") and leaves the old file as it was.
     """
-    write_with(path, lambda temporary: _write_new(temporary, data))
+    write_with(path, lambda temporary: write_new(temporary, data), check)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,57 +48,50 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, check: Check = unshared) -> None:
     """`write_bytes` of `value` as indented JSON; floats are read back exactly. Raises ValueError for NaN."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode(), check)
 
 
-def write_with(path: Path, writer: Callable[[Path], None]) -> None:
+def write_with(path: Path, writer: Callable[[Path], None], check: Check = unshared) -> None:
     """Replace `path`, atomically and durably, by the file that `writer` makes at the path that it is given.
 
     That path is in the same folder, hidden, and ends like `path`, since libraries read the format from the suffix.
-    A system error of the writer (also one that safetensors wraps) is RunFailed; any other passes through.
+    A system error of the writer (also one that safetensors wraps) is RunFailed; any other passes through. What `check`
+    raises goes before both: an heir has swept the file away, or there is no folder any more.
     """
-    with _cleaned(_temporary(path)) as temporary, _failing(f"cannot write {path}"):
+    check()  # nothing is made for nothing
+    with cleaned(temporary_beside(path)) as temporary, failing(f"cannot write {path}", check):
         make_folder(path.parent)
         writer(temporary)
         os.chmod(temporary, 0o666 & ~UMASK)  # safetensors makes its files unreadable for others
-        _sync(temporary)
+        sync(temporary)
+        check()
         os.replace(temporary, path)
-        _sync(path.parent)
-
-
-def create_exclusive(path: Path, data: bytes) -> bool:
-    """Create `path` holding `data` and return True, or return False where it exists already.
-
-    Of any number of processes, on any number of hosts, exactly one gets True; nobody ever sees the file half-written.
-    The folder must exist. Raises RunFailed when it cannot be written to.
-    """
-    with _cleaned(_temporary(path)) as temporary, _failing(f"cannot write {path}"):
-        _write_new(temporary, data)
-        _sync(temporary)
-        return _link(temporary, path, data)
+        sync(path.parent)
 
 
 def make_folder(path: Path) -> None:
     """Make a folder and its parents where they are missing. Raises RunFailed."""
     if path.is_dir():
         return
-    with _failing(f"cannot make folder {path}"):
+    with failing(f"cannot make folder {path}"):
         path.mkdir(parents=True, exist_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
-def remove(path: Path) -> None:
+def remove(path: Path, check: Check = unshared) -> None:
     """Remove a file or a folder with all that is in it; a missing one is fine.
 
     A folder loses its name first, so that nobody takes a half-removed one for a whole one. Raises RunFailed.
     """
-    with _failing(f"cannot remove {path}"), suppress(FileNotFoundError):
+    with failing(f"cannot remove {path}", check), suppress(FileNotFoundError):
         if path.is_symlink() or not path.is_dir():
+            check()
             path.unlink()
             return
-        doomed = _temporary(path)
+        doomed = temporary_beside(path)
+        check()
         os.rename(path, doomed)
         shutil.rmtree(doomed)
 
@@ -110,12 +109,12 @@ def no_empty_folders(folder: Path) -> Iterator[None]:
                 folder = folder.parent
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, check: Check = unshared) -> None:
     """Remove what killed writers left in `folder` and below. Only for whoever holds the folder's lease."""
     for path in [*folder.rglob(".*")]:
         # Those of a lease may belong to a process that is trying to get this one.
         if LEFTOVER.fullmatch(path.name) and "lease" not in path.name:
-            remove(path)
+            remove(path, check)
 
 
 def read_json(path: Path) -> Any:
@@ -130,18 +129,28 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path} is damaged (not JSON: {error})") from error
 
 
-def quarantine(path: Path) -> Path:
+def sha256_of(path: Path) -> str:
+    """Raises BadInput, naming the file, when it is missing or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {_system_reason(error)}") from error
+
+
+def quarantine(path: Path, check: Check = unshared) -> Path:
     """Rename a damaged file or folder to PATH.damaged-N, N the first free number, and return that path."""
     number = 1
     while os.path.lexists(target := path.with_name(f"{path.name}.damaged-{number}")):
         number += 1
-    with _failing(f"cannot set {path} aside"):
+    with failing(f"cannot set {path} aside", check):
+        check()
         os.rename(path, target)
-        _sync(path.parent)
+        sync(path.parent)
     return target
 
 
-def set_aside(run_dir: Path) -> Path:
+def set_aside(run_dir: Path, check: Check = unshared) -> Path:
     """Move runs/<id> to runs/.replaced/<id>-<UTC time> and return that path.
 
     Hold the folder's lease: it moves along (tell it), so acquire the one of the new folder afterwards.
@@ -153,18 +162,12 @@ def set_aside(run_dir: Path) -> Path:
     while os.path.lexists(target):
         number += 1
         target = shelf / f"{name}-{number}"
-    with _failing(f"cannot set {run_dir} aside"):
+    with failing(f"cannot set {run_dir} aside", check):
+        check()
         os.rename(run_dir, target)
-        _sync(run_dir.parent)
-        _sync(shelf)
+        sync(run_dir.parent)
+        sync(shelf)
     return target
-
-
-def clock_seconds(folder: Path) -> float:
-    """The time by the clock that stamps the files of `folder`, which on a network mount is not this host's."""
-    with _cleaned(_temporary(folder / "lease-clock")) as temporary, _failing(f"cannot write to {folder}"):
-        _write_new(temporary, b"")
-        return temporary.stat().st_mtime
 
 
 def require_results_folder(path: Path) -> None:
@@ -178,8 +181,8 @@ def require_results_folder(path: Path) -> None:
             raise BadInput(f"results folder {path}: {standing} is not a folder")
         if standing == path:
             _require_ours(path)
-        with _cleaned(_temporary(standing / "probe")) as temporary:
-            _write_new(temporary, b"seek")
+        with cleaned(temporary_beside(standing / "probe")) as temporary:
+            write_new(temporary, b"seek")
     except OSError as error:
         raise BadInput(f"results folder {path} is not writable: {_system_reason(error)}") from error
 
@@ -233,16 +236,16 @@ def _standing(path: Path) -> Path:
     return standing
 
 
-def _temporary(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.stem[:40]}.{os.getpid()}-{secrets.token_hex(8)}.tmp{path.suffix}")
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes) -> None:
     with open(path, "xb") as file:
         file.write(data)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -254,22 +257,6 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _link(temporary: Path, path: Path, data: bytes) -> bool:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        # NFS may repeat a request whose answer was lost and then report our own success as a failure.
-        return os.stat(temporary).st_nlink == 2
-    except OSError as error:
-        if error.errno not in NO_HARD_LINKS:
-            raise
-        with suppress(FileExistsError):
-            _write_new(path, data)
-            return True
-        return False
-    return True
-
-
 def _system_reason(error: BaseException) -> str | None:
     """What the system says went wrong ("No space left on device"), or None when it was not the system."""
     if isinstance(error, OSError):
@@ -279,19 +266,20 @@ def _system_reason(error: BaseException) -> str | None:
 
 
 @contextmanager
-def _failing(what: str) -> Iterator[None]:
-    """Turn a system error into RunFailed "WHAT: reason"."""
+def failing(what: str, check: Check = unshared) -> Iterator[None]:
+    """Turn a system error into RunFailed "WHAT: reason", or into what `check` raises."""
     try:
         yield
     except Exception as error:
         reason = _system_reason(error)
         if reason is None:
             raise
+        check()
         raise RunFailed(f"{what}: {reason}") from error
 
 
 @contextmanager
-def _cleaned(temporary: Path) -> Iterator[Path]:
+def cleaned(temporary: Path) -> Iterator[Path]:
     """Whatever happens (an interrupt too), no temporary file stays behind; a kill is for `remove_leftovers`."""
     try:
         yield temporary

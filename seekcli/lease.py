@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from seekcli import files
+from seekcli import exclusive, files
 from seekcli.errors import HeldElsewhere, RunFailed
 
 LEASE = "lease.json"
@@ -88,7 +88,7 @@ class Lease:
         raise RunFailed(f"cannot take the lease of {run_dir}: {LEASE} changes all the time or cannot be read")
 
     def check(self) -> None:
-        """Raise RunFailed unless this lease still holds. To be called before every write to the folder."""
+        """Raise RunFailed unless this lease still holds: the `check` of every write to the folder (see `files`)."""
         owner = _current(self.run_dir)
         if owner is None:
             raise RunFailed(f"lost the lease of {self.run_dir}: nobody holds it now")
@@ -119,8 +119,8 @@ class Lease:
     def _try_to_own(self, dead_after_seconds: float) -> bool:
         owner = _current(self.run_dir)
         if owner is None:
-            return files.create_exclusive(self._path, self._record)
-        now_seconds = files.clock_seconds(self.run_dir)
+            return exclusive.create_exclusive(self._path, self._record)
+        now_seconds = exclusive.clock_seconds(self.run_dir)
         if not owner.is_dead(now_seconds, dead_after_seconds):
             raise HeldElsewhere(
                 f"run folder {self.run_dir} is being written by process {owner.pid} on {owner.host} (last sign of life "
@@ -130,14 +130,15 @@ class Lease:
 
     def _inherit(self, dead: Owner) -> bool:
         claim = _claim_path(self.run_dir, dead.token)
-        if not files.create_exclusive(claim, self._record):
+        if not exclusive.create_exclusive(claim, self._record):
             return False
-        last = _current(self.run_dir)
-        if last is None or last.token != self.token:  # `dead` was succeeded before we claimed: our claim is void
+        try:
+            self.check()
+        except RunFailed:  # `dead` was succeeded before we claimed: our claim is void
             files.remove(claim)
             return False
         try:
-            files.write_bytes(self._path, self._record)
+            files.write_bytes(self._path, self._record, self.check)
         except BaseException:
             files.remove(claim)  # or this process would stand in its own way when it tries again
             raise
@@ -148,8 +149,8 @@ class Lease:
         with suppress(RunFailed):
             for claim in self.run_dir.glob(f"{CLAIM_PREFIX}*"):
                 if claim != _claim_path(self.run_dir, self.token):
-                    files.remove(claim)
-            files.remove_leftovers(self.run_dir)
+                    files.remove(claim, self.check)
+            files.remove_leftovers(self.run_dir, self.check)
 
     def _beat(self) -> None:
         # The file is held open: after a takeover this touches the file that was ours, never the new owner's.
@@ -161,15 +162,20 @@ class Lease:
     def _hand_back(self) -> None:
         claim = _claim_path(self.run_dir, self.token)
         try:
-            barred = files.create_exclusive(claim, _new_record(secrets.token_hex(16)))  # no heir can come between
+            barred = exclusive.create_exclusive(claim, _new_record(secrets.token_hex(16)))  # no heir can come between
         except RunFailed:  # no room for the claim; the next best
             barred = False
-            if (last := _current(self.run_dir)) and last.token == self.token:
-                files.remove(self._path)
+            files.remove(self._path, self.check)
         if barred:
-            if (first := _read(self._path)) and first.token == self.token:
-                files.remove(self._path)
+            with suppress(RunFailed):
+                files.remove(self._path, self._check_file)
             files.remove(claim)
+
+    def _check_file(self) -> None:
+        """Raise RunFailed unless lease.json itself is ours: while the claim after it is ours too, `check` sees that."""
+        first = _read(self._path)
+        if first is None or first.token != self.token:
+            raise RunFailed(f"lost the lease of {self.run_dir}")
 
 
 def this_machine() -> tuple[str, str | None, str | None]:

@@ -6,19 +6,19 @@ Units are in the column names; FLOPs are 2 x MACs, shares and accuracies travel 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, isfinite, nan
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seekcli import files
 from seekcli.config import SCHEMA_VERSION
+from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput
+from seekcli.parquet import TableKind, read_table, refuse_newer, replace_table
 
 # The files of a run folder.
 CONFIG = "config.json"
@@ -31,7 +31,6 @@ CHECKPOINTS = "checkpoint"
 
 Row = dict[str, Any]
 State = Literal["running", "stopped", "failed", "finished"]
-PARQUET, VERSION_KEY = b"PAR1", b"seek_schema_version"
 
 
 def _schema(columns: str) -> pa.Schema:
@@ -72,11 +71,20 @@ ADDED_COLUMNS = frozenset((
     "recalibrate_batches",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
-STEP_KEY = ("run_id", "step", "role")
-CLASS_KEY = ("run_id", "role", "split", "class_index")
+EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS)
+STEP_TABLE = TableKind(STEP_SCHEMA, ("run_id", "step", "role"))
+CLASS_TABLE = TableKind(CLASS_SCHEMA, ("run_id", "role", "split", "class_index"))
 MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  # differ between two equal runs
 COUNTED_PER_EPOCH = ("base_steps", "motivated_steps", "switches", "copied_bytes")  # the same in both role rows
 SUMMED_PER_EPOCH = ("train_flops", "condition_flops", "epoch_seconds")
+
+
+# What a status of an earlier version is compared with the table by: what comparisons show, and what is summed up.
+COMPARED = (
+    *("run_id", "role", "model", "seed", "epoch", "forward_macs_per_image", "test_accuracy_percent"),
+    *("test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent"),
+    *(*COUNTED_PER_EPOCH, *SUMMED_PER_EPOCH, "evaluation_flops", "recalibration_flops"),
+)
 
 
 class RunStatus(BaseModel):
@@ -98,58 +106,87 @@ class RunStatus(BaseModel):
     expected_share: float | None  # of motivated steps if minibatch losses were exchangeable; null where none is known
     models: dict[str, str]  # role -> model name
     weights_sha256: dict[str, str] = {}  # role -> sha256 of its model file, of a finished run
+    tables_sha256: dict[str, str] = {}  # file name -> sha256 of a table, of a finished run
     folds: int | None = None  # of a run over a fold of the training set (seek tune): a choice is made by it, no result
     fold: int | None = None
 
 
-def write_epochs(path: Path, rows: Sequence[Row]) -> None:
+def write_epochs(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:
     """Replace the epoch table. Raises ValueError for a wrong column, a null where none may be, or a row twice."""
     for row in rows:
         _check_names(row, EPOCH_SCHEMA)
-    _write(path, {name: [row[name] for row in rows] for name in EPOCH_SCHEMA.names}, EPOCH_SCHEMA, EPOCH_KEY)
+    replace_table(path, {name: [row[name] for row in rows] for name in EPOCH_SCHEMA.names}, EPOCH_TABLE, check)
 
 
-def read_epochs(path: Path) -> list[Row]:
-    """The epoch table as rows. Raises BadInput, naming the file, when it is missing, damaged, foreign or newer."""
-    columns = _read(path, EPOCH_SCHEMA, EPOCH_KEY)
-    _refuse_newer(path, max(columns["schema_version"], default=SCHEMA_VERSION))
+def read_epochs(path: Path, run_id: str | None = None) -> list[Row]:
+    """The epoch table as rows: of one run, or of any number. Raises BadInput as `read_table` does."""
+    columns = read_table(path, EPOCH_TABLE, run_id)
+    refuse_newer(path, max(columns["schema_version"], default=SCHEMA_VERSION))
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def table_problem(path: Path) -> str | None:
-    """What is plainly wrong with a parquet file, from its first and last bytes: it is not read."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(len(PARQUET))
-            file.seek(-len(PARQUET), 2)
-            whole = head == file.read() == PARQUET
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return None if whole else f"{path} is damaged or no parquet file"
-
-
-def write_steps(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+def write_steps(path: Path, columns: Mapping[str, Sequence[Any]], check: files.Check = files.unshared) -> None:
     """Replace the step table by equally long columns. Raises ValueError as `write_epochs` does."""
     _check_names(columns, STEP_SCHEMA)
-    _write(path, columns, STEP_SCHEMA, STEP_KEY)
+    replace_table(path, columns, STEP_TABLE, check)
 
 
-def read_steps(path: Path) -> dict[str, list[Any]]:
-    """The step table as columns. Raises BadInput as `read_epochs` does."""
-    return _read(path, STEP_SCHEMA, STEP_KEY)
+def read_steps(path: Path, run_id: str | None = None) -> dict[str, list[Any]]:
+    """The step table as columns. Raises BadInput as `read_table` does."""
+    return read_table(path, STEP_TABLE, run_id)
 
 
-def write_classes(path: Path, rows: Sequence[Row]) -> None:
+def write_classes(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:
     """Replace the table of classes. Raises ValueError as `write_epochs` does."""
     for row in rows:
         _check_names(row, CLASS_SCHEMA)
-    _write(path, {name: [row[name] for row in rows] for name in CLASS_SCHEMA.names}, CLASS_SCHEMA, CLASS_KEY)
+    replace_table(path, {name: [row[name] for row in rows] for name in CLASS_SCHEMA.names}, CLASS_TABLE, check)
 
 
-def read_classes(path: Path) -> list[Row]:
-    """The table of classes as rows. Raises BadInput as `read_epochs` does."""
-    columns = _read(path, CLASS_SCHEMA, CLASS_KEY)
+def read_classes(path: Path, run_id: str | None = None) -> list[Row]:
+    """The table of classes as rows. Raises BadInput as `read_table` does."""
+    columns = read_table(path, CLASS_TABLE, run_id)
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def check_epochs(run_dir: Path, status: RunStatus) -> None:
+    """Raise BadInput, naming the table of epochs, unless it is the one that a finished run's status was written for.
+
+    A status of an earlier version knows no digest of the table: its final numbers and totals are compared with it.
+    """
+    path = run_dir / EPOCHS
+    if path.name in status.tables_sha256:
+        check_table(path, EPOCH_TABLE, status)
+        return
+    columns = read_table(path, EPOCH_TABLE, status.run_id, COMPARED)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    final = {row["role"]: _as_floats(row) for row in rows if row["epoch"] == status.epochs_done}
+    said = {row["role"]: _as_floats({name: row.get(name) for name in COMPARED}) for row in status.final}
+    totals = totals_of(rows)
+    known = {name: status.totals.get(name, total) for name, total in totals.items()}  # some came later
+    if final != said or totals != known:
+        raise BadInput(f"{path} and {STATUS} differ in their final numbers: one of them is damaged")
+
+
+def check_table(path: Path, kind: TableKind, status: RunStatus) -> None:
+    """Raise BadInput, naming the table, unless it is the one that a finished run's status was written for."""
+    recorded = status.tables_sha256.get(path.name)
+    if recorded is not None and files.sha256_of(path) == recorded:
+        return
+    read_table(path, kind, status.run_id, kind.key)  # what is of another run or plainly damaged is told as such
+    if recorded is not None:
+        raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
+
+
+def _as_floats(row: Row) -> Row:
+    """FLOPs that were counted as whole numbers may be too large for a double, which is what the table holds of them."""
+    return {name: float(value) if isinstance(value, int) else value for name, value in row.items()}
+
+
+def digests_of_tables(run_dir: Path) -> dict[str, str]:
+    """File name -> sha256 of the tables that a run has."""
+    paths = [run_dir / name for name in (EPOCHS, STEPS, CLASSES)]
+    return {path.name: files.sha256_of(path) for path in paths if path.exists()}
 
 
 def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
@@ -165,18 +202,18 @@ def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
     return totals | {"recalibration_flops": fsum(row.get("recalibration_flops") or 0.0 for row in rows)}
 
 
-def write_status(run_dir: Path, status: RunStatus) -> None:
+def write_status(run_dir: Path, status: RunStatus, check: files.Check = files.unshared) -> None:
     # pydantic's JSON holds null for NaN, which an older table may have
-    files.write_json(run_dir / STATUS, json.loads(status.model_dump_json()))
+    write_document(run_dir / STATUS, json.loads(status.model_dump_json()), check)
 
 
-def read_status(run_dir: Path) -> RunStatus:
-    """Raises BadInput, naming the file, when status.json is missing, damaged or newer than this program."""
+def read_status(run_dir: Path, run_id: str | None = None) -> RunStatus:
+    """Raises BadInput, naming the file, when status.json is missing, damaged, newer, or not of the run `run_id`."""
     path = run_dir / STATUS
-    value = files.read_json(path)
+    value = read_document(path, since="tables_sha256")
     if not isinstance(value, dict):
         raise BadInput(f"{path} is damaged (not the status of a run)")
-    _refuse_newer(path, value.get("schema_version"))
+    refuse_newer(path, value.get("schema_version"))
     try:
         status = RunStatus.model_validate(value)
     except ValidationError as error:
@@ -185,6 +222,8 @@ def read_status(run_dir: Path) -> RunStatus:
         raise BadInput(f"{path} is damaged ({key}: {first['msg']})") from error
     if problem := _problem_in_status(status):
         raise BadInput(f"{path} is damaged ({problem})")
+    if run_id not in (None, status.run_id):
+        raise BadInput(f"{path} belongs to another run, {status.run_id}")
     return status
 
 
@@ -194,6 +233,8 @@ def _problem_in_status(status: RunStatus) -> str | None:
     A column that may be null may also be missing: an older program did not know it.
     """
     for row in status.final:
+        if row.get("run_id") != status.run_id:
+            return f"final: run_id is {row.get('run_id')!r}, not {status.run_id!r}"
         for field in EPOCH_SCHEMA:
             value = row.get(field.name)
             if value is None and not field.nullable:
@@ -224,77 +265,3 @@ def _check_names(names: Iterable[str], schema: pa.Schema) -> None:
         raise ValueError(f"columns missing or unknown: {', '.join(sorted(difference))}")
 
 
-def _write(path: Path, columns: Mapping[str, Sequence[Any]], schema: pa.Schema, key: tuple[str, ...]) -> None:
-    table = pa.Table.from_arrays([_array(columns[field.name], field) for field in schema], schema=schema)
-    if problem := _problem_in(table, schema, key):
-        raise ValueError(problem)
-    table = table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})
-    # Page checksums: a flipped bit on the disk is found when the table is read, not believed.
-    files.write_with(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
-
-
-def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
-    if pa.types.is_floating(field.type):  # FLOPs are counted as whole numbers, which arrow refuses above 2**53
-        values = [float(value) if isinstance(value, int) else value for value in values]
-    elif any(isinstance(value, float) and value % 1 for value in values):  # and which it cuts off here, saying nothing
-        raise ValueError(f"column {field.name} holds a fraction")
-    return pa.array(values, type=field.type, from_pandas=False)
-
-
-def _problem_in(table: pa.Table, schema: pa.Schema, key: tuple[str, ...]) -> str | None:
-    """What makes a table of the right columns wrong: a null where none may be, or a row twice."""
-    for field, column in zip(schema, table.columns, strict=True):
-        if column.null_count and not field.nullable:
-            return f"column {field.name} holds a null"
-    for values, times in Counter(zip(*(table.column(name).to_pylist() for name in key), strict=True)).items():
-        if times > 1:
-            return "twice: " + ", ".join(f"{name} {value}" for name, value in zip(key, values, strict=True))
-    return None
-
-
-def _read(path: Path, schema: pa.Schema, key: tuple[str, ...]) -> dict[str, list[Any]]:
-    try:
-        # Not read_table, which also takes `k=2` in a folder's name for a column. Nothing of Python's goes to arrow's
-        # threads: one that let go of it while the interpreter ends would abort the process (exit code 134).
-        here = {"pre_buffer": False, "page_checksum_verification": True}
-        with pa.OSFile(str(path)) as file, pq.ParquetFile(file, **here) as parquet:
-            _refuse_newer(path, int((parquet.schema_arrow.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION)))
-            _require_schema(path, parquet.schema_arrow, schema)
-            table = parquet.read(use_threads=False)
-            table.validate(full=True)
-    except FileNotFoundError:
-        raise BadInput(f"{path} does not exist") from None
-    except BadInput:
-        raise
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise BadInput(f"{path} is damaged or no parquet file ({str(error).splitlines()[0]})") from error
-    table = _with_added_columns(table, schema)
-    if problem := _problem_in(table, schema, key):
-        raise BadInput(f"{path} is damaged ({problem})")
-    return table.to_pydict()
-
-
-def _with_added_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with every column of the schema, null where the program that wrote it did not know the column."""
-    columns = [
-        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _require_schema(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
-    known = [field for field in expected if field.name in found.names or field.name not in ADDED_COLUMNS]
-    if [(field.name, field.type) for field in found] == [(field.name, field.type) for field in known]:
-        return
-    wrong = (
-        sorted(set(found.names) ^ {field.name for field in known})
-        or [field.name for field in found if field.type != expected.field(field.name).type]
-        or ["their order"]
-    )
-    raise BadInput(f"{path} is not a table of seek's (columns that differ: {', '.join(wrong[:5])})")
-
-
-def _refuse_newer(path: Path, schema_version: object) -> None:
-    if isinstance(schema_version, int) and schema_version > SCHEMA_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (schema {schema_version}, this one knows {SCHEMA_VERSION})")

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given, strategies as st
 from safetensors.numpy import save_file
 
-from seekcli import files
+from seekcli import exclusive, files
 from seekcli.errors import BadInput, RunFailed
 
 
@@ -162,7 +162,7 @@ def test_a_full_disk_in_the_middle_of_a_write(tmp_path: Path) -> None:
         """
         import resource, sys
         from pathlib import Path
-        from seekcli import files
+        from seekcli import exclusive, files
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
             files.write_bytes(Path(sys.argv[1]), bytes(1_000_000))
@@ -197,7 +197,7 @@ def test_a_killed_writer_leaves_the_old_file_and_litter_that_can_be_swept(tmp_pa
         """
         import sys, time
         from pathlib import Path
-        from seekcli import files
+        from seekcli import exclusive, files
         def writer(temporary):
             temporary.write_text("half of the ne")
             print("half", flush=True)
@@ -230,7 +230,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
             """
             import sys
             from pathlib import Path
-            from seekcli import files
+            from seekcli import exclusive, files
             print("started", flush=True)
             while True:
                 for letter in (b"a", b"b"):
@@ -255,7 +255,7 @@ def test_exclusive_creation_has_one_winner(tmp_path: Path) -> None:
 
     def race(number: int) -> bool:
         start.wait()
-        return files.create_exclusive(tmp_path / "file", str(number).encode())
+        return exclusive.create_exclusive(tmp_path / "file", str(number).encode())
 
     with ThreadPoolExecutor(threads) as pool:
         won = list(pool.map(race, range(threads)))
@@ -274,25 +274,25 @@ def test_exclusive_creation_believes_the_link_and_not_a_repeated_answer(
         link(source, target)
 
     monkeypatch.setattr(os, "link", repeated)
-    assert files.create_exclusive(tmp_path / "file", b"ours")
-    assert not files.create_exclusive(tmp_path / "file", b"second")
+    assert exclusive.create_exclusive(tmp_path / "file", b"ours")
+    assert not exclusive.create_exclusive(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"ours"
 
 
 def test_exclusive_creation_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", refusing(errno.EPERM))
-    assert files.create_exclusive(tmp_path / "file", b"first")
-    assert not files.create_exclusive(tmp_path / "file", b"second")
+    assert exclusive.create_exclusive(tmp_path / "file", b"first")
+    assert not exclusive.create_exclusive(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"first"
     assert names(tmp_path) == ["file"]
 
 
 def test_exclusive_creation_fails_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunFailed, match="No such file or directory"):
-        files.create_exclusive(tmp_path / "missing" / "file", b"")
+        exclusive.create_exclusive(tmp_path / "missing" / "file", b"")
     monkeypatch.setattr(os, "link", refusing(errno.ENOSPC))
     with pytest.raises(RunFailed, match="No space left on device"):
-        files.create_exclusive(tmp_path / "file", b"")
+        exclusive.create_exclusive(tmp_path / "file", b"")
     assert names(tmp_path) == []
 
 
@@ -458,7 +458,7 @@ def test_human_bytes(count: float, words: str) -> None:
 
 def test_the_clock_is_that_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "before").write_text("")
-    now_seconds = files.clock_seconds(tmp_path)
+    now_seconds = exclusive.clock_seconds(tmp_path)
     (tmp_path / "after").write_text("")
     assert (tmp_path / "before").stat().st_mtime <= now_seconds <= (tmp_path / "after").stat().st_mtime
     assert names(tmp_path) == ["after", "before"]

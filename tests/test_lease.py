@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from seekcli import files, lease
+from seekcli import exclusive, files, lease
 from seekcli.errors import BadInput, RunFailed
 from seekcli.lease import LEASE, Lease
 
@@ -231,7 +231,7 @@ def test_of_many_processes_one_wins_a_dead_lease(tmp_path: Path) -> None:
 def test_who_found_the_owner_dead_but_comes_late_loses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The late one saw the dead lease; before it acts, another takes over, starts to write and has swept its claim."""
     plant(tmp_path / LEASE)
-    create, winners = files.create_exclusive, []
+    create, winners = exclusive.create_exclusive, []
 
     def late(path: Path, data: bytes) -> bool:
         if not winners:
@@ -239,7 +239,7 @@ def test_who_found_the_owner_dead_but_comes_late_loses(tmp_path: Path, monkeypat
             winners[0] = Lease.acquire(tmp_path)
         return create(path, data)
 
-    monkeypatch.setattr(files, "create_exclusive", late)
+    monkeypatch.setattr(exclusive, "create_exclusive", late)
     with pytest.raises(BadInput, match="is being written"):
         Lease.acquire(tmp_path)
     winners[0].check()
@@ -283,7 +283,7 @@ def test_a_takeover_that_finds_the_disk_full_can_be_tried_again(
 
 def test_a_full_disk_does_not_keep_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Lease.acquire(tmp_path)
-    monkeypatch.setattr(files, "create_exclusive", refuse_writes)
+    monkeypatch.setattr(exclusive, "create_exclusive", refuse_writes)
     held.release()
     assert names(tmp_path) == []
 

@@ -19,12 +19,14 @@ from seekcli.config import (
     SCHEMA_VERSION,
     flatten,
     pair_name,
+    run_id,
     telling_settings,
     validate,
     with_old_behaviour,
 )
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
-from seekcli.records import CONFIG, EPOCHS, RunStatus, table_problem
+from seekcli.records import CONFIG, STATUS, RunStatus, check_epochs
 from seekcli.scan import RunSummary
 
 GROW = "grow"
@@ -160,12 +162,12 @@ def _load(summary: RunSummary) -> Run | LeftOut:
         return LeftOut(summary.run_id, summary.path, "damaged", summary.problem or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
-        config = _read_config(summary.path)
+        config = _read_config(summary.path, status.run_id)
     except BadInput as error:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
     settings = _settings(config, status, rows)
     seed = _seed(config, rows)
-    reason = _why_left_out(status, rows, summary.problem) or _table_problem(summary.path)
+    reason = _why_left_out(status, rows, summary.problem) or _table_problem(summary.path, status)
     if reason is not None or settings is None or seed is None:
         state = status.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
@@ -196,21 +198,27 @@ def _why_left_out(status: RunStatus, rows: Mapping[str, Mapping[str, Any]], prob
     return None
 
 
-def _table_problem(path: Path) -> str | None:
-    """A published table was read; of a run folder the table of epochs has to be there, though no number of it is."""
-    return None if path.is_file() else table_problem(path / EPOCHS)
+def _table_problem(path: Path, status: RunStatus) -> str | None:
+    """A published table was read; that of a run folder has to be the one that its status was written for."""
+    if path.is_file():
+        return None
+    try:
+        check_epochs(path, status)
+    except BadInput as error:
+        return str(error)
+    return None
 
 
-def _read_config(run_dir: Path) -> dict[str, Any] | None:
-    """The flat settings of a run folder, None where it has no config.json. Raises BadInput when it is damaged."""
+def _read_config(run_dir: Path, owner: str | None = None) -> dict[str, Any] | None:
+    """The flat settings of a run folder, None where it has no config.json.
+
+    Raises BadInput when it is damaged, or of another run than `owner`, to which the status belongs.
+    """
     path = run_dir / CONFIG
     if not path.is_file():
         return None
-    try:
-        tree = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} is damaged ({error})") from None
-    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    tree = read_document(path)
+    version, stored_id = (tree.get("schema_version"), tree.get("run_id")) if isinstance(tree, dict) else (None, None)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
     if isinstance(tree, dict) and isinstance(tree.get("config"), dict):
@@ -223,9 +231,13 @@ def _read_config(run_dir: Path) -> dict[str, Any] | None:
     if missing:
         raise BadInput(f"{path} is damaged (no {missing[0]})")
     try:
-        validate(flat, {})
+        made_of = run_id(validate(flat, {}))
     except BadInput as error:
         raise BadInput(f"{path} is damaged ({error})") from None
+    if stored_id not in (None, made_of):
+        raise BadInput(f"{path} is damaged (its settings are those of {made_of}, not of {stored_id})")
+    if None not in (owner, stored_id) and owner != stored_id:
+        raise BadInput(f"{run_dir / STATUS} belongs to another run ({owner}) than {path} ({stored_id})")
     return flat
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seekcli import files
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Card(Part):
 
 def read_card(path: Path) -> Card:
     """Raises BadInput, naming the file and the first key that is wrong, for what is no card or one of a newer seek."""
-    data = files.read_json(path)
+    data = read_document(path)
     version = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(version, int):
         raise BadInput(f"{path} is not the card of an exported model (it has no format_version)")

@@ -11,8 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from torch import Tensor
 
 import seekcli
-from seekcli import files, records
-from seekcli.config import OLD_BEHAVIOUR, SCHEMA_VERSION, RunConfig, stored_config
+from seekcli import records
+from seekcli.config import OLD_BEHAVIOUR, SCHEMA_VERSION, RunConfig, run_id, stored_config
+from seekcli.documents import read_document
 from seekcli.errors import BadInput, unknown
 from seekcli.export.card import (
     Card,
@@ -197,7 +198,7 @@ def find_run(text: str, results: Path) -> Path:
 def open_run(path: Path) -> FinishedRun:
     """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
     config_path = path / records.CONFIG
-    stored = files.read_json(config_path)
+    stored = read_document(config_path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BadInput(f"{config_path} was written by a newer seek (schema {version}, this one reads {SCHEMA_VERSION})")
@@ -208,6 +209,8 @@ def open_run(path: Path) -> FinishedRun:
     if not (path / records.STATUS).exists():
         raise BadInput(f"run {document.run_id} is not finished: it has not done an epoch yet")
     status = records.read_status(path)
+    if (made_of := run_id(document.config)) != document.run_id:
+        raise BadInput(f"{config_path} is damaged: its settings are those of {made_of}, not of {document.run_id}")
     if status.run_id != document.run_id:
         raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {config_path}")
     if status.state != "finished":
@@ -220,9 +223,20 @@ def open_run(path: Path) -> FinishedRun:
     if lacking or not status.final:
         what = f"its final rows lack {lacking[0]}" if lacking else "it has no final rows"
         raise BadInput(f"{path / records.STATUS} is damaged: {what}")
-    environment = path / records.ENVIRONMENT
-    found = files.read_json(environment) if environment.exists() else {}
-    return FinishedRun(path, document.config, document.facts, status, found if isinstance(found, dict) else {})
+    if (path / records.EPOCHS).exists():
+        records.check_epochs(path, status)
+    return FinishedRun(path, document.config, document.facts, status, recorded_environment(path, status.run_id))
+
+
+def recorded_environment(run_dir: Path, owner: str) -> dict[str, Any]:
+    """environment.json, empty where there is none. Raises BadInput when it is damaged or of another run."""
+    path = run_dir / records.ENVIRONMENT
+    found = read_document(path, since="run_id") if path.exists() else {}
+    if not isinstance(found, dict):
+        return {}
+    if (stored_id := found.get("run_id", owner)) != owner:
+        raise BadInput(f"{path} belongs to another run, {stored_id}")
+    return found
 
 
 def choose_roles(run: FinishedRun, asked: str | None) -> tuple[str, ...]:

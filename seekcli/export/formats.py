@@ -12,6 +12,7 @@ from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from seekcli import files
+from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.export.card import Card, WeightsCard
 from seekcli.export.finished_run import FinishedRun
@@ -104,7 +105,7 @@ def require_free_names(card: Card, folder: Path) -> None:
 
 def holds(path: Path, card: Card) -> bool:
     try:
-        return bool(files.read_json(path) == card.as_data())
+        return bool(read_document(path) == card.as_data())
     except BadInput:
         return False
 
@@ -120,7 +121,7 @@ def write_checked(taken: Taken, folder: Path) -> Exported:
     def write(temporary: Path) -> None:
         save_file(dict(taken.tensors), temporary, metadata=METADATA)
         check_parity(taken, temporary)
-        files.write_json(card_path, card.as_data())
+        write_document(card_path, card.as_data())
 
     files.write_with(weights_path, write)
     return Exported(card, card_path, weights_path)

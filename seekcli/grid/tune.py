@@ -28,6 +28,7 @@ from seekcli.config import (
     run_id,
     settings_read,
 )
+from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed
 from seekcli.records import RunStatus
 from seekcli.training.length import planned_length
@@ -202,7 +203,7 @@ def stored_choice(results: Path, name: str) -> Choice | None:
     if not path.exists():
         return None
     try:
-        value = files.read_json(path)
+        value = read_document(path)
     except BadInput as error:
         raise BadInput(f"{error}; `seek tune` makes it again") from None
     version = value.get("schema_version") if isinstance(value, dict) else None
@@ -259,5 +260,5 @@ def keep(results: Path, tuning: Tuning, found: Search) -> str | None:
         return None
     if earlier is not None and earlier.k != choice.k:
         said = f"k = {choice.k} replaces the earlier choice of k = {earlier.k} in {path}"
-    files.write_json(path, choice.model_dump())
+    write_document(path, choice.model_dump())
     return said

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli import files
 from seekcli.analysis.efficiency import mean_forward_macs
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.records import CLASSES, CONFIG, RunStatus, read_classes
 
@@ -42,7 +42,7 @@ def imbalanced(images_by_class: Sequence[int]) -> bool | None:
 def image_shape(folder: Path) -> list[int] | None:
     """Channels, height and width of the images that forward costs are of; None where config.json does not say."""
     try:
-        facts = files.read_json(folder / CONFIG)["facts"]
+        facts = read_document(folder / CONFIG)["facts"]
         return [int(facts[key]) for key in ("channels", "image_size", "image_size")]
     except (BadInput, KeyError, TypeError, ValueError):
         return None

@@ -22,17 +22,27 @@ from seekcli.errors import BadInput, DamagedRun
 
 FORMAT_VERSION = 1
 KEPT = 2
+# The key of the plain state under which a checkpoint says whose it is. Those of the first version do not.
+OWNER = "run_id"
 Load = Callable[[Mapping[str, Tensor], Mapping[str, Any]], None]
 
 
-def save_checkpoint(folder: Path, steps_done: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Path:
+def save_checkpoint(
+    folder: Path,
+    steps_done: int,
+    tensors: Mapping[str, Tensor],
+    plain: Mapping[str, Any],
+    run_id: str,
+    check: files.Check = files.unshared,
+) -> Path:
     """Write `step-<steps>.safetensors`, drop all but the newest two. Raises RunFailed on a full disk."""
     on_host = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    state = {"version": FORMAT_VERSION, "sha256": digest(on_host, plain), "plain": plain}
+    owned = {**plain, OWNER: run_id}
+    state = {"version": FORMAT_VERSION, "sha256": digest(on_host, owned), "plain": owned}
     path = folder / f"step-{steps_done:09d}.safetensors"
-    files.write_bytes(path, save(on_host, metadata={"state": json.dumps(state, sort_keys=True)}))
+    files.write_bytes(path, save(on_host, metadata={"state": json.dumps(state, sort_keys=True)}), check)
     for old in checkpoints(folder)[:-KEPT]:
-        old.unlink(missing_ok=True)
+        files.remove(old, check)
     return path
 
 
@@ -41,8 +51,8 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.safetensors"))
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and plain state. Raises BadInput for a damaged file, or one of a newer program."""
+def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and plain state. Raises BadInput for a damaged file, one of a newer program, or one of another run."""
     try:
         with safe_open(path, framework="pt") as handle:
             state = json.loads((handle.metadata() or {})["state"])
@@ -53,7 +63,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise BadInput(f"{path} was written by a newer seek (checkpoint version {state['version']})")
     if state.get("sha256") != digest(tensors, state.get("plain", {})):
         raise BadInput(f"{path} is damaged: its content does not match its sha256")
-    return tensors, state["plain"]
+    plain = dict(state["plain"])
+    if (owner := plain.pop(OWNER, run_id)) != run_id:
+        raise BadInput(f"{path} belongs to another run, {owner}")
+    return tensors, plain
 
 
 def digest(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
@@ -66,32 +79,42 @@ def digest(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
     return sha.hexdigest()
 
 
-def resume_from(folder: Path, load: Load, warn: Callable[[str], None]) -> bool:
-    """Load the newest good checkpoint; damaged ones are set aside with a warning. False when there never was one.
+def resume_from(
+    folder: Path, run_id: str, load: Load, warn: Callable[[str], None], check: files.Check = files.unshared
+) -> bool:
+    """Load the newest good checkpoint; others are set aside with a warning. False when there never was one.
 
     Raises DamagedRun naming the newest file when all of them are damaged or of another run, or when one cannot be read:
     nothing is overwritten then.
     """
-    problem: BadInput | None = None
-    damaged: list[Path] = []
+    unfit: dict[Path, BadInput] = {}
     for path in reversed(checkpoints(folder)):
         require_readable(path)
         try:
-            load(*read_checkpoint(path))
+            load_one(path, run_id, load)
         except BadInput as error:
-            problem = problem or error
-            damaged.append(path)
+            unfit[path] = error
             continue
-        except (ValueError, KeyError, TypeError) as error:
-            problem = problem or BadInput(f"{path} is not a checkpoint of this run: {error}")
-            damaged.append(path)
-            continue
-        for bad in damaged:
-            warn(f"{bad.name} is damaged and was set aside as {files.quarantine(bad).name}; going on from {path.name}")
+        for bad, problem in unfit.items():
+            kind = "is damaged" if "is damaged" in str(problem) else "is of another run"
+            aside = files.quarantine(bad, check)
+            warn(f"{bad.name} {kind} and was set aside as {aside.name}; going on from {path.name}")
         return True
-    if problem is not None:
+    if unfit:
+        check()  # one that an heir has removed meanwhile is not damaged
+        problem = next(iter(unfit.values()))
         raise DamagedRun(f"{problem}; no good checkpoint is left: use --fresh to set this run aside and start again")
     return False
+
+
+def load_one(path: Path, run_id: str, load: Load) -> None:
+    """Raises BadInput, naming the file, for a checkpoint that is damaged or not one of this run."""
+    try:
+        load(*read_checkpoint(path, run_id))
+    except BadInput:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} is not a checkpoint of this run: {error}") from None
 
 
 def require_readable(path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from seekcli import files, records
+from seekcli import records
 from seekcli.config import SCHEMA_VERSION, Resolved, RunConfig, identity, run_id, stored_config
 from seekcli.data.sources import Dataset
+from seekcli.documents import read_document
 from seekcli.errors import BadInput, DamagedRun
 from seekcli.records import RunStatus
 from seekcli.training.environment import describe_environment
@@ -79,7 +80,7 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
     if not (folder / records.STATUS).exists():
         return None
     try:
-        status = records.read_status(folder)
+        status = records.read_status(folder, run_id(config))
         if status.state == "finished":
             check_finished(folder, status)
     except BadInput as error:
@@ -90,10 +91,9 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
 def check_config(path: Path, config: RunConfig) -> None:
     """Raise DamagedRun unless the file holds the config of this run."""
     try:
-        stored = files.read_json(path)
-        version = stored["schema_version"]
-        same_id = stored["run_id"] == run_id(config)
-        matches = same_id and identity(stored_config(stored["config"])) == identity(config)
+        stored = read_document(path)
+        version, owner = stored["schema_version"], stored["run_id"]
+        matches = owner == run_id(config) and identity(stored_config(stored["config"])) == identity(config)
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
     except (KeyError, TypeError, ValueError) as error:
@@ -101,23 +101,37 @@ def check_config(path: Path, config: RunConfig) -> None:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
     if not matches:
-        raise DamagedRun(f"{path} is not the config of this run; {AFRESH}")
+        whose = f" but of {owner}" if owner != run_id(config) else ""
+        raise DamagedRun(f"{path} is not the config of this run{whose}; {AFRESH}")
 
 
 def check_finished(folder: Path, status: RunStatus) -> None:
     """Raise BadInput, naming it, for a file that a finished run must have and that is missing or damaged.
 
-    Of the model files and the steps only the look of them is checked here; `seek export` reads them.
+    Of the model files only the look of them is checked here; `seek export` reads them.
     """
-    rows = records.read_epochs(folder / records.EPOCHS)
+    rows = records.read_epochs(folder / records.EPOCHS, status.run_id)
     if len(rows) != status.epochs_done * len(status.models):
         raise BadInput(f"{folder / records.EPOCHS} lacks rows of a finished run")
-    if problem := records.table_problem(folder / records.STEPS):
-        raise BadInput(problem)
+    records.check_epochs(folder, status)
+    records.check_table(folder / records.STEPS, records.STEP_TABLE, status)
+    if (folder / records.CLASSES).exists() or records.CLASSES in status.tables_sha256:
+        records.check_table(folder / records.CLASSES, records.CLASS_TABLE, status)
     for role in status.models:
         path = folder / f"{role}.safetensors"
         if not path.is_file() or not path.stat().st_size:
             raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
+
+
+def recorded_until(epoch: int, folder: Path, owner: str) -> tuple[list[records.Row], dict[str, list[Any]]]:
+    """The rows of epochs and the columns of steps up to an epoch. Raises DamagedRun, naming the table."""
+    try:
+        rows = records.read_epochs(folder / records.EPOCHS, owner)
+        steps = records.read_steps(folder / records.STEPS, owner)
+    except BadInput as error:
+        raise DamagedRun(f"{error}; {AFRESH}") from None
+    kept = sum(done <= epoch for done in steps["epoch"])
+    return [row for row in rows if row["epoch"] <= epoch], {name: column[:kept] for name, column in steps.items()}
 
 
 def require_nothing_saved(folder: Path, config: RunConfig) -> None:
@@ -147,7 +161,7 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
     """A run keeps the labels it was first asked under: resnet32 may be a motivated model here and a base there."""
     if not (folder / records.CONFIG).exists():
         return resolved
-    stored = stored_config(files.read_json(folder / records.CONFIG)["config"])
+    stored = stored_config(read_document(folder / records.CONFIG)["config"])
     labels = {
         "schedule": stored.schedule,
         "pair.base": stored.pair.base,
@@ -157,15 +171,16 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
     return resolved.updated(labels, "recorded")
 
 
-def warn_of_other_environment(folder: Path, device: torch.device, progress: Progress) -> None:
+def warn_of_other_environment(folder: Path, owner: str, device: torch.device, progress: Progress) -> None:
     """A resume is bit for bit only with the same torch and thread count: say so when they changed."""
     path = folder / records.ENVIRONMENT
     try:
-        then = files.read_json(path)
+        then = read_document(path, since="run_id")
     except BadInput:
         then = None
-    if not isinstance(then, dict):
-        progress.note(f"{path} is missing or damaged: whether this is the same environment cannot be told")
+    if not isinstance(then, dict) or then.get("run_id", owner) != owner:
+        unfit = f"{path} is missing or damaged, or of another run"
+        progress.note(f"{unfit}: whether this is the same environment cannot be told")
         return
     now = describe_environment(device)
     changed = [key for key in ("torch", "threads", "cpu", "device") if then.get(key) != now.get(key)]

@@ -30,7 +30,7 @@ def with_counts(resolved: Resolved, results: Path) -> Resolved:
     runs = named_runs(KEY, motivation.counts_from, results, lambda found, word: group_of(config, found, word))
     for run in runs:
         check_run(run, config)
-    counts = mean_counts([motivated_batches(run.path) for run in runs])
+    counts = mean_counts([motivated_batches(run.path, run.run_id) for run in runs])
     return resolved.updated({"motivation.counts": counts}, f"mean of {len(runs)} loss runs")
 
 
@@ -39,9 +39,9 @@ def mean_counts(runs: Sequence[Sequence[int]]) -> list[int]:
     return [(2 * sum(epoch) + len(epoch)) // (2 * len(epoch)) for epoch in zip(*runs, strict=True)]
 
 
-def motivated_batches(folder: Path) -> list[int]:
-    """Motivated steps by epoch, as the run recorded them."""
-    rows = [row for row in records.read_epochs(folder / records.EPOCHS) if row["role"] == "base"]
+def motivated_batches(folder: Path, owner: str | None = None) -> list[int]:
+    """Motivated steps by epoch, as the run recorded them. Raises BadInput for a table of another run than `owner`."""
+    rows = [row for row in records.read_epochs(folder / records.EPOCHS, owner) if row["role"] == "base"]
     return [int(row["motivated_steps"]) for row in sorted(rows, key=lambda row: row["epoch"])]
 
 

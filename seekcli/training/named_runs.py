@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli import files, records
+from seekcli import records
 from seekcli.config import RunConfig, stored_config
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.records import RunStatus
 from seekcli.scan import RunSummary, scan_runs
@@ -43,7 +44,7 @@ def folder_named(key: str, word: str, results: Path) -> Path:
 def config_of(run: RunSummary) -> RunConfig | None:
     """The config of a run folder, None where it has none that can be read."""
     try:
-        return stored_config(files.read_json(run.path / records.CONFIG)["config"])
+        return stored_config(read_document(run.path / records.CONFIG)["config"])
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seekcli import files, records
+from seekcli import records
 from seekcli.config import Resolved, RunConfig, identity, older_twins, run_id, stored_config
 from seekcli.data.listings import fingerprint_of, is_folder, listing_of
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 
 RECORDED = "recorded by rules 1"
@@ -95,7 +96,7 @@ def contents_differ(config: RunConfig, record: Path) -> bool:
     began. Of a folder that is gone nothing is known, and the run is taken.
     """
     try:
-        data = stored_config(files.read_json(record)["config"]).data
+        data = stored_config(read_document(record)["config"]).data
         begun_ns = record.stat().st_mtime_ns
     except (BadInput, OSError, KeyError, TypeError, ValueError):
         return False

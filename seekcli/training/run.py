@@ -16,7 +16,8 @@ from seekcli import files, records
 from seekcli.config import SCHEMA_VERSION, Resolved, run_id
 from seekcli.data import sources
 from seekcli.data.holdout import hold_out
-from seekcli.errors import DamagedRun, RunFailed, SeekError, Stopped
+from seekcli.documents import write_document
+from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.flops import forward_cost
 from seekcli.lease import Lease
 from seekcli.records import RunStatus
@@ -27,6 +28,7 @@ from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.folder import (
     config_document,
     finished_status,
+    recorded_until,
     require_nothing_saved,
     run_folder,
     warn_of_other_environment,
@@ -86,7 +88,7 @@ def train_or_return(
         progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
     if fresh and folder.exists():  # the last thing before the start: a start that is refused leaves the old run
         with Lease.acquire(folder) as old:
-            old.follow(files.set_aside(folder))
+            old.follow(files.set_aside(folder, old.check))
         progress.note(f"the old run was moved to {old.run_dir}")
     with Lease.acquire(folder) as lease:
         # Somebody else may have finished the run between the first look and the lease.
@@ -131,7 +133,8 @@ class Run:
         self.forward_macs = forward_macs(trainer, facts.channels, facts.image_size)
         train_size = self.config.data.train_size
         self.train_macs = forward_macs(trainer, facts.channels, train_size) if train_size else self.forward_macs
-        self.columns = run_columns(self.config, run_id(self.config), trainer.coverage)
+        self.run_id = run_id(self.config)
+        self.columns = run_columns(self.config, self.run_id, trainer.coverage)
         self.saved_at = time.monotonic()
 
     def to_the_end(self, lease: Lease) -> RunStatus:
@@ -147,7 +150,9 @@ class Run:
             raise self.failed(f"out of memory: {error}") from None
         except RunFailed as error:
             raise self.failed(str(error)) from None
-        except SeekError:
+        except SeekError as error:
+            if isinstance(error, BadInput):
+                self.lease.check()  # what an heir has done to the folder meanwhile is no damage
             raise
         except Exception as error:  # of a data set or condition of the user's own, or a mistake of ours
             self.failed(f"{type(error).__name__}: {error}")
@@ -157,18 +162,19 @@ class Run:
 
     def begin(self) -> None:
         """Write what is known before the first step, or take up the newest good checkpoint."""
+        trainer = self.trainer
         if not (self.folder / records.CONFIG).exists():
             self.write_environment()  # first: a run has begun when its config is there, and then lacks nothing
-            files.write_json(self.folder / records.CONFIG, config_document(self.resolved, self.dataset))
+            config = config_document(self.resolved, self.dataset)
+            write_document(self.folder / records.CONFIG, config, self.lease.check)
         elif not self.resume():
             self.write_environment()
         self.begun = True
         self.record_state("running", None)
-        trainer = self.trainer
         expected = self.expected_share()
         self.progress.started(
             RunFacts(
-                run_id(self.config), str(self.folder), self.config.schedule,
+                self.run_id, str(self.folder), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
                 trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage,
                 self.dataset.summary,
@@ -176,30 +182,27 @@ class Run:
         )  # fmt: skip
 
     def write_environment(self) -> None:
-        self.lease.check()
-        files.write_json(self.folder / records.ENVIRONMENT, describe_environment(self.trainer.device))
+        environment = {"run_id": self.run_id, **describe_environment(self.trainer.device)}
+        write_document(self.folder / records.ENVIRONMENT, environment, self.lease.check)
 
     def resume(self) -> bool:
         """Take up the newest good checkpoint and drop the rows that were recorded after it. False: there never was one.
 
-        Raises DamagedRun where checkpoints or rows are gone or damaged.
+        Raises DamagedRun where checkpoints or rows are gone, damaged or of another run.
         """
-        if not resume_from(self.folder / records.CHECKPOINTS, self.trainer.load_state, self.progress.note):
+        at, note = self.folder / records.CHECKPOINTS, self.progress.note
+        if not resume_from(at, self.run_id, self.trainer.load_state, note, self.lease.check):
             require_nothing_saved(self.folder, self.config)
             return False
-        warn_of_other_environment(self.folder, self.trainer.device, self.progress)
+        warn_of_other_environment(self.folder, self.run_id, self.trainer.device, self.progress)
         self.steps_saved = self.trainer.steps_done
         done = self.trainer.epoch
         if done:
-            self.rows = [row for row in records.read_epochs(self.folder / records.EPOCHS) if row["epoch"] <= done]
-            steps = records.read_steps(self.folder / records.STEPS)
-            kept = sum(epoch <= done for epoch in steps["epoch"])
-            self.step_log = {name: list(column[:kept]) for name, column in steps.items()}
+            self.rows, self.step_log = recorded_until(done, self.folder, self.run_id)
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
         if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
-            raise DamagedRun(
-                f"{self.folder / records.EPOCHS} or steps.parquet lacks epochs that the checkpoint has; use --fresh"
-            )
+            where = f"{self.folder / records.EPOCHS} or {records.STEPS}"
+            raise DamagedRun(f"{where} lacks epochs that the checkpoint has; use --fresh")
         return True
 
     def after_step(self) -> None:
@@ -226,22 +229,22 @@ class Run:
         seconds = trainer.log.seconds + time.perf_counter() - clock
         rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds)
         self.rows += rows
-        for name, column in step_columns(trainer, run_id(self.config)).items():
+        for name, column in step_columns(trainer, self.run_id).items():
             self.step_log[name] += column
         trainer.start_next_epoch()
-        self.lease.check()
-        records.write_epochs(self.folder / records.EPOCHS, self.rows)
-        records.write_steps(self.folder / records.STEPS, self.step_log)
+        records.write_epochs(self.folder / records.EPOCHS, self.rows, self.lease.check)
+        records.write_steps(self.folder / records.STEPS, self.step_log, self.lease.check)
         if evaluations:
-            classes = class_rows(evaluations, run_id(self.config), epoch, self.dataset.class_names)
-            records.write_classes(self.folder / records.CLASSES, classes)
+            classes = class_rows(evaluations, self.run_id, epoch, self.dataset.class_names)
+            records.write_classes(self.folder / records.CLASSES, classes, self.lease.check)
         self.save()
         self.record_state("running", None)
         self.progress.epoch_done(rows)
 
     def save(self) -> None:
-        self.lease.check()
-        save_checkpoint(self.folder / records.CHECKPOINTS, self.trainer.steps_done, *self.trainer.state())
+        tensors, plain = self.trainer.state()
+        at = self.folder / records.CHECKPOINTS
+        save_checkpoint(at, self.trainer.steps_done, tensors, plain, self.run_id, self.lease.check)
         self.steps_saved = self.trainer.steps_done
         self.saved_at = time.monotonic()
 
@@ -250,11 +253,10 @@ class Run:
 
         Returns the sha256 of each file by role.
         """
-        self.lease.check()
         digests = {}
         for role, model in self.trainer.models_to_keep().items():
             data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
-            files.write_bytes(self.folder / f"{role}.safetensors", data)
+            files.write_bytes(self.folder / f"{role}.safetensors", data, self.lease.check)
             digests[role] = hashlib.sha256(data).hexdigest()
         return digests
 
@@ -265,7 +267,7 @@ class Run:
         done = trainer.epoch
         status = RunStatus(
             schema_version=SCHEMA_VERSION,
-            run_id=run_id(self.config),
+            run_id=self.run_id,
             state=state,
             message=message,
             epochs_done=done,
@@ -278,11 +280,11 @@ class Run:
             steps_per_epoch=trainer.steps_per_epoch,
             models={role: self.config.model_name(role) for role in trainer.models},
             weights_sha256=weights_sha256 or {},
+            tables_sha256=records.digests_of_tables(self.folder) if state == "finished" else {},
             folds=self.config.data.folds,
             fold=self.config.data.fold,
         )
-        self.lease.check()
-        records.write_status(self.folder, status)
+        records.write_status(self.folder, status, self.lease.check)
         return status
 
     def failed(self, message: str) -> RunFailed:

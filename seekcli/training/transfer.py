@@ -15,8 +15,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seekcli import files, records
+from seekcli import records
 from seekcli.config import Resolved, RunConfig, pair_name, run_id, stored_config
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.models.catalog import MODELS, model_spec
 
@@ -244,7 +245,7 @@ def recorded(resolved: Resolved, results: Path) -> Resolved | None:
 def with_record(resolved: Resolved, path: Path) -> Resolved | None:
     """`resolved` with the weights that the run of this config.json started from, if that makes it that very run."""
     try:
-        stored = stored_config(files.read_json(path)["config"])
+        stored = stored_config(read_document(path)["config"])
     except (BadInput, KeyError, TypeError, ValueError):
         return None
     values = {"transfer.sha256": stored.transfer.sha256, "transfer.run": stored.transfer.run}

@@ -24,6 +24,7 @@ from finished_runs import make_run
 
 from seekcli import records
 from seekcli.cli.evaluate import evaluate
+from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
@@ -130,9 +131,9 @@ def test_the_normalisation_is_the_card_s(exports: Path, tmp_path: Path) -> None:
     """A card with another mean gives another loss: nothing is measured again."""
     moved = shutil.copytree(exports, tmp_path / "moved")
     path = moved / "resnet8-base.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
+    card = read_document(path)
     card["input"]["mean"] = [0.9]
-    path.write_text(json.dumps(card), encoding="utf-8")
+    write_document(path, card)
     assert answers(path)[0]["test_loss"] != answers(exports / "resnet8-base")[0]["test_loss"]
 
 
@@ -155,9 +156,9 @@ def test_batches_and_layout_are_those_of_the_run(exports: Path, monkeypatch: pyt
 def test_an_accuracy_that_differs_is_shown_with_its_difference(exports: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(exports, tmp_path / "moved")
     path = moved / "resnet8-base.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
+    card = read_document(path)
     card["result"]["test_accuracy_percent"] += 1.25
-    path.write_text(json.dumps(card), encoding="utf-8")
+    write_document(path, card)
     assert answers(path)[0]["equals_recorded"] is False
     assert "-1.25 points" in seek(path).stdout
 
@@ -186,9 +187,9 @@ def test_data_that_does_not_fit_is_bad_input(exports: Path, data: str, words: st
 def test_classes_of_other_names_are_bad_input(exports: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(exports, tmp_path / "moved")
     path = moved / "resnet8-base.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
+    card = read_document(path)
     card["class_names"][:2] = card["class_names"][1::-1]
-    path.write_text(json.dumps(card), encoding="utf-8")
+    write_document(path, card)
     assert "class 0 is '0', that of" in refusal(path)
 
 

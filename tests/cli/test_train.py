@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from documents import rewrite
 from photo_tree import photo_tree
 from typer.testing import CliRunner
 
@@ -245,8 +246,7 @@ def test_a_damaged_file_of_an_earlier_run_is_named(tmp_path, name):
     assert seek("train", *TINY, "--out", out).exit_code == 0
     (folder,) = (out / "runs").iterdir()
     if name == "epochs.parquet":
-        status = json.loads((folder / "status.json").read_text())
-        (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+        rewrite(folder / "status.json", state="stopped")
     (folder / name).write_bytes(b"damaged")
     refused(seek("train", *TINY, "--out", out), name, "damaged")
     assert (folder / name).read_bytes() == b"damaged"
@@ -385,8 +385,7 @@ def test_a_file_that_somebody_removed_is_noticed_and_nothing_is_overwritten(tmp_
     assert seek("train", *TINY, "--out", out).exit_code == 0
     (folder,) = (out / "runs").iterdir()
     if lost == "checkpoint":
-        status = json.loads((folder / "status.json").read_text())
-        (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+        rewrite(folder / "status.json", state="stopped")
         for path in (folder / "checkpoint").iterdir():
             path.unlink()
     else:
@@ -404,11 +403,10 @@ def test_a_checkpoint_of_another_run_is_set_aside_for_the_one_before(tmp_path):
     models = (folder / "base.safetensors").read_bytes()
     newest = max((folder / "checkpoint").iterdir())
     newest.write_bytes(max(foreign.iterdir()).read_bytes())
-    status = json.loads((folder / "status.json").read_text())
-    (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+    rewrite(folder / "status.json", state="stopped")
     again = seek("train", *TINY, "--out", out)
     assert again.exit_code == 0, again.output
-    assert f"{newest.name} is damaged and was set aside" in again.stderr
+    assert f"{newest.name} is of another run and was set aside" in again.stderr
     assert (folder / "base.safetensors").read_bytes() == models
 
 
@@ -440,12 +438,11 @@ def test_a_config_of_a_newer_seek_is_refused_and_a_damaged_environment_is_only_n
     out = tmp_path / "r"
     assert seek("train", *TINY, "--out", out).exit_code == 0
     (folder,) = (out / "runs").iterdir()
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"schema_version": 9}))
+    config = (folder / "config.json").read_bytes()
+    rewrite(folder / "config.json", schema_version=9)
     refused(seek("train", *TINY, "--out", out), "config.json", "newer seek")
-    (folder / "config.json").write_text(json.dumps(config))
-    status = json.loads((folder / "status.json").read_text())
-    (folder / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+    (folder / "config.json").write_bytes(config)
+    rewrite(folder / "status.json", state="stopped")
     (folder / "environment.json").write_text("[]")
     again = seek("train", *TINY, "--out", out)
     assert again.exit_code == 0, again.output

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import rewrite
 from finished_runs import make_run
 
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.export.card import WeightsCard
 from seekcli.export.finished_run import choose_roles, find_run, open_run
 
 WEIGHTS = WeightsCard(file="x.safetensors", sha256="0", bytes=1, parameters=1)
-
-
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def test_a_run_is_found_by_path_by_id_and_by_the_hash_that_ends_it(tmp_path: Path) -> None:
@@ -76,14 +73,14 @@ def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("change", [{"facts": {}}, {"config": {"seed": -1}}, {"facts": None}])
 def test_a_config_that_lacks_something_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
     run = make_run(tmp_path)
-    edit(run / "config.json", **change)
+    rewrite(run / "config.json", **change)
     with pytest.raises(BadInput, match=r"config\.json is damaged: (facts|config)"):
         open_run(run)
 
 
 def test_a_newer_config_is_refused_by_name(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    edit(run / "config.json", schema_version=99)
+    rewrite(run / "config.json", schema_version=99)
     with pytest.raises(BadInput, match=r"config\.json was written by a newer seek"):
         open_run(run)
 
@@ -98,7 +95,7 @@ def test_the_status_of_another_run_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("final", [[], [{"role": "base"}]])
 def test_a_status_without_its_last_rows_is_named(tmp_path: Path, final: list[Any]) -> None:
     run = make_run(tmp_path)
-    edit(run / "status.json", final=final)
+    rewrite(run / "status.json", final=final)
     with pytest.raises(BadInput, match=r"status\.json is damaged"):
         open_run(run)
 
@@ -138,8 +135,8 @@ def test_the_card_of_a_model_trained_alone_has_no_pair(tmp_path: Path) -> None:
 
 def test_a_run_without_a_last_accuracy_makes_no_card(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    status = json.loads((run / "status.json").read_text(encoding="utf-8"))
+    status = read_document(run / "status.json")
     status["final"][0]["test_accuracy_percent"] = None
-    edit(run / "status.json", **status)
+    rewrite(run / "status.json", **status)
     with pytest.raises(BadInput, match="no accuracy of the last epoch for the base model"):
         open_run(run).card("base", WEIGHTS)

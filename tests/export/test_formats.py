@@ -157,7 +157,7 @@ def test_a_model_that_gives_no_numbers_is_not_exported(tmp_path: Path) -> None:
 
 
 def test_a_card_that_cannot_be_written_leaves_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, value: Any) -> None:
+    def refuse(path: Path, *content: Any) -> None:
         raise RunFailed(f"cannot write {path}: No space left on device")
 
     run = open_run(make_run(tmp_path))

@@ -79,12 +79,12 @@ def test_killed_at_every_write_and_resumed(tmp_path, monkeypatch, when):
     write = files.write_with
     writes, deadly = 0, 0
 
-    def dying(path, writer):
+    def dying(path, *rest):
         nonlocal writes
         writes += 1
         if writes == deadly and when == "before":
             raise Killed
-        write(path, writer)
+        write(path, *rest)
         if writes == deadly:
             raise Killed
 
@@ -241,10 +241,10 @@ def test_a_non_finite_loss_stops_the_run_names_the_step_and_keeps_the_checkpoint
 def test_a_disk_that_fills_up_fails_the_run_and_loses_nothing(tmp_path, monkeypatch, whole):
     write = files.write_bytes
 
-    def full(path, data):
+    def full(path, *rest):
         if path.name.startswith("step-000000012"):
             raise RunFailed(f"cannot write {path}: No space left on device")
-        write(path, data)
+        write(path, *rest)
 
     monkeypatch.setattr(files, "write_bytes", full)
     with pytest.raises(RunFailed, match="No space left"):

@@ -1,0 +1,53 @@
+"""JSON documents that carry a digest of themselves: a flipped bit is a damaged file, never another number.
+
+The digest is the sha256 of the content as JSON with sorted keys and no spaces, so it outlives another indentation.
+Documents of earlier versions have none and are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seekcli import files
+from seekcli.errors import BadInput
+
+DIGEST = "sha256"
+HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def write_document(path: Path, content: Mapping[str, Any], check: files.Check = files.unshared) -> None:
+    """`files.write_json` of `content` (plain JSON data) with its digest as the last key."""
+    files.write_json(path, {**content, DIGEST: digest_of(content)}, check)
+
+
+def read_document(path: Path, since: str | None = None) -> Any:
+    """What `write_document` was given, or any other JSON value that has no digest.
+
+    Raises BadInput, naming the file, when it is missing, unreadable, not JSON, or not what its digest says. `since` is
+    a key that documents of this kind have had since they carry a digest: one with content under it has lost its digest.
+    """
+    content = files.read_json(path)
+    if not isinstance(content, dict):
+        return content
+    stored = content.pop(DIGEST, None)
+    if stored is None:
+        lost = [key for key, value in content.items() if (key == since and value) or is_digest(value)]
+        if lost:
+            raise BadInput(f"{path} is damaged (it has {lost[0]!r} and no {DIGEST})")
+    elif stored != digest_of(content):
+        raise BadInput(f"{path} is damaged: its content does not match its {DIGEST}")
+    return content
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def is_digest(value: object) -> bool:
+    """No document holds the digest of anything else at its top level."""
+    return isinstance(value, str) and HEX_DIGEST.fullmatch(value) is not None
