@@ -22,6 +22,7 @@ from seekcli.analysis.grouping import (
     without_duplicates,
 )
 from seekcli.analysis.groups import (
+    PLAIN_NAMES,
     X_C,
     X_C_EQUAL,
     Y_C,
@@ -31,6 +32,7 @@ from seekcli.analysis.groups import (
     Group,
     classic_group,
     make_arm,
+    plain_and_paper,
     recorded_macs,
 )
 from seekcli.analysis.runs import FOLD, LeftOut, Run, Settings, load_runs
@@ -39,14 +41,18 @@ from seekcli.config import pair_name
 from seekcli.scan import RunSummary
 
 MACS, PAPER = "macs", "paper"
+SAME_UPDATES = (
+    "base alone, update by update: base - base alone is 0 by construction, no test and in no family, "
+    "so that the other rows of this arm are exploratory"
+)
 
 
 @dataclass(frozen=True)
 class Cell:
     """One pair under one set of settings.
 
-    `marks` are the settings worth naming: those that are not the recipe's own, and those that tell this cell from
-    another one of the same pair and data.
+    `pair` is None where one model was trained alone. `marks` are the settings worth naming: those that are not the
+    recipe's own, and those that tell this cell from another one of the same pair and data.
     """
 
     pair: str | None
@@ -135,9 +141,10 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
         if group is None and model is not None and cell.arms:
             notes.append(_missing(name, model, cell.settings, classic))
     notes += _unequal_seeds(x_c, arms, y_c)
+    notes += [f"{arm.label}: its base is {SAME_UPDATES}" for arm in arms if arm.grown and x_c is not None]
     if not cell.settings.from_config:
         notes.append("config.json is missing: runs that differ in a setting outside the records cannot be told apart")
-    pair = pair_name(cell.base, cell.motivated) if cell.base and cell.motivated else None
+    pair = pair_name(cell.base, cell.motivated) if cell.base and cell.motivated and (arms or (x_c and y_c)) else None
     marks = changed_from_recipe(cell.settings) | dict(varied)
     return Cell(pair, cell.base, cell.motivated, cell.settings, marks, x_c, arms, y_c, tuple(notes), options.convention)
 
@@ -178,8 +185,8 @@ def _unequal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run]) -> l
         if found and abs(ratio - 1) > SAME_COST_FRACTION and "train.steps" in found[0].settings.common:
             length = found[0].settings.length
             notes.append(
-                f"no {name} for {arm.label}: {model} trained for {length} cost {ratio:.3f} of the arm, "
-                "whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
+                f"no {plain_and_paper(name)} for {arm.label}: {model} trained for {length} cost {ratio:.3f} of the arm"
+                ", whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
             )
     return notes
 
@@ -188,14 +195,16 @@ def _missing(name: str, model: str, settings: Settings, classic: Sequence[Run]) 
     """Say that a baseline is missing, and what keeps the nearest candidate from being it."""
     candidates = [run.settings for run in classic if model in run.models.values()]
     if not candidates:
-        return f"no {name}: no finished classic run of {model} here"
+        return f"no {plain_and_paper(name)}: no finished classic run of {model} here"
     nearest = min(candidates, key=lambda other: len(differing(settings, other)))
     if settings.from_config != nearest.from_config:
-        return f"no {name}: the classic runs of {model} cannot be matched, as one side has no config.json"
+        return (
+            f"no {plain_and_paper(name)}: the classic runs of {model} cannot be matched, as one side has no config.json"
+        )
     keys = differing(settings, nearest)
     listed = [f"{key} ({settings.common.get(key)}, there {nearest.common.get(key)})" for key in keys[:3]]
     more = f" and {len(keys) - 3} more settings" if len(keys) > 3 else ""
-    return f"no {name}: the nearest classic runs of {model} differ in {', '.join(listed)}{more}"
+    return f"no {plain_and_paper(name)}: the nearest classic runs of {model} differ in {', '.join(listed)}{more}"
 
 
 def _unequal_seeds(x_c: Group | None, arms: Sequence[Arm], y_c: Group | None) -> list[str]:
@@ -204,5 +213,5 @@ def _unequal_seeds(x_c: Group | None, arms: Sequence[Arm], y_c: Group | None) ->
         return []
     note = "groups have different seeds: means use all of a group's runs, gains and paired differences the common seeds"
     others = [group for group in groups if x_c is not None and not set(group.seeds) & set(x_c.seeds)]
-    unpaired = f"{', '.join(dict.fromkeys(group.name for group in others))} and {X_C} share no seed"
+    unpaired = f"{', '.join(dict.fromkeys(PLAIN_NAMES[group.name] for group in others))} and base alone share no seed"
     return [note, *([f"{unpaired}: that gain is a difference of means over different seeds"] if others else [])]

@@ -1,7 +1,7 @@
 """Which groups are compared with which: the declared comparisons of a cell, and the family that each belongs to.
 
-A new comparison is one line in OF_EACH_ARM or OF_THE_CELL, or, where it concerns several arms at once, one function
-in PLANNERS. Its words follow from its family alone (`verdicts.py`).
+A new comparison is one line in OF_EACH_ARM, OF_EACH_GROWN_ARM or OF_THE_CELL, or, where it concerns several arms at
+once, one function in PLANNERS. Its words follow from its family alone (`verdicts.py`).
 """
 
 from __future__ import annotations
@@ -57,6 +57,15 @@ OF_EACH_ARM = (
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c, Accuracy.RECALIBRATED),
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED),
 )
+# The base of a growing run is a classic run: base - X-C is 0 by construction and no test, and larger - X-C is larger -
+# base. Without a primary comparison nothing opens a second family.
+OF_EACH_GROWN_ARM = (
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED),
+)
 OF_THE_CELL = (OfCell(Family.EXPLORATORY, lambda cell: cell.y_c, lambda cell: cell.x_c),)
 
 
@@ -97,7 +106,7 @@ def plan(family: Family, arm: str | None, left: Group | None, right: Group | Non
 
 def of_each_arm(cell: Cell) -> Iterator[Planned]:
     for arm in cell.arms:
-        for one in OF_EACH_ARM:
+        for one in OF_EACH_GROWN_ARM if arm.grown else OF_EACH_ARM:
             yield from plan(one.family, arm.label, one.left(cell, arm), one.right(cell, arm), one.accuracy)
 
 
@@ -111,7 +120,8 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
     for left, right in combinations(cell.arms, 2):
         if not _differ_in_one(left.base.settings.arm, right.base.settings.arm):
             continue
-        for one, other in ((left.base, right.base), (left.motivated, right.motivated)):
+        bases = [] if left.grown and right.grown else [(left.base, right.base)]
+        for one, other in (*bases, (left.motivated, right.motivated)):
             left_name, right_name = (f"{group.name} ({group.arm})" for group in (one, other))
             found = paired_difference(left_name, right_name, one.accuracy_by_seed, other.accuracy_by_seed)
             if found:

@@ -113,15 +113,15 @@ def _per_million(gain_points: float | None, extra_cost: float) -> float | None:
 
 def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float, noise: bool) -> str | None:
     if gain_b is None:
-        return "undefined: no X-C"
+        return "undefined: no base alone (X-C)"
     if gain_y is None:
-        return "undefined: no Y-C"
+        return "undefined: no larger alone (Y-C)"
     if extra_y == 0:
         return "undefined: both models cost the same"
     if extra_xy == 0:
         return "undefined: no motivated step was taken"
     if abs(gain_y) <= SAME_GAIN_POINTS:
-        return "undefined: Y-C gains nothing over X-C"
+        return "undefined: larger alone (Y-C) gains nothing over base alone (X-C)"
     if noise:
-        return f"{NOT_MEANINGFUL}: the interval of Y-C - X-C holds 0"
-    return "turned round in sign: Y-C is below X-C" if gain_y < 0 else None
+        return f"{NOT_MEANINGFUL}: the interval of larger alone - base alone (Y-C - X-C) holds 0"
+    return "turned round in sign: larger alone (Y-C) is below base alone (X-C)" if gain_y < 0 else None

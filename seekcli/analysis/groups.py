@@ -13,13 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.analysis.efficiency import Efficiency, Share, efficiency, mean_forward_macs, share_against_chance
-from seekcli.analysis.runs import Run, Settings
+from seekcli.analysis.runs import GROW, Run, Settings
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
 from seekcli.records import CONFIG
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
 # The same models alone, trained for as long as costs what the arm does.
 X_C_EQUAL, Y_C_EQUAL = "X-C=", "Y-C="
+# What people read; the paper's name stands in brackets where both are of use.
+PLAIN_NAMES = {
+    X_C: "base alone",
+    X_Y_B: "base, alternating",
+    X_Y_M: "larger, alternating",
+    Y_C: "larger alone",
+    X_C_EQUAL: "base alone, equal compute",
+    Y_C_EQUAL: "larger alone, equal compute",
+}
 # Forward cost of one image by the run's model of a role.
 ForwardCost = Callable[[Run, str], float]
 
@@ -99,6 +108,11 @@ class Arm:
     y_c_equal: Group | None = None
 
     @property
+    def grown(self) -> bool:
+        """Whether the larger model branched off late from a base that is a classic run, update by update."""
+        return self.base.settings.schedule == GROW
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         listed = (self.base, self.motivated, self.x_c_equal, self.y_c_equal)
         return tuple(group for group in listed if group is not None)
@@ -106,6 +120,11 @@ class Arm:
     def cost_ratio(self, group: Group) -> float:
         """Training FLOPs of a run of the group over those of an alternating run."""
         return group.cost.train_flops.mean / self.base.cost.train_flops.mean
+
+
+def plain_and_paper(name: str) -> str:
+    """`base alone (X-C)`."""
+    return f"{PLAIN_NAMES[name]} ({name})"
 
 
 def recorded_macs(run: Run, role: str) -> float:

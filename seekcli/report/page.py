@@ -38,6 +38,14 @@ PAPER_COST = (
     "ReLU elements + pooled elements). Training FLOPs of a step are 3 x forward MACs x 2 an image, not in that "
     "convention. Wall time is measured: compare it only between runs of one quiet machine."
 )
+GROWN = (
+    "Of a run that grows (grow at=...) the base is trained until the end as base alone is; the larger model branches "
+    "off from it late and trains beside it. Nothing alternates."
+)
+PRICES = (
+    "equal: trained for as long as costs what the run of both models does (X-C=, Y-C=). run / both alone: the training "
+    "FLOPs of one run of both models over those of base alone and larger alone together, and the same of wall time."
+)
 RATIO = (
     "F_X, F_Y and F_XY are the forward costs of the base, the larger model and the run's average step. ACC/FLOPs "
     "is gain over base alone per million of extra forward cost. ACC/F_Ratio = (gain of base / gain of larger alone) / "
@@ -93,4 +101,7 @@ def legend(comparison: Comparison) -> list[str]:
     cost = PAPER_COST if comparison.options.convention == PAPER else COST
     contrasts = any(cell.contrasts for cell in comparison.cells)
     arms = any(cell.arms for cell in comparison.cells)
-    return [NAMES, ACCURACY, cost, *(words_legend(comparison) if contrasts else []), *([RATIO] if arms else [])]
+    grown = any(arm.grown for cell in comparison.cells for arm in cell.arms)
+    names = [NAMES, *([GROWN] if grown else [])]
+    of_arms = [PRICES, RATIO] if arms else []
+    return [*names, ACCURACY, cost, *(words_legend(comparison) if contrasts else []), *of_arms]

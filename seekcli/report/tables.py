@@ -45,7 +45,9 @@ class Table:
 
 
 def cell_title(cell: Cell) -> str:
-    return f"{cell.pair or cell.base or cell.motivated} on {cell.settings.data}"
+    """The pair; of a model that was trained alone its own name."""
+    alone = next((group.model for group in cell.groups), cell.base or cell.motivated)
+    return f"{cell.pair or alone} on {cell.settings.data}"
 
 
 def cell_settings(cell: Cell) -> str:
@@ -87,12 +89,14 @@ def accuracy_table(cell: Cell) -> Table:
     forward, forward_factor = wording.prefix_for([group.forward_per_image for group in cell.groups])
     flops, flops_factor = wording.prefix_for([group.cost.train_flops.mean for group in cell.groups])
 
-    def row(group: Group, indent: str = "", same_run: bool = False, ratio: float | None = None) -> Row:
+    def row(
+        group: Group, indent: str = "", same_run: bool = False, ratio: float | None = None, grown: bool = False
+    ) -> Row:
         cost = group.cost
         spent = (wording.scaled(cost.train_flops.mean, flops_factor), wording.duration(cost.epoch_seconds.mean))
         again = (wording.NOT_AVAILABLE if group.recalibrated is None else wording.mean_and_sd(group.recalibrated),)
         return Row((
-            f"{indent}{wording.group(group.name)}{'' if ratio is None else f' ({ratio:.4f} of the cost)'}",
+            f"{indent}{wording.group(group.name, grown)}{'' if ratio is None else f' ({ratio:.4f} of the cost)'}",
             str(group.accuracy.n),
             wording.seed_list(group.seeds),
             wording.mean_and_sd(group.accuracy),
@@ -103,7 +107,8 @@ def accuracy_table(cell: Cell) -> Table:
 
     rows = [row(cell.x_c)] if cell.x_c else []
     for arm in cell.arms:
-        rows += [Row((arm.label,), heading=True), row(arm.base, " "), row(arm.motivated, " ", same_run=True)]
+        rows += [Row((arm.label,), heading=True), row(arm.base, " ", grown=arm.grown)]
+        rows += [row(arm.motivated, " ", same_run=True, grown=arm.grown)]
         equal = (arm.x_c_equal, arm.y_c_equal)
         rows += [row(group, " ", ratio=arm.cost_ratio(group)) for group in equal if group is not None]
     rows += [row(cell.y_c)] if cell.y_c else []
@@ -125,17 +130,17 @@ def price_table(cell: Cell) -> Table:
     columns = (
         Column("motivation", numeric=False),
         Column("F_Y / F_XY"),
-        Column("X-C"),
-        Column("X-C="),
-        Column("Y-C"),
-        Column("Y-C="),
-        Column("run / (X-C + Y-C), FLOPs"),
-        Column("wall time"),
+        Column("base alone"),
+        Column("base, equal"),
+        Column("larger alone"),
+        Column("larger, equal"),
+        Column("run / both alone"),
+        Column("the same in time"),
     )
     rows = [
         Row((arm.label, *(wording.ratio(value) for value in astuple(prices(cell, arm))))) for arm in cell.arms
     ]  # fmt: skip
-    return Table("Training FLOPs of the models alone over those of the alternating run", columns, tuple(rows))
+    return Table("Training FLOPs of the models alone over those of the run of both", columns, tuple(rows))
 
 
 def share_table(cell: Cell) -> Table:

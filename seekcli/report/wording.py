@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seekcli.analysis.groups import X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL
+from seekcli.analysis.groups import PLAIN_NAMES, X_Y_B, X_Y_M
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
 from seekcli.analysis.verdicts import Verdict
 
-# Plain names of the groups; in data they have the paper's.
-GROUPS = {X_C: "base alone", X_Y_B: "base, alternating", X_Y_M: "larger, alternating", Y_C: "larger alone"}
-GROUPS |= {X_C_EQUAL: "base alone, equal compute", Y_C_EQUAL: "larger alone, equal compute"}
-IN_A_DIFFERENCE = GROUPS | {X_Y_B: "base", X_Y_M: "larger"}
+# In data the groups have the paper's names.
+OF_A_GROWING_RUN = {X_Y_B: "base, until the end", X_Y_M: "larger, branched off"}
+IN_A_DIFFERENCE = PLAIN_NAMES | {X_Y_B: "base", X_Y_M: "larger"}
 NOT_AVAILABLE = "n/a"
 UNDEFINED = "undefined"
 PREFIXES = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18))
 
 
-def group(name: str) -> str:
-    return GROUPS.get(name, name)
+def group(name: str, grown: bool = False) -> str:
+    return OF_A_GROWING_RUN.get(name, PLAIN_NAMES[name]) if grown else PLAIN_NAMES[name]
 
 
 def difference(left: str, right: str) -> str:
     """`base - base alone`; the two models of one run are `larger - its own base`."""
     if (left, right) == (X_Y_M, X_Y_B):
         return "larger - its own base"
-    return " - ".join(IN_A_DIFFERENCE.get(name, name) for name in (left, right))
+    return " - ".join(_side(name) for name in (left, right))
+
+
+def _side(name: str) -> str:
+    """`base`; of arm against arm `base (loss k=2 identity)`."""
+    group_name, bracket, arm = name.partition(" (")
+    return f"{IN_A_DIFFERENCE.get(group_name, group_name)}{bracket}{arm}"
 
 
 def ratio(value: float | None) -> str:

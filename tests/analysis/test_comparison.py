@@ -201,7 +201,7 @@ def test_baselines_under_other_settings_are_not_joined(results: Results, setting
     (key,) = settings
     assert cell.arms
     assert cell.x_c is None
-    assert any(key.replace("__", ".") in note and note.startswith("no X-C") for note in cell.notes)
+    assert any(key.replace("__", ".") in note and note.startswith("no base alone (X-C)") for note in cell.notes)
 
 
 def test_what_cannot_change_the_numbers_does_not_split(results: Results) -> None:
@@ -277,7 +277,7 @@ def test_groups_without_a_common_seed_say_what_their_gain_is(results: Results) -
     results.add(seed=1, accuracy=(98.5, 97.0))
     (cell,) = results.compare().cells
     assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(0.5)
-    assert any("X-Y-B and X-C share no seed" in note for note in cell.notes)
+    assert any("base, alternating and base alone share no seed" in note for note in cell.notes)
 
 
 def test_a_ratio_over_noise_has_no_meaning(results: Results) -> None:
@@ -286,7 +286,10 @@ def test_a_ratio_over_noise_has_no_meaning(results: Results) -> None:
     results.add_seeds("alternating", PAIRS)
     (cell,) = results.compare().cells
     assert cell.arms[0].efficiency.acc_f_ratio is None
-    assert cell.arms[0].efficiency.ratio_remark == "not meaningful: the interval of Y-C - X-C holds 0"
+    assert (
+        cell.arms[0].efficiency.ratio_remark
+        == "not meaningful: the interval of larger alone - base alone (Y-C - X-C) holds 0"
+    )
 
 
 def test_unfinished_failed_and_damaged_runs_are_counted_and_named(full: Results) -> None:

@@ -49,8 +49,8 @@ def test_mean_forward_macs_is_a_mean_over_steps() -> None:
 @pytest.mark.parametrize(
     ("arguments", "remark"),
     [
-        ((1e6, 2e6, 1.2e6, None, None), "no X-C"),
-        ((1e6, 2e6, 1.2e6, 1.0, None), "no Y-C"),
+        ((1e6, 2e6, 1.2e6, None, None), "no base alone (X-C)"),
+        ((1e6, 2e6, 1.2e6, 1.0, None), "no larger alone (Y-C)"),
         ((1e6, 2e6, 1e6, 1.0, 2.0), "no motivated step"),
         ((1e6, 1e6, 1e6, 1.0, 2.0), "cost the same"),
         ((1e6, 2e6, 1.2e6, 1.0, 0.0), "gains nothing"),
@@ -80,7 +80,7 @@ def test_a_worse_larger_model_turns_the_sign_round_and_says_so() -> None:
 def test_a_ratio_over_noise_is_not_meaningful() -> None:
     found = efficiency(1e6, 2e6, 1.25e6, 1.0, 0.5, Interval(-0.1, 1.1))
     assert found.acc_f_ratio is None
-    assert found.ratio_remark == "not meaningful: the interval of Y-C - X-C holds 0"
+    assert found.ratio_remark == "not meaningful: the interval of larger alone - base alone (Y-C - X-C) holds 0"
     assert found.acc_per_flops_y_c == pytest.approx(0.5)
     assert efficiency(1e6, 2e6, 1.25e6, 1.0, 0.5, Interval(0.1, 0.9)).acc_f_ratio == pytest.approx(8.0)
 

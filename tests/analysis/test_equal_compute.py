@@ -7,6 +7,7 @@ from run_folders import Results
 
 from seekcli.analysis.prices import prices
 from seekcli.analysis.verdicts import Family
+from seekcli.report.tables import accuracy_table
 
 ARM, X, Y = 4.4e11, 4.0e11, 7.0e11
 
@@ -68,7 +69,11 @@ def test_another_cost_or_another_setting_is_no_equal_compute(results: Results, f
     results.add_seeds("base", [97.0], columns=cost(flops), **settings)
     cells = results.compare().cells
     assert [group.name for cell in cells for group in cell.groups] == ["X-Y-B", "X-Y-M", "X-C"]
-    said = [note for note in cells[0].notes if note.startswith("no X-C= for loss k=2 identity: resnet20 trained for")]
+    said = [
+        note
+        for note in cells[0].notes
+        if note.startswith("no base alone, equal compute (X-C=) for loss k=2 identity: resnet20 trained for")
+    ]
     assert len(said) == ("optimizer__lr" not in settings)
     assert all(f"cost {flops / ARM:.3f} of the arm" in note and "--match-from" in note for note in said)
 
@@ -96,3 +101,28 @@ def test_arms_that_differ_in_one_setting_are_compared_by_seed(results: Results) 
     assert means["X-Y-B (loss k=2 identity)", "X-Y-B (loss k=3 identity)"] == pytest.approx(1.05)
     assert means["X-Y-B (loss k=3 identity)", "X-Y-B (loss k=3 paper)"] == pytest.approx(1.0)
     assert len(means) == 4  # not k=2 identity against k=3 paper: two settings
+
+
+def test_the_base_of_a_growing_run_is_no_test(folder: Results) -> None:
+    alternating = [one for one in the_cell(folder.compare()).contrasts if one.family is not Family.EXPLORATORY]
+    grow = {"schedule": "grow", "columns": cost(ARM), "motivated_steps": 80}
+    for seed, base in enumerate([97.0, 97.5, 97.4]):
+        folder.add(seed=seed, accuracy=(base, 98.0 + seed / 10), **grow, motivation__grow_at=0.8)
+        folder.add(seed=seed, accuracy=(base, 97.0 + seed / 10), **grow, motivation__grow_at=0.6)
+    cell = the_cell(folder.compare())
+    rows = [one for one in cell.contrasts if one.arm is not None and one.arm.startswith("grow at=0.8")]
+    assert {one.family for one in rows} == {Family.EXPLORATORY}
+    assert [(one.difference.left, one.difference.right) for one in rows] == [
+        ("X-Y-M", "Y-C"),
+        ("X-Y-M", "X-Y-B"),
+        ("X-Y-B", "X-C="),
+        ("X-Y-M", "Y-C="),
+    ]
+    between = [one.difference.left for one in cell.contrasts if one.arm is None and "(grow" in one.difference.left]
+    assert between == ["X-Y-M (grow at=0.6 identity)"]
+    # The families that words follow from are what they were without it.
+    assert [one for one in cell.contrasts if one.family is not Family.EXPLORATORY] == alternating
+    assert sum("no test and in no family" in note for note in cell.notes) == 2
+    shown = [row.cells[0] for row in accuracy_table(cell).rows]
+    assert shown.count(" larger, branched off") == 2
+    assert shown.count(" larger, alternating") == 1

@@ -26,7 +26,7 @@ def full(results: Results) -> Results:
 def test_heading_names_what_the_numbers_depend_on(results: Results) -> None:
     results.add("base", data__limit_train=500, optimizer__lr=0.3, augment__flip=True)
     (cell,) = results.compare().cells
-    assert tables.cell_title(cell) == "resnet20-to-32 on digits"
+    assert tables.cell_title(cell) == "resnet20 on digits"
     assert tables.cell_settings(cell) == (
         "recipe digits, 20 epochs, batch 64, fp32 on cpu, 500 training images, optimizer.lr=0.3, augment.flip=true"
     )
@@ -125,7 +125,7 @@ def test_undefined_is_a_word_with_a_reason(results: Results) -> None:
     (cell,) = results.compare().cells
     (row,) = tables.efficiency_table(cell).rows
     assert row.cells[1:] == ("undefined",) * 5
-    assert "ACC/F_Ratio is undefined: no X-C" in page.cell_notes(results.compare(), cell)
+    assert "ACC/F_Ratio is undefined: no base alone (X-C)" in page.cell_notes(results.compare(), cell)
 
 
 def test_a_share_far_from_chance_is_marked(results: Results) -> None:

@@ -59,7 +59,7 @@ def test_json_writes_null_for_undefined(results: Results) -> None:
     (cell,) = json.loads(text.json_text(results.compare()))["cells"]
     (arm,) = cell["arms"]
     assert arm["acc_f_ratio"] is None
-    assert arm["acc_f_ratio_remark"] == "undefined: Y-C gains nothing over X-C"
+    assert arm["acc_f_ratio_remark"] == "undefined: larger alone (Y-C) gains nothing over base alone (X-C)"
     assert arm["expected_share"] is None
     assert arm["observed_share_low"] is None
     assert cell["groups"][0]["test_accuracy_as_trained_percent_sd"] is None

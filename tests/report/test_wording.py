@@ -82,3 +82,8 @@ def test_groups_and_differences_have_plain_names() -> None:
     assert wording.group("X-C=") == "base alone, equal compute"
     assert wording.difference("X-Y-M", "X-Y-B") == "larger - its own base"
     assert wording.difference("X-Y-M", "Y-C") == "larger - larger alone"
+
+
+def test_an_arm_against_an_arm_has_the_plain_name() -> None:
+    left, right = "X-Y-B (loss k=2 identity)", "X-Y-B (loss k=3 identity)"
+    assert wording.difference(left, right) == "base (loss k=2 identity) - base (loss k=3 identity)"
