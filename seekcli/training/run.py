@@ -201,7 +201,7 @@ class Run:
             self.rows, self.step_log = recorded_until(done, self.folder, self.run_id)
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
         if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
-            raise DamagedRun(f"{self.folder / records.EPOCHS} or steps.parquet lacks epochs of the checkpoint; use --fresh")
+            raise DamagedRun(f"{self.folder / records.EPOCHS} or steps.parquet lacks saved epochs; use --fresh")
         return True
 
     def after_step(self) -> None:
