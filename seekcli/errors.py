@@ -12,6 +12,10 @@ EXIT_RESUMABLE = 75
 EXIT_INTERRUPTED = 130
 
 
+# Set in the environment, it brings back the traceback of an error that nobody foresaw.
+TRACEBACK = "SEEK_TRACEBACK"
+
+
 class SeekError(Exception):
     """Anything that ends a command with one line on stderr and no traceback."""
 
@@ -29,7 +33,11 @@ class DamagedRun(BadInput):
 
 
 class HeldElsewhere(BadInput):
-    """Another process that lives writes to this run folder."""
+    """Another process that lives writes to this run folder: `owner`, such as "process 7 on box"."""
+
+    def __init__(self, message: str, owner: str = "") -> None:
+        super().__init__(message)
+        self.owner = owner
 
 
 class RunFailed(SeekError):
@@ -38,10 +46,19 @@ class RunFailed(SeekError):
     exit_code = EXIT_RUN_FAILED
 
 
+class LostLease(RunFailed):
+    """Another process took the run over, since this one gave no sign of life for a while."""
+
+
 class Stopped(SeekError):
     """The run was asked to stop, saved its state, and can be resumed."""
 
     exit_code = EXIT_RESUMABLE
+
+
+def unforeseen(error: BaseException) -> str:
+    """One line for an error that nobody foresaw: a traceback tells a user nothing."""
+    return f"{type(error).__name__}: {error} (unexpected: please report it; {TRACEBACK}=1 shows where)"
 
 
 def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:

@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Any
 
 from seekcli import exclusive, files
-from seekcli.errors import HeldElsewhere, RunFailed
+from seekcli.errors import HeldElsewhere, LostLease, RunFailed
 
 LEASE = "lease.json"
 CLAIM_PREFIX = ".lease-after-"
@@ -88,12 +88,12 @@ class Lease:
         raise RunFailed(f"cannot take the lease of {run_dir}: {LEASE} changes all the time or cannot be read")
 
     def check(self) -> None:
-        """Raise RunFailed unless this lease still holds: the `check` of every write to the folder (see `files`)."""
+        """Raise LostLease unless this lease still holds: the `check` of every write to the folder (see `files`)."""
         owner = _current(self.run_dir)
         if owner is None:
-            raise RunFailed(f"lost the lease of {self.run_dir}: nobody holds it now")
+            raise LostLease(f"lost the lease of {self.run_dir}: nobody holds it now")
         if owner.token != self.token:
-            raise RunFailed(f"lost the lease of {self.run_dir} to process {owner.pid} on {owner.host}")
+            raise LostLease(f"lost the lease of {self.run_dir} to process {owner.pid} on {owner.host}")
 
     def follow(self, run_dir: Path) -> None:
         """The folder has been moved to `run_dir`, and its lease file with it: that one is released in the end."""
@@ -120,12 +120,7 @@ class Lease:
         owner = _current(self.run_dir)
         if owner is None:
             return exclusive.create_exclusive(self._path, self._record)
-        now_seconds = exclusive.clock_seconds(self.run_dir)
-        if not owner.is_dead(now_seconds, dead_after_seconds):
-            raise HeldElsewhere(
-                f"run folder {self.run_dir} is being written by process {owner.pid} on {owner.host} (last sign of life "
-                f"{max(0.0, now_seconds - owner.heartbeat_seconds):.0f} s ago)"
-            )
+        _refuse_alive(self.run_dir, owner, dead_after_seconds)
         return self._inherit(owner)
 
     def _inherit(self, dead: Owner) -> bool:
@@ -172,10 +167,26 @@ class Lease:
             files.remove(claim)
 
     def _check_file(self) -> None:
-        """Raise RunFailed unless lease.json itself is ours: while the claim after it is ours too, `check` sees that."""
+        """Raise LostLease unless lease.json itself is ours: while the claim after it is ours too, `check` sees that."""
         first = _read(self._path)
         if first is None or first.token != self.token:
-            raise RunFailed(f"lost the lease of {self.run_dir}")
+            raise LostLease(f"lost the lease of {self.run_dir}")
+
+
+def require_no_owner(run_dir: Path, dead_after_seconds: float = 60.0) -> None:
+    """Raise HeldElsewhere where a live process writes to `run_dir`: before anything is done that takes long."""
+    if (owner := _current(run_dir)) is not None:
+        _refuse_alive(run_dir, owner, dead_after_seconds)
+
+
+def _refuse_alive(run_dir: Path, owner: Owner, dead_after_seconds: float) -> None:
+    now_seconds = exclusive.clock_seconds(run_dir)
+    if not owner.is_dead(now_seconds, dead_after_seconds):
+        who = f"process {owner.pid} on {owner.host}"
+        silent_seconds = max(0.0, now_seconds - owner.heartbeat_seconds)
+        raise HeldElsewhere(
+            f"run folder {run_dir} is being written by {who} (last sign of life {silent_seconds:.0f} s ago)", who
+        )
 
 
 def this_machine() -> tuple[str, str | None, str | None]:

@@ -58,10 +58,12 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"config", "documents", "errors", "records", "scan"},
     "report": {"analysis", "documents", "errors", "records"},
     "grid": {"analysis", "config", "documents", "errors", "files", "models.catalog", "records", "training"},
+    "engines": {"config", "errors", "files", "lease", "records", "training"},
     "cli": {
         "analysis",
         "config",
         "data",
+        "engines",
         "errors",
         "export",
         "files",

@@ -15,10 +15,8 @@ from typer.exceptions import TyperException
 import seekcli
 from seekcli.cli.reading import ReadingLines
 from seekcli.data.identity import reading_watched
-from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, SeekError, Stopped
+from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, TRACEBACK, SeekError, Stopped, unforeseen
 
-# Set in the environment, it brings back the traceback of an error that nobody foresaw.
-TRACEBACK = "SEEK_TRACEBACK"
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
 COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list")
 
@@ -43,11 +41,10 @@ class SeekGroup(TyperGroup):
             # The reader of a pipe has gone (`seek compare | head`): not an error of ours.
             sys.stderr.close()
             sys.exit(0)
-        except Exception as error:  # the last resort: a traceback tells a user nothing
+        except Exception as error:  # the last resort
             if os.environ.get(TRACEBACK):
                 raise
-            what = f"{type(error).__name__}: {error}"
-            fail(f"{what} (unexpected: please report it; {TRACEBACK}=1 shows where)", EXIT_RUN_FAILED)
+            fail(unforeseen(error), EXIT_RUN_FAILED)
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from seekcli.cli.options import set_layers
 from seekcli.cli.progress import STYLES
-from seekcli.errors import RunFailed, Stopped, unknown
+from seekcli.errors import SeekError, unknown
 
 if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
@@ -33,23 +33,19 @@ def plan_grid(
     import json
 
     from seekcli.grid.plan import plan
-    from seekcli.training.folder import standing
     from seekcli.training.older_runs import old_rules_note, older_twin_note
 
     if format_name not in ("table", "json"):
         raise unknown("--format", format_name, ("table", "json"))
     points = plan(grid, set_layers(assignments), out)
-    rows = [
-        {"run_id": point.run_id, "state": "needs k" if point.tuning else standing(out, point.resolved)}
-        for point in points
-    ]
+    rows = [state_row(point, out) for point in points]
     if format_name == "json":
         typer.echo(json.dumps(rows))
         return
     for row, point in zip(rows, points, strict=True):
         typer.echo(f"{row['state']:<11}{point.label}")
         older = older_twin_note(out, point.resolved) if row["state"] == "new" else None
-        for note in filter(None, (old_rules_note(point.resolved), older)):
+        for note in filter(None, (row["problem"], old_rules_note(point.resolved), older)):
             typer.echo(f"{'':<11}{note}")
     typer.echo(f"{len(rows)} runs, {sum(row['state'] == 'finished' for row in rows)} finished")
     for tuning in {point.tuning.name: point.tuning for point in points if point.tuning}.values():
@@ -63,45 +59,42 @@ def run_grid(
     assignments: Assignments = None,
     progress: Annotated[str, typer.Option(help="auto, rich, plain or json.")] = "auto",
 ) -> None:
-    """Run every point that is not done; one that fails does not keep the next from running."""
-    from seekcli.cli.progress import make_progress
+    """Run every point that is not done; one that fails, or is damaged, does not keep the next from running.
+
+    Several processes may run one grid into one results folder: each takes the points that no other has.
+    """
+    from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.local import LocalEngine, Outcome
     from seekcli.grid.plan import plan
-    from seekcli.training.folder import standing
-    from seekcli.training.run import train as train_run
+    from seekcli.training.folder import look
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     points = plan(grid, set_layers(assignments), out)
     stop = StopSwitch()
     with stop.listening():
-        if search_first(points, out, progress, stop):
+        if unchosen := search_first(points, out, progress, stop):
             points = plan(grid, set_layers(assignments), out)
-        failed = [point.label for point in points if point.tuning]
-        points_left = [point for point in points if not point.tuning]
-        waiting = [point for point in points_left if standing(out, point.resolved) != "finished"]
-        typer.echo(f"{grid}: {len(points)} runs, {len(points_left) - len(waiting)} done already", err=True)
-        for number, point in enumerate(waiting, 1):
-            typer.echo(f"[{number}/{len(waiting)}] {point.label}", err=True)
-            try:
-                train_run(point.resolved, out, make_progress(progress), stop_requested=stop.reason)
-            except Stopped:
-                raise
-            except RunFailed as error:
-                failed.append(point.label)
-                typer.echo(f"seek: run failed: {error}", err=True)
-    if failed:
-        raise RunFailed(f"{len(failed)} of {len(points)} runs failed: {', '.join(failed)}")
+        runs = [point.resolved for point in points if not point.tuning]
+        done = sum(look(out, one)[0] == "finished" for one in runs)
+        typer.echo(f"{grid}: {len(points)} runs, {done} done already", err=True)
+        outcomes = LocalEngine(out, Announcer(progress, len(runs) - done), stop.reason).run(runs)
+    waiting = [Outcome(one.resolved, "failed", error=unchosen[one.tuning.name]) for one in points if one.tuning]
+    conclude([*outcomes, *waiting], out, grid.name)
 
 
-def search_first(points: list[Point], out: Path, progress: str, stop: StopSwitch) -> bool:
-    """Choose k wherever a point waits for it; whether any did. A search that fails leaves its points waiting."""
-    from seekcli.cli.tune import run_search
+def state_row(point: Point, out: Path) -> dict[str, str | None]:
+    """How a point stands; `problem` is what is wrong with a damaged one."""
+    from seekcli.training.folder import look
+
+    state, problem = ("needs k", None) if point.tuning else look(out, point.resolved)
+    return {"run_id": point.run_id, "state": state, "problem": problem}
+
+
+def search_first(points: list[Point], out: Path, progress: str, stop: StopSwitch) -> dict[str, SeekError | None]:
+    """Choose k wherever a point waits for it: by name of the search, why it failed, or None. A stop passes through."""
+    from seekcli.cli.tune import try_search
 
     tunings = {point.tuning.name: point.tuning for point in points if point.tuning}
-    for tuning in tunings.values():
-        try:
-            run_search(tuning, out, progress, stop)
-        except RunFailed as error:
-            typer.echo(f"seek: search failed: {error}", err=True)
-    return bool(tunings)
+    return {name: try_search(tuning, out, progress, stop)[1] for name, tuning in tunings.items()}

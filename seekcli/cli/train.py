@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli import files
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, flatten
-from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
 
 if TYPE_CHECKING:
-    from seekcli.cli.stop import StopSwitch
     from seekcli.grid.tune import Draft
     from seekcli.records import RunStatus
 
@@ -194,46 +192,36 @@ def describe_search_ahead(one: Draft) -> str:
 
 def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> None:
     """Train one run after the other; one that fails does not keep the next from running. A search for k comes first."""
+    from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.cli.stop import StopSwitch
     from seekcli.cli.tune import settle
+    from seekcli.engines.local import LocalEngine
 
-    files.require_writable_folders(out)
-    files.require_results_folder(out)
-    stop = StopSwitch()
+    stop, alone = StopSwitch(), len(drafts) == 1
     with stop.listening():
-        resolved = settle(drafts, out, progress, stop)
-        alone = len(resolved) == 1
-        finished = [train_one(one, out, progress, fresh, stop, alone) for one in resolved]
-    if not all(finished):
-        raise RunFailed(f"{finished.count(False)} of {len(resolved)} runs failed")
+        runs, unsettled = settle(drafts, out, progress, stop)
+        announcer = Announcer(
+            progress,
+            len(runs),
+            lambda resolved, state: notes_of(resolved, "new" if fresh else state, out),
+            lambda status, resolved: report(status, resolved, out, progress),
+            alone=alone,
+        )
+        outcomes = LocalEngine(out, announcer, stop.reason, fresh=fresh).run(runs, wait=not alone)
+    conclude([*outcomes, *unsettled], out)
 
 
-def train_one(one: Resolved, out: Path, progress: str, fresh: bool, stop: StopSwitch, alone: bool) -> bool:
-    """Train and report one run. Whether it came to its end; the failure of one that is `alone` is raised.
-
-    Of several, one that fails is told at once. A stop and bad input pass through.
-    """
-    from seekcli.cli.progress import make_progress
-    from seekcli.training.folder import standing
+def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
+    """What to know of a run before it begins, or instead of its training."""
     from seekcli.training.older_runs import old_rules_note, older_twin_note
-    from seekcli.training.run import train as train_run
 
-    style = make_progress(progress)
-    state = "new" if fresh else standing(out, one)
-    if state == "finished":
-        style.note("this run was finished before, here are its numbers; --fresh sets it aside and trains it again")
-    for note in (old_rules_note(one), older_twin_note(out, one) if state == "new" else None):
-        if note is not None:
-            style.note(note)
-    try:
-        status = train_run(one, out, style, fresh=fresh, stop_requested=stop.reason)
-    except RunFailed as error:
-        if alone:
-            raise
-        typer.echo(f"seek: run failed: {error}", err=True)
-        return False
-    report(status, one, out, progress)
-    return True
+    done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
+    notes = [
+        done if state == "finished" else None,
+        old_rules_note(resolved),
+        older_twin_note(out, resolved) if state == "new" else None,
+    ]
+    return [note for note in notes if note is not None]
 
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:

@@ -11,13 +11,13 @@ from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers,
 from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.progress import STYLES
 from seekcli.config import Resolved, run_id
-from seekcli.errors import unknown
+from seekcli.errors import RunFailed, SeekError, Stopped, unknown
 
 if TYPE_CHECKING:
     from seekcli.analysis.tuning import Search
     from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.local import Outcome
     from seekcli.grid.tune import Draft, Tuning
-    from seekcli.records import RunStatus
 
 
 def tune(
@@ -121,57 +121,81 @@ def show(found: Search, tuning: Tuning, out: Path, format_: ReadFormat) -> None:
 
 
 def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
-    from seekcli.training.folder import standing
+    from seekcli.training.folder import look
 
-    rows = [
-        {"run_id": run_id(one.config), "k": k, "fold": fold, "state": standing(out, one)}
-        for k, fold, one in tuning.runs()
-    ]
+    rows = []
+    for k, fold, one in tuning.runs():
+        state, problem = look(out, one)
+        rows.append({"run_id": run_id(one.config), "k": k, "fold": fold, "state": state, "problem": problem})
     if format_ is ReadFormat.JSON:
         echo_json(rows)
         return
     for row in rows:
-        typer.echo(f"{row['state']:<11}{row['run_id']}")
+        typer.echo(f"{row['state']:<11}{row['run_id']}" + (f"\n{'':<11}{row['problem']}" if row["problem"] else ""))
     typer.echo(f"{tuning.describe()}, {sum(row['state'] == 'finished' for row in rows)} finished")
 
 
 def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Search:
-    """Train what is left of the runs over folds, a line on stderr before each, and choose k."""
-    from seekcli.cli.progress import make_progress
+    """Train what is left of the runs over folds, a line on stderr before each, and choose k.
+
+    Raises RunFailed, and says which runs they were, where some did not finish: no k is chosen then.
+    """
+    from seekcli.cli.outcomes import Announcer, conclude
+    from seekcli.engines.local import LocalEngine
     from seekcli.grid.tune import search
-    from seekcli.training.folder import standing
-    from seekcli.training.progress import Progress
-    from seekcli.training.run import train
+    from seekcli.training.folder import look
 
-    left = [run_id(one.config) for _, _, one in tuning.runs() if standing(out, one) != "finished"]
+    runs = [one for _, _, one in tuning.runs()]
+    left = sum(look(out, one)[0] != "finished" for one in runs)
     if left:
-        typer.echo(f"k of {tuning.name}: {tuning.describe()}, {len(left)} to do", err=True)
-
-    def train_one(resolved: Resolved) -> RunStatus:
-        name = run_id(resolved.config)
-        if name in left:
-            typer.echo(f"[{left.index(name) + 1}/{len(left)}] {name}", err=True)
-        style = Progress() if progress == "silent" else make_progress(progress)
-        return train(resolved, out, style, stop_requested=stop.reason)
-
-    found, note = search(tuning, out, train_one)
+        typer.echo(f"k of {tuning.name}: {tuning.describe()}, {left} to do", err=True)
+    outcomes = LocalEngine(out, Announcer(progress, left), stop.reason).run(runs)
+    try:
+        conclude(outcomes, out)
+    except RunFailed as error:
+        raise RunFailed(f"{error}, so that no k is chosen") from None
+    found, note = search(tuning, out, {run_id(one.resolved.config): one.status for one in outcomes if one.status})
     if note:
         typer.echo(f"note: {note}", err=True)
     return found
 
 
-def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> list[Resolved]:
-    """The runs with their k. A k that nobody has chosen yet is searched for first, and that is said on stderr."""
+def try_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> tuple[Search | None, SeekError | None]:
+    """`run_search` whose failure is told on stderr and returned; a stop passes through."""
+    try:
+        return run_search(tuning, out, progress, stop), None
+    except Stopped:
+        raise
+    except SeekError as error:
+        typer.echo(f"seek: search failed: {error}", err=True)
+        return None, error
+
+
+def settle(
+    drafts: list[Draft], out: Path, progress: str, stop: StopSwitch
+) -> tuple[list[Resolved], list[Outcome]]:
+    """The runs with their k, and the outcomes of those that have none since the search for it failed.
+
+    A k that nobody has chosen yet is searched for first, and that is said on stderr.
+    """
+    from seekcli.engines.local import Outcome
     from seekcli.grid.tune import choice_path
     from seekcli.report.tuning import as_text
 
-    chosen: dict[str, int] = {}
+    found: dict[str, tuple[Search | None, SeekError | None]] = {}
     for tuning in {one.tuning.name: one.tuning for one in drafts if one.tuning}.values():
         typer.echo(f"--k auto: no k is chosen yet in {choice_path(out, tuning.name)}; searching first", err=True)
-        found = run_search(tuning, out, progress, stop)
-        typer.echo(as_text(found), err=True)
-        chosen[tuning.name] = found.k
+        found[tuning.name] = search, _ = try_search(tuning, out, progress, stop)
+        if search is not None:
+            typer.echo(as_text(search), err=True)
     for choice in {one.choice.name: one.choice for one in drafts if one.choice}.values():
         where = choice_path(out, choice.name)
         typer.echo(f"--k auto: {choice.describe()}, chosen earlier ({where}; `seek tune` chooses anew)", err=True)
-    return [one.with_k(chosen[one.tuning.name]) if one.tuning else one.resolved for one in drafts]
+    runs, unsettled = [], []
+    for one in drafts:
+        search, error = found[one.tuning.name] if one.tuning else (None, None)
+        if error is not None:
+            unsettled.append(Outcome(one.resolved, "failed", error=error))
+        else:
+            runs.append(one.with_k(search.k) if search else one.resolved)
+    return runs, unsettled

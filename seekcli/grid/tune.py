@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,6 @@ KEY = "motivation.k"
 FOLDER = "tuning"
 # Settings of a run that do not change which k is best, or are what is searched over.
 NOT_IN_NAME = ("seed", KEY, "train.eval_every", "train.eval_batch_size", "data.folds", "data.fold")
-Train = Callable[[Resolved], RunStatus]
 
 
 @dataclass(frozen=True)
@@ -217,21 +216,17 @@ def stored_choice(results: Path, name: str) -> Choice | None:
         raise BadInput(f"{path} is damaged ({where}: {first['msg']}); `seek tune` makes it again") from None
 
 
-def search(tuning: Tuning, results: Path, train: Train) -> tuple[Search, str | None]:
-    """Train what is left of the runs, choose k, keep the choice; also what it changed of an earlier one, in words.
+def search(tuning: Tuning, results: Path, statuses: Mapping[str, RunStatus]) -> tuple[Search, str | None]:
+    """Choose k by the runs over folds (by run id) and keep the choice; also what became of an earlier one, in words.
 
-    A run that fails does not keep the next from running, but no k is chosen then: RunFailed. BadInput and Stopped pass.
+    Raises RunFailed where one of the runs is not among them.
     """
+    runs = [(k, fold, run_id(resolved.config)) for k, fold, resolved in tuning.runs()]
+    if missing := [name for _, _, name in runs if name not in statuses]:
+        raise RunFailed(f"{len(missing)} of {len(runs)} runs over folds are not finished: no k is chosen: {missing[0]}")
     done: dict[int, dict[int, RunStatus]] = {k: {} for k in tuning.ks}
-    failed: list[str] = []
-    for k, fold, resolved in tuning.runs():
-        try:
-            done[k][fold] = train(resolved)
-        except RunFailed as error:
-            failed.append(f"{run_id(resolved.config)} ({error})")
-    if failed:
-        runs = len(tuning.ks) * tuning.folds
-        raise RunFailed(f"{len(failed)} of {runs} runs over folds failed, so that no k is chosen: {failed[0]}")
+    for k, fold, name in runs:
+        done[k][fold] = statuses[name]
     found = choose_k(done, tuning.first.config.tune.rule)
     return found, keep(results, tuning, found)
 

@@ -11,7 +11,7 @@ from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_im
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.training.conditions import knows_share, share_by_chance
-from seekcli.training.folder import run_folder, standing
+from seekcli.training.folder import look, run_folder
 from seekcli.training.length import images_in, planned_bounds, planned_length
 from seekcli.training.older_runs import old_rules_note, older_twin_note
 from seekcli.training.transfer import start_weights
@@ -20,14 +20,15 @@ from seekcli.training.transfer import start_weights
 def describe_plan(resolved: Resolved, results: Path) -> str:
     """A few lines: the run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
     config = resolved.config
+    state, problem = look(results, resolved)
     lines = [
         f"run         {run_id(config)}",
-        f"state       {standing(results, resolved)}: {run_folder(results, config)}",
+        f"state       {state}: {problem or run_folder(results, config)}",
         describe_work(config),
     ]
     if config.train.match is not None:
         lines.append(f"matched     {resolved.origins['train.steps']}")
-    new = standing(results, resolved) == "new"
+    new = state == "new"
     older = older_twin_note(results, resolved) if new else None
     lines += [f"{'note':<12}{note}" for note in (old_rules_note(resolved), older) if note is not None]
     source = start_weights(config, results) if new else None

@@ -1,0 +1,88 @@
+"""What a command over several runs tells of them: a line before each, its failure at once, a table at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from seekcli.cli.progress import make_progress
+from seekcli.cli.repeat import command_of
+from seekcli.config import Resolved, run_id
+from seekcli.engines.local import Observer, Outcome
+from seekcli.errors import BadInput, HeldElsewhere, RunFailed
+from seekcli.training.progress import Progress
+
+if TYPE_CHECKING:
+    from seekcli.records import RunStatus
+
+SILENT = "silent"
+
+
+class Announcer(Observer):
+    """Tells of the runs on stderr. `total` of them are to be done; one alone is not announced by a number."""
+
+    def __init__(
+        self,
+        style: str,
+        total: int,
+        notes_of: Callable[[Resolved, str], list[str]] = lambda resolved, state: [],
+        report: Callable[[RunStatus, Resolved], None] = lambda status, resolved: None,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self.style, self.total, self.notes_of, self.report, self.alone = style, total, notes_of, report, alone
+        self.begun = 0
+
+    def begins(self, resolved: Resolved, state: str) -> Progress:
+        self.begun += 1
+        if not self.alone:
+            typer.echo(f"[{self.begun}/{max(self.begun, self.total)}] {run_id(resolved.config)}", err=True)
+        progress = Progress() if self.style == SILENT else make_progress(self.style)
+        for note in self.notes_of(resolved, state):
+            progress.note(note)
+        return progress
+
+    def ended(self, outcome: Outcome, begun: bool) -> None:
+        if outcome.status is not None:
+            for note in [] if begun or self.style == SILENT else self.notes_of(outcome.resolved, "finished"):
+                make_progress(self.style).note(note)
+            self.report(outcome.status, outcome.resolved)
+        elif not self.alone and outcome.state != "refused":  # what is refused is often so for one reason: see the end
+            typer.echo(f"seek: run {outcome.state}: {outcome.cause}", err=True)
+
+    def waits(self, held: Sequence[HeldElsewhere]) -> None:
+        more = f" (and {len(held) - 1} more runs)" if len(held) > 1 else ""
+        typer.echo(f"waiting: {held[0]}{more}", err=True)
+
+
+def conclude(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> None:
+    """Where runs are not finished: a table of why, with the command that repeats each, and RunFailed.
+
+    The error of one run alone is raised as it is, and so is bad input that keeps all of the runs from starting.
+    """
+    unfinished = [outcome for outcome in outcomes if outcome.error is not None]
+    if not unfinished:
+        return
+    first = unfinished[0].error
+    refused = {outcome.cause for outcome in outcomes if outcome.state == "refused"}
+    same = all(outcome.state == "refused" for outcome in outcomes) and len(refused) == 1
+    if first is not None and ((len(outcomes) == 1 and not grid) or (same and isinstance(first, BadInput))):
+        raise first
+    typer.echo(describe(outcomes, out, grid), err=True)
+    raise RunFailed(f"{len(unfinished)} of {len(outcomes)} runs failed")
+
+
+def describe(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str:
+    """How many runs ended how; of each that is not finished the cause, and the command that repeats it."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    lines = [f"{len(outcomes)} runs: {', '.join(f'{count} {state}' for state, count in counts.items())}"]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            again = command_of(outcome.resolved, out, grid, fresh=outcome.state == "damaged")
+            name = run_id(outcome.resolved.config)
+            lines += [f"{outcome.state:<10}{name}", f"{'cause':<10}{outcome.cause}", f"{'again':<10}{again}"]
+    return "\n".join(lines)

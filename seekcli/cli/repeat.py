@@ -1,0 +1,87 @@
+"""The `seek train` command that repeats one run of a list."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from seekcli.config import Resolved, flatten, parse_assignment
+from seekcli.errors import BadInput
+
+FLAGS = {
+    "pair.base": "--base",
+    "pair.motivated": "--motivated",
+    "schedule": "--schedule",
+    "seed": "--seed",
+    "data.name": "--data",
+    "data.dir": "--data-dir",
+    "data.image_size": "--image-size",
+    "data.limit_train": "--limit-train",
+    "train.epochs": "--epochs",
+    "train.steps": "--steps",
+    "train.batch_size": "--batch-size",
+    "train.match": "--match",
+    "train.match_from": "--match-from",
+    "optimizer.lr": "--lr",
+    "motivation.condition": "--condition",
+    "motivation.k": "--k",
+    "motivation.grow_at": "--at",
+    "pair.init": "--init",
+    "pair.map": "--map",
+    "transfer.source": "--init-from",
+    "transfer.role": "--role",
+    "recipe": "--recipe",
+    "runtime.device": "--device",
+    "runtime.precision": "--precision",
+}
+# Resolved, never typed.
+FOUND = ("data.fingerprint", "data.classes", "data.channels", "transfer.sha256", "transfer.run")
+ALWAYS_SAID = ("pair.base", "pair.motivated", "schedule", "seed")
+
+
+def command_of(resolved: Resolved, out: Path, grid: str = "", fresh: bool = False) -> str:
+    """What to type for this run alone; `grid` is the name of the grid file that it stands in.
+
+    A run whose k is not chosen yet searches for it first.
+    """
+    undecided = resolved.origins.get("motivation.k") == "auto, not chosen yet"
+    words = ["seek", "train"]
+    for key, value in flatten(resolved.config.model_dump(mode="json")):
+        if key == "motivation.k" and undecided:
+            words += ["--k", "auto"]
+        elif was_said(resolved, key, grid) and (undecided or not key.startswith("tune.")):
+            words += as_words(key, value)
+    words += ["--fresh"] if fresh else []
+    return shlex.join([*words, "--out", str(out)])
+
+
+def was_said(resolved: Resolved, key: str, grid: str) -> bool:
+    """Whether a setting was asked for: by a flag, in the grid file or by the search; the rest follows from those."""
+    origin = resolved.origins.get(key, "default")
+    follows = (key == "train.steps" and resolved.config.train.match is not None) or (
+        key == "motivation.counts" and resolved.config.motivation.counts_from is not None
+    )
+    said = origin.startswith("--") or origin in (grid, "tune", "tuned") or key in ALWAYS_SAID
+    return said and not follows and key not in FOUND
+
+
+def as_words(key: str, value: Any) -> list[str]:
+    if key in FLAGS and value is not None:
+        return [FLAGS[key], str(value)]
+    if key == "transfer.pretrained":
+        return ["--pretrained"] if value else []
+    return ["--set", f"{key}={as_toml(key, value)}"]
+
+
+def as_toml(key: str, value: Any) -> str:
+    """The value as `--set` reads it: a bare word where that is the same."""
+    if value is None:
+        return "none"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        return value if parse_assignment(f"{key}={value}") == (key, value) else json.dumps(value)
+    except BadInput:
+        return json.dumps(value)

@@ -1,0 +1,160 @@
+"""The loop over runs, one after the other in this process: each run has its own outcome, and none stops the next.
+
+Several processes, on several machines, may work through one list into one results folder. Each takes the runs that no
+other process has, and comes back to the others when it has nothing else to do.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from seekcli import files, records
+from seekcli.config import Resolved
+from seekcli.errors import (
+    TRACEBACK,
+    BadInput,
+    DamagedRun,
+    HeldElsewhere,
+    LostLease,
+    RunFailed,
+    SeekError,
+    Stopped,
+    unforeseen,
+)
+from seekcli.lease import require_no_owner
+from seekcli.records import RunStatus
+from seekcli.training.folder import look, run_folder, standing
+from seekcli.training.progress import Progress
+from seekcli.training.run import StopReason, train
+
+# How often a run that another process writes is looked at: little against a run, and nothing for a file server.
+POLL_SECONDS = 5.0
+STOP_POLL_SECONDS = 0.2
+OutcomeState = Literal["finished", "failed", "damaged", "refused"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run of the list ended: with its status when it is finished, else with the error that says why not."""
+
+    resolved: Resolved
+    state: OutcomeState
+    status: RunStatus | None = None
+    error: Exception | None = None
+
+    @property
+    def cause(self) -> str:
+        """One line that says why it is not finished; empty where it is."""
+        if self.error is None:
+            return ""
+        return str(self.error) if isinstance(self.error, SeekError) else unforeseen(self.error)
+
+
+class Observer:
+    """What the loop tells whoever watches it. Silent by default: every method may be overridden."""
+
+    def begins(self, resolved: Resolved, state: str) -> Progress:
+        """A run is about to be trained; `state` is how it stands. Returns what the run itself is watched by."""
+        return Progress()
+
+    def ended(self, outcome: Outcome, begun: bool) -> None:
+        """The outcome of a run is known; `begun` says whether it was trained here."""
+
+    def waits(self, held: Sequence[HeldElsewhere]) -> None:
+        """All that is left is written by other processes (told once for each set of them)."""
+
+
+class LocalEngine:
+    """Runs a list of runs into one results folder; `run` gives the outcomes in the order of the list."""
+
+    def __init__(
+        self,
+        results: Path,
+        observer: Observer,
+        stop_requested: StopReason = lambda: None,
+        *,
+        fresh: bool = False,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self.results, self.observer, self.stop_requested = results, observer, stop_requested
+        self.fresh, self.poll_seconds = fresh, poll_seconds
+
+    def run(self, runs: Sequence[Resolved], wait: bool = True) -> list[Outcome]:
+        """Train what is not finished. A run of another process is waited for; without `wait` it is refused.
+
+        Raises BadInput where no run can be kept in the results folder, and Stopped when a stop is requested.
+        """
+        states = [look(self.results, one)[0] for one in runs]
+        if self.fresh or set(states) != {"finished"}:
+            files.require_writable_folders(self.results)
+            files.require_results_folder(self.results)
+        outcomes: dict[int, Outcome] = {}
+        told: list[str] = []
+        while len(outcomes) < len(runs):
+            held: list[HeldElsewhere] = []
+            left = [number for number in range(len(runs)) if number not in outcomes]
+            for number in left:
+                try:
+                    outcomes[number] = self.attempt(runs[number], states[number] == "failed")
+                except HeldElsewhere as error:
+                    held.append(error)
+                    if not wait:
+                        outcomes[number] = self.end(Outcome(runs[number], "refused", error=error))
+            if wait and len(held) == len(left):
+                told = self.wait(held, told)
+        return [outcomes[number] for number in range(len(runs))]
+
+    def attempt(self, one: Resolved, failed_before: bool) -> Outcome:
+        """The outcome of one run. Raises HeldElsewhere where another process writes it, and Stopped."""
+        begun = False
+        try:
+            state = "new" if self.fresh else standing(self.results, one)
+            if state == "finished":
+                return self.end(Outcome(one, "finished", records.read_status(run_folder(self.results, one.config))))
+            require_no_owner(run_folder(self.results, one.config))
+            if state == "failed" and not failed_before:
+                raise RunFailed(self.message_of(one))  # in another process, since this loop began
+            begun = True
+            progress = self.observer.begins(one, state)
+            status = train(one, self.results, progress, fresh=self.fresh, stop_requested=self.stop_requested)
+            return self.end(Outcome(one, "finished", status), begun)
+        except (Stopped, HeldElsewhere):
+            raise
+        except LostLease as error:
+            raise HeldElsewhere(str(error)) from None
+        except Exception as error:  # whatever it is, the runs after it are not to blame
+            if os.environ.get(TRACEBACK):
+                raise
+            return self.end(Outcome(one, state_after(error), error=error), begun)
+
+    def end(self, outcome: Outcome, begun: bool = False) -> Outcome:
+        self.observer.ended(outcome, begun)
+        return outcome
+
+    def message_of(self, one: Resolved) -> str:
+        """Why a run failed in another process."""
+        message = records.read_status(run_folder(self.results, one.config)).message
+        return f"{message} (in another process)"
+
+    def wait(self, held: Sequence[HeldElsewhere], told: list[str]) -> list[str]:
+        """Wait a while, telling of what for where it has not been told yet. Raises Stopped."""
+        owners = [error.owner for error in held]
+        if owners != told:
+            self.observer.waits(held)
+        until = time.monotonic() + self.poll_seconds
+        while time.monotonic() < until:
+            if reason := self.stop_requested():
+                raise Stopped(f"{reason}: {len(held)} runs are left, which other processes write")
+            time.sleep(min(STOP_POLL_SECONDS, self.poll_seconds))
+        return owners
+
+
+def state_after(error: Exception) -> OutcomeState:
+    if isinstance(error, DamagedRun):
+        return "damaged"
+    return "refused" if isinstance(error, BadInput) else "failed"
