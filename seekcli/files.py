@@ -187,6 +187,16 @@ def require_results_folder(path: Path) -> None:
         raise BadInput(f"results folder {path} is not writable: {_system_reason(error)}") from error
 
 
+def require_possible_path(path: Path) -> None:
+    """Raise BadInput where the system refuses the path itself: a name too long, a loop of links, a NUL in it."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot use {path}: {_system_reason(error) or error}") from error
+
+
 def require_writable_folders(*folders: Path) -> None:
     """Raise BadInput, naming the first of them, unless each that exists is a folder that we may write to."""
     for folder in folders:

@@ -89,25 +89,33 @@ class LocalEngine:
 
         Raises BadInput where no run can be kept in the results folder, and Stopped when a stop is requested.
         """
+        for one in runs:
+            files.require_possible_path(run_folder(self.results, one.config))
         states = [look(self.results, one)[0] for one in runs]
         if self.fresh or set(states) != {"finished"}:
             files.require_writable_folders(self.results)
             files.require_results_folder(self.results)
         outcomes: dict[int, Outcome] = {}
         told: list[str] = []
-        while len(outcomes) < len(runs):
-            held: list[HeldElsewhere] = []
-            left = [number for number in range(len(runs)) if number not in outcomes]
-            for number in left:
-                try:
-                    outcomes[number] = self.attempt(runs[number], states[number] == "failed")
-                except HeldElsewhere as error:
-                    held.append(error)
-                    if not wait:
-                        outcomes[number] = self.end(Outcome(runs[number], "refused", error=error))
+        while left := [number for number in range(len(runs)) if number not in outcomes]:
+            held = self.pass_over(runs, left, states, outcomes)
+            for number, error in held.items() if not wait else ():
+                outcomes[number] = self.end(Outcome(runs[number], "refused", error=error))
             if wait and len(held) == len(left):
-                told = self.wait(held, told)
+                told = self.wait(list(held.values()), told)
         return [outcomes[number] for number in range(len(runs))]
+
+    def pass_over(
+        self, runs: Sequence[Resolved], left: Sequence[int], states: Sequence[str], outcomes: dict[int, Outcome]
+    ) -> dict[int, HeldElsewhere]:
+        """Attempt each run that is left and note its outcome. Returns those that other processes write."""
+        held: dict[int, HeldElsewhere] = {}
+        for number in left:
+            try:
+                outcomes[number] = self.attempt(runs[number], states[number] == "failed")
+            except HeldElsewhere as error:
+                held[number] = error
+        return held
 
     def attempt(self, one: Resolved, failed_before: bool) -> Outcome:
         """The outcome of one run. Raises HeldElsewhere where another process writes it, and Stopped."""

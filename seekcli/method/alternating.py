@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seekcli.method.condition import Condition
 from seekcli.method.observation import Observation
-from seekcli.method.pair import Carrier
+
+if TYPE_CHECKING:
+    from seekcli.method.pair import Carrier
 
 BASE, MOTIVATED = "base", "motivated"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seekcli.method.alternating import BASE, MOTIVATED
 from seekcli.method.observation import Observation
-from seekcli.method.pair import Carrier
+
+if TYPE_CHECKING:
+    from seekcli.method.pair import Carrier
 
 
 def branch_step(at: float, steps: int) -> int:

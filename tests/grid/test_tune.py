@@ -74,7 +74,7 @@ def test_a_search_is_ordinary_runs_over_every_fold_and_k(tuned):
 
 
 def test_a_second_search_trains_nothing_and_writes_nothing(tuned):
-    results, _tuning, found, _ = tuned
+    results, _, found, _ = tuned
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
     _, again, note = tune(results, lambda one: train(one, results, progress=Refusing()))
     assert (again, note) == (found, None)
