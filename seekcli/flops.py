@@ -90,18 +90,6 @@ def check_convention(name: str, convention: str) -> None:
         raise BadInput(f"convention 'paper' is defined for CIFAR ResNets only, not for {name!r}; use macs or flops")
 
 
-def training_flops_per_image(forward_macs: float) -> float:
-    """FLOPs of one image in a training step: forward, and a backward of twice its cost, at 2 FLOPs a MAC."""
-    return 3 * forward_macs * 2
-
-
-def mean_forward_cost(base_cost: float, motivated_cost: float, share: float) -> float:
-    """F_XY (paper, section 4): mean forward cost of an image when `share` of the steps are motivated; unit as given."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"a share lies between 0 and 1, got {share}")
-    return base_cost + share * (motivated_cost - base_cost)
-
-
 # --- counting ---------------------------------------------------------------------------------------------------------
 
 

@@ -58,7 +58,8 @@ EPOCH_SCHEMA = _schema("""
     test_top5_accuracy_percent double?, test_balanced_accuracy_percent double?, validation_loss double?,
     validation_accuracy_percent double?, validation_balanced_accuracy_percent double?,
     test_accuracy_as_trained_percent double?, test_accuracy_recalibrated_percent double?,
-    recalibration_flops double?, buffers string?, recalibrate_batches int32?""")
+    recalibration_flops double?, buffers string?, recalibrate_batches int32?, base_images int64?,
+    motivated_images int64?""")
 # One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -68,7 +69,7 @@ CLASS_SCHEMA = _schema("""
 # Columns that came after the first runs, and may be null: a table without them is read as if they were.
 ADDED_COLUMNS = frozenset((
     "test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops", "buffers",
-    "recalibrate_batches",
+    "recalibrate_batches", "base_images", "motivated_images",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
 EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS)
@@ -76,6 +77,7 @@ STEP_TABLE = TableKind(STEP_SCHEMA, ("run_id", "step", "role"))
 CLASS_TABLE = TableKind(CLASS_SCHEMA, ("run_id", "role", "split", "class_index"))
 MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  # differ between two equal runs
 COUNTED_PER_EPOCH = ("base_steps", "motivated_steps", "switches", "copied_bytes")  # the same in both role rows
+IMAGES_PER_EPOCH = ("base_images", "motivated_images")  # the same in both role rows, null in old ones
 SUMMED_PER_EPOCH = ("train_flops", "condition_flops", "epoch_seconds")
 
 
@@ -192,14 +194,23 @@ def digests_of_tables(run_dir: Path) -> dict[str, str]:
 def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
     """Sums over the epoch rows of one run; what is of a whole epoch counts once, not once per role row.
 
-    Evaluation is each role's own and counts for every row. The sums do not depend on the order of the rows.
+    Images are left out where an older program did not count those of an epoch. Evaluation is each role's own and counts
+    for every row. The sums do not depend on the order of the rows.
     """
     rows = list(rows)
-    epochs = {row["epoch"]: row for row in rows}.values()
+    epochs = list({row["epoch"]: row for row in rows}.values())
     totals: dict[str, int | float] = {name: sum(row[name] for row in epochs) for name in COUNTED_PER_EPOCH}
     totals |= {name: fsum(row[name] for row in epochs) for name in SUMMED_PER_EPOCH}
     totals["evaluation_flops"] = fsum(row["evaluation_flops"] for row in rows)
+    if all(row.get(name) is not None for row in epochs for name in IMAGES_PER_EPOCH):
+        totals |= {name: sum(row[name] for row in epochs) for name in IMAGES_PER_EPOCH}
     return totals | {"recalibration_flops": fsum(row.get("recalibration_flops") or 0.0 for row in rows)}
+
+
+def motivated_image_share(totals: Mapping[str, int | float]) -> float | None:
+    """Motivated images over all training images of a run; None where an older program did not count them."""
+    images = sum(totals.get(name, 0) for name in IMAGES_PER_EPOCH)
+    return totals["motivated_images"] / images if images else None
 
 
 def write_status(run_dir: Path, status: RunStatus, check: files.Check = files.unshared) -> None:
@@ -263,5 +274,3 @@ def _fits(value: object, field: pa.Field) -> bool:
 def _check_names(names: Iterable[str], schema: pa.Schema) -> None:
     if difference := set(names) ^ set(schema.names):
         raise ValueError(f"columns missing or unknown: {', '.join(sorted(difference))}")
-
-

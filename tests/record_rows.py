@@ -55,6 +55,8 @@ def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:
         "recalibration_flops": 2.0,
         "buffers": "own",
         "recalibrate_batches": 10,
+        "base_images": 1181,
+        "motivated_images": 256,
     } | changes
 
 

@@ -122,6 +122,8 @@ def final_rows(config: RunConfig, accuracy: Any, motivated_steps: int, epoch_sec
         "base_steps": STEPS - motivated_steps,
         "motivated_steps": motivated_steps,
         "switches": 30,
+        "base_images": 64 * (STEPS - motivated_steps),
+        "motivated_images": 64 * motivated_steps,
         "learning_rate": 0.01,
         "train_flops": 4e11,
         "evaluation_flops": 1e10,

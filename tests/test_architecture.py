@@ -23,6 +23,7 @@ GRIDS = sorted((ROOT / "grids").rglob("*.toml"))
 # are plain leaves (no data, no torch modules) that others may know without knowing the room they stand in.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "costs": set(),
     "settings": {"errors"},
     "config": {"errors", "settings"},
     "files": {"errors"},
@@ -39,6 +40,7 @@ ROOMS: dict[str, set[str]] = {
     "models.catalog": {"config", "errors"},
     "models": {"config", "data.keys", "errors", "method", "models.catalog"},
     "training": {
+        "costs",
         "config",
         "data",
         "data.keys",
@@ -55,11 +57,12 @@ ROOMS: dict[str, set[str]] = {
         "scan",
     },
     "export": {"config", "documents", "errors", "files", "method", "models", "models.catalog", "records"},
-    "analysis": {"config", "documents", "errors", "records", "scan"},
-    "report": {"analysis", "documents", "errors", "records"},
+    "analysis": {"costs", "config", "documents", "errors", "records", "scan"},
+    "report": {"costs", "analysis", "documents", "errors", "records"},
     "grid": {"analysis", "config", "documents", "errors", "files", "models.catalog", "records", "training"},
     "engines": {"config", "errors", "files", "lease", "records", "training"},
     "cli": {
+        "costs",
         "analysis",
         "config",
         "data",

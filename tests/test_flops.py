@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from seekcli.costs import mean_forward_cost, training_flops_per_image
 from seekcli.errors import BadInput
-from seekcli.flops import CONVENTIONS, forward_cost, mean_forward_cost, training_flops_per_image
+from seekcli.flops import CONVENTIONS, forward_cost
 from seekcli.method.condition import Settings, expected_share
 from seekcli.models.catalog import MODELS, ModelSpec
 from seekcli.models.cifar_resnet import CifarResNet

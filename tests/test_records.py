@@ -31,7 +31,7 @@ COLUMNS = re.findall(
     images_per_second peak_memory_bytes test_top5_accuracy_percent test_balanced_accuracy_percent validation_loss
     validation_accuracy_percent validation_balanced_accuracy_percent
     test_accuracy_as_trained_percent test_accuracy_recalibrated_percent recalibration_flops buffers
-    recalibrate_batches""",
+    recalibrate_batches base_images motivated_images""",
 )
 NULLABLE = {
     "pair",
@@ -261,7 +261,12 @@ def test_totals_count_what_is_of_the_epoch_once() -> None:
         "epoch_seconds": 3.0,
         "evaluation_flops": 2 * 5.0 + 2 * 8.0,
         "recalibration_flops": 4 * 2.0,
+        "base_images": 2 * 1181,
+        "motivated_images": 2 * 256,
     }
+    # Of a run that an older program began, nobody knows all of them.
+    rows = alternating_rows(1) + [row | {"base_images": None} for row in alternating_rows(2)[2:]]
+    assert {"base_images", "motivated_images"}.isdisjoint(records.totals_of(rows))
     assert all(isinstance(records.totals_of(rows)[name], int) for name in ("base_steps", "switches", "copied_bytes"))
     classic = [epoch_row(epoch) for epoch in (1, 2)]
     assert records.totals_of(classic)["evaluation_flops"] == 10.0

@@ -142,6 +142,12 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
             notes.append(_missing(name, model, cell.settings, classic))
     notes += _unequal_seeds(x_c, arms, y_c)
     notes += [f"{arm.label}: its base is {SAME_UPDATES}" for arm in arms if arm.grown and x_c is not None]
+    notes += [
+        f"F_XY of {arm.label} is by steps in {arm.runs_by_steps} of its runs: they do not say how many images each "
+        "model took"
+        for arm in arms
+        if arm.runs_by_steps
+    ]
     if not cell.settings.from_config:
         notes.append("config.json is missing: runs that differ in a setting outside the records cannot be told apart")
     pair = pair_name(cell.base, cell.motivated) if cell.base and cell.motivated and (arms or (x_c and y_c)) else None

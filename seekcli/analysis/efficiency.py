@@ -1,8 +1,8 @@
 """What the accuracy of an arm cost, by the paper's measures (section 4): F_XY, ACC/FLOPs and ACC/F_Ratio.
 
 Costs are of one forward of one image, in MACs or in the FLOPs of another convention. (F_XY - F_X) / (F_Y - F_X) is the
-share, whatever the convention, so ACC/F_Ratio = (gain of X-Y-B / gain of Y-C) / share: it rewards a small share, that
-is a large k, mechanically.
+motivated share of the images, nearly that of the steps, whatever the convention. So ACC/F_Ratio = (gain of X-Y-B / gain
+of Y-C) / that share: it rewards a small share, that is a large k, mechanically.
 """
 
 from __future__ import annotations
@@ -71,11 +71,6 @@ def _logit(motivated: float, steps: int) -> float:
 def _expit(logit: float) -> float:
     """The share with this logit; written so that no exponential overflows."""
     return 0.5 * (1 + math.tanh(logit / 2))
-
-
-def mean_forward_macs(f_x: float, f_y: float, share: float) -> float:
-    """F_XY of one run: (F_X x base steps + F_Y x motivated steps) / all steps."""
-    return f_x + share * (f_y - f_x)
 
 
 def efficiency(

@@ -12,9 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from seekcli.analysis.efficiency import Efficiency, Share, efficiency, mean_forward_macs, share_against_chance
+from seekcli.analysis.efficiency import Efficiency, Share, efficiency, share_against_chance
+from seekcli.analysis.images import motivated_image_share
 from seekcli.analysis.runs import GROW, Run, Settings
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
+from seekcli.costs import mean_forward_cost
 from seekcli.records import CONFIG
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
@@ -96,7 +98,8 @@ class Group:
 class Arm:
     """One way of motivation in a cell: both models of its alternating runs.
 
-    `x_c_equal` and `y_c_equal` are the models alone with the training compute of the arm.
+    `x_c_equal` and `y_c_equal` are the models alone with the training compute of the arm. `runs_by_steps` counts the
+    runs whose F_XY is by steps, because nothing says how many images each model took.
     """
 
     label: str
@@ -106,6 +109,7 @@ class Arm:
     efficiency: Efficiency
     x_c_equal: Group | None = None
     y_c_equal: Group | None = None
+    runs_by_steps: int = 0
 
     @property
     def grown(self) -> bool:
@@ -139,13 +143,16 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     base = make_group(X_Y_B, label, runs, lambda run: "base", forward_cost)
     motivated = make_group(X_Y_M, label, runs, lambda run: "motivated", forward_cost)
     f_x, f_y = base.forward_per_image, motivated.forward_per_image
-    f_xy = sample([mean_forward_macs(f_x, f_y, run.share) for run in runs]).mean
+    shares = [motivated_image_share(run, run_facts(run.path)) for run in runs]
+    by_image = [run.share if share is None else share for run, share in zip(runs, shares, strict=True)]
+    f_xy = sample([mean_forward_cost(f_x, f_y, share) for share in by_image]).mean
     expected = [run.expected_share for run in runs if run.expected_share is not None]
     share = share_against_chance(
         [(int(run.totals["motivated_steps"]), run.steps) for run in runs], sample(expected).mean if expected else None
     )
     gains = _gain_points(base, x_c), _gain_points(y_c, x_c)
-    return Arm(label, base, motivated, share, efficiency(f_x, f_y, f_xy, *gains, _gain_interval(y_c, x_c)))
+    measures = efficiency(f_x, f_y, f_xy, *gains, _gain_interval(y_c, x_c))
+    return Arm(label, base, motivated, share, measures, runs_by_steps=shares.count(None))
 
 
 def _gain_points(group: Group | None, reference: Group | None) -> float | None:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seekcli.analysis.efficiency import mean_forward_macs
 from seekcli.analysis.statistics import ALPHA, NO_SPREAD, PairedDifference, Sample, paired_difference, sample
-from seekcli.records import RunStatus
+from seekcli.costs import mean_forward_cost
+from seekcli.records import RunStatus, motivated_image_share
 
 # Which k is chosen: the best one, or of those within one standard error of it the one with the fewest motivated steps.
 BEST, ONE_SE = "best", "one-se"
@@ -94,6 +94,7 @@ def _result(k: int, by_fold: Mapping[int, RunStatus]) -> KResult:
     expected = [status.expected_share for status in by_fold.values() if status.expected_share is not None]
     costs = {row["role"]: float(row["forward_macs_per_image"]) for row in by_fold[folds[0]].final}
     share = sample(shares)
+    by_image = sample([_image_share(by_fold[fold]) for fold in folds])
     return KResult(
         k=k,
         run_ids=tuple(by_fold[fold].run_id for fold in folds),
@@ -101,7 +102,7 @@ def _result(k: int, by_fold: Mapping[int, RunStatus]) -> KResult:
         accuracy=sample(list(accuracies.values())),
         share=share,
         expected_share=sample(expected).mean if expected else None,
-        f_xy_macs_per_image=mean_forward_macs(costs["base"], costs["motivated"], share.mean),
+        f_xy_macs_per_image=mean_forward_cost(costs["base"], costs["motivated"], by_image.mean),
     )
 
 
@@ -110,6 +111,12 @@ def _validation_accuracy_percent(status: RunStatus) -> float:
         if row["role"] == "base" and row.get("validation_accuracy_percent") is not None:
             return float(row["validation_accuracy_percent"])
     raise ValueError(f"run {status.run_id} has no validation accuracy of the base model")
+
+
+def _image_share(status: RunStatus) -> float:
+    """By steps where an older program did not count the images."""
+    share = motivated_image_share(status.totals)
+    return _share(status) if share is None else share
 
 
 def _share(status: RunStatus) -> float:

@@ -105,7 +105,8 @@ def single_model(model: str | None, base: str | None, motivated: str | None) -> 
 
 
 def cost_report(names: dict[str, str], image: Image, convention: str, config: RunConfig) -> CostReport:
-    from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
+    from seekcli.costs import mean_forward_cost, training_flops_per_image
+    from seekcli.flops import forward_cost
     from seekcli.models.pairs import build_model
 
     costs, training_flops = {}, {}

@@ -47,7 +47,8 @@ PRICES = (
     "FLOPs of one run of both models over those of base alone and larger alone together, and the same of wall time."
 )
 RATIO = (
-    "F_X, F_Y and F_XY are the forward costs of the base, the larger model and the run's average step. ACC/FLOPs "
+    "F_X, F_Y and F_XY are the forward costs of an image: of the base, of the larger model, and on average over "
+    "the run's training images. ACC/FLOPs "
     "is gain over base alone per million of extra forward cost. ACC/F_Ratio = (gain of base / gain of larger alone) / "
     "share: it rewards a large k mechanically. It is not meaningful where the interval of larger alone - base alone "
     "holds 0. The interval of a share is a t interval of its logit over runs; expected is what chance alone would give."

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli.analysis.efficiency import mean_forward_macs
+from seekcli.costs import mean_forward_cost
 from seekcli.documents import read_document
 from seekcli.errors import BadInput
-from seekcli.records import CLASSES, CONFIG, RunStatus, read_classes
+from seekcli.records import CLASSES, CONFIG, RunStatus, motivated_image_share, read_classes
 
 # The largest class of a test split over its smallest, from which on the accuracy alone says too little.
 IMBALANCED = 1.5
@@ -66,13 +66,17 @@ def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
         "switches": totals["switches"],
         "image_shape": image_shape(folder),
         "forward_macs_per_image": costs,
-        "f_xy_macs_per_image": mean_forward_macs(costs["base"], costs["motivated"], share)
-        if share is not None
-        else None,
+        "f_xy_macs_per_image": None if share is None else f_xy(status, costs, share),
         "train_flops": totals["train_flops"],
         "wall_seconds": totals["epoch_seconds"],
         "folder": str(folder),
     }
+
+
+def f_xy(status: RunStatus, costs: dict[str, float], share: float) -> float:
+    """By images; by steps where an older program did not count them."""
+    by_image = motivated_image_share(status.totals)
+    return mean_forward_cost(costs["base"], costs["motivated"], share if by_image is None else by_image)
 
 
 def as_json(status: RunStatus, folder: Path) -> str:

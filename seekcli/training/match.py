@@ -9,8 +9,9 @@ from statistics import fmean
 from typing import Any
 
 from seekcli.config import CLASSIC_NOT_HASHED, Resolved, RunConfig, identity
+from seekcli.costs import training_flops_per_image
 from seekcli.errors import BadInput
-from seekcli.flops import forward_cost, training_flops_per_image
+from seekcli.flops import forward_cost
 from seekcli.models.pairs import build_model
 from seekcli.scan import RunSummary
 from seekcli.training.conditions import share_by_chance

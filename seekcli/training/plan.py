@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seekcli.config import Resolved, RunConfig, run_id
+from seekcli.costs import mean_forward_cost, training_flops_per_image
 from seekcli.data.sources import describe
-from seekcli.flops import forward_cost, mean_forward_cost, training_flops_per_image
+from seekcli.flops import forward_cost
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.training.conditions import knows_share, share_by_chance

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from seekcli.config import SCHEMA_VERSION, RunConfig, settings_read
-from seekcli.flops import training_flops_per_image
+from seekcli.costs import training_flops_per_image
 from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.trainer import Trainer
 
@@ -64,6 +64,8 @@ def epoch_rows(
         "motivated_steps": log.roles.count("motivated"),
         "switches": trainer.turns.switches - log.switches_before,
         "learning_rate": log.learning_rates[-1],
+        "base_images": log.images_of("base"),
+        "motivated_images": log.images_of("motivated"),
         "train_flops": sum(training_flops_per_image(train_macs[role]) * count for role, count in images.items()),
         "condition_flops": condition_flops(trainer, forward_macs),
         "copied_bytes": trainer.turns.copied_bytes - log.copied_bytes_before,

@@ -7,8 +7,9 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.analysis.efficiency import efficiency, mean_forward_macs, share_against_chance
+from seekcli.analysis.efficiency import efficiency, share_against_chance
 from seekcli.analysis.statistics import Interval
+from seekcli.costs import mean_forward_cost
 
 
 def test_first_row_of_the_papers_table_1() -> None:
@@ -37,13 +38,8 @@ def test_the_ratio_is_the_gain_ratio_over_the_share(
     share: float, gain_b: float, gain_y: float, f_x: float, factor: float
 ) -> None:
     f_y = f_x * factor
-    found = efficiency(f_x, f_y, mean_forward_macs(f_x, f_y, share), gain_b, gain_y, None)
+    found = efficiency(f_x, f_y, mean_forward_cost(f_x, f_y, share), gain_b, gain_y, None)
     assert found.acc_f_ratio == pytest.approx(gain_b / gain_y / share, rel=1e-6, abs=1e-6)
-
-
-def test_mean_forward_macs_is_a_mean_over_steps() -> None:
-    # 3 of 4 steps at 10, one at 30
-    assert mean_forward_macs(10.0, 30.0, 0.25) == 15.0
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,14 @@ def test_a_fold_has_no_test_columns(tmp_path):
 def test_five_classes_have_no_top_5(tmp_path):
     status = train(tiny(data__name="synthetic:1x8x8:5:50", train__epochs=1), tmp_path)
     assert [row["test_top5_accuracy_percent"] for row in status.final] == [None, None]
+
+
+def test_the_images_of_both_models_are_recorded(tmp_path):
+    _, status, rows, _ = recorded(tmp_path, data__validation_fraction=0.25, motivation__k=1)
+    macs = {row["role"]: row["forward_macs_per_image"] for row in rows}
+    assert all(
+        row["train_flops"] == 6 * (macs["base"] * row["base_images"] + macs["motivated"] * row["motivated_images"])
+        for row in rows
+    )
+    assert all(row["base_images"] + row["motivated_images"] == 84 for row in rows)
+    assert status.totals["base_images"] + status.totals["motivated_images"] == 168
