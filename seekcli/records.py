@@ -47,7 +47,8 @@ def _schema(columns: str) -> pa.Schema:
 # in both role rows; evaluation_flops (of test and validation images), forward_macs_per_image and recalibration_flops
 # (of the re-estimation and the second evaluation) are of the role. The model is evaluated as it is written: that of an
 # alternating run with BatchNorm statistics re-estimated (pair.recalibrate_batches), that of a classic one as trained.
-# Either accuracy has its own column; as trained it is null in old rows, where it is test_accuracy_percent.
+# Either accuracy has its own column; as trained it is null in old rows, where it is test_accuracy_percent. How far the
+# two models of a run are apart is the same in both role rows: see training/usage.py.
 EPOCH_SCHEMA = _schema("""
     run_id string, schema_version int32, pair string?, model string, role string, schedule string, data string,
     recipe string, condition string?, k int32?, init string?, map string?, coverage double?, seed int64,
@@ -59,7 +60,8 @@ EPOCH_SCHEMA = _schema("""
     validation_accuracy_percent double?, validation_balanced_accuracy_percent double?,
     test_accuracy_as_trained_percent double?, test_accuracy_recalibrated_percent double?,
     recalibration_flops double?, buffers string?, recalibrate_batches int32?, base_images int64?,
-    motivated_images int64?""")
+    motivated_images int64?, added_blocks_usage double?, answers_differ_percent double?,
+    base_accuracy_where_differ_percent double?, motivated_accuracy_where_differ_percent double?""")
 # One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -69,7 +71,8 @@ CLASS_SCHEMA = _schema("""
 # Columns that came after the first runs, and may be null: a table without them is read as if they were.
 ADDED_COLUMNS = frozenset((
     "test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops", "buffers",
-    "recalibrate_batches", "base_images", "motivated_images",
+    "recalibrate_batches", "base_images", "motivated_images", "added_blocks_usage", "answers_differ_percent",
+    "base_accuracy_where_differ_percent", "motivated_accuracy_where_differ_percent",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
 EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS)

@@ -57,6 +57,10 @@ def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:
         "recalibrate_batches": 10,
         "base_images": 1181,
         "motivated_images": 256,
+        "added_blocks_usage": 0.04,
+        "answers_differ_percent": 0.5,
+        "base_accuracy_where_differ_percent": 50.0,
+        "motivated_accuracy_where_differ_percent": None,
     } | changes
 
 

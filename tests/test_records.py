@@ -31,7 +31,9 @@ COLUMNS = re.findall(
     images_per_second peak_memory_bytes test_top5_accuracy_percent test_balanced_accuracy_percent validation_loss
     validation_accuracy_percent validation_balanced_accuracy_percent
     test_accuracy_as_trained_percent test_accuracy_recalibrated_percent recalibration_flops buffers
-    recalibrate_batches base_images motivated_images""",
+    recalibrate_batches base_images motivated_images
+    added_blocks_usage answers_differ_percent base_accuracy_where_differ_percent
+    motivated_accuracy_where_differ_percent""",
 )
 NULLABLE = {
     "pair",

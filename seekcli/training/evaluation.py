@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
@@ -19,7 +19,8 @@ TOP = 5
 class Evaluation:
     """Mean cross-entropy (nats per image), accuracies in percent, and hits and images of each class, by its index.
 
-    `top5_accuracy_percent` is None with fewer than 6 classes.
+    `top5_accuracy_percent` is None with fewer than 6 classes. `answers` int64 [images] and `hits` bool [images] are of
+    each image, in the order of the split, and stay on the device.
     """
 
     loss: float
@@ -28,6 +29,8 @@ class Evaluation:
     top5_accuracy_percent: float | None
     class_correct: tuple[int, ...]
     class_images: tuple[int, ...]
+    answers: Tensor = field(repr=False, compare=False)
+    hits: Tensor = field(repr=False, compare=False)
 
     @cached_property
     def class_accuracy_percent(self) -> tuple[float | None, ...]:
@@ -59,11 +62,16 @@ def evaluate(
     was_training = model.training
     model.eval()
     totals: Tensor | None = None
+    answers: list[Tensor] = []
+    hits: list[Tensor] = []
     images_seen = 0
     for images, labels in batches:
         with torch.autocast(images.device.type, autocast_dtype, enabled=autocast_dtype is not None):
             logits = model(images)
-        counted = batch_totals(logits.float(), labels)
+        logits = logits.float()
+        answers.append(logits.argmax(dim=1))
+        hits.append(answers[-1] == labels)
+        counted = batch_totals(logits, labels, hits[-1])
         totals = counted if totals is None else totals + counted
         images_seen += len(labels)
         watcher(images_seen)
@@ -79,18 +87,21 @@ def evaluate(
         100.0 * in_top / images_seen if classes > TOP else None,
         tuple(map(int, by_class[:classes])),
         tuple(map(int, by_class[classes:])),
+        torch.cat(answers),
+        torch.cat(hits),
     )
 
 
-def batch_totals(logits: Tensor, labels: Tensor) -> Tensor:
+def batch_totals(logits: Tensor, labels: Tensor, hits: Tensor) -> Tensor:
     """[3 + 2 K]: sum of the losses, top-1 hits, top-5 hits, then hits and images of each of the K classes.
+
+    Of logits [B, K], labels [B] and whether each image's answer is right, [B].
 
     Sums in double where the device has it (mps has not): a float cannot count every image of a large split.
     """
     dtype = torch.float32 if logits.device.type == "mps" else torch.float64
     classes = logits.shape[1]
     loss = functional.cross_entropy(logits, labels, reduction="none").to(dtype).sum()
-    hits = logits.argmax(dim=1) == labels
     top = logits.topk(min(TOP, classes), dim=1).indices
     in_top = (top == labels.unsqueeze(1)).any(dim=1) | hits  # among equal logits topk and argmax may choose differently
     by_class = torch.zeros(2, classes, dtype=dtype, device=logits.device)

@@ -11,6 +11,7 @@ from seekcli.config import SCHEMA_VERSION, RunConfig, settings_read
 from seekcli.costs import training_flops_per_image
 from seekcli.training.evaluation import Evaluation, Evaluations
 from seekcli.training.trainer import Trainer
+from seekcli.training.usage import usage_columns
 
 
 def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def epoch_rows(
         "epoch_seconds": epoch_seconds,
         "images_per_second": sum(images.values()) / log.seconds,
         "peak_memory_bytes": peak_memory_bytes(trainer.device),
+        **usage_columns(trainer, evaluations),
     }
     return [
         {

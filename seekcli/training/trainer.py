@@ -53,11 +53,10 @@ class Trainer:
         self.epoch = 0
         self.batch = 0
         self.log = EpochLog()
-        self.coverage: float | None = None
         channels_last = config.runtime.layout == "channels_last"
         self.batches = Batches(dataset, config, device, channels_last)
         self.length = length_of(config, self.steps_per_epoch)
-        pair = None if config.classic else build_pair(config, source)
+        self.pair = pair = None if config.classic else build_pair(config, source)
         models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
         self.models = {role: place(model, device, channels_last) for role, model in models.items()}
         # One scaler for both models: the scale that suits the loss survives a switch.
@@ -78,7 +77,6 @@ class Trainer:
         self.needs: frozenset[str] = frozenset()
         self.held_out: HeldOut | None = None
         if pair:
-            self.coverage = pair.weights_map.coverage
             state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
             carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
             self.turns, self.needs = build_turns(config, carrier, self.length)
@@ -87,6 +85,10 @@ class Trainer:
         self._loss = Readback(device, 1)
         self._norm = Readback(device, 1)
         self._norm_pending = False
+
+    @property
+    def coverage(self) -> float | None:
+        return self.pair.weights_map.coverage if self.pair else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -210,7 +212,7 @@ class Trainer:
         """
         if self.recalibration is None or "test" not in self.batches.splits:
             return {}
-        as_trained = self._models_as_trained()
+        as_trained = self.models_as_trained()
         models = as_trained if self.config.schedule == "alternating" else self._recalibrated(as_trained)
         return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
 
@@ -226,7 +228,7 @@ class Trainer:
 
         The models of an alternating run have their BatchNorm statistics re-estimated; all others stay as trained.
         """
-        as_trained = self._models_as_trained()
+        as_trained = self.models_as_trained()
         return self._recalibrated(as_trained) if self.config.schedule == "alternating" else as_trained
 
     def _recalibrated(self, models: dict[str, nn.Module]) -> dict[str, nn.Module]:
@@ -234,7 +236,7 @@ class Trainer:
         epoch = max(0, self.steps_done - 1) // self.steps_per_epoch
         return self.recalibration.recalibrated(models, epoch) if self.recalibration else models
 
-    def _models_as_trained(self) -> dict[str, nn.Module]:
+    def models_as_trained(self) -> dict[str, nn.Module]:
         """By role: the motivated model holds the base; averages where they are on."""
         self.turns.refresh_motivated()
         if not self.averages:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from tiny import tiny
+from torch import nn
+from torch.nn import functional
 
 from seekcli import records
 from seekcli.config import run_id
 from seekcli.data import sources
+from seekcli.training.evaluation import evaluate
 from seekcli.training.folder import run_folder
 from seekcli.training.run import train
+from seekcli.training.usage import ANSWER_COLUMNS, answers_where_they_differ
 
 DATA = "synthetic:1x8x8:7:140"  # 112 training and 28 test images of 7 classes
 
@@ -85,3 +90,34 @@ def test_the_images_of_both_models_are_recorded(tmp_path):
     )
     assert all(row["base_images"] + row["motivated_images"] == 84 for row in rows)
     assert status.totals["base_images"] + status.totals["motivated_images"] == 168
+
+
+def test_usage_and_differing_answers_stand_in_both_role_rows(tmp_path):
+    _, _, rows, _ = recorded(tmp_path)
+    for epoch in {row["epoch"] for row in rows}:
+        base, motivated = (row for row in rows if row["epoch"] == epoch)
+        for name in ("added_blocks_usage", *ANSWER_COLUMNS):
+            assert base[name] == motivated[name], name
+        assert base["added_blocks_usage"] is not None
+        assert 0 <= base["answers_differ_percent"] <= 100
+
+
+def test_a_model_alone_has_no_usage_and_nobody_to_differ_from(tmp_path):
+    _, _, rows, _ = recorded(tmp_path, schedule="base")
+    assert all(row[name] is None for row in rows for name in ("added_blocks_usage", *ANSWER_COLUMNS))
+
+
+class Answering(nn.Module):
+    """Its input is its answer."""
+
+    def forward(self, answers):
+        return functional.one_hot(answers, 2).float()
+
+
+def test_answers_are_compared_image_by_image():
+    """Five images of class 0: the two differ on the last three, of which the base has one right."""
+    answers = ([0, 1, 0, 1, 1], [0, 1, 1, 0, 0])
+    labels = torch.zeros(5, dtype=torch.int64)
+    base, motivated = (evaluate(Answering(), [(torch.tensor(each), labels)]) for each in answers)
+    assert answers_where_they_differ(base, motivated) == pytest.approx((60.0, 100 / 3, 200 / 3))
+    assert answers_where_they_differ(base, base) == (0.0, None, None)
