@@ -39,16 +39,11 @@ def _schema(columns: str) -> pa.Schema:
     return pa.schema([pa.field(name, pa.type_for_alias(kind.rstrip("?")), kind.endswith("?")) for name, kind in pairs])
 
 
-# One row per epoch and role. Of a classic run (one model) pair, condition, k, init, map, coverage, buffers and
-# recalibrate_batches are null; a loss or accuracy is null where it was not measured, top-5 also where there are fewer
-# than 6 classes: every image would be a hit. Balanced accuracy is the mean over the classes of their recalls. The
-# validation split is that of data.validation_fraction or the fold of data.fold; a run over a fold sees no test image.
-# The steps and switches, train_flops, condition_flops, copied_bytes and epoch_seconds are of the whole epoch, the same
-# in both role rows; evaluation_flops (of test and validation images), forward_macs_per_image and recalibration_flops
-# (of the re-estimation and the second evaluation) are of the role. The model is evaluated as it is written: that of an
-# alternating run with BatchNorm statistics re-estimated (pair.recalibrate_batches), that of a classic one as trained.
-# Either accuracy has its own column; as trained it is null in old rows, where it is test_accuracy_percent. How far the
-# two models of a run are apart is the same in both role rows: see training/usage.py.
+# One row per epoch and role. What each column means, and whether it is of the run, the epoch or the role:
+# column_meanings.py. Of a classic run (one model) those of pair.* and motivation.* are null. The model is evaluated as
+# it is written: that of an alternating run with BatchNorm statistics re-estimated (pair.recalibrate_batches), that of a
+# classic one as trained; as trained is null in old rows, where it is test_accuracy_percent. A run over a fold sees no
+# test image. How far the two models of a run are apart: see training/usage.py.
 EPOCH_SCHEMA = _schema("""
     run_id string, schema_version int32, pair string?, model string, role string, schedule string, data string,
     recipe string, condition string?, k int32?, init string?, map string?, coverage double?, seed int64,

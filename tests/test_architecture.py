@@ -24,6 +24,7 @@ GRIDS = sorted((ROOT / "grids").rglob("*.toml"))
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "costs": set(),
+    "column_meanings": set(),
     "settings": {"errors"},
     "config": {"errors", "settings"},
     "files": {"errors"},
@@ -62,6 +63,7 @@ ROOMS: dict[str, set[str]] = {
     "grid": {"analysis", "config", "documents", "errors", "files", "models.catalog", "records", "training"},
     "engines": {"config", "errors", "files", "lease", "records", "training"},
     "cli": {
+        "column_meanings",
         "costs",
         "analysis",
         "config",

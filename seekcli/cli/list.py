@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from seekcli.cli.list_columns import column_rows
 from seekcli.cli.output import ReadFormat, echo_json
 
 Rows = list[dict[str, Any]]
@@ -32,15 +33,16 @@ class What(StrEnum):
     DATA = "data"
     RECIPES = "recipes"
     CONDITIONS = "conditions"
+    COLUMNS = "columns"
     RUNS = "runs"
 
 
 def list_command(
-    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions or runs.")],
+    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions, columns or runs.")],
     out: Annotated[Path, typer.Option(help="Results folder whose runs are listed.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """List the models, data sets, recipes and motivation conditions there are, or the runs of a results folder."""
+    """List models, data sets, recipes, motivation conditions, columns of a run's tables, or the runs of a folder."""
     rows = run_rows(out) if what is What.RUNS else LISTS[what]()
     if format_ is ReadFormat.JSON:
         echo_json(rows)
@@ -153,6 +155,7 @@ LISTS: dict[What, Callable[[], Rows]] = {
     What.DATA: data_rows,
     What.RECIPES: recipe_rows,
     What.CONDITIONS: condition_rows,
+    What.COLUMNS: column_rows,
 }
 
 

@@ -171,9 +171,7 @@ def try_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> tu
         return None, error
 
 
-def settle(
-    drafts: list[Draft], out: Path, progress: str, stop: StopSwitch
-) -> tuple[list[Resolved], list[Outcome]]:
+def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> tuple[list[Resolved], list[Outcome]]:
     """The runs with their k, and the outcomes of those that have none since the search for it failed.
 
     A k that nobody has chosen yet is searched for first, and that is said on stderr.

@@ -16,7 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from finished_runs import make_run
 
+from seekcli import records
 from seekcli.cli.list import list_command
+from seekcli.cli.list_columns import column_rows, columns_page
 from seekcli.config import DataConfig, recipe_names
 from seekcli.data.sources import describe
 from seekcli.errors import BadInput
@@ -117,3 +119,13 @@ def test_listing_names_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_columns_say_whose_they_are_and_the_page_is_what_is_listed() -> None:
+    rows = {(row["table"], row["column"]): row for row in column_rows()}
+    of = {name: row["of"].partition(":")[0] for (table, name), row in rows.items() if table == records.EPOCHS}
+    once = (*records.COUNTED_PER_EPOCH, *records.SUMMED_PER_EPOCH, *records.IMAGES_PER_EPOCH)
+    assert {of[name] for name in once} == {"epoch"}
+    assert {of[name] for name in ("evaluation_flops", "forward_macs_per_image", "test_accuracy_percent")} == {"role"}
+    page = Path(__file__).resolve().parents[2] / "docs" / "columns.md"
+    assert page.read_text(encoding="utf-8") == columns_page()
