@@ -7,7 +7,9 @@ from pathlib import Path
 
 from seekcli.config import Resolved, RunConfig, run_id
 from seekcli.costs import mean_forward_cost, training_flops_per_image
-from seekcli.data.sources import describe
+from seekcli.data.listings import is_folder
+from seekcli.data.overlap import overlap_note
+from seekcli.data.sources import Dataset, describe
 from seekcli.flops import forward_cost
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
@@ -31,7 +33,9 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         lines.append(f"matched     {resolved.origins['train.steps']}")
     new = state == "new"
     older = older_twin_note(results, resolved) if new else None
-    lines += [f"{'note':<12}{note}" for note in (old_rules_note(resolved), older) if note is not None]
+    # Of a folder that is known by its contents the files are read already, for the run id.
+    overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
+    lines += [f"{'note':<12}{note}" for note in (old_rules_note(resolved), older, overlap) if note is not None]
     source = start_weights(config, results) if new else None
     if source is not None:
         lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
@@ -71,6 +75,11 @@ def train_shape(config: RunConfig) -> tuple[int, int, int]:
 def dimensions(config: RunConfig) -> str:
     """`3x32x32`"""
     return "x".join(map(str, image_shape(config)))
+
+
+def notes_at_start(config: RunConfig, dataset: Dataset) -> list[str]:
+    """What to know before a run trains: of its weights map, and of training images among the test images."""
+    return [note for note in (partial_map(config), overlap_note(config.data, dataset)) if note is not None]
 
 
 def partial_map(config: RunConfig) -> str | None:

@@ -34,7 +34,7 @@ from seekcli.training.folder import (
     warn_of_other_environment,
     with_recorded_labels,
 )
-from seekcli.training.plan import partial_map
+from seekcli.training.plan import notes_at_start
 from seekcli.training.progress import Progress, RunFacts
 from seekcli.training.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.training.start import build_trainer, has_begun, needed_bytes
@@ -78,9 +78,9 @@ def train_or_return(
     source = None if not fresh and has_begun(folder, config) else start_weights(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    if (warning := partial_map(config)) is not None:
-        progress.note(warning)
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
+    for note in notes_at_start(config, dataset):
+        progress.note(note)
     trainer = build_trainer(config, dataset, source)
     files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
     run = Run(folder, resolved, trainer, dataset, progress, stop_requested)

@@ -1,0 +1,60 @@
+"""Training images among the test images: counted and named, of files by their bytes, else by their pixels."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from seekcli.config import DataConfig, merge
+from seekcli.data.overlap import overlap_note
+from seekcli.data.sources import load
+
+
+def data_of(name: str, **settings: object) -> DataConfig:
+    return merge(
+        [("test", {"data.name": name} | {f"data.{key}": value for key, value in settings.items()})]
+    ).config.data
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for level, (split, name) in enumerate((s, c) for s in ("train", "val") for c in ("cat", "dog")):
+        for index in range(3):
+            path = tmp_path / "photos" / split / name / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4), (10 * level + index, 0, 0)).save(path)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_files_of_both_splits_are_counted_and_named(photos: Path, kind: str) -> None:
+    data = data_of(f"{kind}:{photos}", image_size=4, rules=2)
+    assert overlap_note(data) is None
+    shutil.copy(photos / "train" / "cat" / "1.png", photos / "val" / "cat" / "copy.png")
+    shutil.copy(photos / "train" / "dog" / "2.png", photos / "val" / "cat" / "wrong.png")
+    assert overlap_note(data) == (
+        "2 of 8 test images are training images too, 1 of them under another class "
+        "(val/cat/copy.png is train/cat/1.png, val/cat/wrong.png is train/dog/2.png)"
+    )
+
+
+def test_images_in_memory_are_compared_by_their_pixels() -> None:
+    data = data_of("synthetic:1x4x4:2:40")
+    dataset = load(data)
+    assert overlap_note(data, dataset) is None
+    assert overlap_note(data) is None
+    test = dataset.test_images.clone()
+    test[3] = dataset.train_images[5]
+    labels = dataset.test_labels.clone()
+    labels[3] = dataset.train_labels[5]
+    found = overlap_note(data, replace(dataset, test_images=test, test_labels=labels))
+    assert found == "1 of 8 test images are training images too (test image 3 is training image 5)"
+
+
+def test_the_digits_share_no_image() -> None:
+    data = data_of("digits")
+    assert overlap_note(data, load(data)) is None
