@@ -41,6 +41,7 @@ from seekcli.config import pair_name
 from seekcli.scan import RunSummary
 
 MACS, PAPER = "macs", "paper"
+SHARE_BY_CHANCE = "whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
 SAME_UPDATES = (
     "base alone, update by update: base - base alone is 0 by construction, no test and in no family, "
     "so that the other rows of this arm are exploratory"
@@ -190,10 +191,10 @@ def _unequal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run]) -> l
         found, ratio = nearest_in_cost(runs, model, classic)
         if found and abs(ratio - 1) > SAME_COST_FRACTION and "train.steps" in found[0].settings.common:
             length = found[0].settings.length
-            notes.append(
+            missed = (
                 f"no {plain_and_paper(name)} for {arm.label}: {model} trained for {length} cost {ratio:.3f} of the arm"
-                ", whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
             )
+            notes.append(missed if arm.grown else f"{missed}, {SHARE_BY_CHANCE}")
     return notes
 
 

@@ -118,11 +118,15 @@ def accuracy_table(cell: Cell) -> Table:
         Column("seeds"),
         Column("test accuracy %"),
         *((Column("re-estimated %"),) if recalibrated else ()),
-        Column(f"forward {forward}{unit(cell)}/image"),
-        Column(f"training {flops}FLOPs/run"),
-        Column("wall time/run"),
+        Column(f"forward {forward}{unit(cell)}"),
+        Column(f"training {flops}FLOPs"),
+        Column("wall time"),
     )
-    return Table("Final test accuracy as trained, mean ± sd over seeds, and cost", columns, tuple(rows))
+    return Table(
+        "Final test accuracy as trained, mean ± sd over seeds; cost: forward of an image, training of a run",
+        columns,
+        tuple(rows),
+    )
 
 
 def price_table(cell: Cell) -> Table:

@@ -95,7 +95,7 @@ def _rich_table(table: Table) -> RichTable:
     for index, column in enumerate(table.columns):
         widths = [len(row.cells[index]) for row in table.rows if index < len(row.cells)]
         if column.numeric:
-            lines = textwrap.wrap(column.header, max([9, *widths]), break_long_words=False)
+            lines = textwrap.wrap(column.header, max([8, *widths]), break_long_words=False)
             width = max([*map(len, lines), *widths])
             built.add_column("\n".join(lines), justify="right", no_wrap=True, min_width=width, vertical="bottom")
         else:
