@@ -32,7 +32,7 @@ class OfArm:
     family: Family
     left: Callable[[Cell, Arm], Group | None]
     right: Callable[[Cell, Arm], Group | None]
-    accuracy: Accuracy = Accuracy.AS_TRAINED
+    accuracy: Accuracy | None = Accuracy.AS_TRAINED  # None: whichever `like_with_like` takes
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class OfCell:
     accuracy: Accuracy = Accuracy.AS_TRAINED
 
 
-# In the order in which an arm's rows are shown.
+# In the order in which an arm's rows are shown. The larger model of an alternating run rests in most steps, and its
+# running statistics with it: where both sides have re-estimated ones, those are compared.
 OF_EACH_ARM = (
     OfArm(Family.PRIMARY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c),
-    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c),
-    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.x_c),
+    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, None),
+    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base, None),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.x_c, None),
     # At equal training compute. Not primary: the primary family is every arm's base - X-C.
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal),
+    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal, None),
     OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c, Accuracy.RECALIBRATED),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED),
 )
 # The base of a growing run is a classic run: base - X-C is 0 by construction and no test, and larger - X-C is larger -
 # base. Without a primary comparison nothing opens a second family.
@@ -96,10 +96,20 @@ class Contrast:
         return checks(self.difference)
 
 
-def plan(family: Family, arm: str | None, left: Group | None, right: Group | None, accuracy: Accuracy) -> list[Planned]:
+def like_with_like(left: Group, right: Group) -> Accuracy:
+    """Re-estimated where both sides have it for every seed that they share, else as trained; the same on both sides."""
+    common = left.accuracy_by_seed.keys() & right.accuracy_by_seed.keys()
+    known = left.recalibrated_by_seed.keys() & right.recalibrated_by_seed.keys()
+    return Accuracy.RECALIBRATED if common and common <= known else Accuracy.AS_TRAINED
+
+
+def plan(
+    family: Family, arm: str | None, left: Group | None, right: Group | None, accuracy: Accuracy | None
+) -> list[Planned]:
     """No row where a side is missing, or where the two share no seed with that accuracy."""
     if left is None or right is None:
         return []
+    accuracy = accuracy or like_with_like(left, right)
     found = paired_difference(left.name, right.name, left.by_seed(accuracy), right.by_seed(accuracy))
     return [Planned(family, arm, accuracy, found, left.test_images)] if found else []
 
@@ -123,9 +133,11 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
         bases = [] if left.grown and right.grown else [(left.base, right.base)]
         for one, other in (*bases, (left.motivated, right.motivated)):
             left_name, right_name = (f"{group.name} ({group.arm})" for group in (one, other))
-            found = paired_difference(left_name, right_name, one.accuracy_by_seed, other.accuracy_by_seed)
+            larger = one is left.motivated
+            accuracy = like_with_like(one, other) if larger else Accuracy.AS_TRAINED
+            found = paired_difference(left_name, right_name, one.by_seed(accuracy), other.by_seed(accuracy))
             if found:
-                yield Planned(Family.EXPLORATORY, None, Accuracy.AS_TRAINED, found, one.test_images)
+                yield Planned(Family.EXPLORATORY, None, accuracy, found, one.test_images)
 
 
 def _differ_in_one(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

@@ -95,6 +95,20 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """How far the two models of an arm's runs are apart at the end, each over the runs that say so.
+
+    `usage` is that of the added blocks (0 where they do nothing, about 1 where they do as much as the mapped ones);
+    None without added blocks. The accuracies, in percent, are on the test images that the two answer differently.
+    """
+
+    usage: Sample | None
+    answers_differ_percent: Sample | None
+    base_accuracy_where_differ_percent: Sample | None
+    motivated_accuracy_where_differ_percent: Sample | None
+
+
+@dataclass(frozen=True)
 class Arm:
     """One way of motivation in a cell: both models of its alternating runs.
 
@@ -107,6 +121,7 @@ class Arm:
     motivated: Group
     share: Share
     efficiency: Efficiency
+    apart: Apart
     x_c_equal: Group | None = None
     y_c_equal: Group | None = None
     runs_by_steps: int = 0
@@ -152,7 +167,19 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     )
     gains = _gain_points(base, x_c), _gain_points(y_c, x_c)
     measures = efficiency(f_x, f_y, f_xy, *gains, _gain_interval(y_c, x_c))
-    return Arm(label, base, motivated, share, measures, runs_by_steps=shares.count(None))
+    return Arm(label, base, motivated, share, measures, apart_of(runs), runs_by_steps=shares.count(None))
+
+
+def apart_of(runs: Sequence[Run]) -> Apart:
+    """From the last rows of the motivated models; runs of earlier versions say nothing."""
+
+    def over_runs(column: str) -> Sample | None:
+        values = [run.rows["motivated"].get(column) for run in runs]
+        known = [float(value) for value in values if value is not None]
+        return sample(known) if known else None
+
+    names = ("answers_differ_percent", "base_accuracy_where_differ_percent", "motivated_accuracy_where_differ_percent")
+    return Apart(over_runs("added_blocks_usage"), *(over_runs(name) for name in names))
 
 
 def _gain_points(group: Group | None, reference: Group | None) -> float | None:

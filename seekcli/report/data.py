@@ -15,7 +15,7 @@ from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Arm, Cost, Group
 from seekcli.analysis.prices import prices
 from seekcli.analysis.runs import LeftOut
-from seekcli.analysis.statistics import Interval
+from seekcli.analysis.statistics import Interval, Sample
 
 # 2: words follow corrected p values, "seeds_needed" is gone, a statement may be null.
 FORMAT_VERSION = 2
@@ -46,6 +46,10 @@ ARM_KEYS = (
     "acc_per_flops_y_c_points_per_mega_mac",
     "acc_f_ratio",
     "acc_f_ratio_remark",
+    "added_blocks_usage_ratio_mean",
+    "answers_differ_percent_mean",
+    "base_accuracy_where_differ_percent_mean",
+    "motivated_accuracy_where_differ_percent_mean",
 )
 PRECISION_KEYS = (
     "effect_points",
@@ -239,4 +243,12 @@ def arm_numbers(arm: Arm | None, convention: str) -> dict[str, Any]:
         "acc_per_flops_y_c_points_per_mega_mac": measures.acc_per_flops_y_c,
         "acc_f_ratio": measures.acc_f_ratio,
         "acc_f_ratio_remark": measures.ratio_remark,
+        "added_blocks_usage_ratio_mean": _mean(arm.apart.usage),
+        "answers_differ_percent_mean": _mean(arm.apart.answers_differ_percent),
+        "base_accuracy_where_differ_percent_mean": _mean(arm.apart.base_accuracy_where_differ_percent),
+        "motivated_accuracy_where_differ_percent_mean": _mean(arm.apart.motivated_accuracy_where_differ_percent),
     })  # fmt: skip
+
+
+def _mean(found: Sample | None) -> float | None:
+    return found.mean if found else None

@@ -36,7 +36,8 @@ def difference_table(cell: Cell) -> Table:
         ))  # fmt: skip
 
     seeds = f"over {wording.seeds(min(counts))}" if same else "over n common seeds"
-    return Table(f"Paired differences in accuracy points, {seeds}", columns, _under_arms(list(cell.contrasts), row))
+    title = f"Paired differences in accuracy points, {seeds}; as trained where not said"
+    return Table(title, columns, _under_arms(list(cell.contrasts), row))
 
 
 def precision_table(cell: Cell, effect_points: float) -> Table | None:

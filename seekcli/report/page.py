@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from seekcli.analysis.comparison import PAPER, Cell, Comparison
 from seekcli.analysis.verdicts import Family
+from seekcli.report import apart
 from seekcli.report.differences import difference_table, margin_note, precision_table
 from seekcli.report.tables import (
     Table,
@@ -26,7 +27,9 @@ NAMES = (
 )
 ACCURACY = (
     "Accuracy is that of the last epoch, as trained: with the BatchNorm statistics that training left; re-estimated: "
-    "with statistics that were estimated again on training batches. ± is the standard deviation over seeds (ddof 1). "
+    "with statistics that were estimated again on training batches, as the models of a run of both are written. "
+    "Differences are as trained on both sides, or re-estimated on both where the row says so: those of the larger "
+    "model are wherever both sides have it. ± is the standard deviation over seeds (ddof 1). "
     "The sampling error is what another test set of this size would move one accuracy by."
 )
 COST = (
@@ -81,12 +84,14 @@ def cell_tables(comparison: Comparison, cell: Cell) -> list[Table]:
         precision = precision_table(cell, comparison.options.effect_points)
         tables += [difference_table(cell), *([precision] if precision else [])]
     if cell.arms:
-        tables += [share_table(cell), efficiency_table(cell), price_table(cell)]
+        of_models = apart.apart_table(cell)
+        tables += [*([of_models] if of_models else []), share_table(cell), efficiency_table(cell), price_table(cell)]
     return tables
 
 
 def cell_notes(comparison: Comparison, cell: Cell) -> list[str]:
-    return [*cell.notes, *margin_note(cell, comparison.options.margin_points), *ratio_notes(cell)]
+    margin = margin_note(cell, comparison.options.margin_points)
+    return [*apart.same_model_notes(cell), *cell.notes, *margin, *ratio_notes(cell)]
 
 
 def all_notes(comparison: Comparison) -> list[str]:
@@ -104,5 +109,6 @@ def legend(comparison: Comparison) -> list[str]:
     arms = any(cell.arms for cell in comparison.cells)
     grown = any(arm.grown for cell in comparison.cells for arm in cell.arms)
     names = [NAMES, *([GROWN] if grown else [])]
-    of_arms = [PRICES, RATIO] if arms else []
+    apart_shown = any(apart.apart_table(cell) for cell in comparison.cells)
+    of_arms = [*([apart.LEGEND] if apart_shown else []), PRICES, RATIO] if arms else []
     return [*names, ACCURACY, cost, *(words_legend(comparison) if contrasts else []), *of_arms]

@@ -128,10 +128,19 @@ def test_like_is_compared_with_like(results: Results) -> None:
     assert cell.arms[0].base.accuracy_by_seed == {0: 97.0, 1: 98.0, 2: 99.0}
     primary = rows(cell)[arm, "X-Y-B", "X-C"].difference
     assert primary.values == pytest.approx((0.5, 0.3, 0.1))
-    (again,) = [one for one in cell.contrasts if one.accuracy is Accuracy.RECALIBRATED]
+    again, own_base = (
+        next(one for one in cell.contrasts if one.accuracy is Accuracy.RECALIBRATED and one.difference.left == left)
+        for left in ("X-Y-B", "X-Y-M")
+    )
     assert again.family is Family.EXPLORATORY
     assert (again.difference.left, again.difference.right, again.difference.seeds) == ("X-Y-B", "X-C", (0, 1))
     assert again.difference.values == pytest.approx((0.9, 0.8))
+    # The larger model rests: it is compared with its base as both are written, and with X-C, of which one seed was
+    # not re-estimated, as trained on both sides.
+    assert own_base.family is Family.SECOND
+    assert own_base.difference.right == "X-Y-B"
+    assert own_base.difference.values == pytest.approx((-0.5, -1.5, -2.5))
+    assert rows(cell)[arm, "X-Y-M", "X-C"].accuracy is Accuracy.AS_TRAINED
     assert cell.x_c is not None
     assert cell.x_c.recalibrated is not None
     assert cell.x_c.recalibrated.mean == pytest.approx((97.1 + 98.2) / 2)

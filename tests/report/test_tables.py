@@ -46,7 +46,7 @@ def test_the_size_of_the_test_set_is_said(full: Results) -> None:
 def test_differences_stand_under_their_arm(full: Results) -> None:
     (cell,) = full.compare().cells
     table = difference_table(cell)
-    assert table.title == "Paired differences in accuracy points, over 3 common seeds"
+    assert table.title == "Paired differences in accuracy points, over 3 common seeds; as trained where not said"
     assert [column.header for column in table.columns] == [
         "difference", "points [95% interval]", "p", "adj. p", "word"
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def test_unequal_numbers_of_seeds_have_a_column(full: Results) -> None:
     full.add("motivated", seed=3, accuracy=98.9)
     (cell,) = full.compare().cells
     table = difference_table(cell)
-    assert table.title == "Paired differences in accuracy points, over n common seeds"
+    assert table.title == "Paired differences in accuracy points, over n common seeds; as trained where not said"
     assert [row.cells[1] for row in table.rows if not row.heading] == ["3", "3", "3", "3", "4"]
 
 
