@@ -50,7 +50,21 @@ def _in_two_tables(rows: list[PaperRow]) -> str:
         for row in rows
         if row.also_in_table is not None and int(row.table) < int(row.also_in_table)
     ]
-    return f"{len(twice)} of them stand in two tables: {', '.join(twice)}."
+    return f"{len(twice)} of them stand in two tables: {', '.join(twice)}.{_under_two_costs(rows)}"
+
+
+def _under_two_costs(rows: list[PaperRow]) -> str:
+    """Of a row that is printed twice: whether its tables give it different forward costs, that is another k."""
+    shares = {(one.table, one.pair, one.data): one for one in paper_costs()}
+    found = []
+    for row in rows:
+        here, there = (shares.get((table or "", row.pair, row.data)) for table in (row.table, row.also_in_table))
+        if here and there and int(here.table) < int(there.table) and here.nearest_k != there.nearest_k:
+            found.append(
+                f" {row.pair} has there one accuracy with two forward costs, k={here.nearest_k} (table {here.table}) "
+                f"and k={there.nearest_k} (table {there.table})."
+            )
+    return "".join(found)
 
 
 def cost_notes(costs: list[PaperCost]) -> list[str]:

@@ -11,12 +11,12 @@ from seekcli.analysis.tuning import ONE_SE, choose_k
 from seekcli.records import RunStatus
 
 
-def run(k, fold, accuracy, motivated_steps=20):
+def run(k, fold, accuracy, motivated_steps=20, **images):
     rows = [
         {"role": role, "model": "m", "validation_accuracy_percent": value, "forward_macs_per_image": macs}
         for role, value, macs in (("base", accuracy, 1e6), ("motivated", 99.9 - k, 2e6))
     ]
-    totals = {"base_steps": 100 - motivated_steps, "motivated_steps": motivated_steps}
+    totals = {"base_steps": 100 - motivated_steps, "motivated_steps": motivated_steps, **images}
     return RunStatus(
         run_id=f"k{k}-fold{fold}",
         state="finished",
@@ -83,7 +83,10 @@ def test_only_the_base_model_decides():
 def test_share_and_cost_of_each_k():
     result = chosen({2: [50.0, 60.0]}, motivated_steps=25).results[0]
     assert result.share.mean == 0.25
-    assert result.f_xy_macs_per_image == 1.25e6
+    assert result.f_xy_macs_per_image == 1.25e6  # by steps: these totals know no images
+    by_images = {"base_images": 4000, "motivated_images": 1000}
+    result = chosen({2: [50.0, 60.0]}, motivated_steps=25, **by_images).results[0]
+    assert (result.share.mean, result.f_xy_macs_per_image) == (0.25, 1.2e6)
     assert result.expected_share == pytest.approx(1 / 3)
     assert (result.accuracy.mean, result.accuracy.n) == (55.0, 2)
     assert result.accuracy.sd == pytest.approx(50**0.5)

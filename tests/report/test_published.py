@@ -50,6 +50,8 @@ def test_rows_that_stand_in_two_tables_are_named() -> None:
     assert twice == {*pairs, *((other, pair, table) for table, pair, other in pairs)}
     note = next(note for note in json.loads(seek("json"))["notes"] if "stand in two tables" in note)
     assert all(f"{pair} on" in note for _, pair, _ in pairs)
+    assert "efficientnet-b1-to-b2 has there one accuracy with two forward costs, k=3 (table 4) and k=2" in note
+    assert note.count("two forward costs") == 1
 
 
 def test_f_y_over_f_xy() -> None:

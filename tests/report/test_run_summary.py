@@ -66,3 +66,16 @@ def test_the_data_holds_every_accuracy(tmp_path):
     assert facts["test_balanced_accuracy_percent"] == {"base": 98.5, "motivated": 98.5}
     assert facts["test_top5_accuracy_percent"] == {"base": 99.9, "motivated": 99.9}
     assert facts["validation_accuracy_percent"] == {"base": None, "motivated": None}
+
+
+def test_f_xy_is_by_images_and_the_share_by_steps(tmp_path):
+    rows = alternating_rows(3, forward_macs_per_image=1e6)
+    for row in rows[1::2]:
+        row["forward_macs_per_image"] = 2e6
+    status = a_status(final=rows[-2:], totals=records.totals_of(rows))
+    found = summarize(status, tmp_path)
+    assert found["share"] == pytest.approx(4 / 23)
+    assert found["f_xy_macs_per_image"] == pytest.approx(1e6 * (1 + 256 / 1437))
+    older = {name: value for name, value in status.totals.items() if not name.endswith("_images")}
+    found = summarize(status.model_copy(update={"totals": older}), tmp_path)
+    assert found["f_xy_macs_per_image"] == pytest.approx(1e6 * (1 + 4 / 23))
