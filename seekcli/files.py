@@ -230,7 +230,9 @@ def human_bytes(count: float) -> str:
 
 
 def _require_ours(folder: Path) -> None:
-    names = sorted(set(os.listdir(folder)) - set(NOT_CONTENT))
+    # Another process may be trying the folder at this moment, or was killed while it did: what it wrote is no content.
+    found = {name for name in os.listdir(folder) if not LEFTOVER.fullmatch(name)}
+    names = sorted(found - set(NOT_CONTENT))
     if names and not any((folder / name).is_dir() for name in OURS):
         raise BadInput(
             f"results folder {folder} holds something else ({names[0]}...): name an empty or new folder, "

@@ -62,7 +62,7 @@ def test_bytes_text_and_json_arrive(tmp_path: Path) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
         max_leaves=8,
     )
@@ -469,3 +469,15 @@ def test_json_is_plain(tmp_path: Path) -> None:
     files.write_json(tmp_path / "file.json", {"a": 1})
     assert json.loads((tmp_path / "file.json").read_text()) == {"a": 1}
     assert (tmp_path / "file.json").read_text().endswith("}\n")
+
+
+def test_what_another_process_tries_a_results_folder_with_is_no_content(tmp_path):
+    (tmp_path / ".probe.123-0123456789abcdef.tmp").touch()
+    files.require_results_folder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_json_holds_a_number_that_is_none(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "value.json", {"accuracy": [value]})
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from seekcli.config import Resolved, RunConfig, run_id
 from seekcli.costs import mean_forward_cost, training_flops_per_image
 from seekcli.data.listings import is_folder
 from seekcli.data.overlap import overlap_note
-from seekcli.data.sources import Dataset, describe
+from seekcli.data.sources import describe
 from seekcli.flops import forward_cost
 from seekcli.models.catalog import nests_fully
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
@@ -75,11 +75,6 @@ def train_shape(config: RunConfig) -> tuple[int, int, int]:
 def dimensions(config: RunConfig) -> str:
     """`3x32x32`"""
     return "x".join(map(str, image_shape(config)))
-
-
-def notes_at_start(config: RunConfig, dataset: Dataset) -> list[str]:
-    """What to know before a run trains: of its weights map, and of training images among the test images."""
-    return [note for note in (partial_map(config), overlap_note(config.data, dataset)) if note is not None]
 
 
 def partial_map(config: RunConfig) -> str | None:

@@ -15,7 +15,6 @@ from safetensors.torch import save
 from seekcli import files, records
 from seekcli.config import SCHEMA_VERSION, Resolved, run_id
 from seekcli.data import sources
-from seekcli.data.holdout import hold_out
 from seekcli.documents import write_document
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.flops import forward_cost
@@ -34,10 +33,9 @@ from seekcli.training.folder import (
     warn_of_other_environment,
     with_recorded_labels,
 )
-from seekcli.training.plan import notes_at_start
 from seekcli.training.progress import Progress, RunFacts
 from seekcli.training.rows import class_rows, epoch_rows, run_columns, step_columns
-from seekcli.training.start import build_trainer, has_begun, needed_bytes
+from seekcli.training.start import build_trainer, has_begun, load_data, needed_bytes
 from seekcli.training.trainer import Trainer
 from seekcli.training.transfer import start_weights
 
@@ -78,9 +76,7 @@ def train_or_return(
     source = None if not fresh and has_begun(folder, config) else start_weights(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
-    for note in notes_at_start(config, dataset):
-        progress.note(note)
+    dataset = load_data(config, progress)
     trainer = build_trainer(config, dataset, source)
     files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
     run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
@@ -149,7 +145,8 @@ class Run:
         except torch.OutOfMemoryError as error:
             raise self.failed(f"out of memory: {error}") from None
         except RunFailed as error:
-            raise self.failed(str(error)) from None
+            self.failed(str(error))
+            raise
         except SeekError as error:
             if isinstance(error, BadInput):
                 self.lease.check()  # what an heir has done to the folder meanwhile is no damage

@@ -1,4 +1,4 @@
-"""What has to be there before a run may begin: its models on the device, and room on the disk."""
+"""What has to be there before a run may begin: its data, its models on the device, and room on the disk."""
 
 from __future__ import annotations
 
@@ -8,17 +8,36 @@ import torch
 
 from seekcli import records
 from seekcli.config import RunConfig
+from seekcli.data import sources
+from seekcli.data.holdout import hold_out
+from seekcli.data.overlap import overlap_note
 from seekcli.data.sources import Dataset
 from seekcli.errors import RunFailed
 from seekcli.models.transplant import SourceWeights
 from seekcli.training.checkpoint import checkpoints
 from seekcli.training.folder import finished_status
+from seekcli.training.plan import partial_map
+from seekcli.training.progress import Progress
 from seekcli.training.trainer import Trainer
 
 
 def has_begun(folder: Path, config: RunConfig) -> bool:
     """Whether the run needs no start any more: it has a checkpoint to go on from, or is done."""
     return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
+
+
+def load_data(config: RunConfig, progress: Progress) -> Dataset:
+    """The data of the run, without the images that it holds out.
+
+    Says first what of the base has no counterpart, since data may take long, and then whether training images are
+    among the test images. Raises BadInput as `sources.load` does.
+    """
+    if (partial := partial_map(config)) is not None:
+        progress.note(partial)
+    dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
+    if (overlap := overlap_note(config.data, dataset)) is not None:
+        progress.note(overlap)
+    return dataset
 
 
 def build_trainer(config: RunConfig, dataset: Dataset, source: SourceWeights | None) -> Trainer:

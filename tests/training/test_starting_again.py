@@ -68,10 +68,10 @@ def test_a_first_save_that_fails_is_no_removed_checkpoint(tmp_path, whole, older
 def test_any_file_of_the_first_epoch_that_cannot_be_written(tmp_path, monkeypatch, name, whole):
     write = files.write_with
 
-    def full(path, writer):
+    def full(path, *rest):
         if path.name == name:
             raise RunFailed(f"cannot write {path}: No space left on device")
-        write(path, writer)
+        write(path, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_with", full)
@@ -143,7 +143,7 @@ def test_a_run_that_cannot_be_taken_up_keeps_its_status(tmp_path, monkeypatch):
         train(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
     folder = run_folder(tmp_path, tiny().config)
     before = records.read_status(folder)
-    monkeypatch.setattr(records, "read_epochs", lambda path: 1 / 0)
+    monkeypatch.setattr(records, "read_epochs", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train(tiny(), tmp_path)
     assert records.read_status(folder) == before

@@ -85,9 +85,9 @@ def test_workers_and_stops_change_no_row_and_no_byte(tree: Path, tmp_path: Path)
 
 def test_a_broken_picture_fails_the_run_and_keeps_what_is_done(tmp_path: Path) -> None:
     tree = photo_tree(tmp_path / "photos")
-    resolved = streamed(tree, runtime__workers=2)
     broken = tree / "val" / "n02102040" / "n02102040_1.JPEG"
     broken.write_bytes(b"\xff" * broken.stat().st_size)
+    resolved = streamed(tree, runtime__workers=2)
     with pytest.raises(RunFailed, match=r"cannot read the image .*val/n02102040/n02102040_1\.JPEG"):
         train(resolved, tmp_path / "results")
     status = records.read_status(run_folder(tmp_path / "results", resolved.config))
