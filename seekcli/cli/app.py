@@ -30,7 +30,7 @@ class SeekGroup(TyperGroup):
             with reading_watched(ReadingLines()):
                 code = super().main(args, *rest, **options)
         except TyperException as error:
-            fail(error.format_message(), error.exit_code)
+            fail(error.format_message().replace("Value error, ", ""), error.exit_code)  # the words of a library
         except Stopped as stop:
             fail(str(stop), stop.exit_code, "")
         except SeekError as error:

@@ -99,7 +99,7 @@ def test_where(folder: Path) -> None:
         (["--format", "xml"], "'xml'"),
         (["--margin", "0"], "--margin 0: expected accuracy points above 0"),
         (["--effect", "nan"], "--effect nan: expected accuracy points above 0"),
-        (["--convention", "flops"], "'flops' is not one of 'macs', 'paper'"),
+        (["--convention", "flops"], "for '--convention': 'flops' is not one of 'macs', 'paper'"),
         (["--convention", "paper"], "does not say how large its images are"),
         (["--paper"], "it goes with --format alone, without a path"),
         (["--paper", "--margin", "0.2"], "without a path and --margin"),
