@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all golden format bench families batchnorm wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all golden format bench torture families batchnorm wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ format: setup  ## let ruff sort imports and fix what it can
 
 bench: setup  ## the loop and the switch against the plain way of writing them, side by side in one process
 	$(VENV)/bin/python benchmarks/loop.py
+
+torture: setup  ## kill, damage, pause and starve real seek processes for 20 minutes: see docs/robustness.md
+	PYTHONPATH=tests $(VENV)/bin/python -m torture $(TORTURE_FLAGS)
 
 families: setup  ## measure the table of docs/families.md again (minutes)
 	$(VENV)/bin/python benchmarks/families.py --write docs/families.md
