@@ -52,8 +52,8 @@ unit: setup  ## the fast tests alone
 test-all: lint types  ## every test, the slow ones included
 	$(RUN) pytest $(PYTEST_FLAGS)
 
-golden: setup  ## print the loss trace that tests/training/test_golden.py stores
-	PYTHONPATH=tests $(VENV)/bin/python tests/training/test_golden.py
+golden: setup  ## print the loss trace that tests/train/test_golden.py stores
+	PYTHONPATH=tests $(VENV)/bin/python tests/train/test_golden.py
 
 format: setup  ## let ruff sort imports and fix what it can
 	$(RUN) ruff check --fix .

@@ -22,10 +22,11 @@ from typing import Any
 
 from scipy import stats
 
-from seekcli.config import Resolved, run_id
-from seekcli.records import RunStatus
-from seekcli.training.resolve import resolve
-from seekcli.training.run import train
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
+from seekcli.engines.run import train
+from seekcli.resolve.resolve import resolve
+from seekcli.runs.records import RunStatus
 
 COMMON = {
     "data.name": "digits",

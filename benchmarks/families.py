@@ -27,20 +27,21 @@ import safetensors.torch
 import torch
 
 import seekcli
-from seekcli import files, records
-from seekcli.config import Resolved
-from seekcli.data import sources
+from seekcli import files
+from seekcli.config.layers import Resolved
+from seekcli.data.sets import sources
+from seekcli.engines.run import train
 from seekcli.errors import Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.export.load import load_model
 from seekcli.models.catalog import default_init, model_spec, parse_pair
 from seekcli.models.pairs import build_model
-from seekcli.training.environment import cpu_name
-from seekcli.training.folder import run_folder
-from seekcli.training.resolve import resolve
-from seekcli.training.run import train
-from seekcli.training.trainer import Trainer
+from seekcli.resolve.resolve import resolve
+from seekcli.runs import records
+from seekcli.runs.environment import cpu_name
+from seekcli.runs.folder import run_folder
+from seekcli.train.trainer import Trainer
 
 # The smallest pair of each family, one whose base is partly contained, and an EfficientNet that also grows in width.
 PAIRS = (

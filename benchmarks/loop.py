@@ -20,10 +20,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from seekcli.data import sources
+from seekcli.data.sets import sources
 from seekcli.method.alternating import Alternating
-from seekcli.training.resolve import resolve
-from seekcli.training.trainer import Trainer
+from seekcli.resolve.resolve import resolve
+from seekcli.train.trainer import Trainer
 
 IMAGES, BATCH = 1280, 128
 

@@ -1,9 +1,9 @@
 """The only place that writes: a file has its final name when it is whole and on the disk, or not at all.
 
 A write that is killed leaves a hidden temporary file beside the old one, which stays as it was; `remove_leftovers`
-sweeps those up. Who may write to a run folder is settled by `seekcli.lease`: every function that changes what a folder
-holds takes a `check`, which is asked right before each rename or removal and raises where the right to write was lost.
-A process that was asleep for longer than its lease lasts may wake up between any two lines.
+sweeps those up. Who may write to a run folder is settled by `seekcli.runs.lease`: every function that changes what a
+folder holds takes a `check`, which is asked right before each rename or removal and raises where the right to write was
+lost. A process that was asleep for longer than its lease lasts may wake up between any two lines.
 """
 
 from __future__ import annotations

@@ -10,9 +10,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from seekcli import files, records
-from seekcli.config import Resolved, RunConfig, load_recipe, merge, run_id
+from seekcli import files
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved, load_recipe, merge
+from seekcli.config.schema import RunConfig
 from seekcli.models.pairs import seeded_model
+from seekcli.runs import records
 
 CLASSES, CHANNELS, IMAGE_SIZE = 10, 1, 8
 SETTINGS = {

@@ -8,7 +8,8 @@ from functools import cache
 import torch
 from torch import nn
 
-from seekcli.config import RunConfig, merge
+from seekcli.config.layers import merge
+from seekcli.config.schema import RunConfig
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, tensors_of
 from seekcli.models.catalog import parse_pair

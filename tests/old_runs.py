@@ -12,9 +12,14 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from seekcli.config.identity import OLD_BEHAVIOUR
+from seekcli.runs.older_runs import as_assigned
+
 FIXTURES = Path(__file__).parent / "fixtures"
 COMMON = ("--model", "resnet8-to-14", "--limit-train", "160", "--batch-size", "16", "--epochs", "2")
 UNFINISHED = "resnet8-to-14_digits_loss-k1_paper_s1_6e2a841395"
+# The words that ask for what was the only behaviour then.
+OLD_WORDS = [word for key, value in OLD_BEHAVIOUR.items() for word in ("--set", f"{key}={as_assigned(value)}")]
 
 
 def unpack(folder: Path, commit: str = "53150c9") -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seekcli import files, records
-from seekcli.config import SCHEMA_VERSION
-from seekcli.records import Row, RunStatus
+from seekcli import files
+from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.runs import records
+from seekcli.runs.records import Row, RunStatus
 
 
 def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:

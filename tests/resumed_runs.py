@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seekcli import records
+from seekcli.engines.run import train
 from seekcli.errors import Stopped
-from seekcli.training.progress import Progress
-from seekcli.training.run import train
+from seekcli.runs import records
+from seekcli.train.progress import Progress
 
 
 def content(folder):

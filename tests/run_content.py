@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seekcli import records
-from seekcli.training.progress import Progress
+from seekcli.runs import records
+from seekcli.train.progress import Progress
 
 
 class Notes(Progress):

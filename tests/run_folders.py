@@ -11,9 +11,11 @@ import pytest
 
 from seekcli.analysis.comparison import Comparison, compare_runs
 from seekcli.analysis.selection import parse_where
-from seekcli.config import RunConfig, load_recipe, merge, run_id
-from seekcli.records import CONFIG, EPOCH_SCHEMA, EPOCHS, RunStatus, totals_of, write_epochs, write_status
-from seekcli.scan import scan_runs
+from seekcli.config.identity import run_id
+from seekcli.config.layers import load_recipe, merge
+from seekcli.config.schema import RunConfig
+from seekcli.runs.records import CONFIG, EPOCH_SCHEMA, EPOCHS, RunStatus, totals_of, write_epochs, write_status
+from seekcli.runs.scan import scan_runs
 
 MACS = {"resnet20": 2.0e6, "resnet32": 4.0e6, "resnet44": 6.0e6}
 STEPS = 400

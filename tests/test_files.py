@@ -24,8 +24,9 @@ import pytest
 from hypothesis import given, strategies as st
 from safetensors.numpy import save_file
 
-from seekcli import exclusive, files
+from seekcli import files
 from seekcli.errors import BadInput, RunFailed
+from seekcli.runs import exclusive
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from old_runs import COMMON, UNFINISHED, stored_ids, unpack
+from old_runs import COMMON, OLD_WORDS, UNFINISHED, stored_ids, unpack
 from safetensors.torch import load
 from typer.testing import CliRunner
 
-from seekcli import config as config_module
 from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
-from seekcli.config import OLD_BEHAVIOUR, RunConfig, older_twins, run_id, stored_config
-from seekcli.scan import scan_runs
-from seekcli.training.older_runs import as_assigned
-
-# The words that ask for what was the only behaviour then.
-OLD_WORDS = [word for key, value in OLD_BEHAVIOUR.items() for word in ("--set", f"{key}={as_assigned(value)}")]
+from seekcli.config import identity as identity_module, layers, settings
+from seekcli.config.identity import OLD_BEHAVIOUR, older_twins, run_id, stored_config
+from seekcli.config.schema import RunConfig
+from seekcli.runs.scan import scan_runs
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +32,13 @@ def test_run_ids_of_old_configs_stay(kind: str) -> None:
 
 
 def test_every_setting_that_came_later_has_an_old_behaviour() -> None:
-    known = dict(config_module.flatten(stored_ids()["classic"]["config"]))
-    assert set(config_module.DEFAULTS) - set(known) == set(OLD_BEHAVIOUR)
+    known = dict(settings.flatten(stored_ids()["classic"]["config"]))
+    assert set(layers.DEFAULTS) - set(known) == set(OLD_BEHAVIOUR)
 
 
 def test_old_behaviour_is_a_setting_that_the_schema_takes() -> None:
-    flat = dict(config_module.flatten(RunConfig().model_dump())) | OLD_BEHAVIOUR
-    assert config_module.validate(flat, {})
+    flat = dict(settings.flatten(RunConfig().model_dump())) | OLD_BEHAVIOUR
+    assert layers.validate(flat, {})
 
 
 @pytest.mark.parametrize("init", ["identity", "paper"])
@@ -103,7 +100,7 @@ def test_a_twin_of_a_new_run_is_named_with_the_words_that_go_on_with_it(
 ) -> None:
     """As if old programs had known no weight decay but 5e-4, and today's default were another."""
     monkeypatch.setitem(OLD_BEHAVIOUR, "optimizer.weight_decay", 0.0005)
-    monkeypatch.setitem(config_module.DEFAULTS, "optimizer.weight_decay", 0.001)
+    monkeypatch.setitem(layers.DEFAULTS, "optimizer.weight_decay", 0.001)
     words = ["train", *COMMON, *OLD_WORDS, "--out", str(tmp_path), "--dry-run"]
     old = CliRunner().invoke(app, words).output.split()[1]
     (tmp_path / "runs" / old).mkdir(parents=True)
@@ -118,5 +115,5 @@ def test_a_setting_that_a_stored_config_lacks_stands_at_its_old_behaviour(monkey
     del stored["optimizer"]["weight_decay"]
     old = stored_config(stored)
     assert old.optimizer.weight_decay == 0.25
-    assert "optimizer.weight_decay" not in config_module.identity(old)
+    assert "optimizer.weight_decay" not in identity_module.identity(old)
     assert not list(older_twins(old))

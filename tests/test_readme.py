@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from seekcli.cli.app import COMMANDS, app
-from seekcli.config import run_id
-from seekcli.training.resolve import resolve
+from seekcli.config.identity import run_id
+from seekcli.resolve.resolve import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seekcli.config import Resolved
-from seekcli.training.resolve import resolve
+from seekcli.config.layers import Resolved
+from seekcli.resolve.resolve import resolve
 
 TINY = {
     "pair.base": "resnet8",

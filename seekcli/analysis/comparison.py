@@ -37,8 +37,8 @@ from seekcli.analysis.groups import (
 )
 from seekcli.analysis.runs import FOLD, LeftOut, Run, Settings, load_runs
 from seekcli.analysis.selection import Where, select
-from seekcli.config import pair_name
-from seekcli.scan import RunSummary
+from seekcli.config.settings import pair_name
+from seekcli.runs.scan import RunSummary
 
 MACS, PAPER = "macs", "paper"
 SHARE_BY_CHANCE = "whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"

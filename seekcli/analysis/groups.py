@@ -16,8 +16,8 @@ from seekcli.analysis.efficiency import Efficiency, Share, efficiency, share_aga
 from seekcli.analysis.images import motivated_image_share
 from seekcli.analysis.runs import GROW, Run, Settings
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
-from seekcli.costs import mean_forward_cost
-from seekcli.records import CONFIG
+from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.runs.records import CONFIG
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
 # The same models alone, trained for as long as costs what the arm does.

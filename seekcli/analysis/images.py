@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seekcli import records
 from seekcli.analysis.runs import Run
+from seekcli.runs import records
 
 # The FLOPs of a run are sums of whole numbers below 2**53 or nearly so: a count that they give is whole up to this.
 WHOLE = 1e-3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from seekcli.analysis.checks import welch_p_value
-from seekcli.config import pair_name
+from seekcli.config.settings import pair_name
 
 # Table 3 compares a transfer from the alternating run's base with one from the classic run's model.
 TRANSFER_FROM, CLASSIC_SOURCE = "resnet50-from-101", "resnet50-classic"

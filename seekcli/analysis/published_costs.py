@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from seekcli.analysis.published import classic_rows, figures
-from seekcli.config import pair_name
+from seekcli.config.settings import pair_name
 
 # A share within this fraction of 1/(k+1)! is near chance.
 NEAR_CHANCE = 0.3

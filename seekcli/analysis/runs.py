@@ -12,22 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import (
-    CLASSIC,
-    CLASSIC_NOT_HASHED,
-    OLD_BEHAVIOUR,
-    SCHEMA_VERSION,
-    flatten,
-    pair_name,
-    run_id,
-    telling_settings,
-    validate,
-    with_old_behaviour,
-)
+from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, run_id, telling_settings, with_old_behaviour
+from seekcli.config.layers import validate
+from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.config.settings import CLASSIC, flatten, pair_name
 from seekcli.documents import read_document
 from seekcli.errors import BadInput
-from seekcli.records import CONFIG, STATUS, RunStatus, check_epochs
-from seekcli.scan import RunSummary
+from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs
+from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
 # The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.

@@ -8,7 +8,9 @@ from typing import Any
 
 from seekcli.analysis.equal_compute import LENGTH, baselines_of_equal_compute
 from seekcli.analysis.runs import LeftOut, Run, Settings
-from seekcli.config import CLASSIC, DEFAULTS, NOT_HASHED
+from seekcli.config.identity import NOT_HASHED
+from seekcli.config.layers import DEFAULTS
+from seekcli.config.settings import CLASSIC
 from seekcli.errors import BadInput, unknown
 
 SHORT_NAMES = {

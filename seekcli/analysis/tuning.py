@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seekcli.analysis.statistics import ALPHA, NO_SPREAD, PairedDifference, Sample, paired_difference, sample
-from seekcli.costs import mean_forward_cost
-from seekcli.records import RunStatus, motivated_image_share
+from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.runs.records import RunStatus, motivated_image_share
 
 # Which k is chosen: the best one, or of those within one standard error of it the one with the fewest motivated steps.
 BEST, ONE_SE = "best", "one-se"

@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 
 import seekcli
 from seekcli.cli.reading import ReadingLines
-from seekcli.data.identity import reading_watched
+from seekcli.data.sets.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, TRACEBACK, SeekError, Stopped, unforeseen
 
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.

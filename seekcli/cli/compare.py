@@ -56,7 +56,7 @@ def compare(
         return
     from seekcli.analysis.comparison import compare_runs
     from seekcli.analysis.selection import parse_where
-    from seekcli.scan import scan_runs
+    from seekcli.runs.scan import scan_runs
 
     for flag, value in (("--margin", margin), ("--effect", effect)):
         if not 0 < value <= 100:

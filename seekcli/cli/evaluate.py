@@ -16,9 +16,9 @@ from seekcli.errors import BadInput, unknown
 if TYPE_CHECKING:
     from torch import nn
 
-    from seekcli.data.sources import Dataset
+    from seekcli.data.sets.sources import Dataset
     from seekcli.export.card import Card
-    from seekcli.training.evaluation import Evaluation
+    from seekcli.train.evaluation import Evaluation
 
 ROLES = ("base", "motivated")
 
@@ -84,7 +84,7 @@ def find_candidates(what: str, role: str | None, results: Path) -> list[Candidat
 
 def choose_device(card: Card, asked: str | None) -> str:
     """The device asked for, or the recorded one; the CPU where this machine has no such device."""
-    from seekcli.training import device
+    from seekcli.train import device
 
     if asked not in (None, "auto"):
         device.check_device(asked)
@@ -111,7 +111,7 @@ def placed(candidate: Candidate, device_name: str) -> nn.Module:
     """The model on the device, in the memory layout that is recorded."""
     import torch
 
-    from seekcli.training.device import place
+    from seekcli.train.device import place
 
     channels_last = candidate.card.evaluation.layout == "channels_last"
     return place(candidate.model, torch.device(device_name), channels_last)
@@ -121,10 +121,10 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
     """Evaluate as the run did: batch size, precision and memory layout are the recorded ones."""
     import torch
 
-    from seekcli.config import merge
-    from seekcli.data.batches import Batches
-    from seekcli.training.evaluation import evaluate as evaluate_model
-    from seekcli.training.step import AUTOCAST
+    from seekcli.config.layers import merge
+    from seekcli.data.loading.batches import Batches
+    from seekcli.train.evaluation import evaluate as evaluate_model
+    from seekcli.train.step import AUTOCAST
 
     recorded = card.evaluation
     config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config

@@ -11,8 +11,9 @@ from seekcli.errors import BadInput
 if TYPE_CHECKING:
     from torch import nn
 
-    from seekcli.config import DataConfig, RunConfig
-    from seekcli.data.sources import DataFacts, Dataset
+    from seekcli.config.schema import RunConfig
+    from seekcli.config.settings import DataConfig
+    from seekcli.data.sets.sources import DataFacts, Dataset
     from seekcli.export.card import Card
 
 
@@ -33,9 +34,9 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
     another folder every image is a test image, and there are no training images. Raises BadInput when the data does not
     fit the model; what the name alone tells is checked before anything is read.
     """
-    from seekcli.data import sources
-    from seekcli.data.every_image import load_every_image
-    from seekcli.data.holdout import hold_out
+    from seekcli.data.sets import sources
+    from seekcli.data.splitting.every_image import load_every_image
+    from seekcli.data.splitting.holdout import hold_out
 
     card = candidate.card
     asked = data_config(candidate, data, data_dir)
@@ -55,8 +56,8 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
 
 def data_config(candidate: Candidate, data: str | None, data_dir: str | None) -> DataConfig:
     """The data that the flags name, read by the rules of the run; without `--data` it is that of the run."""
-    from seekcli.config import merge
-    from seekcli.data.listings import is_folder
+    from seekcli.config.layers import merge
+    from seekcli.data.sets.listings import is_folder
 
     card = candidate.card
     name = data or card.training.data
@@ -78,7 +79,7 @@ def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig 
 
     `sure`: it is meant to be the run's own; reading it raises BadInput where its contents are others.
     """
-    from seekcli.data.listings import fingerprint_of, is_folder
+    from seekcli.data.sets.listings import fingerprint_of, is_folder
 
     training = candidate.card.training
     if is_folder(asked) and not sure:

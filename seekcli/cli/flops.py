@@ -13,13 +13,14 @@ import typer
 
 from seekcli.cli.flops_image import Image, image_of
 from seekcli.cli.options import flag_layers, model_layers
-from seekcli.config import RunConfig, merge
+from seekcli.config.layers import merge
+from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput, unknown
 from seekcli.method.condition import Settings, expected_share
 from seekcli.models.catalog import check_pair, model_spec
 
 if TYPE_CHECKING:
-    from seekcli.flops import ModelCost
+    from seekcli.models.costs import ModelCost
 
 MEANING = {
     "macs": "multiply-accumulates of convolution, linear, matmul and attention",
@@ -105,8 +106,8 @@ def single_model(model: str | None, base: str | None, motivated: str | None) -> 
 
 
 def cost_report(names: dict[str, str], image: Image, convention: str, config: RunConfig) -> CostReport:
-    from seekcli.costs import mean_forward_cost, training_flops_per_image
-    from seekcli.flops import forward_cost
+    from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
+    from seekcli.models.costs import forward_cost
     from seekcli.models.pairs import build_model
 
     costs, training_flops = {}, {}

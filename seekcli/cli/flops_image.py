@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seekcli.cli.options import Layers
-from seekcli.config import RunConfig
+from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 
 
@@ -38,8 +38,8 @@ def image_of(config: RunConfig, layers: Layers) -> Image:
 
     Only a folder without `--classes` is looked at on disk.
     """
-    from seekcli.data.sources import folder_of, is_folder, kind_of, label_of
-    from seekcli.training.resolve import resolve_images
+    from seekcli.data.sets.sources import folder_of, is_folder, kind_of, label_of
+    from seekcli.resolve.resolve import resolve_images
 
     given = {flag for flag, _ in layers}
     data, folder = config.data, is_folder(config.data)

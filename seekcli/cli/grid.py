@@ -33,7 +33,7 @@ def plan_grid(
     import json
 
     from seekcli.grid.plan import plan
-    from seekcli.training.older_runs import old_rules_note, older_twin_note
+    from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
     if format_name not in ("table", "json"):
         raise unknown("--format", format_name, ("table", "json"))
@@ -67,7 +67,7 @@ def run_grid(
     from seekcli.cli.stop import StopSwitch
     from seekcli.engines.local import LocalEngine, Outcome
     from seekcli.grid.plan import plan
-    from seekcli.training.folder import look
+    from seekcli.runs.folder import look
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
@@ -86,7 +86,7 @@ def run_grid(
 
 def state_row(point: Point, out: Path) -> dict[str, str | None]:
     """How a point stands; `problem` is what is wrong with a damaged one."""
-    from seekcli.training.folder import look
+    from seekcli.runs.folder import look
 
     state, problem = ("needs k", None) if point.tuning else look(out, point.resolved)
     return {"run_id": point.run_id, "state": state, "problem": problem}

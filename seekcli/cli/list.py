@@ -52,7 +52,7 @@ def list_command(
 
 def model_rows() -> Rows:
     """Every model, and the pair that it makes with the next larger one of its family."""
-    from seekcli.config import pair_name
+    from seekcli.config.settings import pair_name
     from seekcli.models.catalog import MODELS
 
     rows = []
@@ -72,8 +72,8 @@ def model_rows() -> Rows:
 
 def data_rows() -> Rows:
     """Every form that --data takes; sizes where the name alone decides them."""
-    from seekcli.config import DataConfig
-    from seekcli.data.sources import KINDS, describe
+    from seekcli.config.settings import DataConfig
+    from seekcli.data.sets.sources import KINDS, describe
 
     rows: Rows = []
     for kind in KINDS:
@@ -87,7 +87,7 @@ def data_rows() -> Rows:
 
 
 def recipe_rows() -> Rows:
-    from seekcli.config import load_recipe, recipe_names
+    from seekcli.config.layers import load_recipe, recipe_names
 
     rows = []
     for name in recipe_names():
@@ -111,7 +111,7 @@ def condition_rows() -> Rows:
     Those of installed packages are named, not imported.
     """
     from seekcli.method.condition import CONDITIONS, Settings, expected_share
-    from seekcli.training.conditions import installed
+    from seekcli.resolve.conditions import installed
 
     shipped = [
         (name, rounded(expected_share(name, Settings(k=2))), condition.about) for name, condition in CONDITIONS.items()
@@ -126,7 +126,7 @@ def rounded(share: float | None) -> float | None:
 
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included."""
-    from seekcli.scan import scan_runs
+    from seekcli.runs.scan import scan_runs
 
     rows = []
     for run in scan_runs([results]):

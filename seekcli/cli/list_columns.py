@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from seekcli import column_meanings
-from seekcli.column_meanings import Of
+from seekcli.runs import column_meanings
+from seekcli.runs.column_meanings import Of
 
 # In the words of people who read the tables.
 WHOSE = {
@@ -26,7 +26,7 @@ both and counts once.
 
 def column_rows() -> list[dict[str, Any]]:
     """Every column of every table, in the order of the files."""
-    from seekcli import records
+    from seekcli.runs import records
 
     tables = (
         (records.EPOCHS, records.EPOCH_SCHEMA, column_meanings.EPOCH_COLUMNS),

@@ -13,7 +13,7 @@ from seekcli.cli.output import ReadFormat, echo_json
 if TYPE_CHECKING:
     from torch import nn
 
-    from seekcli.config import RunConfig
+    from seekcli.config.schema import RunConfig
     from seekcli.method.weights_map import WeightsMap
 
 # Tensor name -> (stage, block).
@@ -37,7 +37,7 @@ def map_command(
 ) -> None:
     """Show what goes where between the two models of a pair: blocks, tensors, coverage, and what has no counterpart."""
     from seekcli.report.weights_map import as_text
-    from seekcli.training.resolve import resolve
+    from seekcli.resolve.resolve import resolve
 
     flags = {
         "--map": ("pair.map", map_name),
@@ -154,7 +154,7 @@ def places(module: nn.Module) -> Places:
 
     What comes before the first stage is the `stem`, what comes after the last the `classifier`, as in `seek flops`.
     """
-    from seekcli.flops import stage_prefixes
+    from seekcli.models.costs import stage_prefixes
 
     prefixes = stage_prefixes(module)
     found: Places = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seekcli.config import parse_assignment
+from seekcli.config.layers import parse_assignment
 from seekcli.errors import BadInput
 from seekcli.models.catalog import MODELS, model_spec, parse_pair
 

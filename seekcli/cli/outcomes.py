@@ -11,13 +11,14 @@ import typer
 
 from seekcli.cli.progress import make_progress
 from seekcli.cli.repeat import command_of
-from seekcli.config import Resolved, run_id
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
 from seekcli.engines.local import Observer, Outcome
 from seekcli.errors import BadInput, HeldElsewhere, RunFailed
-from seekcli.training.progress import Progress
+from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
-    from seekcli.records import RunStatus
+    from seekcli.runs.records import RunStatus
 
 SILENT = "silent"
 

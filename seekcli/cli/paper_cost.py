@@ -21,7 +21,7 @@ def paper_flops(run: Run, role: str) -> float:
     images are.
     """
     from seekcli.analysis.groups import run_facts
-    from seekcli.flops import PAPER_FAMILY
+    from seekcli.models.costs import PAPER_FAMILY
 
     name = run.models[role]
     if name not in MODELS or MODELS[name].family != PAPER_FAMILY:
@@ -35,7 +35,7 @@ def paper_flops(run: Run, role: str) -> float:
 
 @cache
 def _counted(name: str, classes: Any, channels: Any, image_size: Any) -> float:
-    from seekcli.flops import forward_cost
+    from seekcli.models.costs import forward_cost
     from seekcli.models.pairs import build_model
 
     module = build_model(name, classes, channels, image_size)

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seekcli.training.progress import Progress, RunFacts
+from seekcli.train.progress import Progress, RunFacts
 
 STYLES = ("auto", "rich", "plain", "json")
 

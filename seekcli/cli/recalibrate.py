@@ -14,8 +14,8 @@ from seekcli.errors import BadInput
 if TYPE_CHECKING:
     from torch import nn
 
-    from seekcli.config import RunConfig
-    from seekcli.data.sources import Dataset
+    from seekcli.config.schema import RunConfig
+    from seekcli.data.sets.sources import Dataset
     from seekcli.export.card import Card
 
 
@@ -44,9 +44,9 @@ def recalibrate(
     """
     import torch
 
-    from seekcli.data.batches import Batches
+    from seekcli.data.loading.batches import Batches
     from seekcli.models.catalog import has_running_statistics
-    from seekcli.training.recalibration import Recalibration
+    from seekcli.train.recalibration import Recalibration
 
     if not has_running_statistics(card.model):
         raise BadInput(f"--recalibrate: {card.model} has no BatchNorm statistics to estimate")
@@ -70,8 +70,9 @@ def recalibrate(
 
 def run_like(card: Card, run: RunConfig | None) -> RunConfig:
     """The run's settings, or those that its card and recipe tell, with a number of batches where it had none."""
-    from seekcli.config import flatten, load_recipe, merge
-    from seekcli.training.resolve import RECALIBRATE_BATCHES
+    from seekcli.config.layers import load_recipe, merge
+    from seekcli.config.settings import flatten
+    from seekcli.resolve.resolve import RECALIBRATE_BATCHES
 
     training, evaluation = card.training, card.evaluation
     known: Mapping[str, Any] = dict(flatten(run.model_dump())) if run is not None else {

@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import Resolved, flatten, parse_assignment
+from seekcli.config.layers import Resolved, parse_assignment
+from seekcli.config.settings import flatten
 from seekcli.errors import BadInput
 
 FLAGS = {

@@ -9,13 +9,14 @@ import typer
 
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.progress import STYLES
-from seekcli.config import Resolved, flatten
+from seekcli.config.layers import Resolved
+from seekcli.config.settings import flatten
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
 
 if TYPE_CHECKING:
     from seekcli.grid.tune import Draft
-    from seekcli.records import RunStatus
+    from seekcli.runs.records import RunStatus
 
 SCHEDULES = ("alternating", "base", "motivated", "all", "grow")
 
@@ -145,7 +146,7 @@ def train(
         for one in drafts:
             typer.echo(describe_config(one.resolved))
     elif dry_run:
-        from seekcli.training.plan import describe_plan
+        from seekcli.resolve.plan import describe_plan
 
         for one in drafts:
             typer.echo(describe_search_ahead(one) + describe_plan(one.resolved, out))
@@ -213,7 +214,7 @@ def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> Non
 
 def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
     """What to know of a run before it begins, or instead of its training."""
-    from seekcli.training.older_runs import old_rules_note, older_twin_note
+    from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
     done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
     notes = [
@@ -226,7 +227,7 @@ def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:
     from seekcli.report.run_summary import as_json, as_text
-    from seekcli.training.folder import run_folder
+    from seekcli.runs.folder import run_folder
 
     folder = run_folder(out, resolved.config)
     typer.echo(as_json(status, folder) if style == "json" else as_text(status, folder))

@@ -10,7 +10,8 @@ import typer
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, set_layers
 from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.progress import STYLES
-from seekcli.config import Resolved, run_id
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
 from seekcli.errors import RunFailed, SeekError, Stopped, unknown
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def show(found: Search, tuning: Tuning, out: Path, format_: ReadFormat) -> None:
 
 
 def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
-    from seekcli.training.folder import look
+    from seekcli.runs.folder import look
 
     rows = []
     for k, fold, one in tuning.runs():
@@ -143,7 +144,7 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
     from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.engines.local import LocalEngine
     from seekcli.grid.tune import search
-    from seekcli.training.folder import look
+    from seekcli.runs.folder import look
 
     runs = [one for _, _, one in tuning.runs()]
     left = sum(look(out, one)[0] != "finished" for one in runs)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seekcli import files, records
-from seekcli.config import Resolved
+from seekcli import files
+from seekcli.config.layers import Resolved
+from seekcli.engines.run import StopReason, train
 from seekcli.errors import (
     TRACEBACK,
     BadInput,
@@ -26,11 +27,11 @@ from seekcli.errors import (
     Stopped,
     unforeseen,
 )
-from seekcli.lease import require_no_owner
-from seekcli.records import RunStatus
-from seekcli.training.folder import look, run_folder, standing
-from seekcli.training.progress import Progress
-from seekcli.training.run import StopReason, train
+from seekcli.runs import records
+from seekcli.runs.folder import look, run_folder, standing
+from seekcli.runs.lease import require_no_owner
+from seekcli.runs.records import RunStatus
+from seekcli.train.progress import Progress
 
 # How often a run that another process writes is looked at: little against a run, and nothing for a file server.
 POLL_SECONDS = 5.0

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from torch import Tensor
 
 import seekcli
-from seekcli import records
-from seekcli.config import OLD_BEHAVIOUR, SCHEMA_VERSION, RunConfig, run_id, stored_config
+from seekcli.config.identity import OLD_BEHAVIOUR, run_id, stored_config
+from seekcli.config.schema import SCHEMA_VERSION, RunConfig
 from seekcli.documents import read_document
 from seekcli.errors import BadInput, unknown
 from seekcli.export.card import (
@@ -27,7 +27,8 @@ from seekcli.export.card import (
 )
 from seekcli.export.load import read_weights
 from seekcli.models.catalog import has_running_statistics, model_spec
-from seekcli.records import RunStatus
+from seekcli.runs import records
+from seekcli.runs.records import RunStatus
 
 ROLES = ("base", "motivated")
 DATA_SETTINGS = ("rules", "whole_digest", "test_images")

@@ -18,10 +18,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from seekcli import records
 from seekcli.errors import BadInput
 from seekcli.export.card import Card, read_card
 from seekcli.models.pairs import build_model
+from seekcli.runs import records
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:

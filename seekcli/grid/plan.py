@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seekcli.config import Resolved, flatten, run_id
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
+from seekcli.config.settings import flatten
 from seekcli.errors import BadInput, unknown
 from seekcli.grid.tune import Tuning, draft
 from seekcli.models.catalog import parse_pair
-from seekcli.training.resolve import Layers
+from seekcli.resolve.resolve import Layers
 
 KEYS = ("name", "seeds", "settings", "arms")
 SHORT_NAMES = {"match": "train.match", "match_from": "train.match_from"}

@@ -18,21 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seekcli import files
 from seekcli.analysis.tuning import BEST, Search, choose_k
-from seekcli.config import (
-    CONDITION_READS,
-    SCHEMA_VERSION,
-    Resolved,
-    RunConfig,
-    flatten,
-    identity,
-    run_id,
-    settings_read,
-)
+from seekcli.config.identity import identity, run_id
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import SCHEMA_VERSION, RunConfig
+from seekcli.config.settings import CONDITION_READS, flatten, settings_read
 from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed
-from seekcli.records import RunStatus
-from seekcli.training.length import planned_length
-from seekcli.training.resolve import AS_ARM, Layers, resolve
+from seekcli.resolve.resolve import AS_ARM, Layers, resolve
+from seekcli.runs.records import RunStatus
+from seekcli.train.length import planned_length
 
 AUTO, TUNED, UNDECIDED = "auto", "tuned", "auto, not chosen yet"
 KEY = "motivation.k"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seekcli.config import pair_name
+from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, unknown
 
 

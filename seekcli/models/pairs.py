@@ -8,7 +8,7 @@ import math
 import torch
 from torch import nn
 
-from seekcli.config import RunConfig
+from seekcli.config.schema import RunConfig
 from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair

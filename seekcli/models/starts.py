@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from seekcli.config import RunConfig
+from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 from seekcli.method.pair import Carrier, Pair
 from seekcli.models.added_blocks import copier_of_neighbours, set_last_scale, stages_of

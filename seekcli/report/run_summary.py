@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli.costs import mean_forward_cost
 from seekcli.documents import read_document
 from seekcli.errors import BadInput
-from seekcli.records import CLASSES, CONFIG, RunStatus, motivated_image_share, read_classes
+from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.runs.records import CLASSES, CONFIG, RunStatus, motivated_image_share, read_classes
 
 # The largest class of a test split over its smallest, from which on the accuracy alone says too little.
 IMBALANCED = 1.5

@@ -10,7 +10,7 @@ from seekcli.analysis.comparison import Cell, Options, compare_runs
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Accuracy
 from seekcli.analysis.verdicts import Family, Unsaid
-from seekcli.scan import scan_runs
+from seekcli.runs.scan import scan_runs
 
 if TYPE_CHECKING:
     from run_folders import Results

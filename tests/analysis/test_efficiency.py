@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from seekcli.analysis.efficiency import efficiency, share_against_chance
 from seekcli.analysis.statistics import Interval
-from seekcli.costs import mean_forward_cost
+from seekcli.method.cost_measures import mean_forward_cost
 
 
 def test_first_row_of_the_papers_table_1() -> None:

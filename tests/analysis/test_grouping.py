@@ -8,8 +8,8 @@ import pytest
 
 from seekcli.analysis.grouping import arm_labels, differing, group_runs, without_conflicts, without_duplicates
 from seekcli.analysis.runs import load_runs, settings_from_config
-from seekcli.config import DEFAULTS
-from seekcli.scan import scan_runs
+from seekcli.config.layers import DEFAULTS
+from seekcli.runs.scan import scan_runs
 
 if TYPE_CHECKING:
     from run_folders import Results

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seekcli.analysis.runs import FOLD, LeftOut, load_runs, settings_from_config
-from seekcli.config import DEFAULTS, flatten, identity, merge
-from seekcli.records import STATUS, read_status, write_status
-from seekcli.scan import scan_runs
+from seekcli.config.identity import identity
+from seekcli.config.layers import DEFAULTS, merge
+from seekcli.config.settings import flatten
+from seekcli.runs.records import STATUS, read_status, write_status
+from seekcli.runs.scan import scan_runs
 
 if TYPE_CHECKING:
     from run_folders import Results

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from seekcli.analysis.tuning import ONE_SE, choose_k
-from seekcli.records import RunStatus
+from seekcli.runs.records import RunStatus
 
 
 def run(k, fold, accuracy, motivated_steps=20, **images):

@@ -22,15 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from finished_runs import make_run
 
-from seekcli import records
 from seekcli.cli.evaluate import evaluate
 from seekcli.documents import read_document, write_document
+from seekcli.engines.run import run_folder, train
 from seekcli.errors import BadInput
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
-from seekcli.training import evaluation
-from seekcli.training.resolve import resolve
-from seekcli.training.run import run_folder, train
+from seekcli.resolve.resolve import resolve
+from seekcli.runs import records
+from seekcli.train import evaluation
 
 app = typer.Typer()
 app.command()(evaluate)

@@ -16,14 +16,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from finished_runs import make_run
 
-from seekcli import records
 from seekcli.cli.list import list_command
 from seekcli.cli.list_columns import column_rows, columns_page
-from seekcli.config import DataConfig, recipe_names
-from seekcli.data.sources import describe
+from seekcli.config.layers import recipe_names
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets.sources import describe
 from seekcli.errors import BadInput
 from seekcli.method.condition import CONDITIONS
 from seekcli.models.catalog import MODELS, parse_pair
+from seekcli.runs import records
 
 app = typer.Typer()
 app.command()(list_command)

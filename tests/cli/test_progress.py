@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from seekcli.cli.progress import JsonProgress, PlainProgress, RichProgress
-from seekcli.training.progress import RunFacts
+from seekcli.train.progress import RunFacts
 
 FACTS = RunFacts(
     run_id="run", run_dir="results/runs/run", schedule="alternating",

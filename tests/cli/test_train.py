@@ -411,7 +411,7 @@ def test_a_checkpoint_of_another_run_is_set_aside_for_the_one_before(tmp_path):
 
 
 def test_a_run_is_known_before_its_first_epoch_is_done(tmp_path, monkeypatch):
-    from seekcli.training.run import Run
+    from seekcli.engines.run import Run
 
     def interrupted(self):
         raise KeyboardInterrupt

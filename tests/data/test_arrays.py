@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seekcli.data import arrays
-from seekcli.data.arrays import Arrays, channel_stats, require_memory, resized
+from seekcli.data.images import arrays
+from seekcli.data.images.arrays import Arrays, channel_stats, require_memory, resized
 from seekcli.errors import BadInput
 
 

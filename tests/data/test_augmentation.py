@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seekcli.data.augmentation import crop_and_flip
+from seekcli.data.augment.augmentation import crop_and_flip
 
 
 def one_by_one(images: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Tensor:

@@ -8,11 +8,12 @@ import pytest
 import torch
 from scipy import stats
 
-from seekcli.config import RunConfig, merge
-from seekcli.data.augmenter import Augmenter, crop_windows, repeated, resized_crop
-from seekcli.data.batches import Batches
-from seekcli.data.sources import DataFacts, Dataset
-from seekcli.data.views import TRIES, random_box
+from seekcli.config.layers import merge
+from seekcli.config.schema import RunConfig
+from seekcli.data.augment.augmenter import Augmenter, crop_windows, repeated, resized_crop
+from seekcli.data.augment.views import TRIES, random_box
+from seekcli.data.loading.batches import Batches
+from seekcli.data.sets.sources import DataFacts, Dataset
 
 CPU = torch.device("cpu")
 SIZE, CLASSES = 12, 4

@@ -9,10 +9,11 @@ import torch
 from hypothesis import given, strategies as st
 from torch import Tensor
 
-from seekcli.config import RunConfig, merge
-from seekcli.data.augmentation import crop_and_flip
-from seekcli.data.batches import Batches, batch_bounds
-from seekcli.data.sources import DataFacts, Dataset
+from seekcli.config.layers import merge
+from seekcli.config.schema import RunConfig
+from seekcli.data.augment.augmentation import crop_and_flip
+from seekcli.data.loading.batches import Batches, batch_bounds
+from seekcli.data.sets.sources import DataFacts, Dataset
 from seekcli.errors import BadInput
 
 CPU = torch.device("cpu")

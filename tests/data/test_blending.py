@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from seekcli.data.blending import cutmix, cutmix_box, erase, erasing_boxes, mixup, shares_of
+from seekcli.data.augment.blending import cutmix, cutmix_box, erase, erasing_boxes, mixup, shares_of
 
 SIZE = 12
 

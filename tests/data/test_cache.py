@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seekcli import files
-from seekcli.data.cache import cache_folder, cached
+from seekcli.data.images.cache import cache_folder, cached
 from seekcli.errors import RunFailed
 
 

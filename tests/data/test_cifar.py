@@ -16,8 +16,8 @@ import pytest
 from torchvision import datasets
 from torchvision.datasets import utils
 
-from seekcli.config import DataConfig
-from seekcli.data import cifar, sources
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets import cifar, sources
 from seekcli.errors import BadInput
 
 ARCHIVE = "cifar-10-python.tar.gz"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seekcli.data import decoding
-from seekcli.data.decoding import decode
+from seekcli.data.images import decoding
+from seekcli.data.images.decoding import decode
 from seekcli.errors import BadInput
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from seekcli.data.distortion import (
+from seekcli.data.augment.distortion import (
     CIFAR10_POLICY,
     OPERATIONS,
     RANDAUGMENT,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from seekcli.config import merge
-from seekcli.data.every_image import list_every_image, load_every_image
+from seekcli.config.layers import merge
+from seekcli.data.splitting.every_image import list_every_image, load_every_image
 from seekcli.errors import BadInput
 
 CLASSES = ("cat", "café", "dog")

@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from seekcli.data import decoding, folders
-from seekcli.data.folders import scan
+from seekcli.data.images import decoding
+from seekcli.data.sets import folders
+from seekcli.data.sets.folders import scan
 from seekcli.errors import BadInput
 
 
@@ -243,5 +244,6 @@ def test_listing_needs_no_library() -> None:
     import subprocess
     import sys
 
-    code = "import sys, seekcli.data.folders; sys.exit(any(name in sys.modules for name in ('torch', 'PIL', 'numpy')))"
+    heavy = "any(name in sys.modules for name in ('torch', 'PIL', 'numpy'))"
+    code = f"import sys, seekcli.data.sets.folders; sys.exit({heavy})"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

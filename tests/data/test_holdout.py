@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seekcli.config import DataConfig
-from seekcli.data.holdout import hold_out
-from seekcli.data.sources import describe, load
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets.sources import describe, load
+from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import BadInput
 
 DATA = DataConfig(name="synthetic:1x4x4:4:200")

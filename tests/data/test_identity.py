@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from seekcli.config import DataConfig, merge
-from seekcli.data import folders, identity, imagenet
-from seekcli.data.identity import reading_watched
-from seekcli.data.sources import fingerprint_of, load
+from seekcli.config.layers import merge
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets import folders, identity, imagenet
+from seekcli.data.sets.identity import reading_watched
+from seekcli.data.sets.sources import fingerprint_of, load
 from seekcli.errors import BadInput
 
 

@@ -11,12 +11,14 @@ import torch
 from photo_tree import CLASSES, photo_tree
 from PIL import Image
 
-from seekcli.config import DataConfig, merge, run_id
-from seekcli.data import imagenet
-from seekcli.data.holdout import hold_out
-from seekcli.data.image_files import ImageFiles
-from seekcli.data.imagenet import scan
-from seekcli.data.sources import describe, fingerprint_of, load
+from seekcli.config.identity import run_id
+from seekcli.config.layers import merge
+from seekcli.config.settings import DataConfig
+from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.sets import imagenet
+from seekcli.data.sets.imagenet import scan
+from seekcli.data.sets.sources import describe, fingerprint_of, load
+from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import BadInput
 
 

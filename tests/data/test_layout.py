@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from seekcli.data.folders import Listing, scan
+from seekcli.data.sets.folders import Listing, scan
 from seekcli.errors import BadInput
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from seekcli.config import DataConfig, merge
-from seekcli.data.overlap import overlap_note
-from seekcli.data.sources import load
+from seekcli.config.layers import merge
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets.sources import load
+from seekcli.data.splitting.overlap import overlap_note
 
 
 def data_of(name: str, **settings: object) -> DataConfig:

@@ -16,11 +16,11 @@ from scipy.io import savemat
 from torchvision import datasets
 from torchvision.datasets import utils
 
-from seekcli.config import DataConfig
-from seekcli.data import photo_sets, sources
-from seekcli.data.sources import DataFacts
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets import photo_sets, sources
+from seekcli.data.sets.sources import DataFacts
 from seekcli.errors import BadInput
-from seekcli.training.resolve import resolve
+from seekcli.resolve.resolve import resolve
 
 
 def md5(path: Path) -> str:

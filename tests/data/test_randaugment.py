@@ -14,9 +14,10 @@ from scipy import stats
 from timm.data import auto_augment
 from torch import Tensor
 
-from seekcli.config import AugmentConfig, load_recipe, recipe_names
-from seekcli.data.augmenter import rand_augment
-from seekcli.data.randaugment import OPERATIONS, SIGNED, TimmRandAugment
+from seekcli.config.layers import load_recipe, recipe_names
+from seekcli.config.settings import AugmentConfig
+from seekcli.data.augment.augmenter import rand_augment
+from seekcli.data.augment.randaugment import OPERATIONS, SIGNED, TimmRandAugment
 
 SIZE, FILL = 24, (124, 116, 104)
 # Our names are those of the operations, timm's say also how a magnitude is read.

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.data.splits import chosen_per_class, count_for_test, quotas
+from seekcli.data.splitting.splits import chosen_per_class, count_for_test, quotas
 
 
 @pytest.mark.parametrize(("images", "count"), [(1797, 360), (200, 40), (201, 41), (5, 1), (4, 1)])

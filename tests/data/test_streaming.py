@@ -14,12 +14,13 @@ import torch
 from photo_tree import photo_tree
 from torch import Tensor
 
-from seekcli.config import RunConfig, merge
-from seekcli.data import streaming, workers
-from seekcli.data.batches import Batches
-from seekcli.data.holdout import hold_out
-from seekcli.data.sources import load
-from seekcli.data.views import Shot, View, look
+from seekcli.config.layers import merge
+from seekcli.config.schema import RunConfig
+from seekcli.data.augment.views import Shot, View, look
+from seekcli.data.loading import streaming, workers
+from seekcli.data.loading.batches import Batches
+from seekcli.data.sets.sources import load
+from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import RunFailed
 
 CPU = torch.device("cpu")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seekcli.data.synthetic import Synthetic, generate, parse
+from seekcli.data.sets.synthetic import Synthetic, generate, parse
 from seekcli.errors import BadInput
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from seekcli.config import DataConfig
-from seekcli.data import sources
-from seekcli.data.arrays import Arrays
-from seekcli.data.validation import split_training, training_images_left, without_validation
+from seekcli.config.settings import DataConfig
+from seekcli.data.images.arrays import Arrays
+from seekcli.data.sets import sources
+from seekcli.data.splitting.validation import split_training, training_images_left, without_validation
 from seekcli.errors import BadInput
 
 NAMES = tuple("abcdefgh")

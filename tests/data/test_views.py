@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import stats
 from torchvision.transforms import RandomResizedCrop
 
-from seekcli.data.views import Shot, View, look, random_box
+from seekcli.data.augment.views import Shot, View, look, random_box
 from seekcli.errors import BadInput
 
 SIDES = st.integers(1, 3000)

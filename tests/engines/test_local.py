@@ -10,14 +10,15 @@ import threading
 import pytest
 from tiny import TINY, tiny
 
-from seekcli import files, records
-from seekcli.config import run_id
+from seekcli import files
+from seekcli.config.identity import run_id
 from seekcli.engines import local
 from seekcli.engines.local import LocalEngine, Observer
+from seekcli.engines.run import train
 from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
-from seekcli.lease import Lease
-from seekcli.training.folder import run_folder
-from seekcli.training.run import train
+from seekcli.runs import records
+from seekcli.runs.folder import run_folder
+from seekcli.runs.lease import Lease
 
 RUNS = [tiny(schedule="base", train__epochs=1, seed=seed) for seed in range(4)]
 

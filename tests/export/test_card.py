@@ -10,9 +10,10 @@ import pytest
 import torch
 from finished_runs import make_run
 
-from seekcli.config import DataConfig, RunConfig
-from seekcli.data.batches import Batches
-from seekcli.data.sources import load
+from seekcli.config.schema import RunConfig
+from seekcli.config.settings import DataConfig
+from seekcli.data.loading.batches import Batches
+from seekcli.data.sets.sources import load
 from seekcli.errors import BadInput
 from seekcli.export.card import Card, read_card
 from seekcli.export.finished_run import open_run

@@ -13,12 +13,13 @@ import torch
 from finished_runs import make_run, trained_model
 from safetensors.torch import load_file, save_file
 
-from seekcli import files, records
+from seekcli import files
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export import formats
 from seekcli.export.card import read_card
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import Exported, export_run
+from seekcli.runs import records
 
 BOTH = ("base", "motivated")
 

@@ -8,8 +8,8 @@ import pytest
 
 from seekcli.errors import BadInput
 from seekcli.grid.plan import plan
-from seekcli.training import transfer
-from seekcli.training.transfer import Offer
+from seekcli.resolve import transfer
+from seekcli.resolve.transfer import Offer
 
 GRID = Path(__file__).resolve().parents[2] / "grids" / "paper" / "table3-transfer.toml"
 SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating-carried": "b" * 64,

@@ -7,14 +7,14 @@ import json
 import pytest
 from tiny import TINY
 
-from seekcli import records
-from seekcli.config import run_id
-from seekcli.data import synthetic
+from seekcli.config.identity import run_id
+from seekcli.data.sets import synthetic
+from seekcli.engines.run import train
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.grid.tune import KEY, TUNED, UNDECIDED, choice_path, draft, parse_ks, plan_tuning, search, stored_choice
-from seekcli.scan import scan_runs
-from seekcli.training.progress import Progress
-from seekcli.training.run import train
+from seekcli.runs import records
+from seekcli.runs.scan import scan_runs
+from seekcli.train.progress import Progress
 
 SETTINGS = TINY | {"data.name": "synthetic:1x8x8:3:60", "train.epochs": 2, "train.batch_size": 8, KEY: "auto"}
 SETTINGS |= {"tune.k": "1,2", "tune.folds": 2}

@@ -9,7 +9,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.config import CONDITION_READS
+from seekcli.config.settings import CONDITION_READS
 from seekcli.method.condition import CONDITIONS, Observation, Settings, expected_share, needs_of
 
 BATCHES, EPOCHS = 9, 5

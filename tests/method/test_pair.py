@@ -8,11 +8,11 @@ import re
 import pytest
 import torch
 
-from seekcli.config import OptimizerConfig
+from seekcli.config.settings import OptimizerConfig
 from seekcli.method.pair import Carrier, Pair, running_statistics
 from seekcli.method.weights_map import build_map, tensors_of, view
 from seekcli.models.cifar_resnet import STAGES, CifarResNet
-from seekcli.training.optimizers import build_optimizer, optimizer_state
+from seekcli.train.optimizers import build_optimizer, optimizer_state
 
 PAIRS = [(8, 14), (14, 20), (20, 32)]
 

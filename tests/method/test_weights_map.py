@@ -9,16 +9,7 @@ import torch
 from hypothesis import given, strategies as st
 from torch import nn
 
-from seekcli.method.weights_map import (
-    Link,
-    WeightsMap,
-    align_blocks,
-    build_map,
-    fused,
-    leading,
-    tensors_of,
-    view,
-)
+from seekcli.method.weights_map import Link, WeightsMap, align_blocks, build_map, fused, leading, tensors_of, view
 from seekcli.models.cifar_resnet import STAGES, CifarResNet
 
 DEPTH_PAIRS = [(8, 14), (8, 20), (14, 20), (20, 32)]

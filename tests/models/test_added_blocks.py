@@ -11,15 +11,15 @@ from torch import nn
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
-from seekcli.config import Resolved
-from seekcli.data import sources
+from seekcli.config.layers import Resolved
+from seekcli.data.sets import sources
 from seekcli.errors import BadInput
 from seekcli.method.pair import Carrier, Pair
 from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
 from seekcli.models.pairs import build_pair, differential_parameters, family_of
 from seekcli.models.starts import output_error_at_entry
-from seekcli.training.resolve import resolve
-from seekcli.training.trainer import Trainer
+from seekcli.resolve.resolve import resolve
+from seekcli.train.trainer import Trainer
 
 
 def settings(base: str, motivated: str, **changes: Any) -> Resolved:

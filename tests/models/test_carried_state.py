@@ -10,7 +10,7 @@ from seekcli.method.pair import Carrier, Pair
 from seekcli.method.weights_map import tensors_of, view
 from seekcli.models.pairs import build_model, link_models
 from seekcli.models.vit import FAMILY
-from seekcli.training.optimizers import optimizer_state
+from seekcli.train.optimizers import optimizer_state
 
 OPTIMIZERS = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9),

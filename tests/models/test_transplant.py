@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seekcli.config import Resolved
+from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput
 from seekcli.models.catalog import MODELS
 from seekcli.models.pairs import build_model, build_pair, seeded_model
 from seekcli.models.transplant import PARTS, SourceWeights, is_head, transplant
-from seekcli.training.resolve import resolve
+from seekcli.resolve.resolve import resolve
 
 SMALLEST = {"cifar-resnet": "resnet8", "resnet": "resnet18", "vit": "vit-tiny", "efficientnet": "efficientnet-b0"}
 

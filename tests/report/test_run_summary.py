@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from record_rows import a_status, alternating_rows
 
-from seekcli import records
 from seekcli.report.run_summary import as_text, is_imbalanced, summarize
+from seekcli.runs import records
 
 
 def class_rows(sizes, split="test"):

@@ -9,7 +9,7 @@ import pytest
 from seekcli.analysis.comparison import Options, compare_runs
 from seekcli.report import page, tables
 from seekcli.report.differences import difference_table, margin_note, precision_table
-from seekcli.scan import scan_runs
+from seekcli.runs.scan import scan_runs
 
 if TYPE_CHECKING:
     from run_folders import Results

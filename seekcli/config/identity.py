@@ -1,0 +1,149 @@
+"""What makes a run that run: the settings that change its numbers, and the id that ends in their hash.
+
+What does not change the numbers is in `NOT_HASHED`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seekcli.config.layers import DEFAULTS
+from seekcli.config.schema import RunConfig
+from seekcli.config.settings import TuneConfig, flatten, settings_read, unflatten
+
+# Hashed into every run id, for ever: a file may get a new column without any run getting a new id.
+RUN_ID_VERSION = 1
+# Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
+NOT_HASHED = (
+    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
+    # They say where train.steps comes from, which is hashed.
+    *("train.match", "train.match_from"),
+    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
+    *(f"tune.{name}" for name in TuneConfig.model_fields),
+)
+CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
+# Settings that came after the first runs, oldest first, each with the value that does what was done before. A stored
+# config that lacks one is read with this value. At this value a setting is in no run id and in no grouping.
+OLD_BEHAVIOUR: dict[str, Any] = {
+    "data.test_images": None,
+    "augment.randaugment_policy": "torchvision",
+    # Conditions that read these came with them, so that no older run has a value here.
+    "motivation.window_start": None,
+    "motivation.window_stop": None,
+    "motivation.every_steps": None,
+    "motivation.share": None,
+    "augment.resized_crop_rule": "clipped",
+    "pair.added_scale": 0.0,
+    "pair.differential_lr_factor": 1.0,
+    "lr_schedule.decay_fraction": 0.2,
+    "tune.rule": "best",
+    "pair.buffers": "carried",
+    "pair.recalibrate_batches": 0,
+    "train.steps": None,
+    "train.match": None,
+    "train.match_from": None,
+    "data.rules": 1,
+    "data.whole_digest": False,
+    "motivation.source_sha256": None,
+    "motivation.grow_at": 0.8,
+}
+# Settings that nothing reads where another one is 0.
+READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"} | {
+    "augment.resized_crop_rule": "augment.resized_crop_area"
+}
+
+
+def unread_settings(flat: Mapping[str, Any]) -> list[str]:
+    """Keys of a flat config that its motivation condition does not read, or nothing does: they change nothing.
+
+    Where the length of a run is given in steps its epochs are not read.
+    """
+    read: tuple[str, ...] = ("condition", *settings_read(str(flat.get("motivation.condition"))))
+    if flat.get("schedule") == "grow":
+        read = ("grow_at",)
+    off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
+    if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
+        off.append("augment.resized_crop_rule")
+    if flat.get("lr_schedule.name") != "wsd":
+        off.append("lr_schedule.decay_fraction")
+    off += ["train.epochs"] if flat.get("train.steps") is not None else []
+    return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
+
+
+def telling_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a flat config tells one run from another: the run id and the grouping of runs use nothing else.
+
+    Left out is what changes no number, what nothing reads, and what stands at its old behaviour.
+    """
+    unread = {*NOT_HASHED, *unread_settings(flat)}
+    old = {key for key, value in OLD_BEHAVIOUR.items() if key in flat and flat[key] == value}
+    return {key: value for key, value in flat.items() if key not in unread | old}
+
+
+def with_old_behaviour(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored flat config in which every setting that it lacks, because it came later, stands at its old behaviour."""
+    return OLD_BEHAVIOUR | dict(flat)
+
+
+def stored_config(tree: Any) -> RunConfig:
+    """The config that a file holds, as it was meant when it was written. Raises ValueError for what is no config."""
+    if not isinstance(tree, Mapping):
+        raise ValueError("not a mapping of settings")
+    return RunConfig.model_validate(unflatten(with_old_behaviour(dict(flatten(tree)))))
+
+
+def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]:
+    """The same run as earlier programs would have made it, newest first, each with the settings that make it so.
+
+    A program of some time knew the settings up to some point of `OLD_BEHAVIOUR`, and did of the later ones what it says
+    there. Only configs whose run id differs are given. A run whose user asks for what an earlier program could not do,
+    by a setting whose default is its old behaviour, has no twin from before that setting.
+    """
+    flat = dict(flatten(config.model_dump()))
+    seen = {run_id(config)}
+    for first, key in reversed(list(enumerate(OLD_BEHAVIOUR))):
+        asked = key not in ("data.rules", "motivation.source_sha256")  # found out for every new run, at another default
+        if asked and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
+            return
+        values = {later: old for later, old in list(OLD_BEHAVIOUR.items())[first:] if flat[later] != old}
+        twin = RunConfig.model_validate(unflatten(flat | values))
+        if run_id(twin) not in seen:
+            seen.add(run_id(twin))
+            yield twin, values
+
+
+def identity(config: RunConfig) -> dict[str, Any]:
+    """What makes a run that run: the resolved settings that change its numbers, as plain data.
+
+    A classic run keeps its one model and drops pair, init, map, condition and k, so that one baseline serves every
+    alternating run of its seed. A folder is known by its fingerprint, never by its path or name.
+    """
+    tree = config.model_dump(mode="json")
+    flat = telling_settings(dict(flatten(tree)))
+    flat["runtime.device"] = config.runtime.device.partition(":")[0]
+    if config.data.fingerprint:
+        flat["data.name"] = config.data.name.partition(":")[0]
+    if config.classic:
+        flat = {key: value for key, value in flat.items() if key.partition(".")[0] not in CLASSIC_NOT_HASHED}
+        flat["model"] = config.model_name(config.schedule)
+    return {"schema_version": RUN_ID_VERSION, **flat}
+
+
+def run_id(config: RunConfig) -> str:
+    """A readable name that ends in 10 hex digits of the sha256 of `identity(config)`."""
+    payload = json.dumps(identity(config), sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(payload.encode()).hexdigest()[:10]
+    data = config.data.name.partition(":")[0]
+    if config.classic:
+        words = [config.model_name(config.schedule), data]
+    else:
+        words = [config.pair_name, data, config.way, config.pair.init]
+    if config.transfer.sha256:
+        words.append(f"from-{config.transfer.sha256[:8]}")
+    if config.data.folds is not None:
+        words.append(f"fold{config.data.fold}-of-{config.data.folds}")
+    return re.sub(r"[^a-z0-9_.-]+", "-", "_".join([*words, f"s{config.seed}", digest]).lower())

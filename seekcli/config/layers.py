@@ -1,0 +1,93 @@
+"""Layers of settings laid over the defaults, later wins; where each value came from; shipped recipes."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seekcli.config.schema import RunConfig
+from seekcli.config.settings import flatten, unflatten
+from seekcli.errors import BadInput, unknown
+
+DEFAULTS: dict[str, Any] = dict(flatten(RunConfig().model_dump()))
+
+
+def check_key(key: str, source: str) -> None:
+    """Raise BadInput with the nearest key unless `key` is a setting of the schema (options have names of their own)."""
+    if key not in DEFAULTS and not (key + ".").startswith("motivation.options."):
+        raise unknown(f"setting in {source}:", key, DEFAULTS)
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`optimizer.lr=0.05` -> ("optimizer.lr", 0.05). Values are TOML; a bare word is a string, `none` is null."""
+    key, separator, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not separator or not raw:
+        raise BadInput(f"--set {text!r}: expected key=value, such as optimizer.lr=0.05")
+    check_key(key, "--set")
+    if raw.lower() == "none":
+        return key, None
+    try:
+        return key, tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, raw
+
+
+class Resolved(BaseModel):
+    """A config, and for each dotted key the name of the layer that set it."""
+
+    model_config = ConfigDict(frozen=True)
+    config: RunConfig
+    origins: dict[str, str]
+
+    def updated(self, values: Mapping[str, Any], origin: str) -> Resolved:
+        """The same with `values` (dotted keys) laid on top, validated again."""
+        flat = dict(flatten(self.config.model_dump())) | dict(values)
+        return Resolved(
+            config=validate(flat, self.origins | dict.fromkeys(values, origin)),
+            origins=self.origins | dict.fromkeys(values, origin),
+        )
+
+
+def merge(layers: list[tuple[str, Mapping[str, Any]]]) -> Resolved:
+    """Lay `(origin, {dotted key: value})` layers over the defaults; later wins.
+
+    Raises BadInput for an unknown key or a value that the schema refuses.
+    """
+    flat, origins = dict(DEFAULTS), dict.fromkeys(DEFAULTS, "default")
+    for origin, values in layers:
+        for key, value in flatten(values):
+            check_key(key, origin)
+            flat[key], origins[key] = value, origin
+    return Resolved(config=validate(flat, origins), origins=origins)
+
+
+def validate(flat: Mapping[str, Any], origins: Mapping[str, str]) -> RunConfig:
+    try:
+        return RunConfig.model_validate(unflatten(flat))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        origin = origins.get(key, "settings")
+        where = origin if origin.startswith("--") and origin != "--set" else f"{key} ({origin})"
+        raise BadInput(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}") from None
+
+
+def recipe_names() -> list[str]:
+    folder = resources.files("seekcli") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_recipe(name: str, data_name: str = "") -> dict[str, Any]:
+    """A shipped recipe's settings (`per_data` laid on top) as dotted keys. Raises BadInput for an unknown name."""
+    if name not in recipe_names():
+        raise unknown("recipe", name, recipe_names())
+    text = (resources.files("seekcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    tree = tomllib.loads(text)
+    tree.pop("about", None)
+    own = tree.pop("per_data", {}).get(data_name.partition(":")[0], {})
+    return dict(flatten(tree)) | dict(flatten(own))

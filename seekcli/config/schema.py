@@ -1,0 +1,68 @@
+"""The one schema of a run: frozen, typed, checked at birth. Units are in the names of the settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from seekcli.config.settings import (
+    CLASSIC,
+    AugmentConfig,
+    DataConfig,
+    LrScheduleConfig,
+    MotivationConfig,
+    OptimizerConfig,
+    PairConfig,
+    RuntimeConfig,
+    Schedule,
+    Section,
+    Seed,
+    TrainConfig,
+    TransferConfig,
+    TuneConfig,
+    pair_name,
+)
+
+# The version of the files of a run: a file of a newer one is refused by name.
+SCHEMA_VERSION = 1
+
+
+class RunConfig(Section):
+    """Everything one run is made of. Two runs with equal `identity()` are the same run."""
+
+    schedule: Schedule = Field(
+        "alternating", description="alternating; one model alone: base, motivated; grow: the larger branches off late"
+    )
+    seed: Seed = Field(0, description="seed of weights, batches and augmentation")
+    recipe: str = Field("auto", description="named settings; auto picks one for the data and family")
+    pair: PairConfig = PairConfig()
+    motivation: MotivationConfig = MotivationConfig()
+    transfer: TransferConfig = TransferConfig()
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    lr_schedule: LrScheduleConfig = LrScheduleConfig()
+    augment: AugmentConfig = AugmentConfig()
+    tune: TuneConfig = TuneConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @property
+    def classic(self) -> bool:
+        """Whether one model is trained alone (the paper's X-C and Y-C)."""
+        return self.schedule in CLASSIC
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles this schedule trains, base first."""
+        return (self.schedule,) if self.classic else ("base", "motivated")
+
+    @property
+    def way(self) -> str:
+        """`loss-k2`, `grow-0.8`: how the motivated model comes into a run of both."""
+        return f"grow-{self.motivation.grow_at:g}" if self.schedule == "grow" else self.motivation.label
+
+    def model_name(self, role: str) -> str:
+        return str(getattr(self.pair, role))
+
+    @property
+    def pair_name(self) -> str:
+        return pair_name(self.pair.base, self.pair.motivated)

@@ -1,0 +1,58 @@
+"""Pictures that fit in memory: what `streaming.Streamed` is for those that are read from disk batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from seekcli.config.schema import RunConfig
+
+# The share of a GPU's free memory that the images may take; a larger set stays in the host's memory.
+RESIDENT_SHARE = 0.5
+
+
+class Resident:
+    """Pictures uint8 [N, C, S, S] on the device, or in the host's memory where they would crowd a GPU.
+
+    Batches come on the device either way, and are equal.
+    """
+
+    crops_at_random = False
+
+    def __init__(self, train_images: Tensor, images_in_all: int, device: torch.device) -> None:
+        self.device = device
+        self.home = home_of(images_in_all * train_images.shape[1:].numel(), device)
+        self.train_images = self.hold(train_images)
+        self.size = train_images.shape[-1]
+
+    def hold(self, images: Tensor) -> Tensor:
+        """The images where they are to be kept."""
+        return images.to(self.home)
+
+    def training(self, order: Tensor, epoch: int, bounds: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+        """The pictures at these places of an epoch's order, batch by batch."""
+        order = order.to(self.home)
+        for first, stop in bounds:
+            yield self.train_images[order[first:stop]].to(self.device, non_blocking=True)
+
+    def unaugmented(self, images: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """These images in their own order."""
+        for batch in images.split(batch_size):
+            yield batch.to(self.device, non_blocking=True)
+
+    def for_config(self, config: RunConfig) -> Resident:
+        """These: a training size is made of them batch by batch."""
+        return self
+
+    def close(self) -> None:
+        """There is nothing to let go."""
+
+
+def home_of(needed_bytes: int, device: torch.device) -> torch.device:
+    """Where uint8 images live: on the device, unless they would crowd a GPU."""
+    if device.type != "cuda":
+        return device
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    return device if needed_bytes <= RESIDENT_SHARE * free_bytes else torch.device("cpu")

@@ -1,0 +1,180 @@
+"""The identity of a folder of images by its contents: the sha256 of the files' bytes.
+
+Reading a file again is spared while it is surely the same: digests are kept in the cache folder, and one counts only
+while the file's size, time of modification, time of change and inode are those that it was read with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import NamedTuple
+
+from seekcli import files
+from seekcli.data.images.cache import cache_folder
+from seekcli.errors import BadInput, RunFailed
+
+STORE_FORMAT = 1
+CHUNK_FILES = 256
+MAX_THREADS = 8
+READ_BYTES = 2**20
+# A file that changed this shortly before it was read may change once more within one tick of the file system's clock
+# and keep its times (FAT has ticks of 2 s): its digest is not kept.
+SETTLED_NS = 3 * 10**9
+# Of a streamed tree only this many files are read for its identity, chosen by the hash of their paths.
+SAMPLE_FILES = 2048
+
+ReadWatcher = Callable[[int, int], None]  # is told how many of how many files are read
+
+
+class ImageFile(NamedTuple):
+    """`path` is relative to the data set's folder, with forward slashes; the rest is what the file system says."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int = 0
+    inode: int = 0
+
+    @property
+    def version(self) -> tuple[int, int, int, int]:
+        """What is different after every change of the file."""
+        return self.size_bytes, self.modified_ns, self.changed_ns, self.inode
+
+
+def unwatched(done: int, total: int) -> None:
+    """For whoever does not ask how far the reading is."""
+
+
+_watcher: ContextVar[ReadWatcher] = ContextVar("watcher of the reading of files", default=unwatched)
+
+
+@contextmanager
+def reading_watched(watcher: ReadWatcher) -> Iterator[None]:
+    """Tell `watcher` of every file that is read for an identity inside: that happens wherever a folder is named."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def text_digest(parts: Iterable[str]) -> str:
+    """sha256 of joined text. A file name need not be text: surrogateescape gives its bytes back."""
+    return hashlib.sha256("".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def names_and_sizes(listed: Iterable[ImageFile]) -> str:
+    """sha256 over the sorted paths and sizes in bytes: the identity of a folder under `data.rules` 1."""
+    entries = sorted((file.path, file.size_bytes) for file in listed)
+    return text_digest(f"{path}\0{size}\n" for path, size in entries)
+
+
+def contents(sizes: str, digests: dict[str, str]) -> str:
+    """The identity of a folder from `names_and_sizes` of all its files and the sha256 of those that were read."""
+    return text_digest([f"{sizes}\n", *(f"{path}\0{digests[path]}\n" for path in sorted(digests))])
+
+
+def sample_of(listed: Iterable[ImageFile]) -> list[ImageFile]:
+    """The files that stand for a streamed tree: a function of the paths alone."""
+    return sorted(listed, key=lambda file: text_digest([file.path]))[:SAMPLE_FILES]
+
+
+def read_digests(root: Path, wanted: Sequence[ImageFile]) -> dict[str, str]:
+    """sha256 of the bytes of each file, by path: kept ones where they still count, the others read now.
+
+    Raises BadInput that names a file which cannot be read.
+    """
+    store = store_path(root)
+    kept = load_store(store)
+    found = {file.path: kept[file.path][1] for file in wanted if kept.get(file.path, (None,))[0] == file.version}
+    missing = [file for file in wanted if file.path not in found]
+    if not missing:
+        return found
+    settled = {}
+    for path, version, digest in hash_files(root, missing):
+        found[path] = digest
+        if version is not None:
+            settled[path] = (version, digest)
+    listed = {file.path: file.version for file in wanted}
+    save_store(
+        store, {path: kept[path] for path in kept if path not in found or kept[path][0] == listed[path]} | settled
+    )
+    return found
+
+
+Read = tuple[str, tuple[int, int, int, int] | None, str]
+
+
+def hash_files(root: Path, wanted: Sequence[ImageFile]) -> Iterator[Read]:
+    """(path, version that the digest is of, digest) of each file; no version where the file may be changing."""
+    chunks = [wanted[start : start + CHUNK_FILES] for start in range(0, len(wanted), CHUNK_FILES)]
+    watcher, done = _watcher.get(), 0
+    watcher(0, len(wanted))
+    pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))
+    try:
+        for reads in pool.map(lambda chunk: [hash_file(root, file.path) for file in chunk], chunks):
+            done += len(reads)
+            watcher(done, len(wanted))
+            yield from reads
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def hash_file(root: Path, path: str) -> Read:
+    whole = os.path.join(root, path)
+    try:
+        with open(whole, "rb", buffering=0) as file:
+            before = version_of(file.fileno())
+            digest = hashlib.sha256()
+            while block := file.read(READ_BYTES):
+                digest.update(block)
+            after = version_of(file.fileno())
+    except OSError as error:
+        raise BadInput(f"cannot read the image {shown(whole)}: {error.strerror or error}") from error
+    unsettled = before != after or time.time_ns() - max(after[1:3]) < SETTLED_NS
+    return path, None if unsettled else after, digest.hexdigest()
+
+
+def version_of(handle: int) -> tuple[int, int, int, int]:
+    status = os.fstat(handle)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+Store = dict[str, tuple[tuple[int, int, int, int], str]]
+
+
+def store_path(root: Path) -> Path:
+    return cache_folder() / "digests" / f"{text_digest([os.path.realpath(root)])[:32]}.json"
+
+
+def load_store(path: Path) -> Store:
+    """The kept digests; none where the file is missing, damaged or of another format: they are made again."""
+    try:
+        tree = json.loads(path.read_bytes())
+        if tree["format"] != STORE_FORMAT:
+            return {}
+        return {name: (tuple(version), str(digest)) for name, (*version, digest) in tree["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def save_store(path: Path, store: Store) -> None:
+    """Keep the digests. Where that fails they are made again next time, and nothing else is lost."""
+    tree = {"format": STORE_FORMAT, "files": {name: [*version, digest] for name, (version, digest) in store.items()}}
+    try:
+        files.write_bytes(path, json.dumps(tree, separators=(",", ":")).encode())
+    except (RunFailed, OSError):
+        return
+
+
+def shown(name: str) -> str:
+    """A file name as text that can be printed and stored: bytes that are no UTF-8 are written as `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

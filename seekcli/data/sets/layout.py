@@ -1,0 +1,94 @@
+"""Which folders of a data set are its splits: the usual words in any case, or a clear refusal. (`data.rules` 2.)"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from seekcli.data.sets.system_files import is_hidden, is_system
+from seekcli.errors import BadInput
+
+WORDS = {
+    "train": ("train", "training", "trn"),
+    "test": ("test", "testing", "tst"),
+    "validation": ("val", "valid", "validation", "validate", "dev", "development", "eval", "evaluation"),
+}
+SPLIT_OF = {word: split for split, words in WORDS.items() for word in words}
+# What may follow a word: train_set, Test Images, valdata.
+ENDINGS = ("set", "data", "images", "split")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names of the folders of the splits, None where there is none; `left_alone` are other folders beside them."""
+
+    train: str | None
+    test: str | None
+    left_alone: tuple[str, ...] = ()
+
+
+def split_word(name: str) -> str | None:
+    """`Training`, `train_set`, `TRAIN` -> "train"; None for a name that is no usual word of a split."""
+    word = re.sub(r"[\s_.-]+", "", name.casefold())
+    endings = [word.removesuffix(ending) for ending in ENDINGS if word.endswith(ending)]
+    return next((SPLIT_OF[each] for each in (word, *endings) if each in SPLIT_OF), None)
+
+
+def names_a_split(name: str) -> bool:
+    """Whether a usual word is a part of the name, as in `seg_train` or `train2017`."""
+    return any(part in SPLIT_OF for part in re.split(r"[^a-z]+", name.casefold()))
+
+
+def subfolders(folder: Path) -> list[str]:
+    """Without hidden and system folders."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir()]
+    return sorted(name for name in names if not is_hidden(name) and not is_system(name))
+
+
+def holds_folders_only(folder: Path) -> bool:
+    """Whether it has folders, as a split has, and no file beside them, as a class has."""
+    with os.scandir(folder) as entries:
+        files = any(entry.is_file() and not is_hidden(entry.name) and not is_system(entry.name) for entry in entries)
+    return bool(subfolders(folder)) and not files
+
+
+def find_layout(root: Path, what: str) -> Layout:
+    """The splits in `root`; both None where its folders are classes. `what` begins the message of a BadInput."""
+    names = subfolders(root)
+    found: dict[str, list[str]] = {split: [] for split in WORDS}
+    for name in names:
+        if (split := split_word(name)) is not None and subfolders(root / name):
+            found[split].append(name)
+    for split, same in found.items():
+        if len(same) > 1:
+            raise BadInput(f"{what}: {same[0]}/ and {same[1]}/ may both be the {split} split; rename one of them")
+    train = next(iter(found["train"]), None)
+    tests = [*found["test"], *found["validation"]]
+    if train is None and not tests:
+        require_classes(root, names, what)
+        return Layout(None, None)
+    test = choose_test(root, train, tests)
+    return Layout(train, test, tuple(name for name in names if name not in (train, test)))
+
+
+def choose_test(root: Path, train: str | None, tests: list[str]) -> str | None:
+    """The test split is test/ before val/, unless only those of val/ are classes of train/."""
+    if train is not None:
+        known = set(subfolders(root / train))
+        tests = sorted(tests, key=lambda name: known.isdisjoint(subfolders(root / name)))
+    return next(iter(tests), None)
+
+
+def require_classes(root: Path, names: list[str], what: str) -> None:
+    """Raise BadInput where folders that look like classes are splits by another name, or have the splits inside."""
+    for name in names:
+        if names_a_split(name) and holds_folders_only(root / name):
+            raise BadInput(f"{what}: {name}/ looks like a split and not like a class; rename it train/, val/ or test/")
+    for name in names:
+        inside = {split_word(inner) for inner in subfolders(root / name)}
+        if "train" in inside and inside & {"test", "validation"}:
+            where = f"name {name}/ itself" if len(names) == 1 else "put the splits outside, as in train/CLASS/"
+            raise BadInput(f"{what}: the splits are inside {name}/; {where}")

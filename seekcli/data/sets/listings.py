@@ -1,0 +1,74 @@
+"""From the name of a folder's data to what lies in it, and to its identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets import folders, imagenet
+from seekcli.data.sets.identity import contents, read_digests, shown
+from seekcli.errors import BadInput
+
+FILES = ("folder", "imagenet")
+Listing = folders.Listing | imagenet.Listing
+
+
+def is_folder(data: DataConfig) -> bool:
+    """Whether the data is files in a folder that the name says: `folder:DIR`, or `imagenet:DIR`, which is streamed."""
+    return kind_of(data) in FILES
+
+
+def kind_of(data: DataConfig) -> str:
+    """The word before the colon."""
+    return data.name.partition(":")[0]
+
+
+def listing_of(data: DataConfig) -> Listing | None:
+    """What lies in the data's folder; None for data without one."""
+    if not is_folder(data):
+        return None
+    root = folder_of(data)
+    if kind_of(data) == "imagenet":
+        return imagenet.scan(root, data.rules, data.whole_digest)
+    return folders.scan(root, data.rules)
+
+
+def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | None:
+    """The identity of a folder's data under `data.rules`; None for data that its name says all of.
+
+    By rules 2 it is of the contents: the sha256 of every file, or of a fixed sample and every size for a streamed tree.
+    By rules 1 it is of names and sizes alone. Files that were not read before are read now.
+    """
+    listing = listing or listing_of(data)
+    if listing is None:
+        return None
+    if data.rules == 1:
+        return listing.sizes
+    return contents(listing.sizes, read_digests(listing.root, listing.files_to_read))
+
+
+def folder_of(data: DataConfig) -> Path:
+    """The folder's path. A resolved config has it in `dir`, and in `name` no more than its label."""
+    named = data.name.partition(":")[2]
+    if data.dir is None:
+        if not named:
+            raise BadInput(f"--data {kind_of(data)}: name the folder, as in --data {kind_of(data)}:DIR")
+        return printable(Path(named).expanduser())
+    folder = printable(Path(data.dir).expanduser())
+    same = named in ("", data.dir, label_of(folder))
+    if not same and data.fingerprint is None:
+        raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data {kind_of(data)}:{folder / named}")
+    return folder
+
+
+def printable(folder: Path) -> Path:
+    """The folder. Raises BadInput for a path that cannot be recorded, because it is no text."""
+    for part in (str(folder), label_of(folder)):
+        if shown(part) != part:
+            raise BadInput(f"--data folder {shown(part)}: its name is not UTF-8; rename it")
+    return folder
+
+
+def label_of(folder: Path) -> str:
+    """`.` and `photos/` have names too."""
+    return folder.resolve().name

@@ -1,0 +1,269 @@
+"""What the data is: its facts without reading it, and its images. torch is imported when images are asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seekcli.config.settings import DataConfig
+from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
+from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.sets import cifar, folders, imagenet, photo_sets, synthetic
+from seekcli.data.sets.listings import (
+    Listing,
+    fingerprint_of as fingerprint_of,
+    folder_of as folder_of,
+    is_folder as is_folder,
+    kind_of as kind_of,
+    label_of as label_of,
+    listing_of,
+)
+from seekcli.data.splitting.splits import (
+    ONE_EACH,
+    SPLIT_SEED,
+    by_rules,
+    chosen_per_class,
+    count_for_test,
+    first_few,
+    quotas,
+    test_split_words,
+)
+from seekcli.data.splitting.validation import fraction_count, training_images_left, without_validation
+from seekcli.errors import BadInput, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KINDS = ("digits", "cifar10", "cifar100", *photo_sets.SETS, "folder:DIR", "imagenet:DIR", synthetic.FORM)
+DIGITS_IMAGES, DIGITS_SIZE, DIGITS_CLASSES, DIGITS_LEVELS = 1797, 8, 10, 16
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of a data set before an image is read; `train_images` is what a run trains on.
+
+    That is without what `--limit-train`, the validation split and `data.holdout_images` take away.
+
+    `name` is a label for records (never a path), `image_size` is in pixels a side.
+    """
+
+    name: str
+    classes: int
+    channels: int
+    image_size: int
+    train_images: int
+    test_images: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images uint8 [N, C, H, W] and labels int64 [N] of both splits, in the host's memory (streamed ones: on disk).
+
+    `mean` and `std` are per channel, of all training images before any limit or split, at the size trained on, scaled
+    to 0..1.
+    `split` says who chose the test images, and what was left out. `holdout.hold_out` takes the held-out images, which a
+    run's seed chooses, from the training images. A run over a fold (`data.fold`) has an empty test split.
+    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`.
+    """
+
+    facts: DataFacts
+    train_images: Tensor | ImageFiles
+    train_labels: Tensor
+    test_images: Tensor | ImageFiles
+    test_labels: Tensor
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    split: str
+    rules: int = 1
+    fingerprint: str | None = None
+    holdout_images: Tensor | ImageFiles | None = None
+    holdout_labels: Tensor | None = None
+    validation_images: Tensor | ImageFiles | None = None
+    validation_labels: Tensor | None = None
+
+    @property
+    def summary(self) -> str:
+        """How many images there are, and who chose which is which."""
+        validation = 0 if self.validation_labels is None else len(self.validation_labels)
+        counts = [(len(self.train_labels), "training"), (validation, "validation"), (len(self.test_labels), "test")]
+        classes = f"{len(self.class_names):,} classes ({first_few(self.class_names)})"
+        *words, last = [f"{count:,} {what}" for count, what in counts if count]
+        return f"{self.facts.name}: {', '.join(words)} and {last} images of {classes}; {self.split}"
+
+
+def describe(data: DataConfig) -> DataFacts:
+    """The facts of the data set that `data` names; only a folder is looked at on disk, and only its file list.
+
+    Raises BadInput for an unknown name, an impossible form, a folder that is not one, or a limit that is none.
+    """
+    return facts_of(data, listing_of(data))
+
+
+def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
+    """Read the data set; `watcher` is told how far the decoding of files is, where there is any to do.
+
+    Raises BadInput as `describe` does, and for files that are missing, damaged or too large.
+    """
+    listing = listing_of(data)
+    facts = facts_of(data, listing)
+    fingerprint = fingerprint_of(data, listing) if listing is not None else None
+    if listing is not None and data.fingerprint not in (None, fingerprint):
+        raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
+    if isinstance(listing, imagenet.Listing):
+        arrays = listing.arrays(facts.image_size, data.test_crop)
+    elif listing is not None:
+        arrays = folders.read(listing, facts.image_size, watcher)
+    else:
+        arrays = read(data, facts.image_size, watcher)
+    mean, std = stats_of(arrays.train_images)
+    arrays, validation = without_validation(limited(arrays, data), data)
+    return Dataset(
+        facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
+        mean, std, arrays.split, data.rules, fingerprint,
+        validation_images=validation.train_images if validation else None,
+        validation_labels=validation.train_labels if validation else None,
+    )  # fmt: skip
+
+
+def stats_of(images: Tensor | ImageFiles) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation per channel: measured, but for images that are streamed."""
+    return (imagenet.MEAN, imagenet.STD) if isinstance(images, ImageFiles) else channel_stats(images)
+
+
+def has_own_size(data: DataConfig) -> bool:
+    """Whether all its images have one size; photographs have each their own."""
+    return not is_folder(data) and data.name not in photo_sets.SETS
+
+
+def check_test_images(data: DataConfig) -> None:
+    if data.test_images is not None and data.name != "digits":
+        raise BadInput(f"data.test_images is for digits alone, and this is {data.name}")
+
+
+def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
+    check_test_images(data)
+    facts = folder_facts(data, listing) if listing is not None else named_facts(data)
+    if data.image_size is not None:
+        facts = replace(facts, image_size=data.image_size)
+    each = by_rules(data.rules, ONE_EACH)
+    sizes = quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts), each)
+    facts = replace(facts, train_images=training_images_left(data, sizes))
+    return replace(facts, train_images=facts.train_images - held_out_count(data.holdout_images, facts))
+
+
+def rules_for(data: DataConfig) -> int:
+    """The `data.rules` of a new run: 2 wherever that can make a difference, so that other runs keep their ids.
+
+    A named set has no folder to read; its splits differ only where by rules 1 a class would be rounded away.
+    """
+    if is_folder(data):
+        return 2
+    facts = named_facts(data)
+    sizes = quotas(class_sizes(facts, None), limited_count(data.limit_train, facts))
+    taken = quotas(sizes, fraction_count(data, sum(sizes.values()), len(sizes)))
+    left = {label: size - taken[label] for label, size in sizes.items()}
+    held = quotas(left, min(data.holdout_images, sum(left.values())))
+    sides = [*sizes.values(), *(left[label] - held[label] for label in left)]
+    sides += taken.values() if data.validation_fraction else []
+    return 1 if all(sides) else 2
+
+
+def class_sizes(facts: DataFacts, listing: Listing | None) -> dict[int, int]:
+    """Training images by label. Those of a named set are taken to be equal until its labels are read."""
+    if listing is not None:
+        return dict(Counter(listing.train_labels))
+    return quotas(dict.fromkeys(range(facts.classes), facts.train_images), facts.train_images)
+
+
+def named_facts(data: DataConfig) -> DataFacts:
+    if data.name == "digits":
+        test = count_for_test(DIGITS_IMAGES, data.test_images, DIGITS_CLASSES)
+        return DataFacts("digits", DIGITS_CLASSES, 1, DIGITS_SIZE, DIGITS_IMAGES - test, test)
+    if data.name in cifar.CLASSES:
+        classes = cifar.CLASSES[data.name]
+        return DataFacts(data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
+    if data.name in photo_sets.SETS:
+        photos = photo_sets.SETS[data.name]
+        size = photo_sets.IMAGE_SIZE
+        return DataFacts(data.name, photos.classes, photo_sets.CHANNELS, size, photos.train_images, photos.test_images)
+    if data.name.partition(":")[0] == "synthetic":
+        asked = synthetic.parse(data.name)
+        train = asked.images - asked.test_images
+        return DataFacts(asked.name, asked.classes, asked.channels, asked.image_size, train, asked.test_images)
+    raise unknown("--data", data.name, KINDS)
+
+
+def folder_facts(data: DataConfig, listing: Listing) -> DataFacts:
+    if data.image_size is None:
+        raise BadInput(f"--data {data.name}: say with --image-size how many pixels a side its images shall have")
+    return DataFacts(
+        f"{kind_of(data)}:{label_of(listing.root)}", len(listing.class_names), folders.CHANNELS, data.image_size,
+        len(listing.train), len(listing.test),
+    )  # fmt: skip
+
+
+def limited_count(limit: int | None, facts: DataFacts) -> int:
+    if limit is None:
+        return facts.train_images
+    if limit >= facts.train_images:
+        raise BadInput(f"--limit-train {limit}: {facts.name} has {facts.train_images} training images; give fewer")
+    if limit < facts.classes:
+        raise BadInput(f"--limit-train {limit}: fewer images than the {facts.classes} classes of {facts.name}")
+    return limit
+
+
+def held_out_count(images: int, facts: DataFacts) -> int:
+    """`images`, where at least two are left to train on."""
+    if images and images > facts.train_images - 2:
+        has = f"{facts.name} has {facts.train_images} training images"
+        raise BadInput(f"data.holdout_images {images}: {has}; give fewer")
+    return images
+
+
+def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arrays:
+    """A named data set, its images resized where they have another size."""
+    folder = Path(data.dir).expanduser() if data.dir else None
+    if data.name in photo_sets.SETS:
+        return photo_sets.read(data.name, folder, image_size, watcher)
+    own = named_facts(data)
+    size = max(image_size, own.image_size)
+    require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)
+    if data.name == "digits":
+        return digits(data.test_images).at_size(image_size)
+    if data.name in cifar.CLASSES:
+        return cifar.read(data.name, folder).at_size(image_size)
+    return synthetic.generate(synthetic.parse(data.name)).at_size(image_size)
+
+
+def digits(test_images: int | None = None) -> Arrays:
+    """scikit-learn's 1,797 handwritten digits, 1 x 8 x 8; levels 0..16 become 0..255 (times 255/16, rounded).
+
+    A fifth of them, or `test_images`, are test images.
+    """
+    import torch
+    from sklearn.datasets import load_digits
+
+    bundled = load_digits()
+    levels = torch.from_numpy(bundled.images)
+    images = (levels * (255 / DIGITS_LEVELS)).round().to(torch.uint8).unsqueeze(1)
+    labels = torch.from_numpy(bundled.target).to(torch.int64)
+    count = count_for_test(DIGITS_IMAGES, test_images, DIGITS_CLASSES)
+    test = set(chosen_per_class(labels.tolist(), count, "digits test"))
+    is_test = torch.tensor([index in test for index in range(DIGITS_IMAGES)])
+    names = tuple(str(name) for name in bundled.target_names)
+    words = test_split_words(DIGITS_IMAGES, test_images)
+    return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, words)
+
+
+def limited(arrays: Arrays, data: DataConfig) -> Arrays:
+    """`limit_train` training images, each class in proportion."""
+    limit = data.limit_train
+    if limit is None:
+        return arrays
+    each = by_rules(data.rules, ONE_EACH)
+    chosen = chosen_per_class(arrays.train_labels.tolist(), limit, "limit", at_least=each)
+    split = f"{arrays.split}; {limit} of {len(arrays.train_labels)} training images, stratified, seed {SPLIT_SEED}"
+    return arrays.with_training_images(chosen, split)

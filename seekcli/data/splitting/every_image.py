@@ -1,0 +1,101 @@
+"""A set that is only tested on: every image in the folder, whatever splits it has, by a trained model's classes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from seekcli.config.settings import DataConfig
+from seekcli.data.images.arrays import Watcher, unwatched
+from seekcli.data.sets import folders, imagenet
+from seekcli.data.sets.identity import ImageFile, shown
+from seekcli.data.sets.layout import require_classes, split_word, subfolders
+from seekcli.data.sets.listings import folder_of, kind_of, label_of
+from seekcli.data.sets.sources import DataFacts, Dataset
+from seekcli.data.splitting.splits import first_few
+from seekcli.errors import BadInput, unknown
+
+
+def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watcher = unwatched) -> Dataset:
+    """All images of `folder:DIR` or `imagenet:DIR` as the test split of a data set without training images.
+
+    They lie in DIR/CLASS/, DIR/test/CLASS/ or several such splits; a class may have one image, or none at all. Raises
+    BadInput for a class that is not in `class_names`, with the nearest one, and for a folder without images.
+    """
+    listing = list_every_image(folder_of(data), class_names, kind_of(data))
+    assert data.image_size is not None
+    if kind_of(data) == "imagenet":
+        arrays = streamed(listing).arrays(data.image_size, data.test_crop)
+    else:
+        arrays = folders.read(listing, data.image_size, watcher)
+    name = f"{kind_of(data)}:{label_of(listing.root)}"
+    facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
+    return Dataset(
+        facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
+        imagenet.MEAN, imagenet.STD, listing.split, data.rules,
+    )  # fmt: skip
+
+
+def list_every_image(root: Path, class_names: Sequence[str], kind: str = "folder") -> folders.Listing:
+    """As `load_every_image`, without reading an image: a listing whose images are all in the test split."""
+    what = f"--data {kind}:{root}"
+    try:
+        parts, beside = parts_of(root, class_names, what)
+        walks = [folders.walk_classes(root, f"{part}/" if part else "", 2, kind) for part in parts]
+    except OSError as error:
+        where = f" in {error.filename}" if error.filename and Path(error.filename) != root else ""
+        raise BadInput(f"{what}: {error.strerror or error}{where}") from error
+    labels = label_by_name(class_names)
+    found: list[tuple[ImageFile, int]] = []
+    for walk in walks:
+        for name, images in walk.images.items():
+            if images and comparable(name) not in labels:
+                raise BadInput(f"{what}: {unknown('class', shown(name), class_names)}")
+            found += [(file, labels[comparable(name)]) for file in images]
+    found.sort(key=lambda pair: (pair[1], pair[0].path))
+    files, taken = tuple(file for file, _ in found), tuple(label for _, label in found)
+    words = f"all images{' of ' + ' and '.join(f'{shown(part)}/' for part in parts) if parts[0] else ''}"
+    words += missing_note(class_names, set(taken)) + folders.left_out_note(*walks)
+    words += f"; {first_few([f'{shown(name)}/' for name in beside])} left alone" if beside else ""
+    return folders.Listing(root, tuple(class_names), (), (), files, taken, words)
+
+
+def parts_of(root: Path, class_names: Sequence[str], what: str) -> tuple[list[str], list[str]]:
+    """The folders that hold classes, [""] for the root itself, and those beside them that are left alone."""
+    known, names = label_by_name(class_names), subfolders(root)
+    splits = [
+        name
+        for name in names
+        if comparable(name) not in known and split_word(name) is not None and subfolders(root / name)
+    ]
+    if splits:
+        return splits, [name for name in names if name not in splits]
+    if not any(comparable(name) in known for name in names):
+        require_classes(root, names, what)
+    return [""], []
+
+
+def label_by_name(class_names: Sequence[str]) -> dict[str, int]:
+    return {comparable(name): label for label, name in enumerate(class_names)}
+
+
+def comparable(name: str) -> str:
+    """Names that look equal are equal: an accented letter may be one character or two."""
+    return unicodedata.normalize("NFC", shown(name))
+
+
+def missing_note(class_names: Sequence[str], found: set[int]) -> str:
+    lacking = [name for label, name in enumerate(class_names) if label not in found]
+    if not lacking:
+        return ""
+    return f"; none of {len(lacking)} of the {len(class_names)} classes ({first_few(lacking)})"
+
+
+def streamed(listing: folders.Listing) -> imagenet.Listing:
+    """The same images, to be read from disk as they are needed."""
+    paths = tuple(file.path for file in listing.test)
+    return imagenet.Listing(
+        root=listing.root, class_names=listing.class_names, train=(), train_labels=(), test=paths,
+        test_labels=listing.test_labels, split=listing.split, sizes=listing.sizes, files_to_read=(),
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Training images among the test images: an accuracy on them says nothing about new images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from seekcli.config.settings import DataConfig
+from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.sets.identity import ImageFile, read_digests, shown
+from seekcli.data.sets.listings import Listing, listing_of
+from seekcli.data.splitting.splits import first_few
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seekcli.data.sets.sources import Dataset
+
+
+class Known(NamedTuple):
+    """An image by the hash of its contents, with the name that a user knows it by and its label."""
+
+    digest: str
+    name: str
+    label: int
+
+
+def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None:
+    """How many test images are training images too, and which; None where there is none, or it is not known.
+
+    Files are compared by the sha256 of their bytes, before any limit of the training set: all of a folder, and of a
+    streamed tree those that its identity reads. Other sets are compared by their pixels, where `dataset` is given.
+    """
+    listing = listing_of(data)
+    if listing is not None:
+        return describe_overlap(*known_files(listing))
+    if dataset is not None and not isinstance(dataset.train_images, ImageFiles):
+        assert not isinstance(dataset.test_images, ImageFiles)
+        train = known_images("training", dataset.train_images, dataset.train_labels.tolist())
+        test = known_images("test", dataset.test_images, dataset.test_labels.tolist())
+        return describe_overlap(train, test)
+    return None
+
+
+def describe_overlap(train: Iterable[Known], test: Sequence[Known]) -> str | None:
+    """The note in words; an image may lie in the two splits under two classes."""
+    trained: dict[str, Known] = {}
+    for image in train:
+        trained.setdefault(image.digest, image)
+    pairs = [(image, trained[image.digest]) for image in test if image.digest in trained]
+    if not pairs:
+        return None
+    named = first_few([f"{image.name} is {twin.name}" for image, twin in pairs])
+    others = sum(image.label != twin.label for image, twin in pairs)
+    classes = f", {others} of them under another class" if others else ""
+    return f"{len(pairs):,} of {len(test):,} test images are training images too{classes} ({named})"
+
+
+def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
+    """The files of both splits whose digests the identity of the data reads."""
+    digests = read_digests(listing.root, listing.files_to_read)
+
+    def known(split: Iterable[ImageFile | str], labels: Sequence[int]) -> list[Known]:
+        paths = [file if isinstance(file, str) else file.path for file in split]
+        named = zip(paths, labels, strict=True)
+        return [Known(digests[path], shown(path), label) for path, label in named if path in digests]
+
+    return known(listing.train, listing.train_labels), known(listing.test, listing.test_labels)
+
+
+def known_images(split: str, images: Tensor, labels: Sequence[int]) -> list[Known]:
+    """Images uint8 [N, C, H, W] in memory, by the sha256 of their pixels."""
+    pixels = images.cpu().contiguous().numpy()
+    return [
+        Known(hashlib.sha256(image.tobytes()).hexdigest(), f"{split} image {index}", label)
+        for index, (image, label) in enumerate(zip(pixels, labels, strict=True))
+    ]

@@ -1,0 +1,300 @@
+"""One run, from its config to its folder: resumes what is unfinished, leaves what is done, loses nothing finished."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from seekcli import files
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.data.sets import sources
+from seekcli.documents import write_document
+from seekcli.engines.start import build_trainer, has_begun, load_data, needed_bytes
+from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
+from seekcli.models.costs import forward_cost
+from seekcli.resolve.conditions import share_by_chance
+from seekcli.resolve.transfer import start_weights
+from seekcli.runs import records
+from seekcli.runs.checkpoint import resume_from, save_checkpoint
+from seekcli.runs.environment import describe_environment
+from seekcli.runs.folder import (
+    config_document,
+    finished_status,
+    recorded_until,
+    require_nothing_saved,
+    run_folder,
+    warn_of_other_environment,
+    with_recorded_labels,
+)
+from seekcli.runs.lease import Lease
+from seekcli.runs.records import RunStatus
+from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
+from seekcli.train.evaluation import Evaluation, Evaluations
+from seekcli.train.progress import Progress, RunFacts
+from seekcli.train.trainer import Trainer
+
+StopReason = Callable[[], str | None]
+
+
+def train(
+    resolved: Resolved,
+    results: Path,
+    progress: Progress | None = None,
+    *,
+    fresh: bool = False,
+    stop_requested: StopReason = lambda: None,
+) -> RunStatus:
+    """Train the run to its end, from wherever it stands; a finished run is returned as it is.
+
+    Raises BadInput (nothing written), RunFailed (the last checkpoint is kept) or Stopped (saved, can be resumed).
+    """
+    progress = progress or Progress()
+    try:
+        return train_or_return(resolved, results, progress, fresh, stop_requested)
+    finally:
+        progress.ended()
+
+
+def train_or_return(
+    resolved: Resolved, results: Path, progress: Progress, fresh: bool, stop_requested: StopReason
+) -> RunStatus:
+    files.require_results_folder(results)
+    folder = run_folder(results, resolved.config)
+    replaced = [folder.parent / files.REPLACED] if fresh else []
+    files.require_writable_folders(folder.parent, folder, folder / records.CHECKPOINTS, *replaced)
+    if not fresh:
+        if (status := finished_status(folder, resolved.config)) is not None:
+            return status
+        resolved = with_recorded_labels(folder, resolved)
+    config = resolved.config
+    source = None if not fresh and has_begun(folder, config) else start_weights(config, results)
+    if config.runtime.threads:
+        torch.set_num_threads(config.runtime.threads)
+    dataset = load_data(config, progress)
+    trainer = build_trainer(config, dataset, source)
+    files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
+    run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
+    if source is not None:
+        progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
+    if fresh and folder.exists():  # the last thing before the start: a start that is refused leaves the old run
+        with Lease.acquire(folder) as old:
+            old.follow(files.set_aside(folder, old.check))
+        progress.note(f"the old run was moved to {old.run_dir}")
+    with Lease.acquire(folder) as lease:
+        # Somebody else may have finished the run between the first look and the lease.
+        if (status := finished_status(folder, config)) is not None:
+            return status
+        if config.transfer.sha256 and source is None and not has_begun(folder, config):
+            raise RunFailed(f"{folder} was set aside by another process; the same command starts it anew")
+        return run.to_the_end(lease)
+
+
+def forward_macs(trainer: Trainer, channels: int, image_size: int) -> dict[str, float]:
+    """MACs of one image's forward pass, by role."""
+    shape = (channels, image_size, image_size)
+    models = trainer.models.items()
+    return {role: forward_cost(model, trainer.config.model_name(role), shape).per_image for role, model in models}
+
+
+def skipped_updates(trainer: Trainer) -> dict[str, int]:
+    """fp16 alone skips updates and goes on: how many, for the status of such a run."""
+    return {} if trainer.scaler is None else {"skipped_updates": trainer.skipped_updates}
+
+
+class Run:
+    """A trainer and the folder that it is recorded in."""
+
+    def __init__(
+        self,
+        folder: Path,
+        resolved: Resolved,
+        trainer: Trainer,
+        dataset: sources.Dataset,
+        progress: Progress,
+        stop_requested: StopReason,
+    ) -> None:
+        self.folder, self.resolved, self.trainer, self.dataset = folder, resolved, trainer, dataset
+        self.config = resolved.config
+        self.progress, self.stop_requested = progress, stop_requested
+        self.begun, self.steps_saved = False, 0
+        self.rows: list[dict[str, Any]] = []
+        self.step_log: dict[str, list[Any]] = {name: [] for name in records.STEP_SCHEMA.names}
+        facts = dataset.facts
+        self.forward_macs = forward_macs(trainer, facts.channels, facts.image_size)
+        train_size = self.config.data.train_size
+        self.train_macs = forward_macs(trainer, facts.channels, train_size) if train_size else self.forward_macs
+        self.run_id = run_id(self.config)
+        self.columns = run_columns(self.config, self.run_id, trainer.coverage)
+        self.saved_at = time.monotonic()
+
+    def to_the_end(self, lease: Lease) -> RunStatus:
+        """Train what is left and finish the folder; a failure is recorded there and raised."""
+        self.lease = lease
+        try:
+            self.begin()
+            while not self.trainer.finished:
+                self.trainer.train_epoch(self.after_step)
+                self.record_epoch()
+            return self.record_state("finished", None, self.write_models())
+        except torch.OutOfMemoryError as error:
+            raise self.failed(f"out of memory: {error}") from None
+        except RunFailed as error:
+            self.failed(str(error))
+            raise
+        except SeekError as error:
+            if isinstance(error, BadInput):
+                self.lease.check()  # what an heir has done to the folder meanwhile is no damage
+            raise
+        except Exception as error:  # of a data set or condition of the user's own, or a mistake of ours
+            self.failed(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self.trainer.batches.close()
+
+    def begin(self) -> None:
+        """Write what is known before the first step, or take up the newest good checkpoint."""
+        trainer = self.trainer
+        if not (self.folder / records.CONFIG).exists():
+            self.write_environment()  # first: a run has begun when its config is there, and then lacks nothing
+            config = config_document(self.resolved, self.dataset)
+            write_document(self.folder / records.CONFIG, config, self.lease.check)
+        elif not self.resume():
+            self.write_environment()
+        self.begun = True
+        self.record_state("running", None)
+        expected = self.expected_share()
+        self.progress.started(
+            RunFacts(
+                self.run_id, str(self.folder), self.config.schedule,
+                {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
+                trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage,
+                self.dataset.summary,
+            )
+        )  # fmt: skip
+
+    def write_environment(self) -> None:
+        environment = {"run_id": self.run_id, **describe_environment(self.trainer.device)}
+        write_document(self.folder / records.ENVIRONMENT, environment, self.lease.check)
+
+    def resume(self) -> bool:
+        """Take up the newest good checkpoint and drop the rows that were recorded after it. False: there never was one.
+
+        Raises DamagedRun where checkpoints or rows are gone, damaged or of another run.
+        """
+        at, note = self.folder / records.CHECKPOINTS, self.progress.note
+        if not resume_from(at, self.run_id, self.trainer.load_state, note, self.lease.check):
+            require_nothing_saved(self.folder, self.config)
+            return False
+        warn_of_other_environment(self.folder, self.run_id, self.trainer.device, self.progress)
+        self.steps_saved = self.trainer.steps_done
+        done = self.trainer.epoch
+        if done:
+            self.rows, self.step_log = recorded_until(done, self.folder, self.run_id)
+        rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
+        if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
+            raise DamagedRun(f"{self.folder / records.EPOCHS} or steps.parquet lacks saved epochs; use --fresh")
+        return True
+
+    def after_step(self) -> None:
+        trainer, log = self.trainer, self.trainer.log
+        self.progress.stepped(trainer.epoch + 1, trainer.steps_done, log.roles[-1], log.losses[-1], log.images[-1])
+        if reason := self.stop_requested():
+            self.save()
+            self.record_state("stopped", reason)
+            raise Stopped(f"{reason}: saved at step {trainer.steps_done}; the same command again goes on from here")
+        if time.monotonic() - self.saved_at >= 60 * self.config.runtime.checkpoint_minutes:
+            self.save()
+
+    def record_epoch(self) -> None:
+        """Evaluate, write the rows, then the checkpoint: a crash in between repeats the epoch, to the same rows."""
+        trainer = self.trainer
+        clock = time.perf_counter()
+        epoch = trainer.epoch + 1
+        last = epoch == trainer.length.epochs
+        due = last or epoch % self.config.train.eval_every == 0
+        evaluations: dict[str, Evaluations] = trainer.evaluate(self.progress.evaluating) if due else {}
+        others: dict[str, Evaluation] = {}
+        if last or (due and self.config.schedule == "alternating"):
+            others = trainer.evaluate_other_statistics(self.progress.evaluating)
+        seconds = trainer.log.seconds + time.perf_counter() - clock
+        rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds)
+        self.rows += rows
+        for name, column in step_columns(trainer, self.run_id).items():
+            self.step_log[name] += column
+        trainer.start_next_epoch()
+        records.write_epochs(self.folder / records.EPOCHS, self.rows, self.lease.check)
+        records.write_steps(self.folder / records.STEPS, self.step_log, self.lease.check)
+        if evaluations:
+            classes = class_rows(evaluations, self.run_id, epoch, self.dataset.class_names)
+            records.write_classes(self.folder / records.CLASSES, classes, self.lease.check)
+        self.save()
+        self.record_state("running", None)
+        self.progress.epoch_done(rows)
+
+    def save(self) -> None:
+        tensors, plain = self.trainer.state()
+        at = self.folder / records.CHECKPOINTS
+        save_checkpoint(at, self.trainer.steps_done, tensors, plain, self.run_id, self.lease.check)
+        self.steps_saved = self.trainer.steps_done
+        self.saved_at = time.monotonic()
+
+    def write_models(self) -> dict[str, str]:
+        """The final weights and buffers, contiguous, one file per role; the motivated model holds the base.
+
+        Returns the sha256 of each file by role.
+        """
+        digests = {}
+        for role, model in self.trainer.models_to_keep().items():
+            data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+            files.write_bytes(self.folder / f"{role}.safetensors", data, self.lease.check)
+            digests[role] = hashlib.sha256(data).hexdigest()
+        return digests
+
+    def record_state(
+        self, state: records.State, message: str | None, weights_sha256: dict[str, str] | None = None
+    ) -> RunStatus:
+        trainer = self.trainer
+        done = trainer.epoch
+        status = RunStatus(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            state=state,
+            message=message,
+            epochs_done=done,
+            epochs=trainer.length.epochs,
+            steps_done=trainer.steps_done,
+            steps_saved=self.steps_saved,
+            final=[row for row in self.rows if row["epoch"] == done],
+            totals=records.totals_of(self.rows) | skipped_updates(trainer),
+            expected_share=self.expected_share(),
+            steps_per_epoch=trainer.steps_per_epoch,
+            models={role: self.config.model_name(role) for role in trainer.models},
+            weights_sha256=weights_sha256 or {},
+            tables_sha256=records.digests_of_tables(self.folder) if state == "finished" else {},
+            folds=self.config.data.folds,
+            fold=self.config.data.fold,
+        )
+        records.write_status(self.folder, status, self.lease.check)
+        return status
+
+    def failed(self, message: str) -> RunFailed:
+        """The failure to raise, recorded where the disk and the lease still allow it.
+
+        A run that could not be taken up keeps the status that it had.
+        """
+        with contextlib.suppress(SeekError):
+            if self.begun:
+                self.record_state("failed", message)
+        return RunFailed(message)
+
+    def expected_share(self) -> float | None:
+        return None if self.config.classic else share_by_chance(self.config, self.trainer.length)

@@ -1,0 +1,58 @@
+"""What has to be there before a run may begin: its data, its models on the device, and room on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from seekcli.config.schema import RunConfig
+from seekcli.data.sets import sources
+from seekcli.data.sets.sources import Dataset
+from seekcli.data.splitting.holdout import hold_out
+from seekcli.data.splitting.overlap import overlap_note
+from seekcli.errors import RunFailed
+from seekcli.models.transplant import SourceWeights
+from seekcli.resolve.plan import partial_map
+from seekcli.runs import records
+from seekcli.runs.checkpoint import checkpoints
+from seekcli.runs.folder import finished_status
+from seekcli.train.progress import Progress
+from seekcli.train.trainer import Trainer
+
+
+def has_begun(folder: Path, config: RunConfig) -> bool:
+    """Whether the run needs no start any more: it has a checkpoint to go on from, or is done."""
+    return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
+
+
+def load_data(config: RunConfig, progress: Progress) -> Dataset:
+    """The data of the run, without the images that it holds out.
+
+    Says first what of the base has no counterpart, since data may take long, and then whether training images are
+    among the test images. Raises BadInput as `sources.load` does.
+    """
+    if (partial := partial_map(config)) is not None:
+        progress.note(partial)
+    dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
+    if (overlap := overlap_note(config.data, dataset)) is not None:
+        progress.note(overlap)
+    return dataset
+
+
+def build_trainer(config: RunConfig, dataset: Dataset, source: SourceWeights | None) -> Trainer:
+    """Raises RunFailed when the device has no memory for the models."""
+    try:
+        return Trainer(config, dataset, torch.device(config.runtime.device), source)
+    except torch.OutOfMemoryError as error:
+        raise RunFailed(f"out of memory before the first step: {error}") from None
+
+
+def needed_bytes(trainer: Trainer, folder: Path | None) -> int:
+    """Room for three checkpoints (two kept, one being written) and the model files, less what `folder` holds already.
+
+    `folder` is None for a run that begins anew: what is set aside stays on the disk.
+    """
+    tensors, _ = trainer.state()
+    there = len(checkpoints(folder / records.CHECKPOINTS)) if folder else 0
+    return (4 - min(there, 2)) * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 2**20

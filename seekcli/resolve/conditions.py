@@ -1,0 +1,287 @@
+"""From a condition's name to the object: shipped, by entry point, or `package.module:Class`; and what is asked of it.
+
+Anybody's condition is run behind a guard: whatever it does wrong becomes one line that names it and the step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import RunConfig
+from seekcli.config.settings import SCHEDULE_OPTIONS, settings_read
+from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.method.condition import (
+    CONDITIONS,
+    MEASURED_ON_DEMAND,
+    Condition,
+    Counted,
+    Settings,
+    expected_share,
+    needs_of,
+)
+from seekcli.method.growing import grown_share
+from seekcli.method.observation import Observation
+
+if TYPE_CHECKING:
+    from seekcli.train.length import RunLength
+
+GROUP = "seekcli.conditions"
+METHODS = ("observe", "state_dict", "load_state_dict")
+
+
+def installed() -> dict[str, list[EntryPoint]]:
+    """Conditions that other packages bring, by name; a shipped name is always the shipped condition."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        same = found.setdefault(point.name, [])
+        if point.name not in CONDITIONS and point.value not in [other.value for other in same]:
+            same.append(point)
+    return {name: points for name, points in found.items() if points}
+
+
+def full_name(name: str) -> str:
+    """A shipped name as it is, an installed one as its import path (which is what the run id holds).
+
+    Raises BadInput for a name that nobody brings, or that two packages bring.
+    """
+    if name in CONDITIONS or ":" in name:
+        return name
+    points = installed()
+    if name not in points:
+        raise unknown("--condition", name, [*CONDITIONS, *points])
+    paths = [point.value for point in points[name]]
+    if len(paths) > 1:
+        raise BadInput(f"--condition {name}: more than one package brings it; name one of {', '.join(paths)}")
+    return paths[0]
+
+
+def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
+    """Names, paths and what is not set become what the run id holds. The condition is made once, to see.
+
+    Raises BadInput as `build_condition` does, and where the runs of `motivation.counts_from` will not do.
+    """
+    said = resolved.config.motivation.condition
+    if (name := full_name(said)) != said:
+        resolved = resolved.updated({"motivation.condition": name}, f"entry point {said}")
+    if resolved.config.schedule != "alternating":
+        return resolved
+    from seekcli.train.length import planned_length
+
+    if name == "matched-count":
+        from seekcli.resolve.matched_counts import with_counts
+
+        resolved = with_counts(resolved, results)
+    motivation = resolved.config.motivation
+    not_set = [key for key in settings_read(name) if key in SCHEDULE_OPTIONS and getattr(motivation, key) is None]
+    if not_set:
+        resolved = resolved.updated({f"motivation.{key}": getattr(Settings(), key) for key in not_set}, "auto")
+    build_condition(resolved.config, planned_length(resolved.config))
+    return resolved if name in CONDITIONS else with_source(resolved, name)
+
+
+def condition_settings(config: RunConfig, length: RunLength) -> Settings:
+    """What a shipped condition is made from, given the length of the run. Settings that are not set keep defaults."""
+    motivation = config.motivation
+    optional = {key: getattr(motivation, key) for key in SCHEDULE_OPTIONS}
+    return Settings(
+        k=motivation.k,
+        seed=config.seed,
+        ema_alpha=motivation.ema_alpha,
+        ema_fall_percent=motivation.ema_fall_percent,
+        counts=motivation.counts or (),
+        steps=length.steps,
+        steps_per_epoch=length.steps_per_epoch,
+        **{key: value for key, value in optional.items() if value is not None},
+    )
+
+
+def share_by_chance(config: RunConfig, length: RunLength) -> float | None:
+    """The expected share of motivated steps of a run of both models; None where no expectation is known."""
+    if config.schedule == "grow":
+        return grown_share(config.motivation.grow_at, length.steps)
+    return expected_share(config.motivation.condition, condition_settings(config, length))
+
+
+def knows_share(name: str) -> bool:
+    """Whether a condition's share follows from its settings, and not from chance."""
+    return name in CONDITIONS and isinstance(CONDITIONS[name].make(Settings()), Counted)
+
+
+def with_source(resolved: Resolved, path: str) -> Resolved:
+    """The sha256 of the source file of a condition of somebody's own, so that other code is another run.
+
+    Set by name to none it stays out of the run id, as it did in earlier versions; another one than that of the file is
+    refused.
+    """
+    said, found = resolved.config.motivation.source_sha256, source_sha256(path)
+    if resolved.origins["motivation.source_sha256"] == "default":
+        return resolved.updated({"motivation.source_sha256": found}, "source file") if found else resolved
+    if said not in (None, found):
+        raise BadInput(f"motivation.source_sha256: the source of {path} is not the one that it was ({said[:12]}...)")
+    return resolved
+
+
+def source_sha256(path: str) -> str | None:
+    """Of the file in which the class at `package.module:Class` is written; None where there is none."""
+    kind = import_class(path)
+    try:
+        file = inspect.getsourcefile(kind) or inspect.getfile(kind)
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except (TypeError, OSError):  # made by no file: in a session, or compiled into the program
+        return None
+
+
+def build_condition(config: RunConfig, length: RunLength) -> Condition:
+    """The condition of an alternating run. Raises BadInput when it cannot be made, or cannot run on this config."""
+    motivation = config.motivation
+    name = motivation.condition
+    if name not in CONDITIONS:
+        condition: Condition = Guarded(name, make_foreign(name, motivation.k, motivation.options))
+    else:
+        if name == "matched-count":
+            check_counts(motivation.counts, length)
+        settings = condition_settings(config, length)
+        if name == "window":
+            check_window(settings.window_start, settings.window_stop)
+        condition = CONDITIONS[name].make(settings)
+    if "validation_loss" in needs_of(condition) and not config.data.holdout_images:
+        raise BadInput(
+            f"--condition {name} needs a held-out batch: --set data.holdout_images=256, for the baselines too"
+        )
+    return condition
+
+
+def check_counts(counts: list[int] | None, length: RunLength) -> None:
+    """Raise BadInput unless there is a count for each epoch, and each leaves the epoch's first batch to the base."""
+    if counts is None:
+        raise BadInput("--condition matched-count needs motivation.counts_from: the `loss` runs that it matches")
+    if len(counts) != length.epochs:
+        raise BadInput(f"motivation.counts: {len(counts)} counts for {length.epochs} epochs; one for each is needed")
+    for epoch, count in enumerate(counts):
+        if count >= length.steps_in(epoch):
+            raise BadInput(
+                f"motivation.counts: {count} motivated batches in an epoch of {length.steps_in(epoch)} "
+                f"(epoch {epoch + 1}), whose first is the base's"
+            )
+
+
+def check_window(start: float, stop: float) -> None:
+    if start >= stop:
+        raise BadInput(f"motivation.window_start: {start:g} is not before motivation.window_stop, {stop:g}")
+
+
+def make_foreign(path: str, k: int, options: Mapping[str, Any]) -> Condition:
+    """An instance of the class at `package.module:Class`, checked. Raises BadInput that names it."""
+    kind = import_class(path)
+    try:
+        condition: Condition = kind(k, dict(options))
+    except (Exception, SystemExit) as error:  # anybody's code
+        raise BadInput(f"--condition {path}: cannot be made with k={k}, {options}: {line_of(error)}") from error
+    missing = [name for name in METHODS if not callable(getattr(condition, name, None))]
+    if missing:
+        raise BadInput(f"--condition {path}: has no method {' and no '.join(missing)}; see docs/conditions.md")
+    for need in needs_listed(path, condition):
+        if need not in MEASURED_ON_DEMAND:
+            raise unknown(f"name in the needs of --condition {path}:", str(need), MEASURED_ON_DEMAND)
+    try:
+        Guarded(path, condition).state_dict()
+    except RunFailed as error:
+        raise BadInput(str(error)) from error
+    return condition
+
+
+def needs_listed(path: str, condition: Condition) -> list[Any]:
+    needs: object = getattr(condition, "needs", ())
+    if not isinstance(needs, tuple | list | set | frozenset):
+        raise BadInput(f"--condition {path}: its needs are to be a tuple of {', '.join(MEASURED_ON_DEMAND)}")
+    return list(needs)
+
+
+def import_class(path: str) -> Any:
+    """What `package.module:Class` names; modules in the current folder count, as with `python -m`."""
+    module_name, _, class_name = path.partition(":")
+    if not module_name or not class_name.isidentifier():
+        raise BadInput(f"--condition {path}: expected package.module:Class")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # anybody's code
+        raise BadInput(f"--condition {path}: cannot import {module_name}: {line_of(error)}") from error
+    if not hasattr(module, class_name):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise unknown(f"class in --condition {path}:", class_name, public)
+    return getattr(module, class_name)
+
+
+class Guarded:
+    """Somebody else's condition. Raises RunFailed, naming it and the step, for whatever it does wrong."""
+
+    def __init__(self, path: str, condition: Condition) -> None:
+        self.path = path
+        self.condition = condition
+        self.needs = tuple(getattr(condition, "needs", ()))
+        self.steps_done = 0
+
+    def observe(self, step: Observation) -> bool:
+        self.steps_done = step.epoch * step.batches + step.batch + 1
+        try:
+            answer = self.condition.observe(step)
+        except (Exception, SystemExit) as error:  # anybody's code
+            raise self._failed(f"raised {line_of(error)}") from error
+        if type(answer) is not bool:
+            raise self._failed(f"answered with a {type_name(answer)} instead of True or False")
+        return answer
+
+    def state_dict(self) -> dict[str, Any]:
+        try:
+            state = self.condition.state_dict()
+        except (Exception, SystemExit) as error:  # anybody's code
+            raise self._failed(f"state_dict() raised {line_of(error)}") from error
+        if not isinstance(state, dict) or not survives_json(state):
+            raise self._failed(f"its state is not a dict that JSON gives back as it was: {one_line(state)}")
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        try:
+            self.condition.load_state_dict(state)
+        except (Exception, SystemExit) as error:  # anybody's code
+            raise self._failed(f"load_state_dict({one_line(state)}) raised {line_of(error)}") from error
+
+    def _failed(self, what: str) -> RunFailed:
+        when = f" at step {self.steps_done}" if self.steps_done else ""
+        return RunFailed(f"condition {self.path}{when}: {what}")
+
+
+def type_name(value: object) -> str:
+    """`int`, `numpy.bool`"""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def survives_json(state: dict[str, Any]) -> bool:
+    """Whether a resumed run would get an equal state: no infinities, no tuples, no keys that are not text."""
+    try:
+        return bool(json.loads(json.dumps(state, allow_nan=False)) == state)
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def line_of(error: BaseException) -> str:
+    """`KeyError: 'percent'`, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def one_line(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,125 @@
+"""What a run would do, without doing it: for `--dry-run`. Needs no data set on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import RunConfig
+from seekcli.data.sets.listings import is_folder
+from seekcli.data.sets.sources import describe
+from seekcli.data.splitting.overlap import overlap_note
+from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
+from seekcli.models.catalog import nests_fully
+from seekcli.models.costs import forward_cost
+from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
+from seekcli.resolve.conditions import knows_share, share_by_chance
+from seekcli.resolve.transfer import start_weights
+from seekcli.runs.folder import look, run_folder
+from seekcli.runs.older_runs import old_rules_note, older_twin_note
+from seekcli.train.length import images_in, planned_bounds, planned_length
+
+
+def describe_plan(resolved: Resolved, results: Path) -> str:
+    """A few lines: the run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
+    config = resolved.config
+    state, problem = look(results, resolved)
+    lines = [
+        f"run         {run_id(config)}",
+        f"state       {state}: {problem or run_folder(results, config)}",
+        describe_work(config),
+    ]
+    if config.train.match is not None:
+        lines.append(f"matched     {resolved.origins['train.steps']}")
+    new = state == "new"
+    older = older_twin_note(results, resolved) if new else None
+    # Of a folder that is known by its contents the files are read already, for the run id.
+    overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
+    lines += [f"{'note':<12}{note}" for note in (old_rules_note(resolved), older, overlap) if note is not None]
+    source = start_weights(config, results) if new else None
+    if source is not None:
+        lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
+    coverage = None if config.classic else build_pair(config, source).weights_map.coverage
+    macs, train_macs = {}, {}
+    for role, model in build_models(config, source).items():
+        name = config.model_name(role)
+        macs[role], train_macs[role] = (
+            float(forward_cost(model, name, shape).per_image) for shape in (image_shape(config), train_shape(config))
+        )
+        lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)} image")
+    share = None
+    if coverage is not None:
+        share = share_by_chance(config, planned_length(config))
+        scheduled = config.schedule == "grow" or knows_share(config.motivation.condition)
+        known = "by its schedule" if scheduled else "by chance"
+        shown = "no expected share is known" if share is None else f"expected share {share:.4f} {known}"
+        lines.append(f"motivation  {config.way}: {shown}")
+        lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
+    lines.append(describe_cost(config, macs, train_macs, share))
+    return "\n".join(line for line in lines if line)
+
+
+def image_shape(config: RunConfig) -> tuple[int, int, int]:
+    """C, H, W of a test image."""
+    data = config.data
+    assert data.channels and data.image_size, "the config is not resolved"
+    return data.channels, data.image_size, data.image_size
+
+
+def train_shape(config: RunConfig) -> tuple[int, int, int]:
+    """C, H, W of a training image, which some recipes make smaller."""
+    channels, _, size = image_shape(config)
+    return channels, config.data.train_size or size, config.data.train_size or size
+
+
+def dimensions(config: RunConfig) -> str:
+    """`3x32x32`"""
+    return "x".join(map(str, image_shape(config)))
+
+
+def partial_map(config: RunConfig) -> str | None:
+    """What to know before training a pair whose base is only partly contained; None where it is contained whole."""
+    pair = config.pair
+    if config.classic or nests_fully(pair.base, pair.motivated):
+        return None
+    coverage = link_models(pair.base, planned_models(config), pair.map).coverage
+    return (
+        f"the weights map covers {coverage:.1%} of {pair.base}: what else it has is nowhere in {pair.motivated}, and a "
+        f"switch leaves it as it is; the differential parts start by --init {pair.init} (identity is impossible)"
+    )
+
+
+def describe_work(config: RunConfig) -> str:
+    runtime, length = config.runtime, planned_length(config)
+    size = f" of {config.data.train_size} pixels" if train_shape(config) != image_shape(config) else ""
+    images = f"{length.epochs} epochs over {describe(config.data).train_images} images{size}"
+    rest = length.steps % length.steps_per_epoch
+    last = f" (the last epoch has {rest})" if rest else ""
+    where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"
+    return f"work        {images}, {length.steps} steps of {config.train.batch_size}{last}; {where}"
+
+
+def describe_cost(
+    config: RunConfig, macs: Mapping[str, float], train_macs: Mapping[str, float], share: float | None
+) -> str:
+    """F_XY per test image, beside F_X and F_Y; and the training FLOPs (3 x forward x 2) of the whole run.
+
+    Both at the expected share; empty where none is known.
+    """
+    if not config.classic and share is None:
+        return ""
+    images = images_in(planned_length(config).steps, planned_bounds(config))
+    if config.schedule == "grow" and share is not None:
+        images = round(images / (1 - share))  # the base sees them all, the motivated model some of them again
+    total = training_flops_per_image(mean_macs(train_macs, share)) * images
+    label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
+    return f"cost        {label}{total / 1e12:.2f} TFLOPs of training (expected)"
+
+
+def mean_macs(macs: Mapping[str, float], share: float | None) -> float:
+    """Of both models at this share, or of the one that there is."""
+    if len(macs) == 1:
+        return next(iter(macs.values()))
+    return mean_forward_cost(macs["base"], macs["motivated"], share or 0.0)

@@ -1,0 +1,111 @@
+"""Which recipe fits data and family, what becomes of it in a shorter run, and settings that cannot go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import RunConfig
+from seekcli.errors import BadInput
+from seekcli.models.catalog import TRANSFORMERS, model_spec
+from seekcli.train.length import planned_length
+
+FAMILY_RECIPES = {"vit": "cifar-vit", "efficientnet": "cifar-efficientnet"}
+# Small images at their own size: the recipes of the paper would bring them to 224 pixels.
+SMALL_RECIPES = {"vit": "small-vit", "efficientnet": "small-efficientnet"}
+DATA_RECIPES = {"imagenet": {"resnet": "imagenet-a3", "cifar-resnet": "imagenet-a3"}}
+# For weights from elsewhere (--init-from, --pretrained), and for the sets that the paper transfers to.
+TRANSFER, TRANSFER_DATA = "transfer", ("flowers102", "pets")
+# Spans of the learning-rate schedule that keep their share of the run when a recipe is shortened.
+SPANS = ("lr_schedule.warmup_epochs", "lr_schedule.decay_every_epochs")
+
+
+def pick_recipe(data_name: str, family: str, transfers: bool = False) -> str:
+    """A sensible recipe for data and family, by name; `transfers` says that weights from elsewhere are given."""
+    kind = data_name.partition(":")[0]
+    if kind in TRANSFER_DATA:
+        return TRANSFER
+    if kind in ("digits", "synthetic"):
+        return SMALL_RECIPES.get(family, "digits" if kind == "digits" else "cifar-resnet")
+    if transfers and family != "cifar-resnet":
+        return TRANSFER
+    return DATA_RECIPES.get(kind, FAMILY_RECIPES).get(family, FAMILY_RECIPES.get(family, "cifar-resnet"))
+
+
+def fit_to_length(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
+    """A run that is shorter than its recipe keeps the shape of the recipe's schedule: its spans shrink alike.
+
+    What was set by name stays as it is. Needs resolved data facts where the length is given in steps.
+    """
+    epochs, full = passes(resolved.config), recipe.get("train.epochs")
+    if full is None or epochs >= full:
+        return resolved
+    shrunk = {
+        key: recipe[key] * epochs / full
+        for key in SPANS
+        if recipe.get(key) and resolved.origins[key] == f"recipe {resolved.config.recipe}"
+    }
+    origin = f"recipe {resolved.config.recipe}, {epochs:g} of its {full} epochs"
+    return resolved.updated(shrunk, origin) if shrunk else resolved
+
+
+def passes(config: RunConfig) -> float:
+    """Passes over the training set: a fraction where the run ends inside an epoch."""
+    return config.train.epochs if config.train.steps is None else planned_length(config).passes
+
+
+def fit_to_size(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
+    """Where a recipe trains at another size than it tests at, another --image-size keeps the ratio of the two."""
+    tested, trained = recipe.get("data.image_size"), recipe.get("data.train_size")
+    size = resolved.config.data.image_size
+    own = resolved.origins["data.train_size"] == f"recipe {resolved.config.recipe}"
+    if not (tested and trained and size and own) or size == tested:
+        return resolved
+    origin = f"recipe {resolved.config.recipe}, {trained} of {tested} pixels"
+    return resolved.updated({"data.train_size": max(1, round(size * trained / tested))}, origin)
+
+
+def check_settings(config: RunConfig) -> None:
+    """Raise BadInput for settings that contradict each other, or the data. Needs resolved data facts."""
+    check_schedule(config)
+    check_augmentation(config)
+    if config.optimizer.name == "sgd" and config.optimizer.nesterov and not config.optimizer.momentum:
+        raise BadInput("optimizer.nesterov true: it needs a momentum, and optimizer.momentum is 0; set one of the two")
+    batch_size, parts = config.train.batch_size, config.train.accumulate_steps
+    if batch_size < 2 * parts:
+        raise BadInput(
+            f"train.accumulate_steps {parts}: --batch-size {batch_size} leaves less than two images for each part"
+        )
+    families = {model_spec(config.model_name(role)).family for role in config.roles}
+    train_size = config.data.train_size
+    if train_size not in (None, config.data.image_size) and families & set(TRANSFORMERS):
+        raise BadInput(
+            f"data.train_size {train_size}: a transformer is built for one image size, here {config.data.image_size}; "
+            f"--set data.train_size={config.data.image_size}, or another --recipe"
+        )
+
+
+def check_schedule(config: RunConfig) -> None:
+    warmup, epochs, steps = config.lr_schedule.warmup_epochs, passes(config), config.train.steps
+    if warmup >= epochs:
+        said = f"--epochs {epochs}" if steps is None else f"--steps {steps} ({epochs:.4g} epochs)"
+        raise BadInput(f"lr_schedule.warmup_epochs {warmup:g}: it must end before the run does, after {said}")
+
+
+def check_augmentation(config: RunConfig) -> None:
+    augment, data = config.augment, config.data
+    if (augment.mixup_alpha or augment.cutmix_alpha) and data.classes == 1:
+        raise BadInput(
+            f"augment.mixup_alpha, augment.cutmix_alpha: --data {data.name} has one class, and nothing to mix it with"
+        )
+    if data.image_size and augment.crop_padding > data.image_size:
+        raise BadInput(
+            f"augment.crop_padding {augment.crop_padding}: more than the {data.image_size} pixels of an image"
+        )
+    coloured = augment.randaugment_ops or augment.autoaugment != "none"
+    if coloured and data.channels not in (1, 3):
+        raise BadInput(
+            "augment.randaugment_ops, augment.autoaugment: they need images of 1 or 3 channels, "
+            f"--data {data.name} has {data.channels}"
+        )

@@ -1,0 +1,168 @@
+"""From what the user said to a full config: names checked, recipe picked, data facts and `auto` values filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seekcli.config.layers import Resolved, load_recipe, merge
+from seekcli.config.schema import RunConfig
+from seekcli.config.settings import DataConfig
+from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
+from seekcli.errors import BadInput
+from seekcli.method.growing import branch_step
+from seekcli.models.catalog import (
+    TRANSFORMERS,
+    check_pair,
+    check_start,
+    default_init,
+    has_running_statistics,
+    model_spec,
+)
+from seekcli.resolve.conditions import resolve_condition
+from seekcli.resolve.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
+from seekcli.resolve.transfer import resolve_transfer
+from seekcli.runs.older_runs import run_of_old_rules
+
+Layers = list[tuple[str, Mapping[str, Any]]]
+# Batches that BatchNorm statistics are estimated anew on, where the user names no number.
+RECALIBRATE_BATCHES = 10
+# Laid over the settings of a baseline: the alternating arm that it is matched to.
+AS_ARM: dict[str, Any] = {"schedule": "alternating", "train.match": None, "train.match_from": None}
+
+
+def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
+    """Lay the layers over defaults and recipe, and fill in what is left open. Needs no data set on disk but a folder's.
+
+    `results` is where runs that are named by their id are looked for.
+    Raises BadInput for whatever cannot be run, before anything is written.
+    """
+    from seekcli.train.device import resolve_runtime
+
+    resolved = resolve_statistics(resolve_init(resolve_images(layers)))
+    check_settings(resolved.config)
+    config = resolved.config
+    family = model_spec(config.model_name(config.roles[0])).family
+    resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
+    if resolved.config.schedule == "grow":
+        check_grow(resolved.config)
+    matched = resolve_match(resolve_condition(resolved, results), layers, results)
+    return run_of_old_rules(matched, results)
+
+
+def resolve_images(layers: Layers) -> Resolved:
+    """As `resolve`, up to the recipe and what the data is: the images that the models see, and at which sizes."""
+    draft = merge(layers)
+    check_models(draft)
+    spec = model_spec(draft.config.model_name(draft.config.roles[0]))
+    recipe = draft.config.recipe
+    if recipe == "auto":
+        transfer = draft.config.transfer
+        given = transfer.source is not None or transfer.pretrained
+        recipe = pick_recipe(draft.config.data.name, spec.family, given)
+    settings = load_recipe(recipe, draft.config.data.name)
+    resolved = merge([(f"recipe {recipe}", settings), *layers])
+    origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
+    resolved = resolve_data(resolved.updated({"recipe": recipe}, origin), spec.image_size)
+    return fit_to_size(fit_to_length(resolved, settings), settings)
+
+
+def resolve_match(resolved: Resolved, layers: Layers, results: Path) -> Resolved:
+    """With `train.match` the steps that a classic run needs. The arm that it is matched to is what the layers say."""
+    train = resolved.config.train
+    if train.match is None:
+        if train.match_from is not None:
+            raise BadInput("--match-from (train.match_from) is read with --match train_flops alone: give both")
+        return resolved
+    if not resolved.config.classic:
+        raise BadInput(
+            "--match train_flops (train.match) gives a baseline the compute of its alternating arm: use it with "
+            "--schedule base, motivated or all"
+        )
+    from seekcli.resolve.match import with_matched_steps
+
+    arm = resolve([*layers, ("--match", AS_ARM)], results)
+    resolved = with_matched_steps(resolved, arm.config, results)
+    check_settings(resolved.config)
+    return resolved
+
+
+def check_grow(config: RunConfig) -> None:
+    """Raise BadInput where a growing run could not keep its base untouched, or has no step on one side."""
+    from seekcli.train.length import planned_length
+
+    if config.runtime.precision == "fp16":
+        raise BadInput("--schedule grow: fp16 has one loss scale for both models; use --precision bf16 or fp32")
+    if config.train.ema_decay:
+        raise BadInput("--schedule grow: no weight average is kept across the branch; use --set train.ema_decay=0")
+    steps = planned_length(config).steps
+    if not 0 < branch_step(config.motivation.grow_at, steps) < steps:
+        at = config.motivation.grow_at
+        raise BadInput(f"--at {at:g} (motivation.grow_at): of {steps} steps none is left on one side of it")
+
+
+def check_models(draft: Resolved) -> None:
+    config = draft.config
+    if config.classic:
+        model_spec(config.model_name(config.schedule), f"{config.schedule} model")
+    else:
+        check_pair(config.pair.base, config.pair.motivated)
+
+
+def resolve_init(resolved: Resolved) -> Resolved:
+    """`auto` is identity where the motivated model can start as the base, else the family's usual one (`paper`).
+
+    Raises BadInput for a `--map` or an `--init` that is impossible for the pair.
+    """
+    if resolved.config.classic:
+        return resolved
+    pair = resolved.config.pair
+    if pair.init == "auto":
+        resolved = resolved.updated({"pair.init": default_init(pair.base, pair.motivated, pair.map)}, "auto")
+    check_start(pair.base, pair.motivated, resolved.config.pair.init, pair.map)
+    if pair.added_scale and resolved.config.pair.init != "identity":
+        raise BadInput(f"pair.added_scale {pair.added_scale:g} is for --init identity, not {resolved.config.pair.init}")
+    return resolved
+
+
+def resolve_statistics(resolved: Resolved) -> Resolved:
+    """What becomes of BatchNorm running statistics. Without any, both settings stand at what changes nothing.
+
+    A classic run copies none, and estimates them anew for a column of its own: its arms are measured alike.
+    """
+    config = resolved.config
+    if not any(has_running_statistics(config.model_name(role)) for role in config.roles):
+        return resolved.updated({"pair.buffers": "carried", "pair.recalibrate_batches": 0}, "auto, no BatchNorm")
+    if config.pair.recalibrate_batches is None:
+        return resolved.updated({"pair.recalibrate_batches": RECALIBRATE_BATCHES}, "auto")
+    return resolved
+
+
+def check_data_settings(data: DataConfig) -> None:
+    """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
+    if data.whole_digest and kind_of(data) != "imagenet":
+        raise BadInput(f"data.whole_digest is for imagenet:DIR alone, and this is {data.name}")
+
+
+def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
+    """Fill in what the data is. A folder without --image-size is resized to what the model family was designed for."""
+    if not has_own_size(resolved.config.data) and resolved.config.data.image_size is None:
+        resolved = resolved.updated({"data.image_size": family_image_size}, "auto")
+    if resolved.origins["data.rules"] == "default" and (rules := rules_for(resolved.config.data)) != 1:
+        resolved = resolved.updated({"data.rules": rules}, "auto")
+    check_data_settings(resolved.config.data)
+    facts = describe(resolved.config.data)
+    values: dict[str, Any] = {
+        "data.name": facts.name,
+        "data.image_size": facts.image_size,
+        "data.classes": facts.classes,
+        "data.channels": facts.channels,
+        "data.fingerprint": fingerprint_of(resolved.config.data),
+    }
+    if is_folder(resolved.config.data) and resolved.config.data.dir is None:
+        values["data.dir"] = resolved.config.data.name.partition(":")[2]
+    changed = {
+        key: value for key, value in values.items() if value != getattr(resolved.config.data, key.partition(".")[2])
+    }
+    return resolved.updated(changed, "data") if changed else resolved

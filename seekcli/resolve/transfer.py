@@ -1,0 +1,260 @@
+"""Where a run's weights come from when it does not start from nothing: a run, an exported model, or timm.
+
+`transfer.source` is a run (its folder, its id, or the hash that ends the id) or an exported model. Every model that
+this run trains takes the source's model of its own architecture, whatever its role was there; `transfer.role` leaves
+one of the source's models to take. `transfer.pretrained` takes timm's weights: for the one model of a classic run, for
+the base of an alternating one unless the role says motivated. The head is always a new one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seekcli.config.identity import run_id, stored_config
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import RunConfig
+from seekcli.config.settings import pair_name
+from seekcli.documents import read_document
+from seekcli.errors import BadInput
+from seekcli.models.catalog import MODELS, model_spec
+from seekcli.runs import records
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seekcli.models.transplant import SourceWeights
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One model that a source has, described but not held. `run_id` is the run that made it."""
+
+    model: str
+    role: str
+    sha256: str
+    run_id: str
+    read: Callable[[], Mapping[str, Tensor]]
+
+
+def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
+    """Fill in `transfer.sha256` and `run`, and `source` for an `auto` init where the motivated model is given.
+
+    `results` is where runs are looked for by id. A source that is gone, or is none any more, is no hindrance to a run
+    that has begun: its own record says what it was; a source with other weights makes another run. Raises BadInput
+    naming what is missing, or both architectures where none fits.
+    """
+    transfer = resolved.config.transfer
+    check_request(resolved.config)
+    if transfer.source is None and not transfer.pretrained:
+        return resolved
+    try:
+        offers = choose(resolved.config, results)
+    except BadInput as error:
+        if (known := recorded(resolved, results)) is not None:
+            return known
+        origin = resolved.origins["transfer.pretrained" if transfer.pretrained else "transfer.source"]
+        raise error if origin.startswith("-") else BadInput(f"{origin}: {error}") from None
+    values = {"transfer.sha256": joined_sha256(offers)}
+    if transfer.sha256 not in (None, values["transfer.sha256"]):
+        raise BadInput(f"{label(resolved.config)}: the sha256 of its weights is not the one in transfer.sha256")
+    values["transfer.run"] = next(iter(offers.values())).run_id
+    if not resolved.config.classic and resolved.config.pair.motivated in offers:
+        values |= init_of_given(resolved)
+    elif not resolved.config.classic and resolved.config.pair.init == "source":
+        raise BadInput("--init source: the source gives the base alone; use identity or paper")
+    return resolved.updated(values, label(resolved.config))
+
+
+def check_request(config: RunConfig) -> None:
+    transfer, given = config.transfer, config.transfer.source is not None or config.transfer.pretrained
+    if transfer.source is not None and transfer.pretrained:
+        raise BadInput("--pretrained takes timm's weights and --init-from those of a run: give one of the two")
+    if transfer.role is not None and not given:
+        raise BadInput("--role names one of the source's models: add --init-from RUN_OR_EXPORT")
+    if (transfer.sha256 or transfer.run) and not given:
+        raise BadInput("transfer.sha256 and transfer.run are found out, not set: name the source with --init-from")
+    if not given and not config.classic and config.pair.init == "source":
+        raise BadInput("--init source needs a source: add --init-from RUN_OR_EXPORT")
+
+
+def init_of_given(resolved: Resolved) -> dict[str, str]:
+    """How the differential parts start where the source has them: as they come, or silenced by `identity`."""
+    init = resolved.config.pair.init
+    if resolved.origins["pair.init"] == "auto" or init == "source":
+        return {"pair.init": "source"}
+    if init == "identity":
+        return {}
+    raise BadInput(
+        f"--init {init} starts the differential parts afresh, and {label(resolved.config)} gives them: use --init "
+        "source or identity, or --role base to take the base alone"
+    )
+
+
+def label(config: RunConfig) -> str:
+    """What messages call the source: as the user gave it."""
+    return "--pretrained" if config.transfer.pretrained else f"--init-from {config.transfer.source}"
+
+
+def start_weights(config: RunConfig, results: Path) -> SourceWeights | None:
+    """The tensors that a fresh run starts from; None for one that starts from nothing.
+
+    Raises BadInput, naming the source, when it is missing, damaged, or not what the run id holds any more.
+    """
+    if config.transfer.sha256 is None:
+        return None
+    from seekcli.models.transplant import SourceWeights
+
+    offers = choose(config, results)
+    if joined_sha256(offers) != config.transfer.sha256:
+        raise BadInput(f"{label(config)}: its weights have changed since this run was made for them (sha256 differs)")
+    return SourceWeights(label(config), {name: offer.read() for name, offer in offers.items()})
+
+
+def joined_sha256(offers: Mapping[str, Offer]) -> str:
+    """One digest, or two joined by +, the base's first."""
+    return "+".join(offer.sha256 for offer in offers.values())
+
+
+def choose(config: RunConfig, results: Path) -> dict[str, Offer]:
+    """What each model of this run takes, by model name, base first. At least one takes something."""
+    transfer = config.transfer
+    if transfer.pretrained:
+        role = transfer.role or config.roles[0]
+        if role not in config.roles:
+            raise BadInput(f"--role {role}: a run of schedule {config.schedule} has no {role} model")
+        return {config.model_name(role): timm_offer(config.model_name(role))}
+    assert transfer.source is not None
+    try:
+        offers = offers_of(transfer.source, results)
+    except BadInput as error:
+        raise BadInput(f"{label(config)}: {error}") from None
+    allowed = [offer for offer in offers if transfer.role in (None, offer.role)]
+    if not allowed:
+        raise BadInput(f"--role {transfer.role}: {transfer.source} has only the {listed(offers, 'role')} model")
+    names = [config.model_name(role) for role in config.roles]
+    chosen = {name: [offer for offer in allowed if offer.model == name] for name in names}
+    taken = {name: found for name, found in chosen.items() if found}
+    if not taken:
+        raise BadInput(f"{label(config)} {wrong_architecture(config, allowed, offers)}")
+    if len({offer.run_id for found in taken.values() for offer in found}) > 1 or max(map(len, taken.values())) > 1:
+        raise BadInput(f"{label(config)} holds models of different runs: name one of its files, or say --role")
+    return {name: found[0] for name, found in taken.items()}
+
+
+def listed(offers: list[Offer], attribute: str) -> str:
+    return " and ".join(dict.fromkeys(getattr(offer, attribute) for offer in offers))
+
+
+def wrong_architecture(config: RunConfig, allowed: list[Offer], offers: list[Offer]) -> str:
+    """Both architectures, and what would fit."""
+    names = [config.model_name(role) for role in config.roles]
+    other = next((offer.role for offer in offers if offer.model in names), None)
+    have, wanted = allowed[0].model, " and ".join(names)
+    hint = f"take its {other} model with --role {other}" if other else fitting_command(config, have)
+    return f"has weights of {listed(allowed, 'model')}, this run trains {wanted}, and only the same model fits; {hint}"
+
+
+def fitting_command(config: RunConfig, name: str) -> str:
+    """`train it with --model resnet20-to-32`: the nearest run that the weights of this model fit."""
+    if config.classic:
+        return f"train it with --model {name} --schedule {config.schedule}"
+    spec = model_spec(name)
+    family = sorted((one for one in MODELS.values() if one.family == spec.family), key=lambda one: one.order)
+    place = min(family.index(spec), len(family) - 2)
+    return f"train it with --model {pair_name(family[place].name, family[place + 1].name)}"
+
+
+def offers_of(text: str, results: Path) -> list[Offer]:
+    """The models of a run or an export, base first. Raises BadInput where there is none, or none that will do."""
+    from seekcli.export.load import find_cards, is_export
+
+    if not text.strip():
+        raise BadInput("name a run (its folder, id, or the hash that ends its id) or an exported model")
+    path = Path(text).expanduser()
+    if is_export(path):
+        cards = find_cards(path) if path.is_dir() else [path]
+        return sorted(map(export_offer, cards), key=lambda offer: offer.role)
+    if not path.exists() and (os.sep in text or path.suffix in (".safetensors", ".json")):
+        raise BadInput("there is no run and no exported model")
+    return run_offers(str(path), results)
+
+
+def export_offer(path: Path) -> Offer:
+    from seekcli.export.card import read_card
+    from seekcli.export.load import find_card, read_weights
+
+    card_path = find_card(path)
+    card = read_card(card_path)
+    read = partial(read_weights, card_path.parent / card.weights.file, card.weights.sha256)
+    return Offer(card.model, card.role, card.weights.sha256, card.training.run_id, read)
+
+
+def run_offers(text: str, results: Path) -> list[Offer]:
+    from seekcli.export.finished_run import find_run, open_run
+
+    run = open_run(find_run(text, results))
+    return [
+        Offer(
+            run.final_row(role)["model"], role, sha256_of(run.weights_path(role)), run.status.run_id,
+            partial(run.weights, role),
+        )
+        for role in run.roles
+    ]  # fmt: skip
+
+
+def timm_offer(name: str) -> Offer:
+    from seekcli.export.load import read_weights
+    from seekcli.models.pretrained import pretrained_file
+
+    path = pretrained_file(name)
+    return Offer(name, "base", sha256_of(path), "timm", partial(read_weights, path))
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of the tensors as an export writes them, so that a run and its export are one source."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+    return sha256_of_version(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=64)
+def sha256_of_version(path: Path, modified_ns: int, size_bytes: int) -> str:
+    """A grid asks for the same file once for each of its points."""
+    from safetensors.torch import save
+
+    from seekcli.export.formats import METADATA
+    from seekcli.export.load import digest, read_weights
+
+    return digest(save(read_weights(path), metadata=METADATA))
+
+
+def recorded(resolved: Resolved, results: Path) -> Resolved | None:
+    """The same settings with the source's sha256 as a run that has begun recorded it; None when not exactly one did."""
+    found = [
+        candidate
+        for path in sorted((results / "runs").glob(f"*/{records.CONFIG}"))
+        if (candidate := with_record(resolved, path)) is not None
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def with_record(resolved: Resolved, path: Path) -> Resolved | None:
+    """`resolved` with the weights that the run of this config.json started from, if that makes it that very run."""
+    try:
+        stored = stored_config(read_document(path)["config"])
+    except (BadInput, KeyError, TypeError, ValueError):
+        return None
+    values = {"transfer.sha256": stored.transfer.sha256, "transfer.run": stored.transfer.run}
+    if resolved.origins["pair.init"] == "auto":
+        values["pair.init"] = stored.pair.init
+    if stored.transfer.sha256 is None or stored.transfer.source != resolved.config.transfer.source:
+        return None
+    candidate = resolved.updated(values, "recorded")
+    return candidate if run_id(candidate.config) == path.parent.name else None

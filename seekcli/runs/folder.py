@@ -1,0 +1,191 @@
+"""Where a run lives and how it stands there: new, unfinished, failed, finished or damaged."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seekcli.config.identity import identity, run_id, stored_config
+from seekcli.config.layers import Resolved
+from seekcli.config.schema import SCHEMA_VERSION, RunConfig
+from seekcli.data.sets.sources import Dataset
+from seekcli.documents import read_document
+from seekcli.errors import BadInput, DamagedRun
+from seekcli.runs import records
+from seekcli.runs.environment import describe_environment
+from seekcli.runs.records import RunStatus
+from seekcli.train.progress import Progress
+
+AFRESH = "use --fresh to set this run aside and start again"
+# How a run failed that could not write its first epoch: older programs recorded its steps as if they were saved.
+FIRST_SAVE_FAILED = re.compile(
+    r"cannot (write|make folder) .*/(checkpoint(/step-\d+\.safetensors)?|(epochs|steps|classes)\.parquet): "
+)
+
+
+def run_folder(results: Path, config: RunConfig) -> Path:
+    return results / "runs" / run_id(config)
+
+
+def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
+    """config.json: the full resolved settings, where each came from, and what the data turned out to be."""
+    facts, validation = dataset.facts, dataset.validation_labels
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id(resolved.config),
+        "config": resolved.config.model_dump(mode="json"),
+        "origins": resolved.origins,
+        "facts": {
+            "classes": facts.classes,
+            "channels": facts.channels,
+            "image_size": facts.image_size,
+            "class_names": list(dataset.class_names),
+            "mean": list(dataset.mean),
+            "std": list(dataset.std),
+            "train_images": len(dataset.train_labels),
+            "test_images": len(dataset.test_labels),
+            "validation_images": 0 if validation is None else len(validation),
+            "split": dataset.split,
+        },
+    }
+
+
+def standing(results: Path, resolved: Resolved) -> str:
+    """ "finished", "failed" (it starts again, or goes on), "unfinished" or "new"; raises DamagedRun."""
+    folder = run_folder(results, resolved.config)
+    if finished_status(folder, resolved.config) is not None:
+        return "finished"
+    if not (folder / records.CONFIG).exists():
+        return "new"
+    failed = (folder / records.STATUS).exists() and records.read_status(folder).state == "failed"
+    return "failed" if failed else "unfinished"
+
+
+def look(results: Path, resolved: Resolved) -> tuple[str, str | None]:
+    """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it)."""
+    try:
+        return standing(results, resolved), None
+    except BadInput as error:
+        return "damaged", str(error)
+
+
+def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
+    """The status of a run that is done, None for one that is not. Raises DamagedRun when its files are damaged."""
+    if not (folder / records.CONFIG).exists():
+        if any(folder.glob("checkpoint/*")) or (folder / records.EPOCHS).exists():
+            raise DamagedRun(f"{folder / records.CONFIG} is missing from a run that has begun; {AFRESH}")
+        return None
+    check_config(folder / records.CONFIG, config)
+    if not (folder / records.STATUS).exists():
+        return None
+    try:
+        status = records.read_status(folder, run_id(config))
+        if status.state == "finished":
+            check_finished(folder, status)
+    except BadInput as error:
+        raise DamagedRun(f"{error}; {AFRESH}") from None
+    return status if status.state == "finished" else None
+
+
+def check_config(path: Path, config: RunConfig) -> None:
+    """Raise DamagedRun unless the file holds the config of this run."""
+    try:
+        stored = read_document(path)
+        version, owner = stored["schema_version"], stored["run_id"]
+        matches = owner == run_id(config) and identity(stored_config(stored["config"])) == identity(config)
+    except BadInput as error:
+        raise DamagedRun(f"{error}; {AFRESH}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedRun(f"{path} is damaged: {str(error).splitlines()[0]}; {AFRESH}") from None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
+    if not matches:
+        whose = f" but of {owner}" if owner != run_id(config) else ""
+        raise DamagedRun(f"{path} is not the config of this run{whose}; {AFRESH}")
+
+
+def check_finished(folder: Path, status: RunStatus) -> None:
+    """Raise BadInput, naming it, for a file that a finished run must have and that is missing or damaged.
+
+    Of the model files only the look of them is checked here; `seek export` reads them.
+    """
+    rows = records.read_epochs(folder / records.EPOCHS, status.run_id)
+    if len(rows) != status.epochs_done * len(status.models):
+        raise BadInput(f"{folder / records.EPOCHS} lacks rows of a finished run")
+    records.check_epochs(folder, status)
+    records.check_table(folder / records.STEPS, records.STEP_TABLE, status)
+    if (folder / records.CLASSES).exists() or records.CLASSES in status.tables_sha256:
+        records.check_table(folder / records.CLASSES, records.CLASS_TABLE, status)
+    for role in status.models:
+        path = folder / f"{role}.safetensors"
+        if not path.is_file() or not path.stat().st_size:
+            raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
+
+
+def recorded_until(epoch: int, folder: Path, owner: str) -> tuple[list[records.Row], dict[str, list[Any]]]:
+    """The rows of epochs and the columns of steps up to an epoch. Raises DamagedRun, naming the table."""
+    try:
+        rows = records.read_epochs(folder / records.EPOCHS, owner)
+        steps = records.read_steps(folder / records.STEPS, owner)
+    except BadInput as error:
+        raise DamagedRun(f"{error}; {AFRESH}") from None
+    kept = sum(done <= epoch for done in steps["epoch"])
+    return [row for row in rows if row["epoch"] <= epoch], {name: column[:kept] for name, column in steps.items()}
+
+
+def require_nothing_saved(folder: Path, config: RunConfig) -> None:
+    """Raise DamagedRun for a run without a checkpoint whose steps were saved: somebody removed it."""
+    if (folder / records.STATUS).exists() and (steps := steps_saved(folder, config)):
+        raise DamagedRun(f"{folder / records.CHECKPOINTS} holds no checkpoint, and {steps} steps were saved; {AFRESH}")
+
+
+def steps_saved(folder: Path, config: RunConfig) -> int:
+    """How many steps the last checkpoint held, by what status.json says.
+
+    A program that did not record it yet wrote the steps done. Those of a failed run were not saved when it ended
+    before its first epoch was recorded, and before a checkpoint within that epoch was due.
+    """
+    status = records.read_status(folder)
+    if status.steps_saved is not None:
+        return status.steps_saved
+    in_first_epoch = status.epochs_done == 0 or (
+        status.epochs_done == 1 and FIRST_SAVE_FAILED.match(status.message or "") is not None
+    )
+    written = [(folder / name).stat().st_mtime for name in (records.CONFIG, records.STATUS)]
+    none_was_due = written[1] - written[0] < 60 * config.runtime.checkpoint_minutes
+    return 0 if status.state == "failed" and in_first_epoch and none_was_due else status.steps_done
+
+
+def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
+    """A run keeps the labels it was first asked under: resnet32 may be a motivated model here and a base there."""
+    if not (folder / records.CONFIG).exists():
+        return resolved
+    stored = stored_config(read_document(folder / records.CONFIG)["config"])
+    labels = {
+        "schedule": stored.schedule,
+        "pair.base": stored.pair.base,
+        "pair.motivated": stored.pair.motivated,
+        "data.name": stored.data.name,
+    }
+    return resolved.updated(labels, "recorded")
+
+
+def warn_of_other_environment(folder: Path, owner: str, device: torch.device, progress: Progress) -> None:
+    """A resume is bit for bit only with the same torch and thread count: say so when they changed."""
+    path = folder / records.ENVIRONMENT
+    try:
+        then = read_document(path, since="run_id")
+    except BadInput:
+        then = None
+    if not isinstance(then, dict) or then.get("run_id", owner) != owner:
+        unfit = f"{path} is missing or damaged, or of another run"
+        progress.note(f"{unfit}: whether this is the same environment cannot be told")
+        return
+    now = describe_environment(device)
+    changed = [key for key in ("torch", "threads", "cpu", "device") if then.get(key) != now.get(key)]
+    if changed:
+        words = ", ".join(f"{key} {then.get(key)} -> {now.get(key)}" for key in changed)
+        progress.note(f"resuming with another environment ({words}): the numbers may differ in their last digits")

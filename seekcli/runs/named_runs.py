@@ -1,0 +1,88 @@
+"""Runs that a setting names: run folders or run ids each, and of a results folder those that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from seekcli.config.identity import stored_config
+from seekcli.config.schema import RunConfig
+from seekcli.documents import read_document
+from seekcli.errors import BadInput
+from seekcli.runs import records
+from seekcli.runs.records import RunStatus
+from seekcli.runs.scan import RunSummary, scan_runs
+
+# Of the runs of a results folder, named by this word, those that fit. Raises BadInput for none.
+Choose = Callable[[Sequence[RunSummary], str], list[RunSummary]]
+
+
+def named_runs(key: str, text: str, results: Path, choose: Choose) -> list[RunSummary]:
+    """The runs that the comma-separated `text` of setting `key` names; `results` is where run ids are looked for."""
+    found: dict[str, RunSummary] = {}
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        path = folder_named(key, word, results)
+        try:
+            runs = scan_runs([path])
+        except BadInput as error:
+            raise BadInput(f"{key} {word}: {error}") from None
+        named_itself = (path / records.STATUS).exists() or (path / records.CONFIG).exists()
+        found |= {run.run_id: run for run in (runs if named_itself else choose(runs, word))}
+    if not found:
+        raise BadInput(f"{key} {text!r} names no run")
+    return list(found.values())
+
+
+def folder_named(key: str, word: str, results: Path) -> Path:
+    path = Path(word).expanduser()
+    for candidate in (path, results / "runs" / word):
+        if candidate.is_dir():
+            return candidate
+    raise BadInput(f"{key} {word}: no such folder, and no run of that name in {results}")
+
+
+def config_of(run: RunSummary) -> RunConfig | None:
+    """The config of a run folder, None where it has none that can be read."""
+    try:
+        return stored_config(read_document(run.path / records.CONFIG)["config"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def read_run(key: str, run: RunSummary) -> tuple[RunConfig, RunStatus]:
+    """Its config and status, whatever its state. Raises BadInput where one of them cannot be read."""
+    config = config_of(run)
+    if config is None or run.status is None:
+        raise BadInput(f"{key}: {run.path} cannot be read: {run.problem or 'it has no readable config.json'}")
+    return config, run.status
+
+
+def require_finished(key: str, status: RunStatus) -> None:
+    if status.state != "finished":
+        done = f"{status.epochs_done} of {status.epochs} epochs"
+        raise BadInput(f"{key}: {status.run_id} is {status.state} after {done}; finish it first")
+
+
+def differences(wanted: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """`motivation.k 3, not 2`, for each setting that differs."""
+    keys = sorted(key for key in wanted.keys() | theirs.keys() if wanted.get(key) != theirs.get(key))
+    return [f"{key} {theirs.get(key)}, not {wanted.get(key)}" for key in keys]
+
+
+def fitting_runs(
+    runs: Sequence[RunSummary], wanted: dict[str, Any], key_of: Callable[[RunConfig], dict[str, Any] | None]
+) -> tuple[list[RunSummary], str]:
+    """The runs whose `key_of` is `wanted` (None: never), and of the others what keeps the nearest one from it."""
+    fitting: list[RunSummary] = []
+    nearest = (10**9, "")
+    for run in runs:
+        config = config_of(run)
+        theirs = key_of(config) if config is not None else None
+        if theirs is None:
+            continue
+        if differing := differences(wanted, theirs):
+            nearest = min(nearest, (len(differing), f"; the nearest, {run.run_id}, has {differing[0]}"))
+        else:
+            fitting.append(run)
+    return fitting, nearest[1]

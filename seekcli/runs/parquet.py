@@ -1,0 +1,129 @@
+"""Typed tables on disk: parquet files of one schema each, with page checksums, read back whole or named as damaged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seekcli import files
+from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.errors import BadInput
+
+PARQUET = b"PAR1"
+VERSION_KEY = b"seek_schema_version"
+
+
+@dataclass(frozen=True)
+class TableKind:
+    """The columns of a table, those that tell its rows apart, and those that older programs did not know."""
+
+    schema: pa.Schema
+    key: tuple[str, ...]
+    added: frozenset[str] = frozenset()
+
+
+def table_problem(path: Path) -> str | None:
+    """What is plainly wrong with a parquet file, from its first and last bytes: it is not read."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(PARQUET))
+            file.seek(-len(PARQUET), 2)
+            whole = head == file.read() == PARQUET
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return None if whole else f"{path} is damaged or no parquet file"
+
+
+def replace_table(path: Path, columns: Mapping[str, Sequence[Any]], kind: TableKind, check: files.Check) -> None:
+    """Replace a table. Raises ValueError for a null where none may be, a fraction in whole numbers, or a row twice."""
+    arrays = [_array(columns[field.name], field) for field in kind.schema]
+    table = pa.Table.from_arrays(arrays, schema=kind.schema)
+    if problem := _problem_in(table, kind):
+        raise ValueError(problem)
+    table = table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})
+    # Page checksums: a flipped bit on the disk is found when the table is read, not believed.
+    files.write_with(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True), check)
+
+
+def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    if pa.types.is_floating(field.type):  # FLOPs are counted as whole numbers, which arrow refuses above 2**53
+        values = [float(value) if isinstance(value, int) else value for value in values]
+    elif any(isinstance(value, float) and value % 1 for value in values):  # and which it cuts off here, saying nothing
+        raise ValueError(f"column {field.name} holds a fraction")
+    return pa.array(values, type=field.type, from_pandas=False)
+
+
+def _problem_in(table: pa.Table, kind: TableKind) -> str | None:
+    """What makes a table of the right columns wrong: a null where none may be, or a row twice."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.null_count and not kind.schema.field(name).nullable:
+            return f"column {name} holds a null"
+    for values, times in Counter(zip(*(table.column(name).to_pylist() for name in kind.key), strict=True)).items():
+        if times > 1:
+            return "twice: " + ", ".join(f"{name} {value}" for name, value in zip(kind.key, values, strict=True))
+    return None
+
+
+def read_table(
+    path: Path, kind: TableKind, run_id: str | None = None, only: Sequence[str] | None = None
+) -> dict[str, list[Any]]:
+    """The columns of a table, or `only` those of them, which hold the key.
+
+    Raises BadInput, naming the file, when it is missing, damaged, of another kind, newer than this program, or holds
+    rows of another run than `run_id`.
+    """
+    try:
+        # Not read_table, which also takes `k=2` in a folder's name for a column. Nothing of Python's goes to arrow's
+        # threads: one that let go of it while the interpreter ends would abort the process (exit code 134).
+        here = {"pre_buffer": False, "page_checksum_verification": True}
+        with pa.OSFile(str(path)) as file, pq.ParquetFile(file, **here) as parquet:
+            refuse_newer(path, int((parquet.schema_arrow.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION)))
+            _require_schema(path, parquet.schema_arrow, kind)
+            table = parquet.read(columns=only, use_threads=False)
+            table.validate(full=True)
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except BadInput:
+        raise
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise BadInput(f"{path} is damaged or no parquet file ({str(error).splitlines()[0]})") from error
+    table = _with_added_columns(table, [field for field in kind.schema if only is None or field.name in only])
+    if problem := _problem_in(table, kind):
+        raise BadInput(f"{path} is damaged ({problem})")
+    columns: dict[str, list[Any]] = table.to_pydict()
+    if foreign := sorted(set(columns["run_id"]) - {run_id}) if run_id is not None else []:
+        raise BadInput(f"{path} belongs to another run, {foreign[0]}")
+    return columns
+
+
+def _with_added_columns(table: pa.Table, schema: Sequence[pa.Field]) -> pa.Table:
+    """The table with every column of the schema, null where the program that wrote it did not know the column."""
+    columns = [
+        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(schema))
+
+
+def _require_schema(path: Path, found: pa.Schema, kind: TableKind) -> None:
+    expected = kind.schema
+    known = [field for field in expected if field.name in found.names or field.name not in kind.added]
+    if [(field.name, field.type) for field in found] == [(field.name, field.type) for field in known]:
+        return
+    wrong = (
+        sorted(set(found.names) ^ {field.name for field in known})
+        or [field.name for field in found if field.type != expected.field(field.name).type]
+        or ["their order"]
+    )
+    raise BadInput(f"{path} is not a table of seek's (columns that differ: {', '.join(wrong[:5])})")
+
+
+def refuse_newer(path: Path, schema_version: object) -> None:
+    if isinstance(schema_version, int) and schema_version > SCHEMA_VERSION:
+        raise BadInput(f"{path} was written by a newer seek (schema {schema_version}, this one knows {SCHEMA_VERSION})")

@@ -1,0 +1,112 @@
+"""Which runs there are: a scan over results folders, run folders and published tables, reading no more than it must."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seekcli.errors import BadInput
+from seekcli.runs.records import CONFIG, STATUS, STEPS, Row, RunStatus, read_epochs, read_status, totals_of
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run that a scan found: its status, or the problem that kept it from being read."""
+
+    path: Path
+    run_id: str
+    status: RunStatus | None
+    problem: str | None
+
+
+def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
+    """Every run at `paths`, in their order and by name within each, a run that two paths reach once.
+
+    A path is a results folder, its runs/, one run folder, a folder of published findings (or all of them), or a parquet
+    file of epochs, which may hold many runs. Reads status.json only, never a run's tables. A run that cannot be read is
+    a summary with its problem. Raises BadInput for a path that is missing or holds no run.
+    """
+    found: dict[tuple[Path, str], RunSummary] = {}
+    for path in paths:
+        summaries = list(_scan(path))
+        if not summaries:
+            published = _visible(path / "published") if (path / "published").is_dir() else []
+            hint = f"; published findings are read when they are named: {published[0]}" if published else ""
+            raise BadInput(f"no runs in {path}{hint}")
+        for summary in summaries:
+            found.setdefault((summary.path.resolve(), summary.run_id), summary)
+    return list(found.values())
+
+
+def _scan(path: Path) -> Iterator[RunSummary]:
+    if path.is_file():
+        yield from _published(path)
+    elif not path.is_dir():
+        raise BadInput(f"{path} does not exist")
+    elif _is_run(path):
+        yield from _summaries(path)
+    elif (path / "runs").is_dir():
+        yield from _scan_folder(path / "runs")
+    else:
+        yield from _scan_folder(path)
+
+
+def _scan_folder(folder: Path) -> Iterator[RunSummary]:
+    """The runs of a runs/ or published/ folder. In runs/ every folder is a run, even one that is still empty."""
+    for path in _visible(folder):
+        if path.is_file():
+            yield from _summaries(path) if path.suffix == ".parquet" and path.name != STEPS else ()
+        elif folder.name == "runs" or _is_run(path):
+            yield from _summaries(path)
+        elif folder.name == "published":
+            yield from _scan(path)
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        raise BadInput(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (STATUS, CONFIG))
+
+
+def _summaries(path: Path) -> list[RunSummary]:
+    """The run of a folder or those of a published table; what cannot be read is a summary too."""
+    try:
+        if path.is_file():
+            return _published(path)
+        status = read_status(path)
+    except BadInput as error:
+        return [RunSummary(path, path.resolve().name, None, str(error))]
+    return [RunSummary(path, status.run_id, status, None)]
+
+
+def _published(path: Path) -> list[RunSummary]:
+    """The runs of a published table, which are finished ones."""
+    rows_of: dict[str, list[Row]] = {}
+    for row in read_epochs(path):
+        rows_of.setdefault(row["run_id"], []).append(row)
+    return [RunSummary(path, run_id, _status_from(run_id, rows), None) for run_id, rows in sorted(rows_of.items())]
+
+
+def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
+    totals = totals_of(rows)
+    last = max(row["epoch"] for row in rows)
+    final = [row for row in rows if row["epoch"] == last]
+    return RunStatus(
+        run_id=run_id,
+        state="finished",
+        epochs_done=last,
+        epochs=last,
+        final=final,
+        totals=totals,
+        expected_share=None,
+        steps_done=int(totals["base_steps"] + totals["motivated_steps"]),
+        steps_per_epoch=max(row["base_steps"] + row["motivated_steps"] for row in rows),
+        models={row["role"]: row["model"] for row in final},
+    )

@@ -1,0 +1,48 @@
+"""What `auto` means on which device: a fixed table, never a timing, so that a config resolves alike everywhere."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from seekcli.config.layers import Resolved
+from seekcli.errors import BadInput
+
+DEVICE_TYPES = ("cpu", "cuda", "mps")
+
+
+def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
+    """Replace `auto` device, precision and layout by what the table says.
+
+    fp32 on every device: bf16 and fp16 are asked for by name. Convolutional families run channels_last.
+    Raises BadInput for a device that this machine has not.
+    """
+    runtime = resolved.config.runtime
+    values: dict[str, str] = {}
+    if runtime.device == "auto":
+        values["runtime.device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(values.get("runtime.device", runtime.device))
+    if runtime.precision == "auto":
+        values["runtime.precision"] = "fp32"
+    if runtime.layout == "auto":
+        values["runtime.layout"] = "channels_last" if convolutional else "contiguous"
+    return resolved.updated(values, "auto") if values else resolved
+
+
+def check_device(name: str) -> None:
+    kind, _, index = name.partition(":")
+    if kind not in DEVICE_TYPES or (index and not index.isdigit()) or (index and kind != "cuda"):
+        raise BadInput(f"--device {name!r}: expected auto, cpu, cuda, cuda:0 or mps")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise BadInput(f"--device {name}: torch {torch.__version__} finds no CUDA device here; use --device cpu")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise BadInput(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise BadInput("--device mps: not available here; use --device cpu")
+
+
+def place(model: nn.Module, device: torch.device, channels_last: bool) -> nn.Module:
+    """Move to the device and give 4-d tensors their memory layout, in place."""
+    if channels_last:
+        return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.to(device)

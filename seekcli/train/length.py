@@ -1,0 +1,65 @@
+"""How long a run is: its updates and epochs, of which the last may be shorter, and the images that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seekcli.config.schema import RunConfig
+from seekcli.data.loading.batches import batch_bounds, planned_steps_per_epoch
+from seekcli.data.sets.sources import describe
+
+
+@dataclass(frozen=True)
+class RunLength:
+    """`steps` updates in all, `steps_per_epoch` in a whole epoch. Both are at least 1."""
+
+    steps: int
+    steps_per_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """ceil(steps / steps_per_epoch): the last epoch may be shorter."""
+        return -(-self.steps // self.steps_per_epoch)
+
+    @property
+    def passes(self) -> float:
+        """Passes over the training set: `epochs` where the last epoch is whole, a fraction less where it is not."""
+        return self.steps / self.steps_per_epoch
+
+    def steps_before(self, epoch: int) -> int:
+        """Updates in the epochs before this one (from 0); `steps_before(epochs)` is all of them."""
+        return min(epoch * self.steps_per_epoch, self.steps)
+
+    def steps_in(self, epoch: int) -> int:
+        """Updates in this epoch (from 0)."""
+        return self.steps_before(epoch + 1) - self.steps_before(epoch)
+
+
+def length_of(config: RunConfig, steps_per_epoch: int) -> RunLength:
+    """`train.steps` updates where they are given, else `train.epochs` whole epochs."""
+    train = config.train
+    return RunLength(train.epochs * steps_per_epoch if train.steps is None else train.steps, steps_per_epoch)
+
+
+def planned_length(config: RunConfig) -> RunLength:
+    """As `length_of`, from the facts of the data alone: it needs no data set on disk but a folder's."""
+    return length_of(config, planned_steps_per_epoch(config))
+
+
+def planned_bounds(config: RunConfig) -> list[tuple[int, int]]:
+    """[(start, stop), ...] of the batches of a whole epoch, in positions of its images."""
+    return batch_bounds(describe(config.data).train_images, config.train.batch_size, config.train.drop_last)
+
+
+def images_in(steps: int, bounds: Sequence[tuple[int, int]]) -> int:
+    """Training images in the first `steps` updates of a run whose epochs have these batches."""
+    epochs, rest = divmod(steps, len(bounds))
+    return epochs * bounds[-1][1] + (bounds[rest - 1][1] if rest else 0)
+
+
+def nearest_steps(images: float, bounds: Sequence[tuple[int, int]]) -> int:
+    """How many updates show about `images` training images; at least 1. Of two that are as near, the fewer."""
+    whole = int(images // bounds[-1][1]) * len(bounds)
+    candidates = range(max(1, whole), whole + len(bounds) + 1)
+    return min(candidates, key=lambda steps: abs(images_in(steps, bounds) - images))

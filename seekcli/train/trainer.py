@@ -1,0 +1,300 @@
+"""The loop: one path for every schedule. Steps, epoch ends, and all state that a checkpoint must hold."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seekcli.config.schema import RunConfig
+from seekcli.data.keys import key_of
+from seekcli.data.loading.batches import Batches
+from seekcli.data.sets.sources import Dataset
+from seekcli.errors import RunFailed
+from seekcli.method.alternating import Alone, Turns
+from seekcli.method.observation import Observation
+from seekcli.method.pair import Carrier, Pair
+from seekcli.models.pairs import build_models, build_pair, differential_parameters
+from seekcli.models.transplant import SourceWeights
+from seekcli.resolve.turns import build_turns
+from seekcli.train.averaging import average_carrier, build_averages
+from seekcli.train.device import place
+from seekcli.train.epoch_log import EpochLog
+from seekcli.train.evaluation import Evaluation, Evaluations, evaluate
+from seekcli.train.held_out import HeldOut
+from seekcli.train.length import length_of
+from seekcli.train.optimizers import build_optimizer, optimizer_state
+from seekcli.train.recalibration import Recalibration
+from seekcli.train.schedules import learning_rate
+from seekcli.train.step import AUTOCAST, Readback, Step
+
+# Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
+MAX_SKIPPED_IN_A_ROW = 50
+EvaluationWatcher = Callable[[str, str, int, int], None]  # role, split, images done, images in all
+
+
+class Trainer:
+    """Models, optimizers, batches and turns of one run, and where it stands.
+
+    `epoch` counts finished epochs, `batch` the finished batches of the current one. `source` is what a new run that
+    does not start from nothing needs.
+    """
+
+    def __init__(
+        self, config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None = None
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.epoch = 0
+        self.batch = 0
+        self.log = EpochLog()
+        channels_last = config.runtime.layout == "channels_last"
+        self.batches = Batches(dataset, config, device, channels_last)
+        self.length = length_of(config, self.steps_per_epoch)
+        self.pair = pair = None if config.classic else build_pair(config, source)
+        models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
+        self.models = {role: place(model, device, channels_last) for role, model in models.items()}
+        # One scaler for both models: the scale that suits the loss survives a switch.
+        self.scaler = scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
+        self.skipped_updates = 0
+        self._skipped_in_a_row = 0
+        self.optimizers = {
+            role: build_optimizer(config.optimizer, model, device, lr_factors(config, pair, role))
+            for role, model in self.models.items()
+        }
+        self.steps = {role: Step(model, self.optimizers[role], config, scaler) for role, model in self.models.items()}
+        self.recalibration = Recalibration.of(self.batches, config)
+        self.averages = build_averages(self.models, config.train.ema_decay)
+        self._average_carrier = (
+            average_carrier(pair, self.averages, config.pair.buffers) if pair and self.averages else None
+        )
+        self.turns: Turns = Alone(config.schedule)
+        self.needs: frozenset[str] = frozenset()
+        self.held_out: HeldOut | None = None
+        if pair:
+            state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
+            carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
+            self.turns, self.needs = build_turns(config, carrier, self.length)
+        if "validation_loss" in self.needs:
+            self.held_out = HeldOut(self.batches.held_out(dataset), AUTOCAST[config.runtime.precision])
+        self._loss = Readback(device, 1)
+        self._norm = Readback(device, 1)
+        self._norm_pending = False
+
+    @property
+    def coverage(self) -> float | None:
+        return self.pair.weights_map.coverage if self.pair else None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.batches.steps_per_epoch
+
+    @property
+    def steps_done(self) -> int:
+        return self.length.steps_before(self.epoch) + self.batch
+
+    @property
+    def finished(self) -> bool:
+        return self.epoch == self.length.epochs
+
+    def train_epoch(self, after_step: Callable[[], None]) -> None:
+        """The rest of the current epoch up to its forced switch; `after_step` may save, show progress, or raise."""
+        for model in self.models.values():
+            model.train()
+        clock = time.perf_counter()
+        for images, labels in self.batches.epoch(self.epoch, self.batch, self.length.steps_in(self.epoch)):
+            self._train_batch(images, labels)
+            self.batch += 1
+            self.log.seconds += time.perf_counter() - clock
+            after_step()
+            clock = time.perf_counter()
+        self._check_gradient()
+        self.turns.end_epoch()
+
+    def _train_batch(self, images: Tensor, labels: Tensor) -> None:
+        """One update of each model whose turn it is, then the switch decision (Algorithm 1)."""
+        for role in self.turns.roles:
+            loss = self._train_step(role, images, labels)
+        self.turns.observe(self._observation(role, loss))
+
+    def _train_step(self, role: str, images: Tensor, labels: Tensor) -> float:
+        """One update. Its loss, which travels to the host while backward and update run (DESIGN: Speed)."""
+        length = self.length
+        rate = learning_rate(
+            self.config.lr_schedule, self.config.optimizer.lr, self.steps_done, length.steps_per_epoch, length.steps
+        )
+        # Dropout draws depend on (seed, epoch, step) alone, not on what was drawn before or by which model.
+        torch.manual_seed(key_of("dropout", self.config.seed, self.epoch, self.batch))
+        norm = self.steps[role].take(images, labels, rate, self._loss.start)
+        if role in self.averages:
+            self._update_average(role)
+        self._check_gradient()
+        self._norm.start(norm)
+        self._norm_pending = True
+        value = self._loss.read()[0]
+        if not math.isfinite(value):
+            raise RunFailed(self._non_finite("loss", self.batch, role))
+        self.log.roles.append(role)
+        self.log.batches.append(self.batch)
+        self.log.losses.append(value)
+        self.log.learning_rates.append(rate)
+        self.log.images.append(len(labels))
+        return value
+
+    def _update_average(self, role: str) -> None:
+        """The motivated model's average starts from the base's statistics, evaluated before its first step or not."""
+        if self._average_carrier is not None and role == "motivated" and self.turns.motivated_steps == 0:
+            self._average_carrier.start_statistics()
+        self.averages[role].update()
+
+    def _observation(self, role: str, loss: float) -> Observation:
+        """What the condition may see of the step that is done. Only for what it needs does the host wait."""
+        norm = validation_loss = None
+        if "gradient_norm" in self.needs:
+            value = self._norm.read()[0]
+            self._check_gradient()
+            norm = value if math.isfinite(value) else None
+        if self.held_out is not None:
+            validation_loss = self.held_out.loss(self.models[role])
+            if not math.isfinite(validation_loss):
+                raise RunFailed(self._non_finite("validation loss", self.batch, role))
+        batches = self.length.steps_in(self.epoch)
+        return Observation(self.epoch, self.batch, batches, loss, norm, validation_loss)
+
+    def _check_gradient(self) -> None:
+        """Read the previous step's gradient norm: it is on the host by now, so this does not stall the device.
+
+        Under fp16 an infinite gradient is an ordinary skip of the scaler, counted; too many in a row are a failure.
+        """
+        if not self._norm_pending:
+            return
+        self._norm_pending = False
+        finite = math.isfinite(self._norm.read()[0])
+        if self.scaler is None and not finite:
+            raise RunFailed(self._non_finite("gradient", self.log.batches[-1], self.log.roles[-1]))
+        self.skipped_updates += not finite
+        self._skipped_in_a_row = 0 if finite else self._skipped_in_a_row + 1
+        if self._skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise RunFailed(
+                f"{MAX_SKIPPED_IN_A_ROW} updates in a row had gradients that fp16 cannot hold, epoch {self.epoch + 1}: "
+                "what was saved is kept; try a lower --lr, or --precision bf16 or fp32"
+            )
+
+    def _non_finite(self, what: str, batch: int, role: str) -> str:
+        step = self.epoch * self.steps_per_epoch + batch + 1
+        skipped = "the update was skipped and " if what in ("loss", "gradient") else ""
+        return (
+            f"non-finite {what} at step {step} (epoch {self.epoch + 1}, batch {batch + 1}, {role} model); "
+            f"{skipped}what was saved is kept; try a lower --lr"
+        )
+
+    def evaluate(self, watcher: EvaluationWatcher = lambda role, split, done, total: None) -> dict[str, Evaluations]:
+        """By role and split: the models that are kept on all there is to evaluate on.
+
+        `watcher` is told how many of the split's images a role's model has seen.
+        """
+        return {
+            role: {split: self._evaluate(role, model, split, watcher) for split in self.batches.splits}
+            for role, model in self.models_to_keep().items()
+        }
+
+    def evaluate_other_statistics(
+        self, watcher: EvaluationWatcher = lambda role, split, done, total: None
+    ) -> dict[str, Evaluation]:
+        """By role, on the test images: what is kept with re-estimated statistics as trained, and the other way round.
+
+        Empty where nothing is re-estimated, or a run has no test images.
+        """
+        if self.recalibration is None or "test" not in self.batches.splits:
+            return {}
+        as_trained = self.models_as_trained()
+        models = as_trained if self.config.schedule == "alternating" else self._recalibrated(as_trained)
+        return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
+
+    def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
+        dtype, total = AUTOCAST[self.config.runtime.precision], len(self.batches.to_evaluate[split][1])
+        found = evaluate(model, self.batches.evaluation(split), dtype, lambda done: watcher(role, split, done, total))
+        if not math.isfinite(found.loss):  # after a last update whose own loss and gradient were finite
+            raise RunFailed(self._non_finite(f"{split} loss", self.batch - 1, role))
+        return found
+
+    def models_to_keep(self) -> dict[str, nn.Module]:
+        """What is evaluated and written, by role.
+
+        The models of an alternating run have their BatchNorm statistics re-estimated; all others stay as trained.
+        """
+        as_trained = self.models_as_trained()
+        return self._recalibrated(as_trained) if self.config.schedule == "alternating" else as_trained
+
+    def _recalibrated(self, models: dict[str, nn.Module]) -> dict[str, nn.Module]:
+        """Copies with statistics of the epoch that the last step was in; the same models where that is off."""
+        epoch = max(0, self.steps_done - 1) // self.steps_per_epoch
+        return self.recalibration.recalibrated(models, epoch) if self.recalibration else models
+
+    def models_as_trained(self) -> dict[str, nn.Module]:
+        """By role: the motivated model holds the base; averages where they are on."""
+        self.turns.refresh_motivated()
+        if not self.averages:
+            return self.models
+        if self._average_carrier is not None:
+            self._average_carrier.refresh(fresh=self.turns.motivated_steps == 0)
+        return {role: average.model for role, average in self.averages.items()}
+
+    def start_next_epoch(self) -> None:
+        self.epoch += 1
+        self.batch = 0
+        self.log = EpochLog(switches_before=self.turns.switches, copied_bytes_before=self.turns.copied_bytes)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that a resumed run needs: tensors by name, and plain data. Raises RunFailed as a step does."""
+        self._check_gradient()
+        plain = {"epoch": self.epoch, "batch": self.batch, "turns": self.turns.state_dict(), "log": asdict(self.log)}
+        if self.scaler is not None:
+            plain["scaler"] = self.scaler.state_dict()
+            plain["skipped"] = [self.skipped_updates, self._skipped_in_a_row]
+        return dict(self._tensors()), plain
+
+    def load_state(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+        """Put a saved state back in place: storage and memory layout stay, so views and fused kernels stay valid.
+
+        Raises ValueError when the tensors are not those of this run.
+        """
+        own = self._tensors()
+        if own.keys() != tensors.keys():
+            raise ValueError(f"tensors differ from this run's: {sorted(own.keys() ^ tensors.keys())[:3]}")
+        if odd := [name for name, tensor in own.items() if tensor.shape != tensors[name].shape]:
+            raise ValueError(f"{odd[0]} is {tuple(tensors[odd[0]].shape)}, not {tuple(own[odd[0]].shape)}")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(tensors[name])
+        self.epoch, self.batch = plain["epoch"], plain["batch"]
+        self.turns.load_state_dict(plain["turns"])
+        # A checkpoint of an earlier version has no batches: each had one update.
+        self.log = EpochLog(**{"batches": list(range(len(plain["log"]["roles"]))), **plain["log"]})
+        if self.scaler is not None:
+            self.scaler.load_state_dict(plain["scaler"])
+            self.skipped_updates, self._skipped_in_a_row = plain["skipped"]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for role, model in self.models.items():
+            tensors |= {f"{role}/{name}": tensor for name, tensor in model.state_dict().items()}
+            for name, state in optimizer_state(self.optimizers[role], model).items():
+                tensors |= {f"{role}.optimizer/{name}/{key}": tensor for key, tensor in state.items()}
+            if role in self.averages:
+                average = self.averages[role].model.state_dict()
+                tensors |= {f"{role}.average/{name}": tensor for name, tensor in average.items()}
+        return tensors
+
+
+def lr_factors(config: RunConfig, pair: Pair | None, role: str) -> dict[str, float]:
+    """By parameter name: what only the motivated model has may learn at another rate."""
+    factor = config.pair.differential_lr_factor
+    if pair is None or role != "motivated" or factor == 1.0:
+        return {}
+    return dict.fromkeys(differential_parameters(pair.weights_map), factor)

@@ -1,0 +1,55 @@
+"""How far the two models of a run are apart: how much the added blocks write, and where the answers differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from seekcli.method.alternating import BASE, MOTIVATED
+from seekcli.models.added_blocks import usage_of_added_blocks
+from seekcli.models.pairs import family_of
+from seekcli.train.evaluation import Evaluation, Evaluations
+from seekcli.train.trainer import Trainer
+
+ANSWER_COLUMNS = (
+    "answers_differ_percent",
+    "base_accuracy_where_differ_percent",
+    "motivated_accuracy_where_differ_percent",
+)
+
+
+def usage_columns(trainer: Trainer, evaluations: Mapping[str, Evaluations]) -> dict[str, Any]:
+    """The columns of an epoch, the same in both role rows; null for one model, and where nothing was evaluated."""
+    base, motivated = (evaluations.get(role, {}).get("test") for role in (BASE, MOTIVATED))
+    differing = answers_where_they_differ(base, motivated) if base and motivated else (None, None, None)
+    usage = added_blocks_usage(trainer) if evaluations else None
+    return {"added_blocks_usage": usage, **dict(zip(ANSWER_COLUMNS, differing, strict=True))}
+
+
+def added_blocks_usage(trainer: Trainer) -> float | None:
+    """`usage_of_added_blocks` of the motivated model as it is kept; None without added blocks, or no finite number.
+
+    Running statistics play no part in it, so the model as trained has the usage of the re-estimated one.
+    """
+    blocks = family_of(trainer.config.pair.base).blocks
+    if trainer.pair is None or blocks is None:
+        return None
+    motivated = trainer.models_as_trained()[MOTIVATED]
+    found = usage_of_added_blocks(motivated, trainer.pair.weights_map.receivers, blocks)
+    usage = math.nan if found is None else float(found)
+    return usage if math.isfinite(usage) else None
+
+
+def answers_where_they_differ(base: Evaluation, motivated: Evaluation) -> tuple[float, float | None, float | None]:
+    """In percent: images that the two answer differently, and the accuracy of base and motivated model on those.
+
+    The accuracies are None where the two agree on every image. The host reads once.
+    """
+    differ = base.answers != motivated.answers
+    counted = torch.stack([differ.sum(), (base.hits & differ).sum(), (motivated.hits & differ).sum()])
+    images, base_hits, motivated_hits = counted.tolist()
+    differ_percent = 100.0 * images / base.images
+    return (differ_percent, *(100.0 * hits / images if images else None for hits in (base_hits, motivated_hits)))

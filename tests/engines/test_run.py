@@ -1,0 +1,264 @@
+"""A run and its folder: killed anywhere and resumed it equals one that was not; what is done is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+
+import pytest
+from run_content import Notes, content
+from tiny import tiny
+
+from seekcli import files
+from seekcli.config.identity import run_id
+from seekcli.engines.run import train
+from seekcli.errors import BadInput, RunFailed, Stopped
+from seekcli.runs import records
+from seekcli.runs.folder import run_folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run."""
+    results = tmp_path_factory.mktemp("whole")
+    train(tiny(), results)
+    return content(run_folder(results, tiny().config))
+
+
+def stop_after(steps, progress):
+    return lambda: "test" if len(progress.steps) >= steps else None
+
+
+def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
+    status = train(tiny(), tmp_path)
+    folder = run_folder(tmp_path, tiny().config)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "config.json",
+        "environment.json",
+        "epochs.parquet",
+        "steps.parquet",
+        "classes.parquet",
+        "status.json",
+        "base.safetensors",
+        "motivated.safetensors",
+        "checkpoint",
+    }
+    rows = records.read_epochs(folder / records.EPOCHS)
+    assert [(row["epoch"], row["role"]) for row in rows] == [(e, r) for e in (1, 2, 3) for r in ("base", "motivated")]
+    assert all(row["base_steps"] + row["motivated_steps"] == 6 for row in rows)
+    assert status.final == rows[-2:]
+    models = {role: (folder / f"{role}.safetensors").read_bytes() for role in ("base", "motivated")}
+    assert status.weights_sha256 == {role: hashlib.sha256(data).hexdigest() for role, data in models.items()}
+    assert status.state == "finished"
+    # Two runs of one config, in one process or two, are equal to the last byte.
+    assert content(folder) == whole
+
+
+def test_stopped_after_every_single_step_and_resumed_each_time(tmp_path, whole):
+    for step in range(1, 18):
+        progress = Notes()
+        with pytest.raises(Stopped, match=f"saved at step {step}"):
+            train(tiny(), tmp_path, progress, stop_requested=stop_after(1, progress))
+        assert progress.steps == [step]
+        assert records.read_status(run_folder(tmp_path, tiny().config)).state == "stopped"
+    train(tiny(), tmp_path)
+    assert content(run_folder(tmp_path, tiny().config)) == whole
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_every_write_and_resumed(tmp_path, monkeypatch, when):
+    """For each of its writes: the process dies just before or just after it, and the same command goes on."""
+    resolved = tiny(train__epochs=2)
+    write = files.write_with
+    writes, deadly = 0, 0
+
+    def dying(path, *rest):
+        nonlocal writes
+        writes += 1
+        if writes == deadly and when == "before":
+            raise Killed
+        write(path, *rest)
+        if writes == deadly:
+            raise Killed
+
+    monkeypatch.setattr(files, "write_with", dying)
+    train(resolved, tmp_path / "whole")
+    expected, total = content(run_folder(tmp_path / "whole", resolved.config)), writes
+    assert total >= 12
+    for deadly in range(1, total + 1):
+        writes = 0
+        with pytest.raises(Killed):
+            train(resolved, tmp_path / str(deadly))
+        train(resolved, tmp_path / str(deadly))
+        assert content(run_folder(tmp_path / str(deadly), resolved.config)) == expected, deadly
+
+
+def test_killed_with_sigkill_at_five_moments(tmp_path, whole):
+    resolved = tiny(runtime__checkpoint_minutes=0.0)
+    folder = run_folder(tmp_path, resolved.config)
+    landed = []
+    for target in (2, 5, 8, 11, 15):
+        child = os.fork()
+        if child == 0:
+            train(resolved, tmp_path)
+            os._exit(0)
+        wait_for_step(folder, target)
+        os.kill(child, signal.SIGKILL)
+        _, code = os.waitpid(child, 0)
+        assert os.WTERMSIG(code) == signal.SIGKILL
+        landed.append(newest_step(folder))
+        status = records.read_status(folder) if (folder / records.STATUS).exists() else None
+        assert status is None or status.state != "finished"
+    assert all(0 < step < 18 for step in landed)
+    assert landed == sorted(landed)
+    train(resolved, tmp_path)
+    assert content(folder) == whole
+
+
+def newest_step(folder):
+    found = sorted((folder / records.CHECKPOINTS).glob("step-*.safetensors"))
+    return int(found[-1].stem.partition("-")[2]) if found else 0
+
+
+def wait_for_step(folder, target):
+    deadline = time.monotonic() + 60
+    while newest_step(folder) < target:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_finished_run_is_not_trained_again_and_fresh_sets_it_aside(tmp_path):
+    resolved = tiny(train__epochs=1)
+    first = train(resolved, tmp_path)
+    progress = Notes()
+    assert train(resolved, tmp_path, progress) == first
+    assert progress.steps == []
+    again = train(resolved, tmp_path, progress, fresh=True)
+    assert len(progress.steps) == 6
+    assert again.final[0]["test_accuracy_percent"] == first.final[0]["test_accuracy_percent"]
+    assert len(list((tmp_path / "runs" / ".replaced").iterdir())) == 1
+
+
+def test_one_classic_run_serves_as_motivated_of_one_pair_and_base_of_the_next(tmp_path):
+    as_motivated = tiny(schedule="motivated", train__epochs=2)
+    as_base = tiny(schedule="base", pair__base="resnet14", pair__motivated="resnet20", train__epochs=2)
+    assert run_id(as_motivated.config) == run_id(as_base.config)
+    progress = Notes()
+    with pytest.raises(Stopped):
+        train(as_motivated, tmp_path, progress, stop_requested=stop_after(7, progress))
+    status = train(as_base, tmp_path)
+    assert status.models == {"motivated": "resnet14"}
+    folder = run_folder(tmp_path, as_base.config)
+    assert (folder / "motivated.safetensors").exists()
+    rows = records.read_epochs(folder / records.EPOCHS)
+    assert [row["role"] for row in rows] == ["motivated"] * 2
+    assert all(row[name] is None for row in rows for name in ("pair", "condition", "k", "init", "map", "coverage"))
+
+
+def test_evaluation_happens_every_n_epochs_and_at_the_end(tmp_path):
+    train(tiny(train__epochs=3, train__eval_every=2), tmp_path)
+    folder = run_folder(tmp_path, tiny(train__epochs=3, train__eval_every=2).config)
+    rows = [row for row in records.read_epochs(folder / records.EPOCHS) if row["role"] == "base"]
+    assert [row["test_accuracy_percent"] is not None for row in rows] == [False, True, True]
+
+
+def stopped_run(tmp_path, steps):
+    progress = Notes()
+    with pytest.raises(Stopped):
+        train(tiny(), tmp_path, progress, stop_requested=stop_after(steps, progress))
+    return run_folder(tmp_path, tiny().config)
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+def test_a_damaged_newest_checkpoint_is_set_aside_and_the_previous_one_used(tmp_path, whole):
+    folder = stopped_run(tmp_path, 14)
+    newest = sorted((folder / records.CHECKPOINTS).glob("step-*"))[-1]
+    damage(newest)
+    progress = Notes()
+    train(tiny(), tmp_path, progress)
+    assert any("damaged" in note and newest.name in note for note in progress.notes)
+    assert content(folder) == whole
+    assert list((folder / records.CHECKPOINTS).glob("*.damaged-1"))
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "empty"])
+def test_without_a_good_checkpoint_the_file_is_named_and_nothing_overwritten(tmp_path, how):
+    folder = stopped_run(tmp_path, 14)
+    for path in (folder / records.CHECKPOINTS).glob("step-*"):
+        if how == "flipped":
+            damage(path)
+        else:
+            path.write_bytes(path.read_bytes()[:100] if how == "truncated" else b"")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(BadInput, match=r"step-000000014\.safetensors is damaged"):
+        train(tiny(), tmp_path)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", [records.CONFIG, records.EPOCHS, records.STEPS, records.STATUS])
+def test_a_damaged_file_of_an_earlier_run_is_named_and_nothing_overwritten(tmp_path, name):
+    folder = stopped_run(tmp_path, 14)
+    (folder / name).write_bytes(b"PAR1 not any more")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(BadInput, match=name):
+        train(tiny(), tmp_path)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_checkpoint_of_a_newer_program_is_refused_by_name(tmp_path, monkeypatch):
+    from seekcli.runs import checkpoint
+
+    monkeypatch.setattr(checkpoint, "FORMAT_VERSION", 99)
+    stopped_run(tmp_path, 3)
+    monkeypatch.undo()
+    with pytest.raises(BadInput, match="newer seek"):
+        train(tiny(), tmp_path)
+
+
+def test_a_non_finite_loss_stops_the_run_names_the_step_and_keeps_the_checkpoint(tmp_path):
+    resolved = tiny(optimizer__lr=1e30)
+    with pytest.raises(RunFailed, match=r"non-finite (loss|gradient) at step \d+"):
+        train(resolved, tmp_path)
+    folder = run_folder(tmp_path, resolved.config)
+    status = records.read_status(folder)
+    assert status.state == "failed"
+    assert "step" in status.message
+    assert not (folder / "base.safetensors").exists()
+
+
+def test_a_disk_that_fills_up_fails_the_run_and_loses_nothing(tmp_path, monkeypatch, whole):
+    write = files.write_bytes
+
+    def full(path, *rest):
+        if path.name.startswith("step-000000012"):
+            raise RunFailed(f"cannot write {path}: No space left on device")
+        write(path, *rest)
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(RunFailed, match="No space left"):
+        train(tiny(), tmp_path)
+    monkeypatch.undo()
+    train(tiny(), tmp_path)
+    assert content(run_folder(tmp_path, tiny().config)) == whole
+
+
+def test_the_config_on_disk_holds_every_resolved_setting_and_its_origin(tmp_path):
+    resolved = tiny(train__epochs=1)
+    train(resolved, tmp_path)
+    stored = json.loads((run_folder(tmp_path, resolved.config) / records.CONFIG).read_text())
+    assert stored["config"] == resolved.config.model_dump(mode="json")
+    assert stored["origins"]["optimizer.lr"] == "test"
+    assert stored["facts"]["train_images"] == 24

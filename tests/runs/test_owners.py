@@ -1,0 +1,174 @@
+"""Files of another run in a run's folder: named or set aside, and never taken for its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import rewrite
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny import tiny
+from typer.testing import CliRunner
+
+from seekcli.analysis.runs import load_runs
+from seekcli.cli.app import app
+from seekcli.engines.run import train
+from seekcli.errors import BadInput, DamagedRun
+from seekcli.export.finished_run import open_run
+from seekcli.runs.checkpoint import checkpoints, digest
+from seekcli.runs.folder import run_folder
+from seekcli.runs.scan import scan_runs
+from seekcli.train.progress import Progress
+
+SHORT: dict[str, Any] = {"train__epochs": 2, "data__name": "synthetic:1x8x8:2:10"}
+OWN, OTHER = tiny(**SHORT), tiny(seed=1, **SHORT)
+TABLES = ("epochs.parquet", "steps.parquet", "classes.parquet")
+
+
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of two finished runs that differ in their seed."""
+    results = tmp_path_factory.mktemp("finished")
+    train(OWN, results)
+    train(OTHER, results)
+    return results
+
+
+@pytest.fixture
+def folders(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A run's folder, to be tampered with, and that of the other run."""
+    results = shutil.copytree(finished, tmp_path / "r")
+    return run_folder(results, OWN.config), run_folder(results, OTHER.config)
+
+
+def again(folder: Path, notes: Notes | None = None) -> Any:
+    return train(OWN, folder.parents[1], notes)
+
+
+@pytest.mark.parametrize("name", [*TABLES, "status.json", "config.json"])
+def test_a_foreign_file_of_a_finished_run_is_named_with_the_words_that_help(
+    folders: tuple[Path, Path], name: str
+) -> None:
+    folder, other = folders
+    shutil.copy(other / name, folder / name)
+    with pytest.raises(DamagedRun) as caught:
+        again(folder)
+    assert str(folder / name) in str(caught.value)
+    assert other.name in str(caught.value)
+    assert "--fresh" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["epochs.parquet", "steps.parquet"])
+def test_a_foreign_table_is_not_taken_up(folders: tuple[Path, Path], name: str) -> None:
+    folder, other = folders
+    (folder / "status.json").unlink()
+    shutil.copy(other / name, folder / name)
+    with pytest.raises(DamagedRun, match=rf"{name} belongs to another run, {other.name}; use --fresh"):
+        again(folder)
+
+
+def test_a_foreign_checkpoint_is_set_aside_for_an_older_one_of_the_run(folders: tuple[Path, Path]) -> None:
+    folder, other = folders
+    model = (folder / "base.safetensors").read_bytes()
+    (folder / "status.json").unlink()
+    newest = checkpoints(folder / "checkpoint")[-1]
+    shutil.copy(checkpoints(other / "checkpoint")[-1], newest)
+    notes = Notes()
+    assert again(folder, notes).state == "finished"
+    assert any(f"{newest.name} is of another run and was set aside" in note for note in notes.notes), notes.notes
+    assert (folder / "base.safetensors").read_bytes() == model
+
+
+def test_a_run_with_only_foreign_checkpoints_is_refused(folders: tuple[Path, Path]) -> None:
+    folder, other = folders
+    (folder / "status.json").unlink()
+    shutil.rmtree(folder / "checkpoint")
+    shutil.copytree(other / "checkpoint", folder / "checkpoint")
+    with pytest.raises(DamagedRun, match=rf"belongs to another run, {other.name}; .*--fresh"):
+        again(folder)
+
+
+def test_a_checkpoint_of_an_earlier_version_says_not_whose_it_is_and_is_taken_up(folders: tuple[Path, Path]) -> None:
+    folder, _ = folders
+    (folder / "status.json").unlink()
+    for path in checkpoints(folder / "checkpoint"):
+        with safe_open(path, framework="pt") as file:
+            state = json.loads(file.metadata()["state"])
+        tensors, plain = load_file(path), {key: value for key, value in state["plain"].items() if key != "run_id"}
+        state |= {"plain": plain, "sha256": digest(tensors, plain)}
+        save_file(tensors, path, {"state": json.dumps(state)})
+    notes = Notes()
+    assert again(folder, notes).state == "finished"
+    assert not any("set aside" in note for note in notes.notes)
+
+
+def test_a_foreign_environment_is_noted_on_resume_and_refused_by_export(folders: tuple[Path, Path]) -> None:
+    folder, other = folders
+    shutil.copy(other / "environment.json", folder / "environment.json")
+    with pytest.raises(BadInput, match=rf"environment\.json belongs to another run, {other.name}"):
+        open_run(folder)
+    (folder / "status.json").unlink()
+    notes = Notes()
+    again(folder, notes)
+    assert any("environment.json is missing or damaged, or of another run" in note for note in notes.notes)
+
+
+@pytest.mark.parametrize("name", ["status.json", "config.json", "epochs.parquet"])
+def test_compare_and_export_leave_out_what_is_put_together_from_two_runs(
+    folders: tuple[Path, Path], name: str
+) -> None:
+    folder, other = folders
+    shutil.copy(other / name, folder / name)
+    runs, (left_out,) = load_runs(scan_runs([folder.parent]))
+    assert [run.run_id for run in runs] == [other.name]
+    assert other.name in left_out.reason
+    assert name in left_out.reason
+    with pytest.raises(BadInput, match="belongs to another run|is damaged|is of another run|" + other.name):
+        open_run(folder)
+
+
+def test_a_foreign_model_file_is_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, other = folders
+    shutil.copy(other / "base.safetensors", folder / "base.safetensors")
+    refused = CliRunner().invoke(app, ["export", str(folder), "--to", str(tmp_path / "e")])
+    assert refused.exit_code == 2
+    assert "base.safetensors is damaged, or is not the file that was recorded" in refused.output
+
+
+def test_final_numbers_that_the_table_does_not_hold_are_a_damaged_run(folders: tuple[Path, Path]) -> None:
+    """Also where the status is one of an earlier version, which knows no digest of the table."""
+    folder, _ = folders
+    status = json.loads((folder / "status.json").read_text())
+    del status["sha256"], status["tables_sha256"]
+    (folder / "status.json").write_text(json.dumps(status))
+    (run,), _ = load_runs(scan_runs([folder]))
+    status["final"][0]["test_accuracy_percent"] = 12.5
+    (folder / "status.json").write_text(json.dumps(status))
+    runs, (left_out,) = load_runs(scan_runs([folder]))
+    assert runs == []
+    assert "epochs.parquet and status.json differ in their final numbers" in left_out.reason
+    status["final"][0] = dict(run.rows["base"])
+    status["totals"]["switches"] += 1
+    (folder / "status.json").write_text(json.dumps(status))
+    assert load_runs(scan_runs([folder]))[0] == []
+
+
+def test_a_table_that_is_not_the_recorded_one_is_named(folders: tuple[Path, Path]) -> None:
+    folder, _ = folders
+    tables = json.loads((folder / "status.json").read_text())["tables_sha256"]
+    assert sorted(tables) == sorted(TABLES)
+    rewrite(folder / "status.json", tables_sha256=tables | {"epochs.parquet": "0" * 64})
+    _, (left_out,) = load_runs(scan_runs([folder]))
+    assert "epochs.parquet is damaged, or is not the file that was recorded" in left_out.reason
