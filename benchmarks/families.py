@@ -37,6 +37,7 @@ from seekcli.export.formats import export_run
 from seekcli.export.load import load_model
 from seekcli.models.catalog import default_init, model_spec, parse_pair
 from seekcli.models.pairs import build_model
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
 from seekcli.runs.environment import cpu_name
@@ -114,7 +115,7 @@ def measure(pair: str, work: Path) -> Row:
 
 
 def make_trainer(resolved: Resolved) -> Trainer:
-    return Trainer(resolved.config, sources.load(resolved.config.data), torch.device("cpu"))
+    return build_trainer(resolved.config, sources.load(resolved.config.data), torch.device("cpu"))
 
 
 def time_step(pair: str, role: str) -> float:

@@ -22,6 +22,7 @@ from torchvision.transforms import v2
 
 from seekcli.data.sets import sources
 from seekcli.method.alternating import Alternating
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
 from seekcli.train.trainer import Trainer
 
@@ -51,7 +52,7 @@ def make_trainer(model: str, device: torch.device) -> Trainer:
         "runtime.device": device.type,
         "recipe": "cifar-resnet",
     }
-    return Trainer(resolve([("bench", settings)]).config, data_of(settings), device)
+    return build_trainer(resolve([("bench", settings)]).config, data_of(settings), device)
 
 
 def data_of(settings: dict[str, object]) -> sources.Dataset:
@@ -121,10 +122,10 @@ def main() -> None:
     classic = resolve([("bench", {"schedule": "base", "data.name": f"synthetic:3x32x32:10:{IMAGES * 5 // 4}",
                                   "train.batch_size": BATCH, "runtime.device": device.type,
                                   "recipe": "cifar-resnet"})]).config  # fmt: skip
-    alone = Trainer(classic, sources.load(classic.data), device)
+    alone = build_trainer(classic, sources.load(classic.data), device)
     data = sources.load(classic.data)
     loader = DataLoader(PlainImages(data.train_images, data.train_labels), batch_size=BATCH, shuffle=True)
-    plain_model = Trainer(classic, data, device).models["base"].to(memory_format=torch.contiguous_format)
+    plain_model = build_trainer(classic, data, device).models["base"].to(memory_format=torch.contiguous_format)
 
     compare("epoch of resnet20", lambda: plain_epoch(plain_model, loader, device), lambda: seek_epoch(alone),
             arguments.rounds, device)  # fmt: skip

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from seekcli.data.sets.sources import Dataset
     from seekcli.export.card import Card
-    from seekcli.train.evaluation import Evaluation
+    from seekcli.train.tasks.classification import Evaluation
 
 ROLES = ("base", "motivated")
 
@@ -84,7 +84,7 @@ def find_candidates(what: str, role: str | None, results: Path) -> list[Candidat
 
 def choose_device(card: Card, asked: str | None) -> str:
     """The device asked for, or the recorded one; the CPU where this machine has no such device."""
-    from seekcli.train import device
+    from seekcli.resolve import device
 
     if asked not in (None, "auto"):
         device.check_device(asked)
@@ -111,7 +111,7 @@ def placed(candidate: Candidate, device_name: str) -> nn.Module:
     """The model on the device, in the memory layout that is recorded."""
     import torch
 
-    from seekcli.train.device import place
+    from seekcli.resolve.build import place
 
     channels_last = candidate.card.evaluation.layout == "channels_last"
     return place(candidate.model, torch.device(device_name), channels_last)
@@ -123,8 +123,8 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
 
     from seekcli.config.layers import merge
     from seekcli.data.loading.batches import Batches
-    from seekcli.train.evaluation import evaluate as evaluate_model
     from seekcli.train.step import AUTOCAST
+    from seekcli.train.tasks.classification import evaluate as evaluate_model
 
     recorded = card.evaluation
     config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config

@@ -46,7 +46,7 @@ def recalibrate(
 
     from seekcli.data.loading.batches import Batches
     from seekcli.models.catalog import has_running_statistics
-    from seekcli.train.recalibration import Recalibration
+    from seekcli.resolve.build import recalibration_of
 
     if not has_running_statistics(card.model):
         raise BadInput(f"--recalibrate: {card.model} has no BatchNorm statistics to estimate")
@@ -57,7 +57,7 @@ def recalibrate(
         )
     config = run_like(card, run)
     batches = Batches(dataset, config, torch.device(device_name), config.runtime.layout == "channels_last")
-    recalibration = Recalibration.of(batches, config)
+    recalibration = recalibration_of(config, batches)
     assert recalibration is not None
     try:
         estimated = recalibration.recalibrated({card.role: model}, config.train.epochs - 1)[card.role]

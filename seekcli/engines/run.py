@@ -18,9 +18,9 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import SCHEMA_VERSION
 from seekcli.data.sets import sources
 from seekcli.documents import write_document
-from seekcli.engines.start import build_trainer, has_begun, load_data, needed_bytes
+from seekcli.engines.start import forward_macs, has_begun, load_data, needed_bytes
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
-from seekcli.models.costs import forward_cost
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.conditions import share_by_chance
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
@@ -38,8 +38,8 @@ from seekcli.runs.folder import (
 from seekcli.runs.lease import Lease
 from seekcli.runs.records import RunStatus
 from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
-from seekcli.train.evaluation import Evaluation, Evaluations
 from seekcli.train.progress import Progress, RunFacts
+from seekcli.train.tasks.classification import Evaluation, Evaluations
 from seekcli.train.trainer import Trainer
 
 StopReason = Callable[[], str | None]
@@ -80,7 +80,7 @@ def train_or_return(
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
     dataset = load_data(config, progress)
-    trainer = build_trainer(config, dataset, source)
+    trainer = build_trainer(config, dataset, torch.device(config.runtime.device), source)
     files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
     run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
     if source is not None:
@@ -96,13 +96,6 @@ def train_or_return(
         if config.transfer.sha256 and source is None and not has_begun(folder, config):
             raise RunFailed(f"{folder} was set aside by another process; the same command starts it anew")
         return run.to_the_end(lease)
-
-
-def forward_macs(trainer: Trainer, channels: int, image_size: int) -> dict[str, float]:
-    """MACs of one image's forward pass, by role."""
-    shape = (channels, image_size, image_size)
-    models = trainer.models.items()
-    return {role: forward_cost(model, trainer.config.model_name(role), shape).per_image for role, model in models}
 
 
 def skipped_updates(trainer: Trainer) -> dict[str, int]:
@@ -129,9 +122,10 @@ class Run:
         self.rows: list[dict[str, Any]] = []
         self.step_log: dict[str, list[Any]] = {name: [] for name in records.STEP_SCHEMA.names}
         facts = dataset.facts
-        self.forward_macs = forward_macs(trainer, facts.channels, facts.image_size)
-        train_size = self.config.data.train_size
-        self.train_macs = forward_macs(trainer, facts.channels, train_size) if train_size else self.forward_macs
+        sizes = facts.image_size, self.config.data.train_size or facts.image_size
+        self.forward_macs, self.train_macs = (
+            forward_macs(self.config, trainer, facts.channels, size) for size in sizes
+        )
         self.run_id = run_id(self.config)
         self.columns = run_columns(self.config, self.run_id, trainer.coverage)
         self.saved_at = time.monotonic()
@@ -226,7 +220,9 @@ class Run:
         if last or (due and self.config.schedule == "alternating"):
             others = trainer.evaluate_other_statistics(self.progress.evaluating)
         seconds = trainer.log.seconds + time.perf_counter() - clock
-        rows = epoch_rows(trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds)
+        rows = epoch_rows(
+            self.config, trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds
+        )
         self.rows += rows
         for name, column in step_columns(trainer, self.run_id).items():
             self.step_log[name] += column

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets import sources
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.data.splitting.overlap import overlap_note
-from seekcli.errors import RunFailed
-from seekcli.models.transplant import SourceWeights
+from seekcli.models.costs import forward_cost
 from seekcli.resolve.plan import partial_map
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints
@@ -40,12 +37,11 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     return dataset
 
 
-def build_trainer(config: RunConfig, dataset: Dataset, source: SourceWeights | None) -> Trainer:
-    """Raises RunFailed when the device has no memory for the models."""
-    try:
-        return Trainer(config, dataset, torch.device(config.runtime.device), source)
-    except torch.OutOfMemoryError as error:
-        raise RunFailed(f"out of memory before the first step: {error}") from None
+def forward_macs(config: RunConfig, trainer: Trainer, channels: int, image_size: int) -> dict[str, float]:
+    """MACs of one image's forward pass, by role."""
+    shape = (channels, image_size, image_size)
+    models = trainer.models.items()
+    return {role: forward_cost(model, config.model_name(role), shape).per_image for role, model in models}
 
 
 def needed_bytes(trainer: Trainer, folder: Path | None) -> int:

@@ -24,9 +24,9 @@ from seekcli.config.schema import SCHEMA_VERSION, RunConfig
 from seekcli.config.settings import CONDITION_READS, flatten, settings_read
 from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed
+from seekcli.resolve.length import planned_length
 from seekcli.resolve.resolve import AS_ARM, Layers, resolve
 from seekcli.runs.records import RunStatus
-from seekcli.train.length import planned_length
 
 AUTO, TUNED, UNDECIDED = "auto", "tuned", "auto, not chosen yet"
 KEY = "motivation.k"

@@ -75,7 +75,7 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
         resolved = resolved.updated({"motivation.condition": name}, f"entry point {said}")
     if resolved.config.schedule != "alternating":
         return resolved
-    from seekcli.train.length import planned_length
+    from seekcli.resolve.length import planned_length
 
     if name == "matched-count":
         from seekcli.resolve.matched_counts import with_counts

@@ -16,10 +16,11 @@ from seekcli.method.cost_measures import training_flops_per_image
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_model
 from seekcli.resolve.conditions import share_by_chance
+from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.plan import mean_macs, train_shape
 from seekcli.runs.named_runs import differences, fitting_runs, named_runs, read_run, require_finished
 from seekcli.runs.scan import RunSummary
-from seekcli.train.length import images_in, nearest_steps, planned_bounds, planned_length
+from seekcli.train.length import images_in, nearest_steps
 
 KEY = "train.match_from"
 

@@ -10,10 +10,10 @@ from seekcli.config.identity import identity
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
+from seekcli.resolve.length import planned_length
 from seekcli.runs import records
 from seekcli.runs.named_runs import fitting_runs, named_runs, read_run, require_finished
 from seekcli.runs.scan import RunSummary
-from seekcli.train.length import planned_length
 
 KEY = "motivation.counts_from"
 

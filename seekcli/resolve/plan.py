@@ -16,10 +16,11 @@ from seekcli.models.catalog import nests_fully
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.resolve.conditions import knows_share, share_by_chance
+from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs.folder import look, run_folder
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
-from seekcli.train.length import images_in, planned_bounds, planned_length
+from seekcli.train.length import images_in
 
 
 def describe_plan(resolved: Resolved, results: Path) -> str:

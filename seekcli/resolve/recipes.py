@@ -9,7 +9,7 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 from seekcli.models.catalog import TRANSFORMERS, model_spec
-from seekcli.train.length import planned_length
+from seekcli.resolve.length import planned_length
 
 FAMILY_RECIPES = {"vit": "cifar-vit", "efficientnet": "cifar-efficientnet"}
 # Small images at their own size: the recipes of the paper would bring them to 224 pixels.

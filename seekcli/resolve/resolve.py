@@ -38,7 +38,7 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     `results` is where runs that are named by their id are looked for.
     Raises BadInput for whatever cannot be run, before anything is written.
     """
-    from seekcli.train.device import resolve_runtime
+    from seekcli.resolve.device import resolve_runtime
 
     resolved = resolve_statistics(resolve_init(resolve_images(layers)))
     check_settings(resolved.config)
@@ -90,7 +90,7 @@ def resolve_match(resolved: Resolved, layers: Layers, results: Path) -> Resolved
 
 def check_grow(config: RunConfig) -> None:
     """Raise BadInput where a growing run could not keep its base untouched, or has no step on one side."""
-    from seekcli.train.length import planned_length
+    from seekcli.resolve.length import planned_length
 
     if config.runtime.precision == "fp16":
         raise BadInput("--schedule grow: fp16 has one loss scale for both models; use --precision bf16 or fp32")

@@ -10,7 +10,7 @@ import torch
 from seekcli.config.schema import SCHEMA_VERSION, RunConfig
 from seekcli.config.settings import settings_read
 from seekcli.method.cost_measures import training_flops_per_image
-from seekcli.train.evaluation import Evaluation, Evaluations
+from seekcli.train.tasks.classification import Evaluation, Evaluations
 from seekcli.train.trainer import Trainer
 from seekcli.train.usage import usage_columns
 
@@ -44,6 +44,7 @@ def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[
 
 
 def epoch_rows(
+    config: RunConfig,
     trainer: Trainer,
     columns: Mapping[str, Any],
     forward_macs: Mapping[str, float],
@@ -57,7 +58,7 @@ def epoch_rows(
     `forward_macs` is at the size of the test images, `train_macs` at that of the training images. `others` is what
     `Trainer.evaluate_other_statistics` found.
     """
-    log, config = trainer.log, trainer.config
+    log = trainer.log
     images = {role: log.images_of(role) for role in trainer.models}
     shared = {
         **columns,
@@ -118,7 +119,7 @@ def statistics_columns(
 
     The FLOPs are of the re-estimation, and of the evaluation that stands beside the one of the model that is kept.
     """
-    test, classic = evaluations.get("test"), trainer.config.schedule != "alternating"
+    test, classic = evaluations.get("test"), not trainer.keeps_recalibrated
     kept = test.accuracy_percent if test else None
     beside = other.accuracy_percent if other else None
     re_estimates = trainer.recalibration is not None and (other is not None or (bool(evaluations) and not classic))

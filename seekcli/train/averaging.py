@@ -7,6 +7,7 @@ motivated model is evaluated with the base copied in, so is its average with the
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -35,15 +36,28 @@ class WeightAverage:
             average.copy_(counter)
 
 
-def build_averages(models: dict[str, nn.Module], decay: float) -> dict[str, WeightAverage]:
-    """By role; empty when the average is off."""
-    return {role: WeightAverage(model, decay) for role, model in models.items()} if decay else {}
+class Averages:
+    """The averages of a run's models by role. The motivated model's holds the base's where a pair is trained."""
 
+    def __init__(self, models: Mapping[str, nn.Module], decay: float, pair: Pair | None, buffers: str) -> None:
+        """`buffers` as of the pair's own carrier: with "own" each average keeps the statistics of its model."""
+        self.of = {role: WeightAverage(model, decay) for role, model in models.items()}
+        self._carrier: Carrier | None = None
+        if pair is not None:
+            averaged = Pair(self.of["base"].model, self.of["motivated"].model, pair.weights_map, pair.entry)
+            self._carrier = Carrier(averaged, {}, {}, buffers)  # an average has no optimizer
 
-def average_carrier(pair: Pair, averages: dict[str, WeightAverage], buffers: str) -> Carrier:
-    """Puts the base's average into the motivated model's (an average has no optimizer).
+    def update(self, role: str, fresh: bool) -> None:
+        """After an update of this role's model. `fresh`: the motivated model has taken no step before this one.
 
-    `buffers` as of the pair's own carrier: with "own" each average keeps the running statistics of its model.
-    """
-    models = (averages["base"].model, averages["motivated"].model)
-    return Carrier(Pair(*models, pair.weights_map, pair.entry), {}, {}, buffers)
+        Its average starts from the base's statistics, evaluated before its first step or not.
+        """
+        if self._carrier is not None and role == "motivated" and fresh:
+            self._carrier.start_statistics()
+        self.of[role].update()
+
+    def models(self, fresh: bool) -> dict[str, nn.Module]:
+        """By role, as they are evaluated; `fresh` as of `update`."""
+        if self._carrier is not None:
+            self._carrier.refresh(fresh=fresh)
+        return {role: average.model for role, average in self.of.items()}

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seekcli.config.schema import RunConfig
-from seekcli.data.loading.batches import batch_bounds, planned_steps_per_epoch
-from seekcli.data.sets.sources import describe
-
 
 @dataclass(frozen=True)
 class RunLength:
@@ -34,22 +30,6 @@ class RunLength:
     def steps_in(self, epoch: int) -> int:
         """Updates in this epoch (from 0)."""
         return self.steps_before(epoch + 1) - self.steps_before(epoch)
-
-
-def length_of(config: RunConfig, steps_per_epoch: int) -> RunLength:
-    """`train.steps` updates where they are given, else `train.epochs` whole epochs."""
-    train = config.train
-    return RunLength(train.epochs * steps_per_epoch if train.steps is None else train.steps, steps_per_epoch)
-
-
-def planned_length(config: RunConfig) -> RunLength:
-    """As `length_of`, from the facts of the data alone: it needs no data set on disk but a folder's."""
-    return length_of(config, planned_steps_per_epoch(config))
-
-
-def planned_bounds(config: RunConfig) -> list[tuple[int, int]]:
-    """[(start, stop), ...] of the batches of a whole epoch, in positions of its images."""
-    return batch_bounds(describe(config.data).train_images, config.train.batch_size, config.train.drop_last)
 
 
 def images_in(steps: int, bounds: Sequence[tuple[int, int]]) -> int:

@@ -6,12 +6,12 @@ All state is tensors by parameter, the step counts included, and every update is
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seekcli.config.settings import OptimizerConfig
 from seekcli.method.pair import OptimizerState
 
 Groups = list[dict[str, Any]]
@@ -27,42 +27,58 @@ INITIAL_STATE: dict[str, dict[str, float]] = {
 COUNTS_STEPS = ("adamw", "rmsprop", "lamb")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """An optimizer by name, and what any of them reads."""
+
+    name: str  # a key of INITIAL_STATE
+    lr: float
+    momentum: float  # sgd, rmsprop
+    nesterov: bool  # sgd
+    beta1: float  # adamw, lamb
+    beta2: float  # adamw, lamb
+    rms_decay: float  # rmsprop
+    eps: float | None  # None: the optimizer's own
+    weight_decay: float
+    decay_norms_and_biases: bool
+
+
 def build_optimizer(
-    config: OptimizerConfig, model: nn.Module, device: torch.device, lr_factors: Mapping[str, float] | None = None
+    settings: OptimizerSettings, model: nn.Module, device: torch.device, lr_factors: Mapping[str, float] | None = None
 ) -> torch.optim.Optimizer:
     """The optimizer of one model with its state already in place at the optimizer's own initial values.
 
     `lr_factors` names the parameters that learn at another rate than the rest (a group's `lr_factor`).
     """
-    optimizer = make_optimizer(config, parameter_groups(config, model, lr_factors), device)
-    lay_out_state(optimizer, config.name)
+    optimizer = make_optimizer(settings, parameter_groups(settings, model, lr_factors), device)
+    lay_out_state(optimizer, settings.name)
     return optimizer
 
 
-def make_optimizer(config: OptimizerConfig, groups: Groups, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(settings: OptimizerSettings, groups: Groups, device: torch.device) -> torch.optim.Optimizer:
     # fused on CUDA also takes a flag that skips the update on the device (see train/step.py).
     kernels = {"fused": True} if device.type == "cuda" else {"foreach": True}
-    eps: dict[str, Any] = {} if config.eps is None else {"eps": config.eps}
-    betas = (config.beta1, config.beta2)
-    if config.name == "sgd":
-        return torch.optim.SGD(groups, config.lr, momentum=config.momentum, nesterov=config.nesterov, **kernels)
-    if config.name == "adamw":
-        return torch.optim.AdamW(groups, config.lr, betas, **eps, **kernels)
+    eps: dict[str, Any] = {} if settings.eps is None else {"eps": settings.eps}
+    betas = (settings.beta1, settings.beta2)
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, **kernels)
+    if settings.name == "adamw":
+        return torch.optim.AdamW(groups, settings.lr, betas, **eps, **kernels)
     # timm takes seconds to import, and only these two are its own.
-    if config.name == "rmsprop":
+    if settings.name == "rmsprop":
         from timm.optim.rmsprop_tf import RMSpropTF
 
-        return RMSpropTF(groups, config.lr, alpha=config.rms_decay, momentum=config.momentum, **eps)
+        return RMSpropTF(groups, settings.lr, alpha=settings.rms_decay, momentum=settings.momentum, **eps)
     from timm.optim.lamb import Lamb
 
     # Its own clipping is off (train.clip_norm does that for every optimizer), and it keeps its step count per group:
     # with a group for each parameter the count is the parameter's, and can go where the parameter goes.
     single = [{**group, "params": [parameter]} for group in groups for parameter in group["params"]]
-    return Lamb(single, config.lr, betas=betas, max_grad_norm=None, **eps)
+    return Lamb(single, settings.lr, betas=betas, max_grad_norm=None, **eps)
 
 
 def parameter_groups(
-    config: OptimizerConfig, model: nn.Module, lr_factors: Mapping[str, float] | None = None
+    settings: OptimizerSettings, model: nn.Module, lr_factors: Mapping[str, float] | None = None
 ) -> Groups:
     """One group; more when some parameters are spared weight decay or learn at another rate.
 
@@ -72,13 +88,13 @@ def parameter_groups(
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     listed: Callable[[], Collection[str]] | None = getattr(model, "no_weight_decay", None)
     exempt = listed() if listed else ()
-    spares, factors = bool(config.weight_decay) and not config.decay_norms_and_biases, lr_factors or {}
+    spares, factors = bool(settings.weight_decay) and not settings.decay_norms_and_biases, lr_factors or {}
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in named:
         spared = spares and (parameter.dim() <= 1 or name in exempt)
         groups.setdefault((spared, factors.get(name, 1.0)), []).append(parameter)
     return [
-        {"params": parameters, "weight_decay": 0.0 if spared else config.weight_decay, "lr_factor": factor}
+        {"params": parameters, "weight_decay": 0.0 if spared else settings.weight_decay, "lr_factor": factor}
         for (spared, factor), parameters in sorted(groups.items(), key=lambda item: item[0])
     ]
 

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from seekcli.config.schema import RunConfig
 from seekcli.data.loading.batches import Batches
-from seekcli.train.step import AUTOCAST, micro_batch_bounds
+from seekcli.train.step import micro_batch_bounds
 
 
 class Autocast(nn.Module):
@@ -43,14 +42,6 @@ class Recalibration:
     batches: Batches
     autocast_dtype: torch.dtype | None
     micro_batches: int
-
-    @classmethod
-    def of(cls, batches: Batches, config: RunConfig) -> Recalibration | None:
-        """On `pair.recalibrate_batches` batches of the run, all if it has fewer; None where that is off."""
-        if not config.pair.recalibrate_batches:
-            return None
-        chosen = batches.for_statistics(config.pair.recalibrate_batches)
-        return cls(chosen, AUTOCAST[config.runtime.precision], config.train.accumulate_steps)
 
     @property
     def images(self) -> int:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from seekcli.config.settings import LrScheduleConfig
+
+@dataclass(frozen=True, kw_only=True)
+class LrSchedule:
+    """A schedule by name, and what any of them reads; rates are absolute."""
+
+    name: str  # cosine, constant, exponential, wsd
+    warmup_epochs: float
+    warmup_start_lr: float
+    min_lr: float  # cosine, wsd
+    decay_rate: float  # exponential
+    decay_every_epochs: float  # exponential
+    decay_fraction: float  # wsd: of all steps
 
 
-def learning_rate(schedule: LrScheduleConfig, peak: float, step: int, steps_per_epoch: int, total_steps: int) -> float:
+def learning_rate(schedule: LrSchedule, peak: float, step: int, steps_per_epoch: int, total_steps: int) -> float:
     """The rate of update `step` (counted from 0) of a run of `total_steps`.
 
     A linear warm-up goes from `warmup_start_lr` at step 0 to the peak at the first step after `warmup_epochs`. From

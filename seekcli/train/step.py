@@ -9,29 +9,35 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from seekcli.config.schema import RunConfig
-from seekcli.train.losses import build_loss
-
+Loss = Callable[[Tensor, Tensor], Tensor]  # what the model gave, in float32, and the targets -> mean loss, 0-d
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Step:
-    """Forward, loss, backward and update of one model with its own optimizer."""
+    """Forward, loss, backward and update of one model with its own optimizer.
+
+    Each batch is taken in `micro_batches` parts. `clip_norm` bounds the gradient's norm. `autocast_dtype` is that of
+    the forward pass, None for float32.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        config: RunConfig,
+        loss: Loss,
+        *,
+        micro_batches: int = 1,
+        clip_norm: float | None = None,
+        autocast_dtype: torch.dtype | None = None,
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.scaler = scaler
-        self._loss = build_loss(config.train)
-        self._micro_batches = config.train.accumulate_steps
-        self._clip_norm = config.train.clip_norm
-        self._autocast_dtype = AUTOCAST[config.runtime.precision]
+        self._loss = loss
+        self._micro_batches = micro_batches
+        self._clip_norm = clip_norm
+        self._autocast_dtype = autocast_dtype
         # A fused optimizer skips the update itself, on the device; the others need to be told by the host.
         self._fused = bool(optimizer.defaults.get("fused"))
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -11,27 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seekcli.config.schema import RunConfig
 from seekcli.data.keys import key_of
 from seekcli.data.loading.batches import Batches
-from seekcli.data.sets.sources import Dataset
 from seekcli.errors import RunFailed
-from seekcli.method.alternating import Alone, Turns
+from seekcli.method.alternating import Turns
 from seekcli.method.observation import Observation
-from seekcli.method.pair import Carrier, Pair
-from seekcli.models.pairs import build_models, build_pair, differential_parameters
-from seekcli.models.transplant import SourceWeights
-from seekcli.resolve.turns import build_turns
-from seekcli.train.averaging import average_carrier, build_averages
-from seekcli.train.device import place
+from seekcli.method.pair import Pair
+from seekcli.models.added_blocks import Blocks
+from seekcli.train.averaging import Averages
 from seekcli.train.epoch_log import EpochLog
-from seekcli.train.evaluation import Evaluation, Evaluations, evaluate
 from seekcli.train.held_out import HeldOut
-from seekcli.train.length import length_of
-from seekcli.train.optimizers import build_optimizer, optimizer_state
+from seekcli.train.length import RunLength
+from seekcli.train.optimizers import optimizer_state
 from seekcli.train.recalibration import Recalibration
-from seekcli.train.schedules import learning_rate
-from seekcli.train.step import AUTOCAST, Readback, Step
+from seekcli.train.step import Readback, Step
+from seekcli.train.tasks.classification import Evaluation, Evaluations, evaluate
 
 # Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
 MAX_SKIPPED_IN_A_ROW = 50
@@ -41,49 +35,50 @@ EvaluationWatcher = Callable[[str, str, int, int], None]  # role, split, images 
 class Trainer:
     """Models, optimizers, batches and turns of one run, and where it stands.
 
-    `epoch` counts finished epochs, `batch` the finished batches of the current one. `source` is what a new run that
-    does not start from nothing needs.
+    `epoch` counts finished epochs, `batch` the finished batches of the current one.
     """
 
     def __init__(
-        self, config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None = None
+        self,
+        *,
+        models: Mapping[str, nn.Module],
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        steps: Mapping[str, Step],
+        batches: Batches,
+        turns: Turns,
+        length: RunLength,
+        learning_rate: Callable[[int], float],
+        seed: int,
+        pair: Pair | None = None,
+        blocks: Blocks | None = None,
+        needs: frozenset[str] = frozenset(),
+        held_out: HeldOut | None = None,
+        averages: Averages | None = None,
+        recalibration: Recalibration | None = None,
+        keeps_recalibrated: bool = False,
+        autocast_dtype: torch.dtype | None = None,
     ) -> None:
-        self.config = config
-        self.device = device
+        """`models`, `optimizers` and `steps` by role; the models are on the device of the batches.
+
+        `turns` says which of them takes a batch, and is shown what it `needs` of each step. `learning_rate` is that of
+        an update, counted from 0. `keeps_recalibrated` says which models are kept where there is a `recalibration`;
+        `blocks` are the residual blocks of a pair, where it has some.
+        """
+        self.models, self.optimizers, self.steps = dict(models), dict(optimizers), dict(steps)
+        self.batches, self.turns, self.length = batches, turns, length
+        self.pair, self.blocks, self.needs, self.held_out = pair, blocks, needs, held_out
+        self.averages, self.recalibration, self.keeps_recalibrated = averages, recalibration, keeps_recalibrated
+        self.device = batches.device
+        # One scaler for both models: the scale that suits the loss survives a switch.
+        self.scaler = next(iter(self.steps.values())).scaler
         self.epoch = 0
         self.batch = 0
         self.log = EpochLog()
-        channels_last = config.runtime.layout == "channels_last"
-        self.batches = Batches(dataset, config, device, channels_last)
-        self.length = length_of(config, self.steps_per_epoch)
-        self.pair = pair = None if config.classic else build_pair(config, source)
-        models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
-        self.models = {role: place(model, device, channels_last) for role, model in models.items()}
-        # One scaler for both models: the scale that suits the loss survives a switch.
-        self.scaler = scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
         self.skipped_updates = 0
         self._skipped_in_a_row = 0
-        self.optimizers = {
-            role: build_optimizer(config.optimizer, model, device, lr_factors(config, pair, role))
-            for role, model in self.models.items()
-        }
-        self.steps = {role: Step(model, self.optimizers[role], config, scaler) for role, model in self.models.items()}
-        self.recalibration = Recalibration.of(self.batches, config)
-        self.averages = build_averages(self.models, config.train.ema_decay)
-        self._average_carrier = (
-            average_carrier(pair, self.averages, config.pair.buffers) if pair and self.averages else None
-        )
-        self.turns: Turns = Alone(config.schedule)
-        self.needs: frozenset[str] = frozenset()
-        self.held_out: HeldOut | None = None
-        if pair:
-            state = {role: optimizer_state(self.optimizers[role], model) for role, model in self.models.items()}
-            carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
-            self.turns, self.needs = build_turns(config, carrier, self.length)
-        if "validation_loss" in self.needs:
-            self.held_out = HeldOut(self.batches.held_out(dataset), AUTOCAST[config.runtime.precision])
-        self._loss = Readback(device, 1)
-        self._norm = Readback(device, 1)
+        self._learning_rate, self._seed, self._autocast_dtype = learning_rate, seed, autocast_dtype
+        self._loss = Readback(self.device, 1)
+        self._norm = Readback(self.device, 1)
         self._norm_pending = False
 
     @property
@@ -124,15 +119,12 @@ class Trainer:
 
     def _train_step(self, role: str, images: Tensor, labels: Tensor) -> float:
         """One update. Its loss, which travels to the host while backward and update run (DESIGN: Speed)."""
-        length = self.length
-        rate = learning_rate(
-            self.config.lr_schedule, self.config.optimizer.lr, self.steps_done, length.steps_per_epoch, length.steps
-        )
+        rate = self._learning_rate(self.steps_done)
         # Dropout draws depend on (seed, epoch, step) alone, not on what was drawn before or by which model.
-        torch.manual_seed(key_of("dropout", self.config.seed, self.epoch, self.batch))
+        torch.manual_seed(key_of("dropout", self._seed, self.epoch, self.batch))
         norm = self.steps[role].take(images, labels, rate, self._loss.start)
-        if role in self.averages:
-            self._update_average(role)
+        if self.averages is not None:
+            self.averages.update(role, fresh=self.turns.motivated_steps == 0)
         self._check_gradient()
         self._norm.start(norm)
         self._norm_pending = True
@@ -145,12 +137,6 @@ class Trainer:
         self.log.learning_rates.append(rate)
         self.log.images.append(len(labels))
         return value
-
-    def _update_average(self, role: str) -> None:
-        """The motivated model's average starts from the base's statistics, evaluated before its first step or not."""
-        if self._average_carrier is not None and role == "motivated" and self.turns.motivated_steps == 0:
-            self._average_carrier.start_statistics()
-        self.averages[role].update()
 
     def _observation(self, role: str, loss: float) -> Observation:
         """What the condition may see of the step that is done. Only for what it needs does the host wait."""
@@ -213,12 +199,17 @@ class Trainer:
         if self.recalibration is None or "test" not in self.batches.splits:
             return {}
         as_trained = self.models_as_trained()
-        models = as_trained if self.config.schedule == "alternating" else self._recalibrated(as_trained)
+        models = as_trained if self.keeps_recalibrated else self._recalibrated(as_trained)
         return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
 
     def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
-        dtype, total = AUTOCAST[self.config.runtime.precision], len(self.batches.to_evaluate[split][1])
-        found = evaluate(model, self.batches.evaluation(split), dtype, lambda done: watcher(role, split, done, total))
+        total = len(self.batches.to_evaluate[split][1])
+        found = evaluate(
+            model,
+            self.batches.evaluation(split),
+            self._autocast_dtype,
+            lambda done: watcher(role, split, done, total),
+        )
         if not math.isfinite(found.loss):  # after a last update whose own loss and gradient were finite
             raise RunFailed(self._non_finite(f"{split} loss", self.batch - 1, role))
         return found
@@ -229,7 +220,7 @@ class Trainer:
         The models of an alternating run have their BatchNorm statistics re-estimated; all others stay as trained.
         """
         as_trained = self.models_as_trained()
-        return self._recalibrated(as_trained) if self.config.schedule == "alternating" else as_trained
+        return self._recalibrated(as_trained) if self.keeps_recalibrated else as_trained
 
     def _recalibrated(self, models: dict[str, nn.Module]) -> dict[str, nn.Module]:
         """Copies with statistics of the epoch that the last step was in; the same models where that is off."""
@@ -239,11 +230,9 @@ class Trainer:
     def models_as_trained(self) -> dict[str, nn.Module]:
         """By role: the motivated model holds the base; averages where they are on."""
         self.turns.refresh_motivated()
-        if not self.averages:
+        if self.averages is None:
             return self.models
-        if self._average_carrier is not None:
-            self._average_carrier.refresh(fresh=self.turns.motivated_steps == 0)
-        return {role: average.model for role, average in self.averages.items()}
+        return self.averages.models(fresh=self.turns.motivated_steps == 0)
 
     def start_next_epoch(self) -> None:
         self.epoch += 1
@@ -286,15 +275,7 @@ class Trainer:
             tensors |= {f"{role}/{name}": tensor for name, tensor in model.state_dict().items()}
             for name, state in optimizer_state(self.optimizers[role], model).items():
                 tensors |= {f"{role}.optimizer/{name}/{key}": tensor for key, tensor in state.items()}
-            if role in self.averages:
-                average = self.averages[role].model.state_dict()
+            if self.averages is not None:
+                average = self.averages.of[role].model.state_dict()
                 tensors |= {f"{role}.average/{name}": tensor for name, tensor in average.items()}
         return tensors
-
-
-def lr_factors(config: RunConfig, pair: Pair | None, role: str) -> dict[str, float]:
-    """By parameter name: what only the motivated model has may learn at another rate."""
-    factor = config.pair.differential_lr_factor
-    if pair is None or role != "motivated" or factor == 1.0:
-        return {}
-    return dict.fromkeys(differential_parameters(pair.weights_map), factor)

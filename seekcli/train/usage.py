@@ -10,8 +10,7 @@ import torch
 
 from seekcli.method.alternating import BASE, MOTIVATED
 from seekcli.models.added_blocks import usage_of_added_blocks
-from seekcli.models.pairs import family_of
-from seekcli.train.evaluation import Evaluation, Evaluations
+from seekcli.train.tasks.classification import Evaluation, Evaluations
 from seekcli.train.trainer import Trainer
 
 ANSWER_COLUMNS = (
@@ -34,11 +33,10 @@ def added_blocks_usage(trainer: Trainer) -> float | None:
 
     Running statistics play no part in it, so the model as trained has the usage of the re-estimated one.
     """
-    blocks = family_of(trainer.config.pair.base).blocks
-    if trainer.pair is None or blocks is None:
+    if trainer.pair is None or trainer.blocks is None:
         return None
     motivated = trainer.models_as_trained()[MOTIVATED]
-    found = usage_of_added_blocks(motivated, trainer.pair.weights_map.receivers, blocks)
+    found = usage_of_added_blocks(motivated, trainer.pair.weights_map.receivers, trainer.blocks)
     usage = math.nan if found is None else float(found)
     return usage if math.isfinite(usage) else None
 

@@ -12,10 +12,11 @@ from torch import nn
 from seekcli.data.sets import sources
 from seekcli.engines.run import train
 from seekcli.errors import RunFailed, Stopped
+from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 from seekcli.train.progress import Progress
-from seekcli.train.trainer import MAX_SKIPPED_IN_A_ROW, Trainer
+from seekcli.train.trainer import MAX_SKIPPED_IN_A_ROW
 
 CPU = torch.device("cpu")
 EVERYTHING = {
@@ -95,7 +96,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_was_not(tmp_path, nam
 
 def trainer_of(**changes):
     config = tiny(**changes).config
-    return Trainer(config, sources.load(config.data), CPU)
+    return build_trainer(config, sources.load(config.data), CPU)
 
 
 def spoil(trainer, steps):

@@ -18,6 +18,7 @@ from seekcli.method.pair import Carrier, Pair
 from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
 from seekcli.models.pairs import build_pair, differential_parameters, family_of
 from seekcli.models.starts import output_error_at_entry
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
 from seekcli.train.trainer import Trainer
 
@@ -32,7 +33,7 @@ def pair_of(base: str, motivated: str, **changes: Any) -> Pair:
 
 
 def trainer_of(resolved: Resolved) -> Trainer:
-    return Trainer(resolved.config, sources.load(resolved.config.data), torch.device("cpu"))
+    return build_trainer(resolved.config, sources.load(resolved.config.data), torch.device("cpu"))
 
 
 def logits_after_entry(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,10 +15,10 @@ from seekcli.data.splitting.holdout import hold_out
 from seekcli.engines.run import train
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.method.condition import CONDITIONS
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.conditions import GROUP
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
-from seekcli.train.trainer import Trainer
 
 # Each so that it switches within 2 epochs of the tiny run (6 steps of 4 images; 5 with 6 of 24 held out).
 FIRING = {
@@ -55,7 +55,7 @@ def test_stopped_and_resumed_at_several_steps_equals_the_uninterrupted_run(tmp_p
 def make_trainer(resolved):
     config = resolved.config
     dataset = hold_out(sources.load(config.data), config.data.holdout_images, config.seed)
-    return Trainer(config, dataset, torch.device("cpu"))
+    return build_trainer(config, dataset, torch.device("cpu"))
 
 
 def test_watching_the_validation_loss_leaves_no_trace():
@@ -89,8 +89,8 @@ def test_measuring_changes_no_mode_no_buffer_and_no_random_number():
 
 
 def test_the_validation_loss_is_that_of_the_active_model_after_its_update():
-    trainer = make_trainer(tiny(motivation__condition="validation-loss", data__holdout_images=6))
-    config = trainer.config
+    resolved = tiny(motivation__condition="validation-loss", data__holdout_images=6)
+    trainer, config = make_trainer(resolved), resolved.config
     ((images, labels),) = trainer.batches.held_out(hold_out(sources.load(config.data), 6, config.seed))
     seen = []
 

@@ -14,9 +14,9 @@ from seekcli.config.layers import DEFAULTS, load_recipe, merge, recipe_names
 from seekcli.data.sets import sources
 from seekcli.errors import BadInput
 from seekcli.models.catalog import MODELS
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.recipes import check_settings, pick_recipe
 from seekcli.resolve.resolve import resolve
-from seekcli.train.trainer import Trainer
 
 # Of each recipe's own family, the smallest pair; in the order of the paper's table.
 PAIRS = {
@@ -116,7 +116,7 @@ def test_a_recipe_trains_a_pair_of_its_family(name):
     """Two epochs at 32 pixels. The large families train their smallest model alone, to be quick."""
     alone = PAIRS[name][0] not in ("resnet8", "resnet14")
     config = small(name, **{"motivation.condition": "always", "schedule": "base" if alone else "alternating"}).config
-    trainer = Trainer(config, sources.load(config.data), torch.device("cpu"))
+    trainer = build_trainer(config, sources.load(config.data), torch.device("cpu"))
     before = {role: [p.clone() for p in model.parameters()] for role, model in trainer.models.items()}
     for _ in range(2):
         trainer.train_epoch(lambda: None)

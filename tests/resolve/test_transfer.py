@@ -148,7 +148,7 @@ def test_an_identity_start_may_be_asked_for_with_given_differential_parts(made: 
 def test_averages_start_from_the_source_too(made: Path) -> None:
     config = target(pair_run(made), schedule="base", train__ema_decay=0.9).config
     trainer = build_trainer(config, sources.load(config.data), start_weights(config, made))
-    assert same(trainer.averages["base"].model.state_dict(), weights_of(made, "base"))
+    assert same(trainer.averages.of["base"].model.state_dict(), weights_of(made, "base"))
 
 
 # --- how a source is named --------------------------------------------------------------------------------------------

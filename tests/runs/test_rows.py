@@ -13,7 +13,7 @@ from seekcli.data.sets import sources
 from seekcli.engines.run import train
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
-from seekcli.train.evaluation import evaluate
+from seekcli.train.tasks.classification import evaluate
 from seekcli.train.usage import ANSWER_COLUMNS, answers_where_they_differ
 
 DATA = "synthetic:1x8x8:7:140"  # 112 training and 28 test images of 7 classes

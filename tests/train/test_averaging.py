@@ -12,18 +12,18 @@ from seekcli.data.sets import sources
 from seekcli.engines.run import train
 from seekcli.errors import Stopped
 from seekcli.method.pair import running_statistics
+from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 from seekcli.train.averaging import WeightAverage
 from seekcli.train.progress import Progress
-from seekcli.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
 def trainer_of(**changes):
     config = tiny(**changes).config
-    return Trainer(config, sources.load(config.data), CPU)
+    return build_trainer(config, sources.load(config.data), CPU)
 
 
 def test_the_average_moves_by_its_formula_buffers_included_and_counters_are_copied():
@@ -63,7 +63,7 @@ def test_what_is_kept_is_the_average_with_the_bases_in_the_motivated_one():
     trainer.train_epoch(lambda: None)
     assert {"base", "motivated"} == set(trainer.log.roles)
     kept = trainer.models_to_keep()
-    assert kept["base"] is trainer.averages["base"].model
+    assert kept["base"] is trainer.averages.of["base"].model
     base, motivated = kept["base"].state_dict(), kept["motivated"].state_dict()
     # ResNet-8 in ResNet-14: equal names, equal shapes.
     statistics = running_statistics(kept["base"])
@@ -74,7 +74,7 @@ def test_what_is_kept_is_the_average_with_the_bases_in_the_motivated_one():
 
 def test_it_is_off_by_default():
     trainer = trainer_of(pair__recalibrate_batches=0)
-    assert trainer.averages == {}
+    assert trainer.averages is None
     assert trainer.models_to_keep() is trainer.models
 
 

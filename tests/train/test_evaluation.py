@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from sklearn.metrics import balanced_accuracy_score, log_loss, recall_score, top_k_accuracy_score
 from torch import nn
 
-from seekcli.train.evaluation import evaluate
+from seekcli.train.tasks.classification import evaluate
 
 CLASSES = 9
 

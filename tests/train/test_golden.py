@@ -10,7 +10,7 @@ import torch
 from tiny import tiny
 
 from seekcli.data.sets import sources
-from seekcli.train.trainer import Trainer
+from seekcli.resolve.build import build_trainer
 
 GOLDEN = [
     # role, loss: two epochs of 6 steps of ResNet-8 in ResNet-14, k=1, identity start
@@ -31,7 +31,7 @@ GOLDEN = [
 
 def trace():
     config = tiny(train__epochs=2).config
-    trainer = Trainer(config, sources.load(config.data), torch.device("cpu"))
+    trainer = build_trainer(config, sources.load(config.data), torch.device("cpu"))
     found = []
     for _ in range(2):
         trainer.train_epoch(lambda: None)

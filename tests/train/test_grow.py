@@ -17,10 +17,10 @@ from seekcli.engines.run import train
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step, grown_share
 from seekcli.models.pairs import build_pair
+from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 from seekcli.runs.scan import scan_runs
-from seekcli.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 # 3 epochs of 6 steps: the branch at half of them lies inside the second epoch, and at its middle.
@@ -60,7 +60,7 @@ def test_dropout_draws_of_the_base_are_those_of_the_classic_run():
             lr_schedule__warmup_epochs=0.0,
             motivation__grow_at=0.5,
         ).config
-        trainer = Trainer(config, sources.load(config.data), CPU)
+        trainer = build_trainer(config, sources.load(config.data), CPU)
         trainer.train_epoch(lambda: None)
         states.append(trainer.models["base"].state_dict())
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
@@ -69,7 +69,7 @@ def test_dropout_draws_of_the_base_are_those_of_the_classic_run():
 def test_the_larger_model_is_a_naive_branch_with_the_bases_momentum():
     """Weights, buffers and momentum copied by name once, then plain steps on the same batches at the same rates."""
     config = tiny(**GROW).config
-    trainer = Trainer(config, sources.load(config.data), CPU)
+    trainer = build_trainer(config, sources.load(config.data), CPU)
     pair = build_pair(config)
     for model in (pair.base, pair.motivated):
         model.to(memory_format=torch.channels_last).train()

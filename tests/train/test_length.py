@@ -19,10 +19,11 @@ from seekcli.engines.run import train
 from seekcli.errors import BadInput, Stopped
 from seekcli.grid.tune import plan_tuning
 from seekcli.method.condition import Settings, expected_share
+from seekcli.resolve.length import planned_length
 from seekcli.resolve.plan import describe_plan
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
-from seekcli.train.length import RunLength, images_in, nearest_steps, planned_length
+from seekcli.train.length import RunLength, images_in, nearest_steps
 from seekcli.train.progress import Progress
 
 # The tiny run has 6 steps an epoch: 16 steps are two epochs and four steps.

@@ -7,8 +7,7 @@ import math
 import pytest
 import torch
 
-from seekcli.config.settings import TrainConfig
-from seekcli.train.losses import build_loss
+from seekcli.train.tasks.classification import build_loss
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.3, -0.7]])
 LABELS = torch.tensor([0, 2])
@@ -42,7 +41,7 @@ def by_hand_bce(shares, smoothing, threshold):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize(("targets", "shares"), [(LABELS, torch.eye(3)[LABELS]), (MIXED, MIXED)])
 def test_cross_entropy(targets, shares, smoothing):
-    loss = build_loss(TrainConfig(label_smoothing=smoothing))(LOGITS, targets)
+    loss = build_loss("cross-entropy", smoothing)(LOGITS, targets)
     assert loss.item() == pytest.approx(by_hand_cross_entropy(shares, smoothing), rel=1e-6)
 
 
@@ -50,13 +49,13 @@ def test_cross_entropy(targets, shares, smoothing):
 @pytest.mark.parametrize("threshold", [None, 0.2])
 @pytest.mark.parametrize(("targets", "shares"), [(LABELS, torch.eye(3)[LABELS]), (MIXED, MIXED)])
 def test_bce(targets, shares, smoothing, threshold):
-    loss = build_loss(TrainConfig(loss="bce", label_smoothing=smoothing, bce_threshold=threshold))(LOGITS, targets)
+    loss = build_loss("bce", smoothing, threshold)(LOGITS, targets)
     assert loss.item() == pytest.approx(by_hand_bce(shares, smoothing, threshold), rel=1e-6)
     assert loss.dtype == torch.float32
 
 
 def test_the_threshold_counts_both_mixed_classes_as_present():
-    loss = build_loss(TrainConfig(loss="bce", bce_threshold=0.2))
+    loss = build_loss("bce", bce_threshold=0.2)
     assert torch.equal(loss(LOGITS, torch.tensor([[0.7, 0.3, 0.0], [0.1, 0.0, 0.9]])),
                        loss(LOGITS, torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])))  # fmt: skip
 
@@ -64,5 +63,5 @@ def test_the_threshold_counts_both_mixed_classes_as_present():
 def test_the_threshold_is_timms():
     from timm.loss import BinaryCrossEntropy
 
-    ours = build_loss(TrainConfig(loss="bce", bce_threshold=0.2))
+    ours = build_loss("bce", bce_threshold=0.2)
     assert torch.equal(ours(LOGITS, MIXED), BinaryCrossEntropy(smoothing=0.0, target_threshold=0.2)(LOGITS, MIXED))

@@ -15,18 +15,18 @@ from seekcli.data.sets import sources
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.engines.run import train
 from seekcli.models.pairs import build_model
+from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
-from seekcli.train.evaluation import evaluate
 from seekcli.train.recalibration import estimate_statistics
-from seekcli.train.trainer import Trainer
+from seekcli.train.tasks.classification import evaluate
 
 CPU = torch.device("cpu")
 
 
 def trainer_of(**changes):
     config = tiny(**changes).config
-    return Trainer(config, hold_out(sources.load(config.data), config.data.holdout_images, config.seed), CPU)
+    return build_trainer(config, hold_out(sources.load(config.data), config.data.holdout_images, config.seed), CPU)
 
 
 def batches_of(sizes, shape=(3, 8, 8), seed=0):

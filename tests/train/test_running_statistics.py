@@ -12,15 +12,15 @@ from seekcli.data.splitting.holdout import hold_out
 from seekcli.method.pair import running_statistics
 from seekcli.models.catalog import MODELS, has_running_statistics
 from seekcli.models.pairs import build_model
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
-from seekcli.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
 def trainer_of(**changes):
     config = tiny(**changes).config
-    return Trainer(config, hold_out(sources.load(config.data), config.data.holdout_images, config.seed), CPU)
+    return build_trainer(config, hold_out(sources.load(config.data), config.data.holdout_images, config.seed), CPU)
 
 
 def trained(epochs=2, **changes):
@@ -93,7 +93,7 @@ def test_the_average_of_the_motivated_model_starts_from_the_base_however_often_i
                 trainer.models_to_keep()
             trainer.start_next_epoch()
         assert trainer.turns.motivated_steps > 0
-        averages.append(trainer.averages["motivated"].model.state_dict())
+        averages.append(trainer.averages.of["motivated"].model.state_dict())
         trainer.models_to_keep()
     assert all(torch.equal(tensor, averages[1][name]) for name, tensor in averages[0].items())
 

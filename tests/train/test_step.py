@@ -7,9 +7,11 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from seekcli.config.layers import merge
 from seekcli.config.schema import RunConfig
+from seekcli.resolve.build import steps_of
 from seekcli.train.optimizers import build_optimizer
 from seekcli.train.step import Step, micro_batch_bounds
 
@@ -27,7 +29,7 @@ def make_step(scaler=None, **settings):
     torch.manual_seed(1)
     model = nn.Linear(4, 3)
     config = config_of(**settings)
-    return Step(model, build_optimizer(config.optimizer, model, CPU), config, scaler)
+    return steps_of(config, {"base": model}, {"base": build_optimizer(config.optimizer, model, CPU)}, scaler)["base"]
 
 
 def take(step, images=IMAGES, labels=LABELS, rate=0.5):
@@ -134,7 +136,7 @@ def test_a_fused_optimizer_is_told_by_a_flag_and_not_by_the_host():
     """The flag is what CUDA's kernels read; torch's fused kernels of the CPU read it too."""
     step = make_step()
     fused = torch.optim.SGD(step.model.parameters(), 0.5, fused=True)
-    step = Step(step.model, fused, config_of(), None)
+    step = Step(step.model, fused, functional.cross_entropy)
     before = weights_of(step)
     take(step, images=spoiled())
     assert fused.found_inf.item() == 1

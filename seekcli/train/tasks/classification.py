@@ -1,18 +1,43 @@
-"""The one evaluator, for both roles and for every split."""
+"""Classification: its training losses, and the one evaluator of both roles and every split.
+
+In training, targets are class numbers [B], or shares of each class [B, K] where images were mixed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Loss = Callable[[Tensor, Tensor], Tensor]  # logits float32 [B, K], targets [B] or [B, K] -> mean loss, 0-d
+
 # With 5 classes or fewer every image would be a top-5 hit, which says nothing.
 TOP = 5
+
+
+def build_loss(name: str, label_smoothing: float = 0.0, bce_threshold: float | None = None) -> Loss:
+    """`cross-entropy`: in nats per image; `bce`: as `binary_cross_entropy`."""
+    if name == "bce":
+        return partial(binary_cross_entropy, smoothing=label_smoothing, threshold=bce_threshold)
+    return partial(functional.cross_entropy, label_smoothing=label_smoothing)
+
+
+def binary_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float, threshold: float | None) -> Tensor:
+    """One-vs-all, mean over images and classes (ResNet strikes back, arXiv 2110.00476).
+
+    With a threshold every class whose share is above it counts as present, all others as absent, after smoothing.
+    """
+    if targets.dim() == 1:
+        targets = functional.one_hot(targets, logits.shape[1])
+    targets = targets.to(torch.float32) * (1 - smoothing) + smoothing / logits.shape[1]
+    if threshold is not None:
+        targets = (targets > threshold).to(torch.float32)
+    return functional.binary_cross_entropy_with_logits(logits, targets)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput
@@ -39,10 +38,3 @@ def check_device(name: str) -> None:
         raise BadInput(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise BadInput("--device mps: not available here; use --device cpu")
-
-
-def place(model: nn.Module, device: torch.device, channels_last: bool) -> nn.Module:
-    """Move to the device and give 4-d tensors their memory layout, in place."""
-    if channels_last:
-        return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model.to(device)

@@ -1,0 +1,141 @@
+"""From a config to the parts of a run: the one place that does so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import nn
+
+from seekcli.config.schema import RunConfig
+from seekcli.data.loading.batches import Batches
+from seekcli.data.sets.sources import Dataset
+from seekcli.errors import RunFailed
+from seekcli.method.alternating import Alone, Alternating, Turns
+from seekcli.method.condition import needs_of
+from seekcli.method.growing import Growing, branch_step
+from seekcli.method.pair import Carrier, Pair
+from seekcli.models.pairs import build_models, build_pair, differential_parameters, family_of
+from seekcli.models.transplant import SourceWeights
+from seekcli.resolve.conditions import build_condition
+from seekcli.resolve.length import length_of
+from seekcli.train.averaging import Averages
+from seekcli.train.held_out import HeldOut
+from seekcli.train.length import RunLength
+from seekcli.train.optimizers import OptimizerSettings, build_optimizer, optimizer_state
+from seekcli.train.recalibration import Recalibration
+from seekcli.train.schedules import LrSchedule, learning_rate
+from seekcli.train.step import AUTOCAST, Step
+from seekcli.train.tasks.classification import build_loss
+from seekcli.train.trainer import Trainer
+
+
+def build_trainer(
+    config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None = None
+) -> Trainer:
+    """The run from its start. `source` is what a new run that does not start from nothing needs.
+
+    Raises RunFailed when the device has no memory for the models.
+    """
+    try:
+        return assemble(config, dataset, device, source)
+    except torch.OutOfMemoryError as error:
+        raise RunFailed(f"out of memory before the first step: {error}") from None
+
+
+def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None) -> Trainer:
+    channels_last, dtype = config.runtime.layout == "channels_last", AUTOCAST[config.runtime.precision]
+    batches = Batches(dataset, config, device, channels_last)
+    length = length_of(config, batches.steps_per_epoch)
+    pair = None if config.classic else build_pair(config, source)
+    models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
+    models = {role: place(model, device, channels_last) for role, model in models.items()}
+    optimizers = {role: optimizer_of(config, pair, role, model, device) for role, model in models.items()}
+    averages = Averages(models, config.train.ema_decay, pair, config.pair.buffers) if config.train.ema_decay else None
+    turns, needs = build_turns(config, pair, models, optimizers, length)
+    held_out = HeldOut(batches.held_out(dataset), dtype) if "validation_loss" in needs else None
+    scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
+    schedule = LrSchedule(**config.lr_schedule.model_dump())
+    return Trainer(
+        models=models,
+        optimizers=optimizers,
+        steps=steps_of(config, models, optimizers, scaler),
+        batches=batches,
+        turns=turns,
+        length=length,
+        learning_rate=lambda step: learning_rate(
+            schedule, config.optimizer.lr, step, length.steps_per_epoch, length.steps
+        ),
+        seed=config.seed,
+        pair=pair,
+        blocks=family_of(config.pair.base).blocks if pair else None,
+        needs=needs,
+        held_out=held_out,
+        averages=averages,
+        recalibration=recalibration_of(config, batches),
+        keeps_recalibrated=config.schedule == "alternating",
+        autocast_dtype=dtype,
+    )
+
+
+def place(model: nn.Module, device: torch.device, channels_last: bool) -> nn.Module:
+    """Move to the device and give 4-d tensors their memory layout, in place."""
+    if channels_last:
+        return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.to(device)
+
+
+def optimizer_of(
+    config: RunConfig, pair: Pair | None, role: str, model: nn.Module, device: torch.device
+) -> torch.optim.Optimizer:
+    """What only the motivated model has may learn at another rate."""
+    factor, lr_factors = config.pair.differential_lr_factor, {}
+    if pair is not None and role == "motivated" and factor != 1.0:
+        lr_factors = dict.fromkeys(differential_parameters(pair.weights_map), factor)
+    return build_optimizer(OptimizerSettings(**config.optimizer.model_dump()), model, device, lr_factors)
+
+
+def steps_of(
+    config: RunConfig,
+    models: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    scaler: torch.amp.GradScaler | None,
+) -> dict[str, Step]:
+    """The step of each role, with one loss and one scaler (of fp16) for both."""
+    train = config.train
+    make = partial(
+        Step,
+        loss=build_loss(train.loss, train.label_smoothing, train.bce_threshold),
+        micro_batches=train.accumulate_steps,
+        clip_norm=train.clip_norm,
+        autocast_dtype=AUTOCAST[config.runtime.precision],
+        scaler=scaler,
+    )
+    return {role: make(model, optimizers[role]) for role, model in models.items()}
+
+
+def build_turns(
+    config: RunConfig,
+    pair: Pair | None,
+    models: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    length: RunLength,
+) -> tuple[Turns, frozenset[str]]:
+    """The rule that says which model takes the next batch, and what it needs to see of a step beside its loss."""
+    if pair is None:
+        return Alone(config.schedule), frozenset()
+    state = {role: optimizer_state(optimizers[role], model) for role, model in models.items()}
+    carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
+    if config.schedule == "grow":
+        return Growing(carrier, branch_step(config.motivation.grow_at, length.steps)), frozenset()
+    condition = build_condition(config, length)
+    return Alternating(carrier, condition), needs_of(condition)
+
+
+def recalibration_of(config: RunConfig, batches: Batches) -> Recalibration | None:
+    """On `pair.recalibrate_batches` batches of the run, all if it has fewer; None where that is off."""
+    if not config.pair.recalibrate_batches:
+        return None
+    chosen = batches.for_statistics(config.pair.recalibrate_batches)
+    return Recalibration(chosen, AUTOCAST[config.runtime.precision], config.train.accumulate_steps)
