@@ -220,7 +220,7 @@ WRITES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "
 
 def shorten_leases(beat_seconds: float, dead_after_seconds: float) -> None:
     """A lease that is dead after half a second, and not after a minute, makes a pause short."""
-    from seekcli import lease
+    from seekcli.runs import lease
 
     lease.Lease.acquire.__func__.__defaults__ = (beat_seconds, dead_after_seconds)  # type: ignore[attr-defined]
     lease.require_no_owner.__defaults__ = (dead_after_seconds,)
