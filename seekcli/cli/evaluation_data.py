@@ -34,6 +34,13 @@ def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> D
     another folder every image is a test image, and there are no training images. Raises BadInput when the data does not
     fit the model; what the name alone tells is checked before anything is read.
     """
+    from seekcli.data.sets.kept_listings import listings_kept
+
+    with listings_kept():
+        return load_at_once(candidate, data, data_dir)
+
+
+def load_at_once(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
     from seekcli.data.sets import sources
     from seekcli.data.splitting.every_image import load_every_image
     from seekcli.data.splitting.holdout import hold_out

@@ -9,6 +9,7 @@ import typer
 
 from seekcli.cli.options import set_layers
 from seekcli.cli.progress import STYLES
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import SeekError, unknown
 
 if TYPE_CHECKING:
@@ -32,24 +33,33 @@ def plan_grid(
     """List the runs of a grid and where each stands; trains nothing."""
     import json
 
+    from seekcli.data.sets.sources import summary_ahead
     from seekcli.grid.plan import plan
-    from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
     if format_name not in ("table", "json"):
         raise unknown("--format", format_name, ("table", "json"))
-    points = plan(grid, set_layers(assignments), out)
-    rows = [state_row(point, out) for point in points]
+    with listings_kept():
+        points = plan(grid, set_layers(assignments), out)
+        rows = [state_row(point, out) for point in points]
+        notes = [notes_of(point, row, out) for row, point in zip(rows, points, strict=True)]
+        data = dict.fromkeys(summary_ahead(point.resolved.config.data) for point in points)
     if format_name == "json":
         typer.echo(json.dumps(rows))
         return
-    for row, point in zip(rows, points, strict=True):
-        typer.echo(f"{row['state']:<11}{point.label}")
-        older = older_twin_note(out, point.resolved) if row["state"] == "new" else None
-        for note in filter(None, (row["problem"], old_rules_note(point.resolved), older)):
-            typer.echo(f"{'':<11}{note}")
+    for row, point, said in zip(rows, points, notes, strict=True):
+        typer.echo("\n".join([f"{row['state']:<11}{point.label}", *(f"{'':<11}{note}" for note in said)]))
     typer.echo(f"{len(rows)} runs, {sum(row['state'] == 'finished' for row in rows)} finished")
+    for words in data:
+        typer.echo(f"data       {words}")
     for tuning in {point.tuning.name: point.tuning for point in points if point.tuning}.values():
         typer.echo(f"before them, to choose k for {tuning.name}: {tuning.describe()}")
+
+
+def notes_of(point: Point, row: dict[str, str | None], out: Path) -> list[str]:
+    from seekcli.runs.older_runs import old_rules_note, older_twin_note
+
+    older = older_twin_note(out, point.resolved) if row["state"] == "new" else None
+    return [note for note in (row["problem"], old_rules_note(point.resolved), older) if note]
 
 
 @commands.command("run")
@@ -71,11 +81,13 @@ def run_grid(
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
-    points = plan(grid, set_layers(assignments), out)
+    with listings_kept():
+        points = plan(grid, set_layers(assignments), out)
     stop = StopSwitch()
     with stop.listening():
         if unchosen := search_first(points, out, progress, stop):
-            points = plan(grid, set_layers(assignments), out)
+            with listings_kept():
+                points = plan(grid, set_layers(assignments), out)
         runs = [point.resolved for point in points if not point.tuning]
         done = sum(look(out, one)[0] == "finished" for one in runs)
         typer.echo(f"{grid}: {len(points)} runs, {done} done already", err=True)

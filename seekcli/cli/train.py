@@ -11,6 +11,7 @@ from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers,
 from seekcli.cli.progress import STYLES
 from seekcli.config.layers import Resolved
 from seekcli.config.settings import flatten
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
 
@@ -141,17 +142,13 @@ def train(
     ]
     from seekcli.grid.tune import draft
 
-    drafts = [draft(one, out) for one in runs]
-    if print_config:
-        for one in drafts:
-            typer.echo(describe_config(one.resolved))
-    elif dry_run:
-        from seekcli.resolve.plan import describe_plan
-
-        for one in drafts:
-            typer.echo(describe_search_ahead(one) + describe_plan(one.resolved, out))
-    else:
-        train_all(drafts, out, progress, fresh)
+    with listings_kept():
+        drafts = [draft(one, out) for one in runs]
+        if print_config or dry_run:
+            for one in drafts:
+                typer.echo(describe_config(one.resolved) if print_config else describe_ahead(one, out))
+            return
+    train_all(drafts, out, progress, fresh)
 
 
 def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
@@ -183,12 +180,15 @@ def schedule_layers(schedule: str | None) -> Layers:
     return flag_layers({"--schedule": ("schedule", schedule)})
 
 
-def describe_search_ahead(one: Draft) -> str:
-    """For a dry run whose k is not chosen yet: what comes first, and which k the rest is shown for."""
+def describe_ahead(one: Draft, out: Path) -> str:
+    """A dry run. Where k is not chosen yet: what comes first, and which k the rest is shown for."""
+    from seekcli.resolve.plan import describe_plan
+
+    plan = describe_plan(one.resolved, out)
     if one.tuning is None:
-        return ""
+        return plan
     k = one.resolved.config.motivation.k
-    return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n"
+    return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n{plan}"
 
 
 def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> None:

@@ -12,6 +12,7 @@ from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.progress import STYLES
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import RunFailed, SeekError, Stopped, unknown
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def tune(
     )
     from seekcli.grid.tune import plan_tuning
 
-    tuning = plan_tuning([*model_layers(model, base, motivated), *layers, *set_layers(assignments)], out)
+    with listings_kept():
+        tuning = plan_tuning([*model_layers(model, base, motivated), *layers, *set_layers(assignments)], out)
     if dry_run:
         show_plan(tuning, out, format_)
         return
@@ -191,10 +193,11 @@ def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> t
         where = choice_path(out, choice.name)
         typer.echo(f"--k auto: {choice.describe()}, chosen earlier ({where}; `seek tune` chooses anew)", err=True)
     runs, unsettled = [], []
-    for one in drafts:
-        search, error = found[one.tuning.name] if one.tuning else (None, None)
-        if error is not None:
-            unsettled.append(Outcome(one.resolved, "failed", error=error))
-        else:
-            runs.append(one.with_k(search.k) if search else one.resolved)
+    with listings_kept():
+        for one in drafts:
+            search, error = found[one.tuning.name] if one.tuning else (None, None)
+            if error is not None:
+                unsettled.append(Outcome(one.resolved, "failed", error=error))
+            else:
+                runs.append(one.with_k(search.k) if search else one.resolved)
     return runs, unsettled

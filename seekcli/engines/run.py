@@ -18,9 +18,8 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import SCHEMA_VERSION
 from seekcli.data.sets import sources
 from seekcli.documents import write_document
-from seekcli.engines.start import forward_macs, has_begun, load_data, needed_bytes
+from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
-from seekcli.resolve.build import build_trainer
 from seekcli.resolve.conditions import share_by_chance
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
@@ -79,8 +78,7 @@ def train_or_return(
     source = None if not fresh and has_begun(folder, config) else start_weights(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset = load_data(config, progress)
-    trainer = build_trainer(config, dataset, torch.device(config.runtime.device), source)
+    dataset, trainer = load_and_build(config, progress, source)
     files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
     run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
     if source is not None:

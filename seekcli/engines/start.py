@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets import sources
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.data.splitting.overlap import overlap_note
 from seekcli.models.costs import forward_cost
+from seekcli.models.transplant import SourceWeights
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.plan import partial_map
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints
@@ -21,6 +26,13 @@ from seekcli.train.trainer import Trainer
 def has_begun(folder: Path, config: RunConfig) -> bool:
     """Whether the run needs no start any more: it has a checkpoint to go on from, or is done."""
     return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
+
+
+def load_and_build(config: RunConfig, progress: Progress, source: SourceWeights | None) -> tuple[Dataset, Trainer]:
+    """The data and the trainer of the run. A folder is listed anew: it may have changed since the run was planned."""
+    with listings_kept(anew=True):
+        dataset = load_data(config, progress)
+        return dataset, build_trainer(config, dataset, torch.device(config.runtime.device), source)
 
 
 def load_data(config: RunConfig, progress: Progress) -> Dataset:

@@ -8,8 +8,9 @@ from pathlib import Path
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
-from seekcli.data.sets.sources import describe
+from seekcli.data.sets.sources import describe, summary_ahead
 from seekcli.data.splitting.overlap import overlap_note
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.models.catalog import nests_fully
@@ -25,11 +26,17 @@ from seekcli.train.length import images_in
 
 def describe_plan(resolved: Resolved, results: Path) -> str:
     """A few lines: the run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
+    with listings_kept():
+        return "\n".join(line for line in plan_lines(resolved, results) if line)
+
+
+def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     config = resolved.config
     state, problem = look(results, resolved)
     lines = [
         f"run         {run_id(config)}",
         f"state       {state}: {problem or run_folder(results, config)}",
+        f"data        {summary_ahead(config.data)}",
         describe_work(config),
     ]
     if config.train.match is not None:
@@ -58,8 +65,7 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
         shown = "no expected share is known" if share is None else f"expected share {share:.4f} {known}"
         lines.append(f"motivation  {config.way}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
-    lines.append(describe_cost(config, macs, train_macs, share))
-    return "\n".join(line for line in lines if line)
+    return [*lines, describe_cost(config, macs, train_macs, share)]
 
 
 def image_shape(config: RunConfig) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from seekcli.config.layers import Resolved, load_recipe, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import DataConfig
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step
@@ -38,6 +39,11 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
     `results` is where runs that are named by their id are looked for.
     Raises BadInput for whatever cannot be run, before anything is written.
     """
+    with listings_kept():
+        return resolve_once(layers, results)
+
+
+def resolve_once(layers: Layers, results: Path) -> Resolved:
     from seekcli.resolve.device import resolve_runtime
 
     resolved = resolve_statistics(resolve_init(resolve_images(layers)))

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import tiny
 from typer.testing import CliRunner, Result
 
 from seekcli.cli.app import app
+from seekcli.config.identity import run_id
 
-T = ("train", "--model", "resnet8-to-14", "--schedule", "base", "--epochs", "3", "--batch-size", "8")
+T = ("train", "--model", "resnet8-to-14", "--schedule", "base", "--epochs", "2", "--batch-size", "4")
 T += ("--image-size", "16", "--progress", "plain", "--device", "cpu")
 
 
@@ -47,9 +49,13 @@ def swap(one: Path, other: Path) -> None:
 
 @pytest.fixture
 def a(tmp_path: Path) -> Path:
-    pictures(tmp_path / "A" / "train", 8, "a", "b")
-    pictures(tmp_path / "A" / "test", 3, "a", "b")
-    return tmp_path / "A"
+    return two_splits(tmp_path / "A")
+
+
+def two_splits(folder: Path) -> Path:
+    pictures(folder / "train", 8, "a", "b")
+    pictures(folder / "test", 3, "a", "b")
+    return folder
 
 
 @pytest.fixture
@@ -83,18 +89,49 @@ def test_a_copy_of_a_folder_is_the_same_data(a: Path, tmp_path: Path) -> None:
 def test_an_unfinished_run_is_not_resumed_on_other_pixels(a: Path, b: Path, tmp_path: Path) -> None:
     states = [ran(*T, "--data", f"folder:{data}", "--out", tmp_path / "out", "--dry-run").stdout for data in (a, b)]
     assert states[0].split()[1] != states[1].split()[1]
+    assert "data        folder:A: 16 training and 6 test images of 2 classes (a, b); train/ and test/ as" in states[0]
+
+
+def test_a_grid_plan_names_the_classes(a: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "grid.toml"
+    grid.write_text(f"""
+        [settings]
+        model = "resnet8-to-14"
+        data.name = "folder:{a}"
+        data.image_size = 16
+        [[arms]]
+        schedule = ["base", "motivated"]
+    """)
+    planned = ran("grid", "plan", grid, "--out", tmp_path / "out").stdout
+    assert planned.count("data       folder:A: 16 training and 6 test images of 2 classes (a, b); train/") == 1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with A and with results of a finished run over it, begun a minute after the last change of A."""
+    live = tmp_path_factory.mktemp("rules one") / "live"
+    for path in [two_splits(live / "A"), *(live / "A").rglob("*")]:
+        os.utime(path, (path.stat().st_mtime - 60,) * 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(live.with_name("cache")))
+        ran(*T, "--data", f"folder:{live / 'A'}", "--set", "data.rules=1", "--out", live / "out")
+    return Path(shutil.copytree(live, live.with_name("trained")))
 
 
 class TestRulesOne:
     """Runs that an earlier version made; `--set data.rules=1` makes what it made, under the id of then."""
 
     @pytest.fixture
-    def old(self, a: Path, tmp_path: Path) -> Path:
-        """Results with a finished run over A, begun a second after the last change of A."""
-        for path in [a, *a.rglob("*")]:
-            os.utime(path, (path.stat().st_mtime - 60,) * 2)
-        ran(*T, "--data", f"folder:{a}", "--set", "data.rules=1", "--out", tmp_path / "out")
-        return tmp_path / "out"
+    def old(self, trained: Path) -> Path:
+        """Those results, of a run over `a`: a copy for this test, in the place where they were made."""
+        live = trained.with_name("live")
+        shutil.rmtree(live)
+        shutil.copytree(trained, live)
+        return live / "out"
+
+    @pytest.fixture
+    def a(self, old: Path) -> Path:
+        return old.with_name("A")
 
     def test_the_run_is_found_with_a_note(self, a: Path, old: Path) -> None:
         found = ran(*T, "--data", f"folder:{a}", "--out", old)
@@ -109,7 +146,7 @@ class TestRulesOne:
         (run,) = (old / "runs").iterdir()
         (run / "status.json").unlink()
         found = ran(*T, "--data", f"folder:{a}", "--out", old)
-        assert "going on from step 6" in found.stdout
+        assert "going on from step 8" in found.stdout
         assert "names and sizes alone" in found.stderr
         assert [path.name for path in (old / "runs").iterdir()] == [run.name]
 
@@ -157,15 +194,18 @@ def test_a_condition_whose_code_changed_is_another_run(tmp_path: Path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    words = ("train", "--model", "resnet8-to-14", "--condition", "changing_condition:Every", "--dry-run")
+
+    def id_of(**settings: object) -> str:
+        return run_id(tiny(motivation__condition="changing_condition:Every", **settings).config)
+
     ids = []
     for answer in ("True", "False", "True"):
         (tmp_path / "changing_condition.py").write_text(CONDITION.format(answer=answer))
         sys.modules.pop("changing_condition", None)
-        ids.append(ran(*words).stdout.split()[1])
+        ids.append(id_of())
     assert ids[0] == ids[2] != ids[1]
-    old = ran(*words, "--set", "motivation.source_sha256=none").stdout.split()[1]
-    assert old not in ids
+    assert id_of(motivation__source_sha256=None) not in ids
+    words = ("train", "--model", "resnet8-to-14", "--condition", "changing_condition:Every", "--dry-run")
     refused = seek(*words, "--set", f"motivation.source_sha256={'0' * 64}")
     assert refused.exit_code == 2
     assert "is not the one that it was" in refused.output
@@ -173,8 +213,8 @@ def test_a_condition_whose_code_changed_is_another_run(tmp_path: Path, monkeypat
 
 
 def test_a_result_that_is_no_number_fails_the_run(tmp_path: Path) -> None:
-    words = ("train", "--model", "resnet8-to-14", "--limit-train", 20, "--batch-size", 20, "--epochs", 1, "--lr", 1e6)
-    failed = seek(*words, "--schedule", "base", "--progress", "plain", "--out", tmp_path)
+    words = ("train", "--model", "resnet8-to-14", "--data", "synthetic:1x8x8:3:30", "--epochs", 1, "--lr", 1e6)
+    failed = seek(*words, "--batch-size", 24, "--schedule", "base", "--progress", "plain", "--out", tmp_path)
     assert failed.exit_code == 1
     assert "non-finite test loss at step 1 (epoch 1, batch 1, base model)" in failed.output
     (status,) = tmp_path.glob("runs/*/status.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import merge
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.data.sets import imagenet
+from seekcli.data.sets import identity, imagenet
 from seekcli.data.sets.imagenet import scan
 from seekcli.data.sets.sources import describe, fingerprint_of, load
 from seekcli.data.splitting.holdout import hold_out
@@ -124,17 +125,6 @@ def test_files_other_than_those_of_the_run_are_refused(tree: Path) -> None:
         load(resolved)
 
 
-def test_a_listing_is_reused_until_an_image_comes_or_goes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    walks = []
-    walk = imagenet.walk
-    monkeypatch.setattr(imagenet, "walk", lambda *words: walks.append(words) or walk(*words))
-    scan(tree), scan(tree)
-    assert len(walks) == 6
-    (tree / "val" / CLASSES[1] / f"{CLASSES[1]}_3.JPEG").unlink()
-    assert len(scan(tree).test) == 11
-    assert len(walks) == 12
-
-
 def test_hidden_files_and_files_that_are_no_images_are_left_out_and_counted(tree: Path) -> None:
     (tree / "train" / CLASSES[0] / "notes.txt").write_text("x")
     (tree / "train" / CLASSES[0] / "._n0.JPEG").write_text("x")
@@ -147,6 +137,90 @@ def test_hidden_files_and_files_that_are_no_images_are_left_out_and_counted(tree
 def test_the_second_split_may_have_another_name(tree: Path, name: str) -> None:
     (tree / "val").rename(tree / name)
     assert scan(tree).split == f"train/ and {name}/ as given"
+
+
+def by_rules_2(root: Path, whole: bool = False) -> imagenet.Listing:
+    return scan(root, 2, whole)
+
+
+def test_both_rules_list_a_usual_tree_alike(tree: Path) -> None:
+    assert replace(by_rules_2(tree), files_to_read=()) == scan(tree)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("Training", "Testing"), ("TRAIN", "VAL"), ("train_set", "Validation"), ("train", "Test Images")],
+)
+def test_by_rules_2_the_usual_words_are_splits_in_any_case(tree: Path, train: str, test: str) -> None:
+    (tree / "train").rename(tree / "moving")
+    (tree / "moving").rename(tree / train)
+    (tree / "val").rename(tree / test)
+    listing = by_rules_2(tree)
+    assert (len(listing.train), len(listing.test), listing.class_names) == (27, 12, CLASSES)
+    assert listing.split == f"{train}/ and {test}/ as given"
+
+
+def test_by_rules_2_val_comes_before_test_and_the_other_is_named(tree: Path) -> None:
+    shutil.copytree(tree / "val", tree / "test")
+    (tree / "test" / CLASSES[0] / f"{CLASSES[0]}_0.JPEG").unlink()
+    assert len(by_rules_2(tree).test) == 12
+    assert by_rules_2(tree).split == "train/ and val/ as given; test/ left alone"
+
+
+def test_by_rules_2_system_folders_are_no_classes_and_are_counted(tree: Path) -> None:
+    for folder in ("train", "val", f"train/{CLASSES[0]}"):
+        shutil.copytree(tree / "val" / CLASSES[0], tree / folder / "@eaDir")
+    (tree / "train" / "__MACOSX").mkdir()
+    (tree / "val" / CLASSES[1] / "Thumbs.db").write_bytes(b"x")
+    listing = by_rules_2(tree)
+    assert (len(listing.train), len(listing.test), listing.class_names) == (27, 12, CLASSES)
+    words = listing.split.partition("system files and folders left out: ")[2]
+    assert sorted(words.split(", ")) == ["1 Thumbs.db", "1 __MACOSX", "3 @eaDir"]
+
+
+def test_by_rules_2_a_class_that_is_not_tested_and_files_that_are_not_read_are_named(tree: Path) -> None:
+    shutil.rmtree(tree / "val" / CLASSES[1])
+    for path in sorted((tree / "train" / CLASSES[0]).iterdir())[:5]:
+        path.rename(path.with_suffix(".HEIC"))
+    listing = by_rules_2(tree)
+    assert f"(n01440764: 5 .heic); val/ has no images of 1 classes ({CLASSES[1]})" in listing.split
+    (tree / "val" / CLASSES[0]).rename(tree / "val" / "n01440765")
+    with pytest.raises(BadInput, match="unknown class in val/: 'n01440765'; did you mean 'n01440764'"):
+        by_rules_2(tree)
+
+
+@pytest.mark.parametrize("change", ["flat", "none", "no train", "lone"])
+def test_by_rules_2_what_is_missing_is_named(tree: Path, change: str) -> None:
+    if change == "flat":
+        for path in sorted((tree / "val").glob("*/*")):
+            path.rename(tree / "val" / path.name)
+        for name in CLASSES:
+            (tree / "val" / name).rmdir()
+    elif change == "none":
+        (tree / "val").rename(tree / "other")
+    elif change == "no train":
+        (tree / "train").rename(tree / "other")
+    else:
+        for name in CLASSES[1:]:
+            shutil.rmtree(tree / "train" / name)
+            shutil.rmtree(tree / "val" / name)
+    said = {
+        "flat": "val/ holds 12 images and no class folder; sort them into class folders, val/CLASS/",
+        "none": "there is no val/ with one folder per class, as in train/",
+        "no train": "there is no train/ with one folder per class",
+        "lone": "one class only",
+    }
+    with pytest.raises(BadInput, match=f"--data imagenet:{tree}: {said[change]}"):
+        by_rules_2(tree)
+
+
+def test_the_start_line_says_that_the_identity_is_of_a_sample(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_rules_2(tree).sample == ""
+    monkeypatch.setattr(identity, "SAMPLE_FILES", 5)
+    words = "known by the sizes of all files and the bytes of a fixed sample of 5 of 39 files"
+    assert words in load(data_of(tree, rules=2)).summary
+    assert "data.whole_digest=true: of all" in load(data_of(tree, rules=2)).summary
+    assert "sample" not in load(data_of(tree, rules=2, whole_digest=True)).summary
 
 
 def test_a_flat_test_folder_beside_val_is_left_alone(tree: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -69,3 +70,22 @@ def test_files_that_cannot_be_read_are_named_by_class_and_suffix(tmp_path: Path)
 def test_a_name_that_is_no_utf8_is_shown(tmp_path: Path) -> None:
     fill(tmp_path, {"b": 3, "caf\udce9": 3})
     assert by_rules_2(tmp_path).class_names == ("b", "caf\\xe9")
+
+
+def test_an_accent_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    composed, two_letters = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    fill(tmp_path / "train", {composed: 3, "dog": 3})
+    fill(tmp_path / "test", {two_letters: 2, "dog": 1})
+    listing = by_rules_2(tmp_path)
+    assert listing.class_names == (composed, "dog")
+    assert listing.test_labels == (0, 0, 1)
+    fill(tmp_path / "train", {two_letters: 1})
+    with pytest.raises(BadInput, match=r"two class folders of train/ look equal: 'cafe\\u0301' and 'caf\\xe9'"):
+        by_rules_2(tmp_path)
+
+
+def test_a_name_that_is_no_utf8_can_be_said(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"a": 3, "b": 3})
+    fill(tmp_path / "test", {"caf\udce9": 3})
+    with pytest.raises(BadInput, match=r"unknown class in test/: 'caf\\\\xe9'"):
+        by_rules_2(tmp_path)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from seekcli.config.layers import merge
 from seekcli.config.settings import DataConfig
+from seekcli.data.sets import identity
 from seekcli.data.sets.sources import load
 from seekcli.data.splitting.overlap import overlap_note
 
@@ -41,6 +42,18 @@ def test_files_of_both_splits_are_counted_and_named(photos: Path, kind: str) -> 
         "2 of 8 test images are training images too, 1 of them under another class "
         "(val/cat/copy.png is train/cat/1.png, val/cat/wrong.png is train/dog/2.png)"
     )
+
+
+def test_of_a_streamed_tree_it_is_said_that_a_sample_was_looked_at(photos: Path, monkeypatch) -> None:
+    monkeypatch.setattr(identity, "SAMPLE_FILES", 11)
+    for index in range(3):
+        shutil.copy(photos / "train" / "cat" / f"{index}.png", photos / "val" / "cat" / f"{index}.png")
+    note = overlap_note(data_of(f"imagenet:{photos}", image_size=4, rules=2))
+    assert note is not None
+    assert "training images too, looked for among a fixed sample of 11 of 12 files (" in note
+    whole = overlap_note(data_of(f"imagenet:{photos}", image_size=4, rules=2, whole_digest=True))
+    assert whole is not None
+    assert whole.startswith("3 of 6 test images are training images too (")
 
 
 def test_images_in_memory_are_compared_by_their_pixels() -> None:

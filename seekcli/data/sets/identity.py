@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from seekcli import files
 from seekcli.data.images.cache import cache_folder
+from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput, RunFailed
 
 STORE_FORMAT = 1
@@ -92,21 +93,26 @@ def read_digests(root: Path, wanted: Sequence[ImageFile]) -> dict[str, str]:
 
     Raises BadInput that names a file which cannot be read.
     """
-    store = store_path(root)
-    kept = load_store(store)
-    found = {file.path: kept[file.path][1] for file in wanted if kept.get(file.path, (None,))[0] == file.version}
+    path = store_path(root)
+    stored = kept(("stored digests", path), lambda: load_store(path))
+    just_read = kept(("digests read just now", path), dict[str, Entry])
+    found = {}
+    for file in wanted:
+        for entry in (just_read.get(file.path), stored.get(file.path)):
+            if entry is not None and entry[0] == file.version:
+                found[file.path] = entry[1]
     missing = [file for file in wanted if file.path not in found]
     if not missing:
         return found
-    settled = {}
-    for path, version, digest in hash_files(root, missing):
-        found[path] = digest
+    listed = {file.path: file.version for file in missing}
+    for name in listed:  # a digest of what the file was before
+        stored.pop(name, None)
+    for name, version, digest in hash_files(root, missing):
+        found[name] = digest
+        just_read[name] = (listed[name], digest)
         if version is not None:
-            settled[path] = (version, digest)
-    listed = {file.path: file.version for file in wanted}
-    save_store(
-        store, {path: kept[path] for path in kept if path not in found or kept[path][0] == listed[path]} | settled
-    )
+            stored[name] = (version, digest)
+    save_store(path, stored)
     return found
 
 
@@ -148,7 +154,8 @@ def version_of(handle: int) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-Store = dict[str, tuple[tuple[int, int, int, int], str]]
+Entry = tuple[tuple[int, int, int, int], str]  # the version of a file, and the digest that it had then
+Store = dict[str, Entry]
 
 
 def store_path(root: Path) -> Path:

@@ -1,21 +1,32 @@
 """Images that are read from disk while a run goes on: which there are, listed once; torch is not needed for that.
 
 The layout is ImageNet's: `train/CLASS/...` and `val/CLASS/...` (or `validation/`, `valid/`, `test/`, the first of them
-with class folders). A class is all images in its folder and below; hidden files and what is no image by its suffix are
-left out.
+with class folders; by rules 2 the usual words in any case). A class is all images in its folder and below; hidden files
+and what is no image by its suffix are left out.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seekcli.data.images.arrays import Arrays
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.data.sets.folders import Found, identity_of, is_image, is_shown, left_out_note, subfolders, walk
+from seekcli.data.sets import folders
+from seekcli.data.sets.folder_walk import (
+    Found,
+    inode_of,
+    is_image,
+    is_shown,
+    left_out_note,
+    subfolders,
+    walk,
+    walk_classes,
+)
+from seekcli.data.sets.folders import left_alone_note, split_as_given, unreadable
 from seekcli.data.sets.identity import ImageFile, names_and_sizes, sample_of
+from seekcli.data.sets.layout import find_layout, split_word
 from seekcli.errors import BadInput, unknown
 
 CHANNELS = 3
@@ -29,7 +40,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Listing:
     """The images of both splits in a fixed order, relative to `root`; labels index `class_names`.
 
-    `sizes` is the sha256 over all sorted paths and sizes; `files_to_read` are those that an identity by contents reads.
+    `sizes` is the sha256 over all sorted paths and sizes; `files_to_read` are those that an identity by contents reads:
+    all files, or a sample of them.
     """
 
     root: Path
@@ -52,36 +64,63 @@ class Listing:
         train_labels, test_labels = labels
         return Arrays(train, train_labels, test, test_labels, self.class_names, self.split)
 
+    @property
+    def sample(self) -> str:
+        """What the identity by contents is of, where that is not every file: `a fixed sample of 2,048 of ...`."""
+        read, files = len(self.files_to_read), len(self.train) + len(self.test)
+        return f"a fixed sample of {read:,} of {files:,} files" if 0 < read < files else ""
+
 
 def scan(root: Path, rules: int = 1, whole: bool = False) -> Listing:
     """List the tree. Raises BadInput, naming what is wrong, unless both splits have class folders with images.
 
     With `whole` its identity by contents is of every file, else of a sample.
-    Listing a million files takes seconds and is asked for more than once in a command, so it is done again only when
-    an image or a class has come or gone, as the folders' times tell.
     """
     try:
-        return listing_at(root, folder_times(root), rules, whole)
+        return listing_by_names(root) if rules == 1 else listing_by_layout(root, whole)
     except OSError as error:
-        where = f" in {error.filename}" if error.filename and Path(error.filename) != root else ""
-        raise refused(root, f"{error.strerror or error}{where}") from error
+        raise unreadable(name_of(root), root, error) from error
+
+
+def name_of(root: Path) -> str:
+    return f"--data imagenet:{root}"
 
 
 def refused(root: Path, why: str) -> BadInput:
-    return BadInput(f"--data imagenet:{root}: {why}")
+    return BadInput(f"{name_of(root)}: {why}")
 
 
-def folder_times(root: Path) -> tuple[tuple[str, int], ...]:
-    """Every folder of the splits with the time in ns at which something in it came or went."""
-    splits = [name for name in subfolders(root) if name in ("train", *TEST_NAMES)]
-    folders = [root / split / name for split in splits for name in ("", *subfolders(root / split))]
-    return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders)
+def listing_by_layout(root: Path, whole: bool) -> Listing:
+    """By rules 2: usual words in any case, system folders left out. val/ comes before test/: ImageNet's has labels."""
+    what = name_of(root)
+    layout = find_layout(root, what, first="validation")
+    if layout.train is None:
+        raise refused(root, "there is no train/ with one folder per class")
+    if layout.test is None:
+        raise without_test(root, [name for name in subfolders(root, 2) if split_word(name) in ("test", "validation")])
+    train, test = (walk_classes(root, what, f"{name}/", 2) for name in (layout.train, layout.test))
+    listing = split_as_given(root, what, train, test, (layout.train, layout.test))
+    return streamed(replace(listing, split=listing.split + left_alone_note(layout.left_alone)), whole)
 
 
-@lru_cache(maxsize=1)
-def listing_at(root: Path, times: tuple[tuple[str, int], ...], rules: int, whole: bool) -> Listing:
-    """The listing of a tree whose folders have these times."""
-    if not (root / "train").is_dir():
+def streamed(listing: folders.Listing, whole: bool = True) -> Listing:
+    """The same images, to be read from disk as they are needed."""
+    files = [*listing.train, *listing.test]
+    train, test = (tuple(file.path for file in split) for split in (listing.train, listing.test))
+    found = Listing(
+        root=listing.root, class_names=listing.class_names, train=train, train_labels=listing.train_labels, test=test,
+        test_labels=listing.test_labels, split=listing.split, sizes=listing.sizes,
+        files_to_read=tuple(files if whole else sample_of(files)),
+    )  # fmt: skip
+    if not found.sample:
+        return found
+    known = f"known by the sizes of all files and the bytes of {found.sample} (data.whole_digest=true: of all)"
+    return replace(found, split=f"{found.split}; {known}")
+
+
+def listing_by_names(root: Path) -> Listing:
+    """By rules 1."""
+    if "train" not in subfolders(root):
         raise refused(root, "there is no train/ with one folder per class")
     train, val = listed(root, "train"), listed(root, test_folder(root))
     names = tuple(sorted(train.images))
@@ -95,8 +134,7 @@ def listing_at(root: Path, times: tuple[tuple[str, int], ...], rules: int, whole
             raise refused(root, str(unknown(f"class in {test_folder(root)}/:", name, names)))
     files = [file for found in (train, val) for each in found.images.values() for file in each]
     split = f"train/ and {test_folder(root)}/ as given{left_out_note(train, val)}"
-    read = () if rules == 1 else tuple(files) if whole else tuple(sample_of(files))
-    return Listing(root, names, *labelled(train, names), *labelled(val, names), split, names_and_sizes(files), read)
+    return Listing(root, names, *labelled(train, names), *labelled(val, names), split, names_and_sizes(files), ())
 
 
 def test_folder(root: Path) -> str:
@@ -105,18 +143,23 @@ def test_folder(root: Path) -> str:
     for name in present:
         if subfolders(root / name):
             return name
+    raise without_test(root, present)
+
+
+def without_test(root: Path, present: list[str]) -> BadInput:
+    """What to say where no folder of a test split has class folders; `present` are those that there are."""
     if not present:
-        raise refused(root, "there is no val/ with one folder per class, as in train/")
+        return refused(root, "there is no val/ with one folder per class, as in train/")
     with os.scandir(root / present[0]) as entries:
         flat = sum(is_shown(entry.name) and is_image(entry.name) for entry in entries)
     advice = f"sort them into class folders, {present[0]}/CLASS/, as in train/"
-    raise refused(root, f"{present[0]}/ holds {flat:,} images and no class folder; {advice}")
+    return refused(root, f"{present[0]}/ holds {flat:,} images and no class folder; {advice}")
 
 
 def listed(root: Path, split: str) -> Found:
     """The images of a split by class, sorted by path."""
     found = Found()
-    above = (identity_of(root), identity_of(root / split))
+    above = (inode_of(root), inode_of(root / split))
     for name in subfolders(root / split):
         files = walk(root / split / name, f"{split}/{name}/", found, above)
         found.images[name] = sorted(files, key=lambda file: file.path)

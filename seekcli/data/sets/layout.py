@@ -55,8 +55,11 @@ def holds_folders_only(folder: Path) -> bool:
     return bool(subfolders(folder)) and not files
 
 
-def find_layout(root: Path, what: str) -> Layout:
-    """The splits in `root`; both None where its folders are classes. `what` begins the message of a BadInput."""
+def find_layout(root: Path, what: str, first: str = "test") -> Layout:
+    """The splits in `root`; both None where its folders are classes. `what` begins the message of a BadInput.
+
+    Where there is a test/ and a val/, `first` ("test" or "validation") says which of them the test images are in.
+    """
     names = subfolders(root)
     found: dict[str, list[str]] = {split: [] for split in WORDS}
     for name in names:
@@ -66,7 +69,7 @@ def find_layout(root: Path, what: str) -> Layout:
         if len(same) > 1:
             raise BadInput(f"{what}: {same[0]}/ and {same[1]}/ may both be the {split} split; rename one of them")
     train = next(iter(found["train"]), None)
-    tests = [*found["test"], *found["validation"]]
+    tests = [*found[first], *found["validation" if first == "test" else "test"]]
     if train is None and not tests:
         require_classes(root, names, what)
         return Layout(None, None)
@@ -75,7 +78,7 @@ def find_layout(root: Path, what: str) -> Layout:
 
 
 def choose_test(root: Path, train: str | None, tests: list[str]) -> str | None:
-    """The test split is test/ before val/, unless only those of val/ are classes of train/."""
+    """The first of `tests`, unless it has none of the classes of train/ and a later one has."""
     if train is not None:
         known = set(subfolders(root / train))
         tests = sorted(tests, key=lambda name: known.isdisjoint(subfolders(root / name)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import contents, read_digests, shown
+from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput
 
 FILES = ("folder", "imagenet")
@@ -28,9 +29,13 @@ def listing_of(data: DataConfig) -> Listing | None:
     if not is_folder(data):
         return None
     root = folder_of(data)
-    if kind_of(data) == "imagenet":
-        return imagenet.scan(root, data.rules, data.whole_digest)
-    return folders.scan(root, data.rules)
+
+    def scan() -> Listing:
+        if kind_of(data) == "imagenet":
+            return imagenet.scan(root, data.rules, data.whole_digest)
+        return folders.scan(root, data.rules)
+
+    return kept((kind_of(data), str(root), data.rules, data.whole_digest), scan)
 
 
 def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,10 +89,29 @@ class Dataset:
     def summary(self) -> str:
         """How many images there are, and who chose which is which."""
         validation = 0 if self.validation_labels is None else len(self.validation_labels)
-        counts = [(len(self.train_labels), "training"), (validation, "validation"), (len(self.test_labels), "test")]
-        classes = f"{len(self.class_names):,} classes ({first_few(self.class_names)})"
-        *words, last = [f"{count:,} {what}" for count, what in counts if count]
-        return f"{self.facts.name}: {', '.join(words)} and {last} images of {classes}; {self.split}"
+        counts = {"training": len(self.train_labels), "validation": validation, "test": len(self.test_labels)}
+        return f"{self.facts.name}: {counts_in_words(counts, self.class_names)}; {self.split}"
+
+
+def counts_in_words(counts: dict[str, int], class_names: Sequence[str], classes: int | None = None) -> str:
+    """`120 training and 30 test images of 3 classes (cat, dog, frog)`; without names their number, `classes`, is said.
+
+    Splits without images are left out.
+    """
+    named = f" ({first_few(class_names)})" if class_names else ""
+    *words, last = [f"{count:,} {split}" for split, count in counts.items() if count]
+    both = f"{', '.join(words)} and {last}" if words else last
+    return f"{both} images of {classes or len(class_names):,} classes{named}"
+
+
+def summary_ahead(data: DataConfig) -> str:
+    """As `Dataset.summary`, from what is known before an image is read: the names of the classes of a folder alone."""
+    listing = listing_of(data)
+    facts = facts_of(data, listing)
+    test = facts.test_images if data.folds is None else 0
+    names, split = (listing.class_names, f"; {listing.split}") if listing is not None else ((), "")
+    counts = counts_in_words({"training": facts.train_images, "test": test}, names, facts.classes)
+    return f"{facts.name}: {counts}{split}"
 
 
 def describe(data: DataConfig) -> DataFacts:

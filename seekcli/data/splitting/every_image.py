@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Watcher, unwatched
 from seekcli.data.sets import folders, imagenet
+from seekcli.data.sets.folder_walk import left_out_note, walk_classes
+from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
 from seekcli.data.sets.identity import ImageFile, shown
 from seekcli.data.sets.layout import require_classes, split_word, subfolders
 from seekcli.data.sets.listings import folder_of, kind_of, label_of
@@ -26,7 +27,7 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     listing = list_every_image(folder_of(data), class_names, kind_of(data))
     assert data.image_size is not None
     if kind_of(data) == "imagenet":
-        arrays = streamed(listing).arrays(data.image_size, data.test_crop)
+        arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop)
     else:
         arrays = folders.read(listing, data.image_size, watcher)
     name = f"{kind_of(data)}:{label_of(listing.root)}"
@@ -42,10 +43,9 @@ def list_every_image(root: Path, class_names: Sequence[str], kind: str = "folder
     what = f"--data {kind}:{root}"
     try:
         parts, beside = parts_of(root, class_names, what)
-        walks = [folders.walk_classes(root, f"{part}/" if part else "", 2, kind) for part in parts]
+        walks = [walk_classes(root, what, f"{part}/" if part else "", 2) for part in parts]
     except OSError as error:
-        where = f" in {error.filename}" if error.filename and Path(error.filename) != root else ""
-        raise BadInput(f"{what}: {error.strerror or error}{where}") from error
+        raise unreadable(what, root, error) from error
     labels = label_by_name(class_names)
     found: list[tuple[ImageFile, int]] = []
     for walk in walks:
@@ -56,8 +56,7 @@ def list_every_image(root: Path, class_names: Sequence[str], kind: str = "folder
     found.sort(key=lambda pair: (pair[1], pair[0].path))
     files, taken = tuple(file for file, _ in found), tuple(label for _, label in found)
     words = f"all images{' of ' + ' and '.join(f'{shown(part)}/' for part in parts) if parts[0] else ''}"
-    words += missing_note(class_names, set(taken)) + folders.left_out_note(*walks)
-    words += f"; {first_few([f'{shown(name)}/' for name in beside])} left alone" if beside else ""
+    words += missing_note(class_names, set(taken)) + left_out_note(*walks) + left_alone_note(tuple(beside))
     return folders.Listing(root, tuple(class_names), (), (), files, taken, words)
 
 
@@ -80,22 +79,8 @@ def label_by_name(class_names: Sequence[str]) -> dict[str, int]:
     return {comparable(name): label for label, name in enumerate(class_names)}
 
 
-def comparable(name: str) -> str:
-    """Names that look equal are equal: an accented letter may be one character or two."""
-    return unicodedata.normalize("NFC", shown(name))
-
-
 def missing_note(class_names: Sequence[str], found: set[int]) -> str:
     lacking = [name for label, name in enumerate(class_names) if label not in found]
     if not lacking:
         return ""
     return f"; none of {len(lacking)} of the {len(class_names)} classes ({first_few(lacking)})"
-
-
-def streamed(listing: folders.Listing) -> imagenet.Listing:
-    """The same images, to be read from disk as they are needed."""
-    paths = tuple(file.path for file in listing.test)
-    return imagenet.Listing(
-        root=listing.root, class_names=listing.class_names, train=(), train_labels=(), test=paths,
-        test_labels=listing.test_labels, split=listing.split, sizes=listing.sizes, files_to_read=(),
-    )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.sets import imagenet
 from seekcli.data.sets.identity import ImageFile, read_digests, shown
 from seekcli.data.sets.listings import Listing, listing_of
 from seekcli.data.splitting.splits import first_few
@@ -34,7 +35,8 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     """
     listing = listing_of(data)
     if listing is not None:
-        return describe_overlap(*known_files(listing))
+        sample = listing.sample if isinstance(listing, imagenet.Listing) else ""
+        return describe_overlap(*known_files(listing), f", looked for among {sample}" if sample else "")
     if dataset is not None and not isinstance(dataset.train_images, ImageFiles):
         assert not isinstance(dataset.test_images, ImageFiles)
         train = known_images("training", dataset.train_images, dataset.train_labels.tolist())
@@ -43,8 +45,8 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     return None
 
 
-def describe_overlap(train: Iterable[Known], test: Sequence[Known]) -> str | None:
-    """The note in words; an image may lie in the two splits under two classes."""
+def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str = "") -> str | None:
+    """The note in words; an image may lie in the two splits under two classes. `where` says what was looked at."""
     trained: dict[str, Known] = {}
     for image in train:
         trained.setdefault(image.digest, image)
@@ -54,7 +56,7 @@ def describe_overlap(train: Iterable[Known], test: Sequence[Known]) -> str | Non
     named = first_few([f"{image.name} is {twin.name}" for image, twin in pairs])
     others = sum(image.label != twin.label for image, twin in pairs)
     classes = f", {others} of them under another class" if others else ""
-    return f"{len(pairs):,} of {len(test):,} test images are training images too{classes} ({named})"
+    return f"{len(pairs):,} of {len(test):,} test images are training images too{where}{classes} ({named})"
 
 
 def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
