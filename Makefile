@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all golden format bench torture families batchnorm wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all golden format bench torture families batchnorm starts wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,10 @@ families: setup  ## measure the table of docs/families.md again (minutes)
 
 batchnorm: setup  ## measure the table of docs/batchnorm.md again (under 20 minutes on one core)
 	$(VENV)/bin/python benchmarks/batchnorm.py --write docs/batchnorm.md
+
+starts: setup  ## run grids/starts.toml and write the table of docs/starts.md (under 15 minutes on one core)
+	$(VENV)/bin/seek grid run grids/starts.toml --out results/starts
+	$(VENV)/bin/python benchmarks/starts.py --write docs/starts.md
 
 wheel: setup  ## build the source archive and the wheel into dist/
 	$(RUN) build --no-isolation

@@ -1,0 +1,77 @@
+"""Which start of the added blocks makes the larger model better than its own base: the table of docs/starts.md.
+
+    .venv/bin/seek grid run grids/starts.toml --out results/starts
+    .venv/bin/python benchmarks/starts.py --write docs/starts.md
+
+Reads what `seek compare` and `seek map --starts` say of these runs; nothing is trained or computed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PAIR = "resnet20-to-32"
+START, END = "<!-- measured -->", "<!-- end -->"
+HEADER = ("start", "usage of added blocks", "answers differ %", "base − base alone", "adj. p, word",
+          "larger − its own base", "adj. p, word")  # fmt: skip
+
+
+def seek(*words: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "seekcli", *words, "--format", "json"], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def difference(rows: list[dict[str, Any]], arm: str, left: str, right: str, accuracy: str) -> tuple[str, str]:
+    """Mean with its interval, and the adjusted p with what `seek compare` calls it."""
+    (row,) = [
+        row
+        for row in rows
+        if (row["arm"], row["left"], row["right"], row["accuracy"]) == (arm, left, right, accuracy)
+    ]
+    said = f"{row['mean_points']:+.2f} [{row['low_points']:+.2f}, {row['high_points']:+.2f}]"
+    p = row["p_value_adjusted"]
+    return said, f"{f'{p:.3f}' if p >= 0.001 else '<0.001'}, {row['statement'] or row['no_statement']}"
+
+
+def table(results: Path) -> str:
+    (cell,) = seek("compare", str(results))["cells"]
+    lines: list[tuple[str, ...]] = [HEADER, ("---",) * len(HEADER)]
+    for arm in cell["arms"]:
+        name, rows = arm["arm"], cell["paired_differences"]
+        usage, differ = arm["added_blocks_usage_ratio_mean"], arm["answers_differ_percent_mean"]
+        base = difference(rows, name, "X-Y-B", "X-C", "as trained")
+        larger = difference(rows, name, "X-Y-M", "X-Y-B", "re-estimated")
+        lines.append((name.removeprefix("loss k=2 "), f"{usage:.3f}", f"{differ:.2f}", *base, *larger))
+    n = min(len(group["seeds"]) for group in cell["groups"])
+    errors = seek("map", "--model", PAIR, "--starts")["output_error_at_entry"]
+    entry = ", ".join(f"`{start}` {error:.2g}" for start, error in errors.items())
+    return "\n".join([
+        f"{PAIR}, {cell['test_images']:,} test images, n = {n} seeds, one thread a run. Output error at entry: {entry}.",
+        "",
+        *("| " + " | ".join(line) + " |" for line in lines),
+    ])  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=Path("results/starts"))
+    parser.add_argument("--write", type=Path, help="put the table between the markers of this page")
+    asked = parser.parse_args()
+    text = table(asked.results)
+    print(text)
+    if asked.write:
+        page = asked.write.read_text(encoding="utf-8")
+        block = f"{START}\n{text}\n{END}"
+        asked.write.write_text(re.sub(f"{START}.*{END}", lambda _: block, page, flags=re.DOTALL), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
