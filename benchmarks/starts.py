@@ -54,7 +54,7 @@ def table(results: Path) -> str:
     errors = seek("map", "--model", PAIR, "--starts")["output_error_at_entry"]
     entry = ", ".join(f"`{start}` {error:.2g}" for start, error in errors.items())
     return "\n".join([
-        f"{PAIR}, {cell['test_images']:,} test images, n = {n} seeds, one thread a run. Output error at entry: {entry}.",
+        f"{PAIR}, {cell['test_images']:,} test images, n = {n} seeds, one thread a run. Output error at entry: {entry}",
         "",
         *("| " + " | ".join(line) + " |" for line in lines),
     ])  # fmt: skip
