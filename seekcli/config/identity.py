@@ -50,7 +50,10 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "data.whole_digest": False,
     "motivation.source_sha256": None,
     "motivation.grow_at": 0.8,
+    "data.grey_bits": None,
 }
+# Of these, what is found out for every new run, though its default is the old behaviour.
+FOUND_OUT = ("data.rules", "motivation.source_sha256", "data.grey_bits")
 # Settings that nothing reads where another one is 0.
 READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"} | {
     "augment.resized_crop_rule": "augment.resized_crop_area"
@@ -106,8 +109,7 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
     flat = dict(flatten(config.model_dump()))
     seen = {run_id(config)}
     for first, key in reversed(list(enumerate(OLD_BEHAVIOUR))):
-        asked = key not in ("data.rules", "motivation.source_sha256")  # found out for every new run, at another default
-        if asked and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
+        if key not in FOUND_OUT and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
             return
         values = {later: old for later, old in list(OLD_BEHAVIOUR.items())[first:] if flat[later] != old}
         twin = RunConfig.model_validate(unflatten(flat | values))

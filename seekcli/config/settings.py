@@ -147,6 +147,10 @@ class DataConfig(Section):
     whole_digest: bool = Field(
         False, description="imagenet: read every file for the identity of the data, not a fixed sample of them"
     )
+    grey_bits: Annotated[int, Field(ge=8, le=16)] | None = Field(
+        None,
+        description="bits that the grey images of 16 bits use: 2^N - 1 is white; not set: their upper 8 of 16 are read",
+    )
     fingerprint: str | None = Field(None, description="sha256 of a folder's contents; resolved, never typed")
     classes: Positive | None = Field(None, description="number of classes; resolved, never typed")
     channels: Positive | None = Field(None, description="image channels; resolved, never typed")

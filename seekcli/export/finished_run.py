@@ -31,7 +31,7 @@ from seekcli.runs import records
 from seekcli.runs.records import RunStatus
 
 ROLES = ("base", "motivated")
-DATA_SETTINGS = ("rules", "whole_digest", "test_images")
+DATA_SETTINGS = ("rules", "whole_digest", "grey_bits", "test_images")
 # What a card takes from the last epoch's rows.
 TRAINING_KEYS = ("schedule", "seed", "recipe", "data", "condition", "k", "init", "map")
 ROW_KEYS = ("role", "model", "pair", "epoch", "test_accuracy_percent", "test_loss", *TRAINING_KEYS)

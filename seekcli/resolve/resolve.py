@@ -9,6 +9,7 @@ from typing import Any
 from seekcli.config.layers import Resolved, load_recipe, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import DataConfig
+from seekcli.data.sets.deep_images import check_grey_bits, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
@@ -149,6 +150,7 @@ def check_data_settings(data: DataConfig) -> None:
     """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
     if data.whole_digest and kind_of(data) != "imagenet":
         raise BadInput(f"data.whole_digest is for imagenet:DIR alone, and this is {data.name}")
+    check_grey_bits(data)
 
 
 def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
@@ -157,6 +159,8 @@ def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
         resolved = resolved.updated({"data.image_size": family_image_size}, "auto")
     if resolved.origins["data.rules"] == "default" and (rules := rules_for(resolved.config.data)) != 1:
         resolved = resolved.updated({"data.rules": rules}, "auto")
+    if resolved.origins["data.grey_bits"] == "default" and (found := grey_bits_for(resolved.config.data)):
+        resolved = resolved.updated({"data.grey_bits": found[0]}, found[1])
     check_data_settings(resolved.config.data)
     facts = describe(resolved.config.data)
     values: dict[str, Any] = {

@@ -20,7 +20,7 @@ from seekcli.runs import records
 
 RECORDED = "recorded by rules 1"
 # All that may differ between a run by names and sizes and the same one by contents.
-RULES_KEYS = frozenset({"data.rules", "data.fingerprint", "data.whole_digest"})
+RULES_KEYS = frozenset({"data.rules", "data.fingerprint", "data.whole_digest", "data.grey_bits"})
 
 
 def twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]:
@@ -45,17 +45,20 @@ def run_of_old_rules(resolved: Resolved, results: Path) -> Resolved:
         return resolved
     for twin, _ in twins_by_rules_alone(config):
         if is_recorded(twin, results) and not contents_differ(config, record_path(twin, results)):
-            values = {"data.rules": 1, "data.fingerprint": twin.data.fingerprint}
+            values = {f"data.{name}": getattr(twin.data, name) for name in ("rules", "fingerprint", "grey_bits")}
             return resolved.updated(values, RECORDED)
     return resolved
 
 
 def twins_by_rules_alone(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]:
-    """The twins that differ from `config` in nothing but how the folder is read."""
+    """The twins by rules 1 that differ from `config` in nothing but how the folder is read."""
     own = identity(config)
     for twin, values in twins(config):
         other = identity(twin)
-        if {key for key in own.keys() | other.keys() if own.get(key) != other.get(key)} <= RULES_KEYS:
+        if (
+            twin.data.rules == 1
+            and {key for key in own.keys() | other.keys() if own.get(key) != other.get(key)} <= RULES_KEYS
+        ):
             yield twin, values
 
 

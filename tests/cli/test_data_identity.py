@@ -176,6 +176,23 @@ class TestRulesOne:
         assert len(list((old / "runs").iterdir())) == 2
 
 
+def test_runs_that_read_grey_images_of_16_bits_as_before_stay_what_they_are(tmp_path: Path) -> None:
+    for number, name in enumerate(("train/a", "train/b", "test/a", "test/b")):
+        (tmp_path / "A" / name).mkdir(parents=True)
+        for index in range(4):
+            values = np.full((16, 16), 4000 - 900 * number - index, np.uint16)
+            Image.fromarray(values).save(tmp_path / "A" / name / f"{index}.png")
+    for path in [tmp_path / "A", *(tmp_path / "A").rglob("*")]:
+        os.utime(path, (path.stat().st_mtime - 60,) * 2)
+    words = (*T, "--data", f"folder:{tmp_path / 'A'}", "--out")
+    ran(*words, tmp_path / "out", "--set", "data.grey_bits=none")
+    assert "`--set data.grey_bits=none` goes on with that one" in ran(*words, tmp_path / "out", "--dry-run").stdout
+    ran(*words, tmp_path / "older", "--set", "data.rules=1")
+    found = ran(*words, tmp_path / "older", "--dry-run").stdout
+    assert "state       finished" in found
+    assert "names and sizes alone" in found
+
+
 CONDITION = """
 class Every:
     def __init__(self, k, options):

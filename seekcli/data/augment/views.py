@@ -50,13 +50,14 @@ class View:
 
     `least_area` above 0: a random part of at least this share of the picture, keyed by (seed, epoch, position). Else
     the centred square whose side is `centre` of the shorter side: the same as resizing the shorter side to
-    size / centre and cropping the middle, in one resampling.
+    size / centre and cropping the middle, in one resampling. `grey_bits` is that of `depth.to_8_bits`.
     """
 
     size: int
     centre: float = 1.0
     least_area: float = 0.0
     seed: int = 0
+    grey_bits: int | None = None
 
     def box(self, width: int, height: int, shot: Shot) -> Box:
         if not self.least_area:
@@ -106,7 +107,7 @@ def cut(image: Image.Image, view: View, shot: Shot) -> Image.Image:
     width, height = image.size[::-1] if sideways else image.size
     box = view.box(width, height, shot)
     shrunk = shrink(image, box, view.size, sideways)
-    picture = as_rgb(image)
+    picture = as_rgb(image, view.grey_bits)
     if turn in TURNS:
         picture = picture.transpose(TURNS[turn])
     # Rounding must not put an edge outside the picture.

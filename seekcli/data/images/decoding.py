@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seekcli.data.images.arrays import Watcher, unwatched
+from seekcli.data.images.depth import is_grey_16, to_8_bits
 from seekcli.errors import BadInput
 
 # Part of the cache's key: a change of the rule is a change of the pixels, and of this line.
@@ -29,7 +30,11 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, Type
 
 
 def decode(
-    paths: Sequence[str], size: int, watcher: Watcher = unwatched, digests: Sequence[str] | None = None
+    paths: Sequence[str],
+    size: int,
+    watcher: Watcher = unwatched,
+    digests: Sequence[str] | None = None,
+    grey_bits: int | None = None,
 ) -> np.ndarray:
     """uint8 [N, 3, size, size]. Raises BadInput that names the first broken file of `paths`.
 
@@ -39,7 +44,8 @@ def decode(
 
     def decode_chunk(start: int) -> None:
         for index in range(start, min(start + CHUNK_FILES, len(paths))):
-            images[index] = decode_file(paths[index], size, digests[index] if digests else None).transpose(2, 0, 1)
+            digest = digests[index] if digests else None
+            images[index] = decode_file(paths[index], size, digest, grey_bits).transpose(2, 0, 1)
 
     pool = ThreadPoolExecutor(threads_for(paths))
     try:
@@ -60,13 +66,13 @@ def threads_for(paths: Sequence[str]) -> int:
     return min(MAX_THREADS, os.cpu_count() or 1) if sum(sample) > SMALL_FILE_BYTES * len(sample) else 1
 
 
-def decode_file(path: str, size: int, digest: str | None = None) -> np.ndarray:
+def decode_file(path: str, size: int, digest: str | None = None, grey_bits: int | None = None) -> np.ndarray:
     """One image, uint8 [size, size, 3]: the first frame, upright, RGB, its centre square at `size` pixels a side."""
     try:
         with Image.open(path if digest is None else io.BytesIO(bytes_of(path, digest))) as image:
             # Large JPEGs are read at a fraction of their size, at least twice the one asked for: several times faster.
             image.draft(image.mode, (2 * size, 2 * size))
-            return np.asarray(centre_square(as_rgb(upright(image)), size))
+            return np.asarray(centre_square(as_rgb(upright(image), grey_bits), size))
     except BROKEN as error:
         raise BadInput(f"cannot read the image {path}: {reason_of(error)}") from error
 
@@ -96,12 +102,12 @@ def upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """Grey, palette, CMYK and 16-bit grey images as RGB; transparent ones as they look on white."""
+def as_rgb(image: Image.Image, grey_bits: int | None = None) -> Image.Image:
+    """Grey, palette, CMYK and 16-bit grey images (`grey_bits`: `to_8_bits`) as RGB; transparent ones as on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if is_grey_16(image):
+        return to_8_bits(image, grey_bits).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no fixed range; convert it to 8 or 16 bits")
     if image.has_transparency_data:

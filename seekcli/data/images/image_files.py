@@ -17,7 +17,7 @@ class ImageFiles:
     """Image files that are indexed as a tensor of images is, by a slice, a mask or indices; none is read by that.
 
     `index` int64 [N] picks from `paths`, which are relative to `root`. Unaugmented the images are `size` pixels a side
-    and show the middle: `centre` of the shorter side.
+    and show the middle: `centre` of the shorter side. `grey_bits` is that of `depth.to_8_bits`.
     """
 
     root: Path
@@ -25,6 +25,7 @@ class ImageFiles:
     index: Tensor
     size: int
     centre: float
+    grey_bits: int | None = None
 
     def __len__(self) -> int:
         return len(self.index)

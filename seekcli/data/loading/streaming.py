@@ -29,7 +29,8 @@ class Streamed:
         self.train_images, self.train_paths = train_images, train_images.located()
         self.device, self.workers = device, config.runtime.workers
         self.size = config.data.train_size or train_images.size
-        self.train_view = View(self.size, train_images.centre, config.augment.resized_crop_area, config.seed)
+        least_area, grey_bits = config.augment.resized_crop_area, train_images.grey_bits
+        self.train_view = View(self.size, train_images.centre, least_area, config.seed, grey_bits)
         self.crops_at_random = self.train_view.least_area > 0
         self.readings: list[Generator[Tensor, None, None]] = []
 
@@ -50,7 +51,7 @@ class Streamed:
         """These images in their own order."""
         paths = images.located()
         bounds = [(first, min(first + batch_size, len(paths))) for first in range(0, len(paths), batch_size)]
-        view = View(images.size, images.centre)
+        view = View(images.size, images.centre, grey_bits=images.grey_bits)
         return self.batches(view, lambda first, stop: [Shot(path, 0, 0) for path in paths[first:stop]], bounds)
 
     def batches(

@@ -177,7 +177,7 @@ def labelled(found: Found, names: tuple[str, ...]) -> tuple[tuple[ImageFile, ...
     return tuple(file for file, _ in pairs), tuple(label for _, label in pairs)
 
 
-def read(listing: Listing, image_size: int, watcher: Watcher = unwatched) -> Arrays:
+def read(listing: Listing, image_size: int, watcher: Watcher = unwatched, grey_bits: int | None = None) -> Arrays:
     """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
     import torch
 
@@ -186,11 +186,13 @@ def read(listing: Listing, image_size: int, watcher: Watcher = unwatched) -> Arr
     files = [*listing.train, *listing.test]
     require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
     digests = read_digests(listing.root, files)
-    key = text_digest([contents(listing.sizes, digests), str(image_size), RULE])[:32]
+    rule = RULE if grey_bits is None else f"{RULE}; {grey_bits} bits of grey"
+    key = text_digest([contents(listing.sizes, digests), str(image_size), rule])[:32]
 
     def build() -> dict[str, torch.Tensor]:
         paths = [os.path.join(listing.root, file.path) for file in files]
-        return {"images": torch.from_numpy(decode(paths, image_size, watcher, [digests[file.path] for file in files]))}
+        own = [digests[file.path] for file in files]
+        return {"images": torch.from_numpy(decode(paths, image_size, watcher, own, grey_bits))}
 
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)

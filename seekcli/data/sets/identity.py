@@ -1,5 +1,7 @@
 """The identity of a folder of images by its contents: the sha256 of the files' bytes.
 
+What else is asked of each file is found at the same reading: whether it has more than 8 bits a channel.
+
 Reading a file again is spared while it is surely the same: digests are kept in the cache folder, and one counts only
 while the file's size, time of modification, time of change and inode are those that it was read with.
 """
@@ -19,10 +21,11 @@ from typing import NamedTuple
 
 from seekcli import files
 from seekcli.data.images.cache import cache_folder
+from seekcli.data.images.depth import depth_of, may_be_deep
 from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput, RunFailed
 
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 CHUNK_FILES = 256
 MAX_THREADS = 8
 READ_BYTES = 2**20
@@ -88,8 +91,24 @@ def sample_of(listed: Iterable[ImageFile]) -> list[ImageFile]:
     return sorted(listed, key=lambda file: text_digest([file.path]))[:SAMPLE_FILES]
 
 
+class Content(NamedTuple):
+    """What the bytes of a file say. `brightest` is the highest value of a grey image of 16 bits, None for all others.
+
+    `cut`: it has 16 bits a channel, of which only the upper 8 can be read.
+    """
+
+    digest: str
+    brightest: int | None = None
+    cut: bool = False
+
+
 def read_digests(root: Path, wanted: Sequence[ImageFile]) -> dict[str, str]:
-    """sha256 of the bytes of each file, by path: kept ones where they still count, the others read now.
+    """sha256 of the bytes of each file, by path, as `read_contents`."""
+    return {path: content.digest for path, content in read_contents(root, wanted).items()}
+
+
+def read_contents(root: Path, wanted: Sequence[ImageFile]) -> dict[str, Content]:
+    """What each file holds, by path: kept knowledge where it still counts, the other files are read now.
 
     Raises BadInput that names a file which cannot be read.
     """
@@ -105,22 +124,23 @@ def read_digests(root: Path, wanted: Sequence[ImageFile]) -> dict[str, str]:
     if not missing:
         return found
     listed = {file.path: file.version for file in missing}
-    for name in listed:  # a digest of what the file was before
+    for name in listed:  # of what the file was before
         stored.pop(name, None)
-    for name, version, digest in hash_files(root, missing):
-        found[name] = digest
-        just_read[name] = (listed[name], digest)
+    for name, version, content in hash_files(root, missing):
+        found[name] = content
+        just_read[name] = (listed[name], content)
         if version is not None:
-            stored[name] = (version, digest)
+            stored[name] = (version, content)
     save_store(path, stored)
     return found
 
 
-Read = tuple[str, tuple[int, int, int, int] | None, str]
+Version = tuple[int, int, int, int]
+Read = tuple[str, Version | None, Content]
 
 
 def hash_files(root: Path, wanted: Sequence[ImageFile]) -> Iterator[Read]:
-    """(path, version that the digest is of, digest) of each file; no version where the file may be changing."""
+    """(path, version of the file, what it holds) of each file; no version where the file may be changing."""
     chunks = [wanted[start : start + CHUNK_FILES] for start in range(0, len(wanted), CHUNK_FILES)]
     watcher, done = _watcher.get(), 0
     watcher(0, len(wanted))
@@ -139,22 +159,24 @@ def hash_file(root: Path, path: str) -> Read:
     try:
         with open(whole, "rb", buffering=0) as file:
             before = version_of(file.fileno())
-            digest = hashlib.sha256()
+            digest, head = hashlib.sha256(), b""
             while block := file.read(READ_BYTES):
                 digest.update(block)
+                head = head or block
+            brightest, cut = depth_of(whole) if may_be_deep(head) else (None, False)
             after = version_of(file.fileno())
     except OSError as error:
         raise BadInput(f"cannot read the image {shown(whole)}: {error.strerror or error}") from error
     unsettled = before != after or time.time_ns() - max(after[1:3]) < SETTLED_NS
-    return path, None if unsettled else after, digest.hexdigest()
+    return path, None if unsettled else after, Content(digest.hexdigest(), brightest, cut)
 
 
-def version_of(handle: int) -> tuple[int, int, int, int]:
+def version_of(handle: int) -> Version:
     status = os.fstat(handle)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-Entry = tuple[tuple[int, int, int, int], str]  # the version of a file, and the digest that it had then
+Entry = tuple[Version, Content]  # what a file held when it was of that version
 Store = dict[str, Entry]
 
 
@@ -163,19 +185,22 @@ def store_path(root: Path) -> Path:
 
 
 def load_store(path: Path) -> Store:
-    """The kept digests; none where the file is missing, damaged or of another format: they are made again."""
+    """What is kept; nothing where the file is missing, damaged or of another format: it is found again."""
     try:
         tree = json.loads(path.read_bytes())
         if tree["format"] != STORE_FORMAT:
             return {}
-        return {name: (tuple(version), str(digest)) for name, (*version, digest) in tree["files"].items()}
+        return {
+            name: (tuple(version), Content(str(content[0]), *content[1:]))
+            for name, (version, content) in tree["files"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def save_store(path: Path, store: Store) -> None:
-    """Keep the digests. Where that fails they are made again next time, and nothing else is lost."""
-    tree = {"format": STORE_FORMAT, "files": {name: [*version, digest] for name, (version, digest) in store.items()}}
+    """Keep it. Where that fails it is found again next time, and nothing else is lost."""
+    tree = {"format": STORE_FORMAT, "files": store}
     try:
         files.write_bytes(path, json.dumps(tree, separators=(",", ":")).encode())
     except (RunFailed, OSError):

@@ -54,12 +54,14 @@ class Listing:
     sizes: str
     files_to_read: tuple[ImageFile, ...]
 
-    def arrays(self, size: int, centre: float) -> Arrays:
+    def arrays(self, size: int, centre: float, grey_bits: int | None = None) -> Arrays:
         """Both splits: labels in memory, images on disk. Nothing is decoded."""
         import torch
 
-        train = ImageFiles(self.root, self.train, torch.arange(len(self.train)), size, centre)
-        test = ImageFiles(self.root, self.test, torch.arange(len(self.test)), size, centre)
+        train, test = (
+            ImageFiles(self.root, paths, torch.arange(len(paths)), size, centre, grey_bits)
+            for paths in (self.train, self.test)
+        )
         labels = (torch.tensor(each, dtype=torch.int64) for each in (self.train_labels, self.test_labels))
         train_labels, test_labels = labels
         return Arrays(train, train_labels, test, test_labels, self.class_names, self.split)

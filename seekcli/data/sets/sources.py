@@ -12,6 +12,7 @@ from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import cifar, folders, imagenet, photo_sets, synthetic
+from seekcli.data.sets.deep_images import deep_images_note
 from seekcli.data.sets.listings import (
     Listing,
     fingerprint_of as fingerprint_of,
@@ -109,9 +110,11 @@ def summary_ahead(data: DataConfig) -> str:
     listing = listing_of(data)
     facts = facts_of(data, listing)
     test = facts.test_images if data.folds is None else 0
-    names, split = (listing.class_names, f"; {listing.split}") if listing is not None else ((), "")
-    counts = counts_in_words({"training": facts.train_images, "test": test}, names, facts.classes)
-    return f"{facts.name}: {counts}{split}"
+    counts = {"training": facts.train_images, "test": test}
+    if listing is None:
+        return f"{facts.name}: {counts_in_words(counts, (), facts.classes)}"
+    deep = deep_images_note(data, listing) if data.rules >= 2 else ""  # else no file needs to be read yet
+    return f"{facts.name}: {counts_in_words(counts, listing.class_names)}; {listing.split}{deep}"
 
 
 def describe(data: DataConfig) -> DataFacts:
@@ -133,11 +136,13 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     if listing is not None and data.fingerprint not in (None, fingerprint):
         raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
     if isinstance(listing, imagenet.Listing):
-        arrays = listing.arrays(facts.image_size, data.test_crop)
+        arrays = listing.arrays(facts.image_size, data.test_crop, data.grey_bits)
     elif listing is not None:
-        arrays = folders.read(listing, facts.image_size, watcher)
+        arrays = folders.read(listing, facts.image_size, watcher, data.grey_bits)
     else:
         arrays = read(data, facts.image_size, watcher)
+    if listing is not None:
+        arrays = replace(arrays, split=arrays.split + deep_images_note(data, listing))
     mean, std = stats_of(arrays.train_images)
     arrays, validation = without_validation(limited(arrays, data), data)
     return Dataset(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Watcher, unwatched
 from seekcli.data.sets import folders, imagenet
+from seekcli.data.sets.deep_images import deep_images_note
 from seekcli.data.sets.folder_walk import left_out_note, walk_classes
 from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
 from seekcli.data.sets.identity import ImageFile, shown
@@ -27,9 +29,10 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     listing = list_every_image(folder_of(data), class_names, kind_of(data))
     assert data.image_size is not None
     if kind_of(data) == "imagenet":
-        arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop)
+        arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop, data.grey_bits)
     else:
-        arrays = folders.read(listing, data.image_size, watcher)
+        listing = replace(listing, split=listing.split + deep_images_note(data, listing))
+        arrays = folders.read(listing, data.image_size, watcher, data.grey_bits)
     name = f"{kind_of(data)}:{label_of(listing.root)}"
     facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
     return Dataset(

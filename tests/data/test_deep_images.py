@@ -1,0 +1,151 @@
+"""Images of more than 8 bits a channel: what is read of them is a setting, and it is said."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import tiny
+
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
+from seekcli.config.settings import DataConfig
+from seekcli.data.augment.views import Shot, View, look
+from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.sets import identity
+from seekcli.data.sets.sources import load, summary_ahead
+from seekcli.data.splitting.every_image import load_every_image
+from seekcli.errors import BadInput
+
+# A pattern of 12 bits: 64 steps from black to white.
+STEPS = np.linspace(0, 4095, 64).round().astype(np.uint16).reshape(8, 8)
+SUFFIXES = ("png", "tif")
+
+
+def grey(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values.astype(np.uint16)).save(path)
+
+
+@pytest.fixture(params=SUFFIXES)
+def scans(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder of images of 12 bits in files of 16; some are darker than others, and none has an image to itself."""
+    for split, images in (("train", 4), ("val", 2)):
+        for index in range(images):
+            grey(tmp_path / "scans" / split / "a" / f"{index}.{request.param}", STEPS - (STEPS > 0) * (index > 0))
+            grey(tmp_path / "scans" / split / "b" / f"{index}.{request.param}", STEPS // (2 + index))
+    return tmp_path / "scans"
+
+
+def planned(root: Path, kind: str = "folder", **settings: object) -> Resolved:
+    own = {f"data__{key}": value for key, value in settings.items()}
+    return tiny(data__name=f"{kind}:{root}", data__image_size=8, **own)
+
+
+def pixels(data: DataConfig) -> np.ndarray:
+    """The first training image as the models get it."""
+    images = load(data).train_images
+    if not isinstance(images, ImageFiles):
+        return images[0, 0].numpy()
+    return look(View(8, 1.0, grey_bits=images.grey_bits), Shot(images.located()[0], 0, 0))[:, :, 0]
+
+
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_a_new_run_reads_the_bits_that_are_used(scans: Path, kind: str) -> None:
+    resolved = planned(scans, kind)
+    assert resolved.config.data.grey_bits == 12
+    assert resolved.origins["data.grey_bits"] == "auto, the highest value is 4095"
+    seen = pixels(resolved.config.data)
+    assert np.array_equal(seen, (STEPS * (255 / 4095)).round())
+    assert len(np.unique(seen)) == 64
+
+
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_without_the_setting_the_upper_bits_are_read_as_they_were(scans: Path, kind: str) -> None:
+    for settings in ({"grey_bits": None}, {"rules": 1}):
+        resolved = planned(scans, kind, **settings)
+        assert resolved.config.data.grey_bits is None
+        assert np.array_equal(pixels(resolved.config.data), STEPS >> 8)
+    assert len({run_id(planned(scans, kind, grey_bits=bits).config) for bits in (None, 12, 16)}) == 3
+
+
+def test_it_is_said_what_is_read(scans: Path) -> None:
+    new, old = planned(scans).config.data, planned(scans, grey_bits=None).config.data
+    words = "; 12 16-bit grey images, highest value 4095, white is 4095 (data.grey_bits 12)"
+    assert load(new).summary.endswith(words)
+    assert summary_ahead(new).endswith(words)
+    words = "; of 12 16-bit grey images only the upper 8 bits are read (highest value 4095 of 65535; data.grey_bits)"
+    assert load(old).summary.endswith(words)
+    assert summary_ahead(old).endswith(words)
+
+
+@pytest.mark.parametrize(("highest", "bits"), [(200, 8), (256, 10), (1023, 10), (5000, 14), (65535, 16)])
+def test_the_least_usual_depth_is_taken(tmp_path: Path, highest: int, bits: int) -> None:
+    for name in ("train/a", "train/b", "test/a"):
+        grey(tmp_path / name / "0.png", np.full((8, 8), highest if name == "test/a" else 7))
+    assert planned(tmp_path).config.data.grey_bits == bits
+
+
+def test_bits_that_do_not_fit_are_refused(scans: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"data.grey_bits 10: .*/a/0\.\w+ has the value 4095, .* use data.grey_bits=12"):
+        planned(scans, grey_bits=10)
+    for name in ("train/a", "train/b", "test/a"):
+        (tmp_path / "plain" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "plain" / name / "0.png")
+    assert planned(tmp_path / "plain").config.data.grey_bits is None
+    with pytest.raises(BadInput, match=r"no image of folder:.* is grey with 16 bits; leave it out"):
+        planned(tmp_path / "plain", grey_bits=12)
+    with pytest.raises(BadInput, match=r"data.grey_bits is for folder:DIR and imagenet:DIR, and this is digits"):
+        tiny(data__name="digits", data__grey_bits=12)
+
+
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_another_set_is_read_as_the_run_was(scans: Path, tmp_path: Path, kind: str) -> None:
+    grey(tmp_path / "other" / "a" / "0.png", np.full((8, 8), 2048))
+    data = planned(scans, kind).config.data
+    other = data.model_copy(update={"name": f"{kind}:{tmp_path / 'other'}", "dir": None, "fingerprint": None})
+
+    def seen() -> np.ndarray:
+        images = load_every_image(other, ("a", "b")).test_images
+        if not isinstance(images, ImageFiles):
+            return images.numpy()
+        return np.stack([look(View(8, grey_bits=images.grey_bits), Shot(path, 0, 0)) for path in images.located()])
+
+    assert (seen() == 128).all()
+    grey(tmp_path / "other" / "a" / "1.png", np.full((8, 8), 4096))
+    with pytest.raises(BadInput, match=r"1\.png: its value 4096 is above 4095, .* data.grey_bits 14 has room for it"):
+        seen()
+
+
+def test_a_streamed_tree_takes_the_bits_from_its_sample(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "SAMPLE_FILES", 1)
+    assert planned(scans, "imagenet").config.data.grey_bits in (10, 12)
+    assert planned(scans, "imagenet", whole_digest=True).config.data.grey_bits == 12
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_colours_of_16_bits_are_said_to_be_cut(tmp_path: Path) -> None:
+    """Pillow writes none, so these are written by hand: PNG, 16 bits a channel, RGB."""
+    rows = b"".join(b"\0" + b"\x0f\xff" * 3 * 8 for _ in range(8))
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0))
+    png += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    for name in ("train/a", "train/b", "test/a"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "0.png").write_bytes(png)
+    data = planned(tmp_path).config.data
+    assert data.grey_bits is None
+    assert summary_ahead(data).endswith("; of 3 images with 16 bits a channel only the upper 8 are read")
+
+
+def test_what_a_file_holds_is_kept_with_its_digest(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "SETTLED_NS", -(10**18))
+    words = summary_ahead(planned(scans).config.data)
+    monkeypatch.setattr(identity, "hash_file", lambda *file: pytest.fail("read again"))
+    assert summary_ahead(planned(scans).config.data) == words
