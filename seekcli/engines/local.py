@@ -29,7 +29,7 @@ from seekcli.errors import (
 )
 from seekcli.runs import records
 from seekcli.runs.folder import look, run_folder, standing
-from seekcli.runs.lease import require_no_owner
+from seekcli.runs.lease import clear_dead_lease, require_no_owner
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
 
@@ -123,9 +123,11 @@ class LocalEngine:
         begun = False
         try:
             state = "new" if self.fresh else standing(self.results, one)
+            folder = run_folder(self.results, one.config)
             if state == "finished":
-                return self.end(Outcome(one, "finished", records.read_status(run_folder(self.results, one.config))))
-            require_no_owner(run_folder(self.results, one.config))
+                clear_dead_lease(folder)
+                return self.end(Outcome(one, "finished", records.read_status(folder)))
+            require_no_owner(folder)
             if state == "failed" and not failed_before:
                 raise RunFailed(self.message_of(one))  # in another process, since this loop began
             begun = True

@@ -34,7 +34,7 @@ from seekcli.runs.folder import (
     warn_of_other_environment,
     with_recorded_labels,
 )
-from seekcli.runs.lease import Lease
+from seekcli.runs.lease import Lease, clear_dead_lease
 from seekcli.runs.records import RunStatus
 from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.train.progress import Progress, RunFacts
@@ -72,6 +72,7 @@ def train_or_return(
     files.require_writable_folders(folder.parent, folder, folder / records.CHECKPOINTS, *replaced)
     if not fresh:
         if (status := finished_status(folder, resolved.config)) is not None:
+            clear_dead_lease(folder)
             return status
         resolved = with_recorded_labels(folder, resolved)
     config = resolved.config

@@ -84,7 +84,7 @@ class Lease:
         for _ in range(ATTEMPTS):  # every lost round means that another process got further
             if lease._try_to_own(dead_after_seconds):
                 lease._thread.start()
-                lease._sweep()
+                lease._sweep(dead_after_seconds)
                 return lease
         raise RunFailed(f"cannot take the lease of {run_dir}: {LEASE} changes all the time or cannot be read")
 
@@ -140,13 +140,20 @@ class Lease:
             raise
         return True
 
-    def _sweep(self) -> None:
-        """Remove the claims that led to this lease and what killed writers left; litter is no reason to fail."""
-        with suppress(RunFailed):
+    def _sweep(self, dead_after_seconds: float) -> None:
+        """Remove the claims that led to this lease and what killed writers left; litter is no reason to fail.
+
+        A lease that is half written may be that of a process which is trying to get this one: an old one is not.
+        """
+        with suppress(RunFailed, OSError):
             for claim in self.run_dir.glob(f"{CLAIM_PREFIX}*"):
                 if claim != _claim_path(self.run_dir, self.token):
                     files.remove(claim, self.check)
             files.remove_leftovers(self.run_dir, self.check)
+            alive_since = exclusive.clock_seconds(self.run_dir) - dead_after_seconds
+            for path in self.run_dir.glob(".*lease*"):
+                if files.LEFTOVER.fullmatch(path.name) and path.stat().st_mtime < alive_since:
+                    files.remove(path, self.check)
 
     def _beat(self) -> None:
         # The file is held open: after a takeover this touches the file that was ours, never the new owner's.
@@ -178,6 +185,13 @@ def require_no_owner(run_dir: Path, dead_after_seconds: float = 60.0) -> None:
     """Raise HeldElsewhere where a live process writes to `run_dir`: before anything is done that takes long."""
     if (owner := _current(run_dir)) is not None:
         _refuse_alive(run_dir, owner, dead_after_seconds)
+
+
+def clear_dead_lease(run_dir: Path) -> None:
+    """Remove the lease that a process left which was killed after the last write of its run, where that can be done."""
+    with suppress(HeldElsewhere, RunFailed, OSError):
+        if any("lease" in name for name in os.listdir(run_dir)):
+            Lease.acquire(run_dir).release()
 
 
 def _refuse_alive(run_dir: Path, owner: Owner, dead_after_seconds: float) -> None:

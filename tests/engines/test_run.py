@@ -141,6 +141,11 @@ def test_a_finished_run_is_not_trained_again_and_fresh_sets_it_aside(tmp_path):
     progress = Notes()
     assert train(resolved, tmp_path, progress) == first
     assert progress.steps == []
+    folder = run_folder(tmp_path, resolved.config)
+    (folder / ".lease-after-aa.json").write_text("of a process that was killed right after its last write")
+    os.utime(folder / ".lease-after-aa.json", (0, 0))
+    assert train(resolved, tmp_path) == first
+    assert not list(folder.glob("*lease*"))
     again = train(resolved, tmp_path, progress, fresh=True)
     assert len(progress.steps) == 6
     assert again.final[0]["test_accuracy_percent"] == first.final[0]["test_accuracy_percent"]

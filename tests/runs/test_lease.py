@@ -323,6 +323,34 @@ def test_the_new_owner_sweeps_what_killed_writers_left(tmp_path: Path) -> None:
         assert names(tmp_path / "checkpoint") == []
 
 
+def test_half_a_lease_is_swept_when_it_is_old(tmp_path: Path) -> None:
+    """A younger one may be that of a process that is trying to get the lease at this moment."""
+    for number, name in enumerate(("lease", ".lease-after-aa", "lease-clock")):
+        for seconds in (59, 61):
+            path = tmp_path / f".{name}.{number}-{seconds:016d}.tmp.json"
+            path.write_text("half")
+            age(path, seconds)
+    with Lease.acquire(tmp_path):
+        assert len(names(tmp_path)) == 4
+        assert not list(tmp_path.glob(".*61.tmp.json"))
+
+
+@pytest.mark.parametrize("left", [(LEASE,), (LEASE, ".lease-after-aa.json"), (".lease-after-aa.json",), ()])
+def test_the_lease_of_a_process_killed_after_its_run_was_finished_goes(tmp_path: Path, left: tuple[str, ...]) -> None:
+    for name in left:
+        plant(tmp_path / name, token="aa" if name == LEASE else "bb")
+    lease.clear_dead_lease(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_lease_that_is_held_is_not_cleared(tmp_path: Path) -> None:
+    with Lease.acquire(tmp_path) as held:
+        lease.clear_dead_lease(tmp_path)
+        held.check()
+    lease.clear_dead_lease(tmp_path / "missing")
+    assert names(tmp_path) == []
+
+
 def test_processes_without_a_readable_start_live_until_the_system_denies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS has no /proc, and some clusters hide in it the processes of other users."""
     pid = gone_pid()

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "grow": ("train", *SHORT, *SAVING, "--epochs", "2", "--schedule", "grow", "--at", "0.5"),
     "seeds": ("train", *SHORT, *SAVING, "--epochs", "1", "--schedule", "base", "--seeds", "2"),
 }
+MAY_DIFFER = r"checkpoint/step-\d+\.safetensors$|\.damaged-\d+|^\..*lease.*\.tmp"
 # Codes of a process that was killed, or asked to stop; and of one that was not.
 ENDED_BY = {9: (-9,), 15: (-15, 75), 2: (-2, 130)}
 
@@ -86,10 +87,10 @@ def run_folders(results: Path) -> list[Path]:
 def file_names(folder: Path) -> list[str]:
     """Names below a run folder without those of the checkpoints, of which a resumed run may have one more or fewer.
 
-    What was set aside as damaged stays for its owner to look at.
+    What was set aside as damaged stays for its owner to look at, and half a lease until it is a minute old.
     """
     names = (str(path.relative_to(folder)) for path in folder.rglob("*"))
-    return sorted(name for name in names if not re.search(r"checkpoint/step-\d+\.safetensors$|\.damaged-\d+", name))
+    return sorted(name for name in names if not re.search(MAY_DIFFER, name))
 
 
 @cache
