@@ -28,10 +28,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ |= {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
+from torture.reading import library
 from torture.runs import Reference, Verdict
 from torture.seek_process import import_all
 
-KINDS = ("kills",)
+KINDS = ("kills", "flips")
 
 
 @dataclass
@@ -108,7 +109,9 @@ def main() -> int:
     base = arguments.keep or Path(tempfile.mkdtemp(prefix="seek-torture-"))
     tallies = []
     try:
-        Reference(base / "reference").prepare()
+        reference = Reference(base / "reference")
+        reference.prepare()
+        library(reference).prepare()
         for kind in kinds:
             last = (arguments.case or 0) + 1 if arguments.case is not None else arguments.cases or sys.maxsize
             fixed = arguments.case is not None or arguments.cases is not None

@@ -1,0 +1,166 @@
+"""What the commands that read say of a results folder in which one run was tampered with: the old numbers, or its name.
+
+The folder holds six finished runs, of two seeds each. A number that differs and is not told of is the one thing that
+must never be.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from torture.runs import SHORT, Reference, bytes_below, run, run_folders
+from torture.seek_process import Ended, seek
+
+ONE = ("train", *SHORT, "--epochs", "1")
+
+
+@dataclass(frozen=True)
+class Library:
+    """The six runs, what each command prints of them, and one export of each alternating run."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def exports(self, run_id: str) -> Path:
+        return self.folder / "exports" / run_id
+
+    def prepare(self) -> None:
+        run(*ONE, "--schedule", "all", "--seeds", "2", "--out", self.results)
+        for folder in run_folders(self.results):
+            run("export", folder, "--to", self.exports(folder.name))
+
+    def command_of(self, run_id: str) -> tuple[str, ...]:
+        """What trains this run alone."""
+        schedule = "alternating" if "-to-" in run_id else "base" if run_id.startswith("resnet8_") else "motivated"
+        return (*ONE, "--schedule", schedule, "--seed", re.search(r"_s(\d)_", run_id)[1])
+
+    def pick(self, draw: random.Random) -> str:
+        return draw.choice(run_folders(self.results)).name
+
+    def copy(self, to: Path) -> Path:
+        shutil.copytree(self.results, to)
+        return to
+
+
+def library(reference: Reference) -> Library:
+    return Library(reference.folder / "library")
+
+
+@cache
+def compared(library: Library, without: str | None = None) -> str:
+    """The table of `compare`, of all runs or of all but one."""
+    folders = [folder for folder in run_folders(library.results) if folder.name != without]
+    return asked("compare", "--format", "csv", *folders)
+
+
+@cache
+def listed(library: Library) -> dict[str, list[str]]:
+    return rows_of(asked("list", "runs", "--out", library.results))
+
+
+@cache
+def evaluated(library: Library, run_id: str) -> str:
+    return placeless(asked("evaluate", library.results / "runs" / run_id), library.results)
+
+
+@cache
+def evaluated_export(library: Library, run_id: str) -> str:
+    return placeless(asked("evaluate", library.exports(run_id)), library.exports(run_id))
+
+
+@cache
+def printed_by_train(library: Library, run_id: str) -> str:
+    return placeless(asked(*library.command_of(run_id), "--out", library.results), library.results)
+
+
+def asked(*words: object) -> str:
+    ended = seek(*words)
+    if problem := ended.problem(0):
+        raise RuntimeError(problem)
+    return ended.stdout
+
+
+def placeless(text: str, folder: Path) -> str:
+    return text.replace(str(folder), "")
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """Run id -> the words of its line, without its path, which is the last one or stands before a message."""
+    rows = {}
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        rows[words[0]] = [word for word in words[1:] if "/runs/" not in word and word != "-"]
+    return rows
+
+
+def numbers_told(library: Library, results: Path, run_id: str, name: str) -> str:
+    """What is wrong with what the five commands say of `results`, where file `name` of a run was tampered with."""
+    return (
+        compare_tells(library, results, run_id, name)
+        or list_tells(library, results, run_id, name)
+        or export_tells(library, results, run_id, name)
+        or evaluate_tells(library, results, run_id, name)
+        or train_tells(library, results, run_id, name)
+    )
+
+
+def compare_tells(library: Library, results: Path, run_id: str, name: str) -> str:
+    ended = seek("compare", "--format", "csv", results)
+    if problem := ended.problem(0):
+        return problem
+    if ended.stdout == compared(library):
+        return ""
+    # A run without its config stands in a group of its own, as runs of published tables do, and the reader is told.
+    alone = name == "config.json" and "config.json is missing" in ended.stderr
+    if not alone and ended.stdout != compared(library, run_id):
+        return f"compare prints other numbers: {ended.stdout}"
+    return "" if alone or (run_id in ended.stderr and name in ended.stderr) else f"compare is silent of {run_id}/{name}"
+
+
+def list_tells(library: Library, results: Path, run_id: str, name: str) -> str:
+    ended = seek("list", "runs", "--out", results)
+    if problem := ended.problem(0):
+        return problem
+    expected, found = listed(library), rows_of(ended.stdout)
+    wrong = {key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)}
+    line = next((line for line in ended.stdout.splitlines() if line.startswith(f"{run_id} ")), "")
+    if wrong <= {run_id} and (not wrong or name in line):
+        return ""
+    return f"list runs prints other numbers, of {sorted(wrong)}: {ended.stdout}"
+
+
+def export_tells(library: Library, results: Path, run_id: str, name: str) -> str:
+    to = results.with_name("exported")
+    ended = seek("export", results / "runs" / run_id, "--to", to)
+    written = bytes_below(to)
+    shutil.rmtree(to, ignore_errors=True)
+    if ended.code == 0 and written != bytes_below(library.exports(run_id)):
+        return "export writes other files"
+    return ended.problem(0, 2) or refused_by_name(ended, name) or ("export wrote" if ended.code and written else "")
+
+
+def evaluate_tells(library: Library, results: Path, run_id: str, name: str) -> str:
+    ended = seek("evaluate", results / "runs" / run_id)
+    if ended.code == 0 and placeless(ended.stdout, results) != evaluated(library, run_id):
+        return f"evaluate prints other numbers: {ended.stdout}"
+    return ended.problem(0, 2) or refused_by_name(ended, name)
+
+
+def train_tells(library: Library, results: Path, run_id: str, name: str) -> str:
+    """The command that made the run: it prints the numbers again, or names the file."""
+    ended = seek(*library.command_of(run_id), "--out", results)
+    if ended.code == 0 and placeless(ended.stdout, results) != printed_by_train(library, run_id):
+        return f"train prints other numbers: {ended.stdout}"
+    return ended.problem(0, 2) or refused_by_name(ended, name)
+
+
+def refused_by_name(ended: Ended, name: str) -> str:
+    return "" if ended.code == 0 or name in ended.stderr else f"{name} is not named: {ended.stderr}"
