@@ -55,6 +55,10 @@ class Reference:
         shutil.copytree(self.results(name), to)
         return to
 
+    def weights(self, name: str, file: str) -> bytes:
+        (run,) = run_folders(self.results(name))
+        return (run / file).read_bytes()
+
     def difference(self, name: str, results: Path) -> str:
         """In what the runs in a results folder differ from the undisturbed ones; empty where they are equal."""
         expected = contents(self.results(name))
@@ -62,10 +66,16 @@ class Reference:
         if [folder.name for folder in found] != sorted(expected):
             return f"runs {[folder.name for folder in found]} instead of {sorted(expected)}"
         for folder in found:
-            names, data = expected[folder.name]
+            names = expected[folder.name][0]
             if found_names := sorted(set(file_names(folder)) ^ set(names)):
                 return f"{folder.name} differs in the files that it has: {found_names}"
-            if difference := difference_of(data, equal_content(folder)):
+        return self.number_difference(name, results)
+
+    def number_difference(self, name: str, results: Path) -> str:
+        """The same of tables, weights and final numbers alone."""
+        expected = contents(self.results(name))
+        for folder in run_folders(results):
+            if difference := difference_of(expected[folder.name][1], equal_content(folder)):
                 return f"{folder.name} differs in {difference}"
         return ""
 
@@ -111,6 +121,6 @@ def difference_of(expected: dict[str, Any], found: dict[str, Any]) -> str:
 
 
 def bytes_below(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its path."""
-    files = (path for path in folder.rglob("*") if path.is_file())
+    """Every file below a folder by its path, but for leases and what killed writers left: both may be swept up."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not re.search(r"lease|\.tmp", path.name))
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
