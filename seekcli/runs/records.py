@@ -236,6 +236,16 @@ def read_status(run_dir: Path, run_id: str | None = None) -> RunStatus:
     return status
 
 
+def config_owner(run_dir: Path) -> str | None:
+    """The run id in config.json; None where there is no such file, or none that can be read."""
+    try:
+        value = read_document(run_dir / CONFIG)
+    except BadInput:
+        return None
+    owner = value.get("run_id") if isinstance(value, dict) else None
+    return owner if isinstance(owner, str) else None
+
+
 def _problem_in_status(status: RunStatus) -> str | None:
     """What is wrong with its numbers, which readers rely on: a value that no table could hold, or one that is gone.
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seekcli.errors import BadInput
-from seekcli.runs.records import CONFIG, STATUS, STEPS, Row, RunStatus, read_epochs, read_status, totals_of
+from seekcli.runs.records import (
+    CONFIG,
+    STATUS,
+    STEPS,
+    Row,
+    RunStatus,
+    config_owner,
+    read_epochs,
+    read_status,
+    totals_of,
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +35,9 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
     """Every run at `paths`, in their order and by name within each, a run that two paths reach once.
 
     A path is a results folder, its runs/, one run folder, a folder of published findings (or all of them), or a parquet
-    file of epochs, which may hold many runs. Reads status.json only, never a run's tables. A run that cannot be read is
-    a summary with its problem. Raises BadInput for a path that is missing or holds no run.
+    file of epochs, which may hold many runs. Reads status.json only, never a run's tables; of a folder that is not
+    named after its status the config too. A run that cannot be read is a summary with its problem. Raises BadInput for
+    a path that is missing or holds no run.
     """
     found: dict[tuple[Path, str], RunSummary] = {}
     for path in paths:
@@ -81,6 +92,8 @@ def _summaries(path: Path) -> list[RunSummary]:
         if path.is_file():
             return _published(path)
         status = read_status(path)
+        if status.run_id != path.resolve().name and config_owner(path) not in (None, status.run_id):
+            raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
         return [RunSummary(path, path.resolve().name, None, str(error))]
     return [RunSummary(path, status.run_id, status, None)]

@@ -139,6 +139,17 @@ def test_compare_and_export_leave_out_what_is_put_together_from_two_runs(
         open_run(folder)
 
 
+def test_list_names_a_foreign_status_and_takes_a_renamed_folder_for_what_it_is(folders: tuple[Path, Path]) -> None:
+    folder, other = folders
+    renamed = other.rename(other.with_name("kept"))
+    shutil.copy(renamed / "status.json", folder / "status.json")
+    listed = CliRunner().invoke(app, ["list", "runs", "--format", "json", "--out", str(folder.parents[1])])
+    rows = {row["run"]: row for row in json.loads(listed.stdout)}
+    assert rows[other.name]["state"] == "finished"
+    assert rows[folder.name]["state"] == "unreadable"
+    assert f"status.json belongs to another run, {other.name}" in rows[folder.name]["message"]
+
+
 def test_a_foreign_model_file_is_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
     folder, other = folders
     shutil.copy(other / "base.safetensors", folder / "base.safetensors")

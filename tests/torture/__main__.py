@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -32,7 +32,7 @@ from torture.reading import library
 from torture.runs import Reference, Verdict
 from torture.seek_process import import_all
 
-KINDS = ("kills", "damage", "flips")
+KINDS = ("kills", "damage", "flips", "foreign")
 
 
 @dataclass
@@ -47,6 +47,16 @@ class Tally:
     def line(self) -> str:
         counts = f"{self.tried:>6} tried {self.tried - len(self.broken):>6} held {len(self.broken):>5} broken"
         return f"{self.kind:<12}{counts}  {self.seconds:.0f} s"
+
+
+def prepare(reference: Reference, kinds: Iterable[str]) -> None:
+    """The undisturbed runs, some of which one kind alone needs."""
+    reference.prepare()
+    library(reference).prepare()
+    for kind in kinds:
+        module = importlib.import_module(f"torture.{kind}")
+        if hasattr(module, "prepare"):
+            module.prepare(reference)
 
 
 def try_case(kind: str, seed: int, number: int, base: Path, reference: Reference, keep: bool) -> Verdict:
@@ -109,9 +119,7 @@ def main() -> int:
     base = arguments.keep or Path(tempfile.mkdtemp(prefix="seek-torture-"))
     tallies = []
     try:
-        reference = Reference(base / "reference")
-        reference.prepare()
-        library(reference).prepare()
+        prepare(Reference(base / "reference"), kinds)
         for kind in kinds:
             last = (arguments.case or 0) + 1 if arguments.case is not None else arguments.cases or sys.maxsize
             fixed = arguments.case is not None or arguments.cases is not None

@@ -10,8 +10,8 @@ import signal
 import time
 from pathlib import Path
 
-from torture.runs import COMMANDS, Reference, Verdict, all_bytes_below, bytes_below
-from torture.seek_process import Ended, seek, shorten_leases, signal_at_write, start
+from torture.runs import COMMANDS, Reference, Verdict
+from torture.seek_process import start
 
 BEAT_SECONDS, DEAD_AFTER_SECONDS = 0.1, 1.0
 FORKED_SECONDS = 3.0
