@@ -21,8 +21,13 @@ def create_exclusive(path: Path, data: bytes) -> bool:
     """
     with files.cleaned(files.temporary_beside(path)) as temporary, files.failing(f"cannot write {path}"):
         files.write_new(temporary, data)
-        files.sync(temporary)
-        return _link(temporary, path, data)
+        try:
+            files.sync(temporary)
+            return _link(temporary, path, data)
+        except FileNotFoundError:
+            if not path.parent.is_dir():
+                raise
+            return False  # swept up by the owner of a lease, while this process slept for longer than one lasts
 
 
 def clock_seconds(folder: Path) -> float:
@@ -30,9 +35,9 @@ def clock_seconds(folder: Path) -> float:
     with (
         files.cleaned(files.temporary_beside(folder / "lease-clock")) as temporary,
         files.failing(f"cannot write to {folder}"),
+        open(temporary, "xb") as file,
     ):
-        files.write_new(temporary, b"")
-        return temporary.stat().st_mtime
+        return os.fstat(file.fileno()).st_mtime
 
 
 def _link(temporary: Path, path: Path, data: bytes) -> bool:

@@ -335,6 +335,28 @@ def test_half_a_lease_is_swept_when_it_is_old(tmp_path: Path) -> None:
         assert not list(tmp_path.glob(".*61.tmp.json"))
 
 
+@pytest.mark.parametrize("function", ["sync", "write_new"])
+def test_half_a_lease_that_was_swept_while_its_process_slept_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    write, swept = getattr(files, function), []
+
+    def sleepy(path: Path, *rest: object) -> None:
+        if function == "write_new":
+            write(path, *rest)
+        if not swept and "lease" in path.name:
+            swept.append(path)
+            path.unlink()
+        if function == "sync":
+            write(path)
+
+    monkeypatch.setattr(files, function, sleepy)
+    with Lease.acquire(tmp_path) as held:
+        held.check()
+        assert swept
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("left", [(LEASE,), (LEASE, ".lease-after-aa.json"), (".lease-after-aa.json",), ()])
 def test_the_lease_of_a_process_killed_after_its_run_was_finished_goes(tmp_path: Path, left: tuple[str, ...]) -> None:
     for name in left:

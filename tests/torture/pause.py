@@ -1,6 +1,6 @@
 """Pause: a process sleeps for longer than its lease lasts, an heir takes the run over, and the sleeper wakes up.
 
-The heir's folder never changes any more, whether the heir has finished, was killed or stopped itself, or still trains.
+The heir's folder never changes any more, whether the heir has finished, was killed, has stopped, or still trains.
 """
 
 from __future__ import annotations
@@ -10,35 +10,70 @@ import signal
 import time
 from pathlib import Path
 
-from torture.runs import COMMANDS, Reference, Verdict
-from torture.seek_process import start
+from torture.runs import COMMANDS, Reference, Verdict, every_byte_below
+from torture.seek_process import Ended, Seek, seek, shorten_leases, signal_at_write, start
 
-BEAT_SECONDS, DEAD_AFTER_SECONDS = 0.1, 1.0
+BEAT_SECONDS, DEAD_AFTER_SECONDS = 0.1, 1.5
 FORKED_SECONDS = 3.0
 MOST_WRITES = 135
-# What the heir does: it ends its run, or is killed or asked to stop at a write, or is still there.
-HEIRS = ("finishes", "finishes", "is killed", "stops", "goes on")
+# What the heir does: it ends its run, or is killed or asked to stop at a write, or is there when the sleeper wakes up.
+HEIRS = {"finishes": 0, "finishes at once": 0, "is killed": signal.SIGKILL, "stops": signal.SIGTERM, "goes on": 0}
 
 
 def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
-    name = draw.choice(("alternating", "base", "grow"))
-    words, results = (*COMMANDS[name], "--out", folder / "r"), folder / "r"
-    fresh = draw.random() < 0.15
-    if fresh:
-        reference.copy(name, results)
-    where = draw.choice((f"at write {draw.randint(1, MOST_WRITES)}", f"after {draw.uniform(0, FORKED_SECONDS):.2f} s"))
-    sleeper = start((*words, *(("--fresh",) if fresh else ())), prepare=lambda: sleepy(results, where))
-    if where.startswith("after"):
-        time.sleep(float(where.split()[1]))
-        sleeper.send(signal.SIGSTOP)
-    ended = sleeper.wait_until_paused()
-    what = f"{name}{' --fresh' if fresh else ''} pauses {where}"
-    if ended is not None:
-        return Verdict(f"{what}, but ends before", ended.problem(0) or reference.number_difference(name, results))
-    time.sleep(DEAD_AFTER_SECONDS + 0.3)
-    heir = draw.choice(HEIRS)
+    name, results = draw.choice(("alternating", "base", "grow")), folder / "r"
+    words = (*COMMANDS[name], "--out", results)
+    at, seconds = draw.choice((draw.randint(1, MOST_WRITES), 0)), draw.uniform(0, FORKED_SECONDS)
+    what = f"{name} pauses {f'at write {at}' if at else f'after {seconds:.2f} s'}"
+    sleeper = start(words, prepare=lambda: short_lease(results, at, signal.SIGSTOP))
     try:
-        problem, awake = take_over(draw, heir, words, results, lambda: wake(sleeper))
+        if not at:
+            time.sleep(seconds)
+            sleeper.send(signal.SIGSTOP)
+        ended = sleeper.wait_until_paused()
+        if ended is not None:
+            return Verdict(f"{what}: ended before", ended.problem(0) or reference.difference(name, results))
+        time.sleep(DEAD_AFTER_SECONDS + 0.5)
+        heir = draw.choice(list(HEIRS))
+        problem = take_over(draw, heir, words, sleeper, results)
     finally:
-        sleeper.send(signal.SIGKILL) if sleeper.alive else None
-    return Verdict(f"{what}, its heir {heir} ({awake.code if awake else '?'})", problem or last(words, name, results, reference))
+        sleeper.end()
+    return Verdict(f"{what}, its heir {heir}", problem or last(words, name, results, reference))
+
+
+def short_lease(results: Path, at: int, number: int) -> None:
+    shorten_leases(BEAT_SECONDS, DEAD_AFTER_SECONDS)
+    signal_at_write(results, at, number)
+
+
+def take_over(draw: random.Random, heir: str, words: tuple[object, ...], sleeper: Seek, results: Path) -> str:
+    """Let the heir work and then the sleeper wake up; what is wrong with how they end, and with the heir's folder."""
+    at = draw.randint(1, MOST_WRITES) if HEIRS[heir] else 0
+    process = start(words, prepare=lambda: short_lease(results, at, HEIRS[heir]))
+    if heir == "goes on":
+        time.sleep(draw.uniform(0.2, FORKED_SECONDS))
+        sleeper.send(signal.SIGCONT)
+        return told(process.wait()) or told(sleeper.wait())  # one of them has the run
+    if problem := process.wait().problem(0, -signal.SIGKILL, 75):
+        return problem
+    left = every_byte_below(results / "runs")
+    sleeper.send(signal.SIGCONT)
+    ended = sleeper.wait()
+    found = every_byte_below(results / "runs")
+    changed = [path for path in left.keys() | found.keys() if left.get(path) != found.get(path)]
+    # Before it had the lease it sleeps as anybody who has not begun, and may then go on with what a killed heir left.
+    went_on = ended.code == 0 and HEIRS[heir] and "epoch" in ended.stdout
+    return told(ended) or (f"changed {changed}: {ended.stderr}" if changed and not went_on else "")
+
+
+def told(ended: Ended) -> str:
+    """It lost its lease, or had none yet and finds the run finished or owned by its heir."""
+    refused = any(words in ended.stderr for words in ("lost the lease", "is being written by"))
+    return ended.problem(0, 1, 2) or ("" if ended.code == 0 or refused else f"not told why: {ended.stderr}")
+
+
+def last(words: tuple[object, ...], name: str, results: Path, reference: Reference) -> str:
+    """Once more: whoever had the run, it ends as one that nothing disturbed."""
+    time.sleep(DEAD_AFTER_SECONDS)
+    ended = seek(*words, prepare=lambda: shorten_leases(BEAT_SECONDS, DEAD_AFTER_SECONDS))
+    return ended.problem(0) or reference.difference(name, results)

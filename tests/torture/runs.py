@@ -124,3 +124,8 @@ def bytes_below(folder: Path) -> dict[str, bytes]:
     """Every file below a folder by its path, but for leases and what killed writers left: both may be swept up."""
     files = (path for path in folder.rglob("*") if path.is_file() and not re.search(r"lease|\.tmp", path.name))
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def every_byte_below(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}

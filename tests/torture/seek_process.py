@@ -24,8 +24,8 @@ from pathlib import Path
 
 # What `seek train`, `compare`, `export` and `evaluate` import while they run.
 IMPORTED_FIRST = (
-    *("cli.app", "cli.outcomes", "engines.local", "grid.plan", "grid.tune", "training.older_runs", "training.plan"),
-    *("report.run_summary", "report.terminal", "report.data", "export.formats", "export.load", "data.sources"),
+    *("cli.app", "cli.outcomes", "engines.local", "grid.plan", "grid.tune", "runs.older_runs", "resolve.plan"),
+    *("report.run_summary", "report.terminal", "report.data", "export.formats", "export.load", "data.sets.sources"),
 )
 LIBRARIES = ("torchvision", "sklearn.datasets", "sklearn.model_selection", "fvcore.nn", "scipy.stats", "pandas")
 # A case on a loaded machine may take its time; who is still there after this has hung.
@@ -68,7 +68,7 @@ class Seek:
     """A `seek` process that runs."""
 
     def __init__(self, words: Sequence[str], pid: int, outputs: tuple[int, int]) -> None:
-        self.words, self.pid, self.outputs = tuple(words), pid, outputs
+        self.words, self.pid, self.outputs, self.there = tuple(words), pid, outputs, True
 
     def send(self, number: int) -> None:
         """Send a signal; one that has just ended (and was not waited for yet) takes no notice."""
@@ -78,7 +78,7 @@ class Seek:
         deadline = time.monotonic() + seconds
         while (ended := self.poll(os.WNOHANG)) is None:
             if time.monotonic() > deadline:
-                self.send(signal.SIGKILL)
+                self.send(signal.SIGKILL)  # a paused one dies too
                 os.waitpid(self.pid, 0)
                 return self._ended(-signal.SIGKILL, hung=True)
             time.sleep(0.005)
@@ -96,13 +96,19 @@ class Seek:
             time.sleep(0.005)
         return self.wait(0)
 
+    def end(self) -> None:
+        """Kill it where it is still there."""
+        if self.there:
+            self.send(signal.SIGKILL)
+            self.wait()
+
     def poll(self, how: int) -> Ended | None:
         pid, status = os.waitpid(self.pid, how)
         return self._ended(os.waitstatus_to_exitcode(status)) if pid else None
 
     def _ended(self, code: int, hung: bool = False) -> Ended:
         hung = hung or code == -signal.SIGXCPU
-        texts = []
+        self.there, texts = False, []
         for handle in self.outputs:
             texts.append(os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace"))
             os.close(handle)
