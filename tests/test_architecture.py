@@ -18,25 +18,9 @@ PACKAGE = ROOT / "seekcli"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 GRIDS = sorted((ROOT / "grids").rglob("*.toml"))
 
-# The rooms from top to bottom; a room may import those below it. docs/architecture.md says what each is for.
-ROOMS = (
-    "cli",
-    "engines",
-    "grid",
-    "report",
-    "analysis",
-    "resolve",
-    "export",
-    "runs",
-    "train",
-    "models",
-    "data",
-    "config",
-    "method",
-    "documents",
-    "files",
-    "errors",
-)
+# The rooms from top to bottom, as docs/architecture.md lists them; a room may import those below it.
+PAGE_OF_ROOMS = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROOMS = tuple(re.findall(r"^\| `(\w+)(?:/|\.py)` \|", PAGE_OF_ROOMS, re.MULTILINE))
 # What a room leaves alone although it stands below: the method and the loop take plain arguments and know no settings,
 # comparisons are made of records alone, and reports of comparisons.
 LEFT_ALONE: dict[str, set[str]] = {
@@ -170,6 +154,13 @@ def modules_loaded_by(code: str) -> set[str]:
 
 def test_every_room_is_known() -> None:
     assert sorted({module_name(path).partition(".")[0] for path in SOURCES} - {*ROOMS, "__init__", "__main__"}) == []
+
+
+def test_the_page_of_rooms_names_files_that_exist() -> None:
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", PAGE_OF_ROOMS)
+    assert len(named) > 30
+    places = (PACKAGE, ROOT, PACKAGE / "data", PACKAGE / "train")
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
 def test_imports_go_down() -> None:

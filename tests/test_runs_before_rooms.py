@@ -1,7 +1,7 @@
 """Runs of 4214a82, the last version before the code moved into its rooms: the words of then find, resume and read them.
 
-`results-4214a82.tar.xz` holds resnet8-to-14 on 160 digits: base, motivated, alternating with both inits, a growing run, one
-with a validation split, one stopped at step 15 of 20; and an exported base.
+`results-4214a82.tar.xz` holds resnet8-to-14 on 160 digits: base, motivated, alternating with both inits, a growing run,
+one with a validation split, one stopped at step 15 of 20; and an exported base.
 """
 
 from __future__ import annotations
