@@ -1,3 +1,27 @@
-"""seekcli: train two nested networks in one run. `seek --help` lists the commands."""
+"""seekcli: train two nested networks in one run. `seek --help` lists the commands.
+
+In Python: `seekcli.epochs(paths)` and `seekcli.steps(paths)` are the records of runs as pandas DataFrames,
+`seekcli.load_model(path)` is an exported model with its card.
+"""
 
 __version__ = "0.1.0"
+
+# What this package offers by its own name, and the module that has it. Nothing is imported before it is asked for.
+_OFFERED = {
+    "epochs": "seekcli.report.frames",
+    "steps": "seekcli.report.frames",
+    "load_model": "seekcli.export.load",
+}
+__all__ = ["__version__", *_OFFERED]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _OFFERED:
+        raise AttributeError(f"module 'seekcli' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_OFFERED[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OFFERED})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -34,6 +35,27 @@ def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
     version = pinned()[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(version), f"{requirement} does not allow {version}"
     assert str(requirement.specifier), "a range has a lower end"
+
+
+# Distributions whose module has another name.
+MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn"}
+
+
+def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None:
+    imported = set()
+    for path in (ROOT / "seekcli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            imported |= {name.partition(".")[0] for name in names}
+    declared = {Requirement(wanted).name for wanted in PROJECT["dependencies"]}
+    modules = {MODULE_OF.get(name, name) for name in declared}
+    assert imported - set(sys.stdlib_module_names) - {"seekcli"} == modules
+
+
+def test_every_extra_is_for_those_who_work_on_the_code() -> None:
+    """An extra for users comes with the code that it is for."""
+    assert set(PROJECT["optional-dependencies"]) == {"test", "dev"}
 
 
 def test_pins_are_public_versions() -> None:

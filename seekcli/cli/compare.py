@@ -13,6 +13,7 @@ from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
     from seekcli.analysis.comparison import Comparison, Options
+    from seekcli.runs.scan import RunSummary
 
 
 class Convention(StrEnum):
@@ -47,6 +48,10 @@ def compare(
         Convention, typer.Option(help="forward costs in MACs, or in the FLOPs of the paper's table 8 (CIFAR ResNets)")
     ] = Convention.MACS,
     paper: Annotated[bool, typer.Option("--paper", help="the paper's own rows, instead of runs")] = False,
+    tables: Annotated[
+        Path | None,
+        typer.Option(help="also write epochs, steps, groups and differences here, as parquet and CSV", metavar="DIR"),
+    ] = None,
     format_: Annotated[CompareFormat, typer.Option("--format", help="how to print it")] = CompareFormat.TABLE,
 ) -> None:
     """Compare alternating runs with their classic baselines: accuracy, noise, cost."""
@@ -62,7 +67,18 @@ def compare(
         if not 0 < value <= 100:
             raise BadInput(f"{flag} {value:g}: expected accuracy points above 0 and up to 100, such as 0.2")
     options = _options(margin, effect, convention)
-    _show(compare_runs(scan_runs(paths or [Path("results")]), parse_where(where or []), options), format_)
+    runs = scan_runs(paths or [Path("results")])
+    comparison = compare_runs(runs, parse_where(where or []), options)
+    if tables is not None:
+        _write_tables(tables, runs, comparison)
+    _show(comparison, format_)
+
+
+def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) -> None:
+    from seekcli.report.frames import write_tables
+
+    for path in write_tables(folder, runs, comparison):
+        typer.echo(f"seek: wrote {path}", err=True)
 
 
 def _options(margin: float, effect: float, convention: Convention) -> Options:
@@ -78,7 +94,7 @@ def _options(margin: float, effect: float, convention: Convention) -> Options:
 
 def _refuse_beside_paper(context: typer.Context) -> None:
     """Raise BadInput for words that concern runs: --paper reads none."""
-    words = {"paths": "a path", **{name: f"--{name}" for name in ("where", "margin", "effect", "convention")}}
+    words = {"paths": "a path", **{name: f"--{name}" for name in ("where", "margin", "effect", "convention", "tables")}}
     given = [word for name, word in words.items() if _was_given(context, name)]
     if given:
         raise BadInput(

@@ -1,0 +1,119 @@
+"""The records of runs, and a comparison of them, as pandas DataFrames; and as files for other programs.
+
+Column names are those of `seek list columns` and of `seek compare --format json`; units are in the names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seekcli import files
+from seekcli.analysis.comparison import Comparison
+from seekcli.errors import BadInput
+from seekcli.report.data import comparison_data
+from seekcli.runs.records import EPOCH_SCHEMA, EPOCHS, STEP_SCHEMA, STEPS, read_epochs, read_steps
+from seekcli.runs.scan import RunSummary, scan_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Paths = str | Path | Sequence[str | Path]
+# What names a cell of a comparison in each of its rows.
+CELL_KEYS = ("pair", "data")
+
+
+def epochs(paths: Paths = "results") -> pd.DataFrame:
+    """One row per epoch and role of every run at `paths`: results folders, run folders or published tables.
+
+    Runs that cannot be read, or that have no finished epoch, give no row. Raises BadInput for a path that is missing
+    or holds no run, and for a damaged table.
+    """
+    return epochs_of(scan_runs(as_paths(paths)))
+
+
+def steps(paths: Paths = "results") -> pd.DataFrame:
+    """One row per update of every run at `paths`; published findings hold none. Else as `epochs`."""
+    return steps_of(scan_runs(as_paths(paths)))
+
+
+def as_paths(paths: Paths) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+
+
+def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
+    tables = {run.path if run.path.is_file() else run.path / EPOCHS: run.run_id for run in runs if run.status}
+    rows = [
+        row
+        for path, run_id in tables.items()
+        if path.exists()
+        for row in read_epochs(path, None if path.name != EPOCHS else run_id)
+    ]
+    return as_frame(pa.Table.from_pylist(rows, schema=EPOCH_SCHEMA))
+
+
+def steps_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
+    found = [read_steps(run.path / STEPS, run.run_id) for run in runs if (run.path / STEPS).exists()]
+    columns = {name: [value for one in found for value in one[name]] for name in STEP_SCHEMA.names}
+    return as_frame(pa.Table.from_pydict(columns, schema=STEP_SCHEMA))
+
+
+def groups(comparison: Comparison) -> pd.DataFrame:
+    """One row per group of runs that differ in their seed alone. Lists and values by seed are JSON text."""
+    return from_cells(comparison, "groups")
+
+
+def differences(comparison: Comparison) -> pd.DataFrame:
+    """One row per paired difference, with its interval, p values and word."""
+    return from_cells(comparison, "paired_differences")
+
+
+def from_cells(comparison: Comparison, part: str) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {key: cell[key] for key in CELL_KEYS} | {key: flat(value) for key, value in row.items()}
+        for cell in comparison_data(comparison)["cells"]
+        for row in cell[part]
+    ]
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+def flat(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Whole numbers that may be missing stay whole. Without arrow's threads, which may outlive the interpreter."""
+    import pandas as pd
+
+    whole = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=whole.get, use_threads=False)
+    return frame
+
+
+def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Comparison) -> list[Path]:
+    """Write epochs, steps, groups and differences into `folder`, each as parquet and as CSV; the paths written.
+
+    Raises BadInput where `folder` is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--tables {folder} is a file; name a folder")
+    frames = {
+        "epochs": epochs_of(runs),
+        "steps": steps_of(runs),
+        "groups": groups(comparison),
+        "differences": differences(comparison),
+    }
+    files.make_folder(folder)
+    written = []
+    for name, frame in frames.items():
+        for suffix, writer in ((".parquet", frame.to_parquet), (".csv", frame.to_csv)):
+            written.append(folder / f"{name}{suffix}")
+            files.write_with(written[-1], partial(writer, index=False))
+    return written
