@@ -121,6 +121,9 @@ def test_a_data_set_at_another_size() -> None:
         ["--model", "vit-tiny-to-small", "--data", "cifar10"],
         ["--model", "resnet18-to-34", "--data", "cifar10", "--recipe", "imagenet-a3"],
         ["--model", "resnet20-to-32", "--data", "cifar10"],
+        ["--model", "resnet18-to-34", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.train_size=96"],
+        ["--model", "efficientnet-b0-to-b1", "--data", "cifar10", "--set", "data.image_size=48"],
+        ["--model", "resnet20-to-32", "--set", "data.name=cifar100", "--set", "recipe=transfer"],
     ],
 )
 def test_the_sizes_are_those_that_train_resolves_from_the_same_words(words: list[str]) -> None:
@@ -132,6 +135,37 @@ def test_the_sizes_are_those_that_train_resolves_from_the_same_words(words: list
     report = tree(*words)
     assert report["image_shape"] == [channels, size, size]
     assert report["train_image_shape"] == [channels, train_size, train_size]
+
+
+def test_weights_from_elsewhere_bring_their_recipe() -> None:
+    words = ("--model", "resnet18-to-34", "--data", "cifar10")
+    assert tree(*words)["image_shape"] == [3, 32, 32]
+    for more in (["--pretrained"], ["--init-from", "some/run"]):
+        assert tree(*words, *more)["image_shape"] == [3, 224, 224]
+
+
+def test_settings_may_name_the_models_and_the_condition() -> None:
+    named = tree(*SHAPE, "--set", "pair.motivated=resnet44", "--set", "motivation.k=3")
+    assert [model["model"] for model in named["models"]] == ["resnet20", "resnet44"]
+    assert named["expected"]["share"] == pytest.approx(1 / 24)
+    alone = tree("--set", "schedule=motivated", "--data", "cifar10")
+    assert [(model["role"], model["model"]) for model in alone["models"]] == [(None, "resnet32")]
+    assert alone["expected"] is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "share", "k"), [("inverse", 1 / 6, 2), ("periodic", 1 / 6, None), ("random-count", 0.5, None)]
+)
+def test_the_expected_share_is_that_of_the_condition(condition: str, share: float, k: int | None) -> None:
+    expected = tree("--condition", condition)["expected"]
+    assert (expected["condition"], expected["k"]) == (condition, k)
+    assert expected["share"] == pytest.approx(share)
+    assert f"under condition {condition!r}." in output("--condition", condition)
+
+
+def test_where_no_share_is_known_it_is_said() -> None:
+    assert tree("--condition", "ema-loss")["expected"] is None
+    assert "No expected F_XY: the share of motivated steps is not known ahead." in output("--condition", "ema-loss")
 
 
 def test_a_recipes_size_is_said() -> None:
@@ -220,6 +254,10 @@ def test_csv_carries_unit_convention_and_image_in_every_row() -> None:
         (["--model", "resnet20", "--k", "2"], ["--k", "resnet20"]),
         (["--classes", "10"], ["--classes", "--image-size"]),
         (["--channels", "3"], ["--channels", "--classes"]),
+        (["--condition", "lost"], ["'lost'", "'loss'"]),
+        (["--set", "data.image_sise=8"], ["'data.image_sise'", "'data.image_size'"]),
+        (["--pretrained", "--init-from", "x"], ["--pretrained", "--init-from"]),
+        (["--model", "vit-tiny-to-small", "--set", "data.train_size=4"], ["data.train_size 4"]),
         (["--data", "digits", "--classes", "10", "--image-size", "8"], ["--classes", "digits"]),
     ],
 )

@@ -1,0 +1,189 @@
+"""What `seek flops` found, as a table, markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from seekcli.cli.flops_image import Image
+
+if TYPE_CHECKING:
+    from seekcli.models.costs import ModelCost
+
+MEANING = {
+    "macs": "multiply-accumulates of convolution, linear, matmul and attention",
+    "flops": "2 x the multiply-accumulates of convolution, linear, matmul and attention",
+    "paper": "2 x (convolution and linear MACs + 2 x BatchNorm elements + ReLU elements + pooled elements)",
+}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The mean forward cost of an alternating run whose motivation fires as often as chance has it."""
+
+    pair: str
+    condition: str
+    k: int | None  # None where the condition does not read it
+    share: float
+    forward_per_image: float
+    over_base: float
+
+    @property
+    def rule(self) -> str:
+        """What the share is by chance, where k decides it; else nothing."""
+        return "" if self.k is None else "1/(k+1)!"
+
+
+@dataclass(frozen=True)
+class CostReport:
+    subject: str  # the pair, or the model asked for alone
+    image: Image
+    convention: str
+    unit: str
+    costs: dict[str, ModelCost]  # role ("model" for a model asked for alone) -> forward cost
+    training_flops: dict[str, float]  # role -> FLOPs of one image in a training step
+    expectation: Expectation | None
+
+
+def as_json(report: CostReport) -> str:
+    facts = {"convention": report.convention, "unit": report.unit, "image_shape": report.image.shape}
+    models = [
+        {
+            "role": None if role == "model" else role,
+            "model": cost.model,
+            **facts,
+            "forward_per_image": cost.per_image,
+            "forward_per_stage": cost.per_stage,
+            "training_flops_per_image": report.training_flops[role],
+        }
+        for role, cost in report.costs.items()
+    ]
+    expected = asdict(report.expectation) | facts if report.expectation else None
+    tree = {
+        "data": report.image.data,
+        "classes": report.image.classes,
+        "recipe": report.image.recipe,
+        **facts,
+        "train_image_shape": report.image.train_shape,
+        "convention_means": MEANING[report.convention],
+    }
+    return json.dumps({**tree, "models": models, "expected": expected}, indent=2, allow_nan=False)
+
+
+def as_csv(report: CostReport) -> str:
+    """One row per figure, each with its unit, convention and image."""
+    image = report.image
+    facts = {**asdict(image), "data": image.data or "", "recipe": image.recipe or ""}
+    rows: list[dict[str, Any]] = []
+
+    def add(quantity: str, model: str, stage: str, value: float, unit: str, convention: str, k: int | str = "") -> None:
+        row = {
+            "quantity": quantity,
+            "model": model,
+            "stage": stage,
+            "value": value,
+            "unit": unit,
+            "convention": convention,
+        }
+        rows.append({**row, **facts, "k": k})
+
+    for role, cost in report.costs.items():
+        for stage, count in [*cost.per_stage.items(), ("all", cost.per_image)]:
+            add("forward_per_image", cost.model, stage, count, cost.unit, cost.convention)
+        add("training_per_image", cost.model, "all", report.training_flops[role], "FLOPs", "3 x forward x 2 per MAC")
+    if report.expectation:
+        expected = report.expectation
+        share, value, k = expected.share, expected.forward_per_image, "" if expected.k is None else expected.k
+        add("expected_share", expected.pair, "all", share, "fraction of steps", expected.rule or expected.condition, k)
+        add("expected_forward_per_image", expected.pair, "all", value, report.unit, report.convention, k)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")
+
+
+def as_table(report: CostReport) -> str:
+    rows = table_rows(report)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "\n".join([*title(report), "", *lines, "", *notes(report)]).rstrip()
+
+
+def as_markdown(report: CostReport) -> str:
+    header, *body = table_rows(report)
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    lines = [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+    first, *rest = title(report)
+    return "\n".join([f"**{first}**", "", *rest, "", *lines, "", *notes(report)]).rstrip()
+
+
+def title(report: CostReport) -> list[str]:
+    image = report.image
+    where = f" on {image.data}" if image.data else ""
+    return [
+        f"{report.subject}{where}: one {image} image, {image.classes} classes, eval mode",
+        f"{report.unit} by the convention {report.convention!r}: {MEANING[report.convention]}.",
+    ]
+
+
+def table_rows(report: CostReport) -> list[list[str]]:
+    """Header and rows of text; every column's header carries its unit."""
+    from seekcli.report.wording import prefix_for, scaled
+
+    costs = report.costs
+    prefix, factor = prefix_for([cost.per_image for cost in costs.values()])
+    stages = list(dict.fromkeys(stage for cost in costs.values() for stage in cost.per_stage))
+    labels = [cost.model if role == "model" else f"{cost.model} ({role})" for role, cost in costs.items()]
+
+    def figures(stage: str) -> Iterator[str]:
+        for cost in costs.values():
+            yield scaled(cost.per_stage[stage], factor) if stage in cost.per_stage else "-"
+
+    return [
+        ["stage", *(f"{label} {prefix}{report.unit}" for label in labels)],
+        *([stage, *figures(stage)] for stage in stages),
+        ["all", *(scaled(cost.per_image, factor) for cost in costs.values())],
+    ]
+
+
+def notes(report: CostReport) -> list[str]:
+    """What follows from the forward costs: a training step, and the mean cost of an alternating run."""
+    training = [f"{quantity(report.training_flops[role])}FLOPs for {cost.model}" for role, cost in report.costs.items()]
+    size = "x".join(map(str, report.image.train_shape))
+    lines = [f"Training step, one {size} image: {', '.join(training)}: 6 x the forward's MACs."]
+    if report.image.recipe:
+        lines.append(f"The image size is that of the recipe {report.image.recipe}, by which `seek train` would train.")
+    if report.expectation:
+        expected = report.expectation
+        what = expected.condition if expected.k is None else f"k={expected.k}"
+        share = f"{expected.rule} = {expected.share:.3%}" if expected.rule else f"{expected.share:.3%}"
+        lines += [
+            f"Expected F_XY, {what}: {quantity(expected.forward_per_image)}{report.unit} ({report.image}, "
+            f"{report.convention!r}), {expected.over_base:.3f} x F_X. It is the mean forward cost of an",
+            f"alternating run in which {share} of the steps are motivated"
+            f"{', as chance has it' if expected.rule else ''} under condition {expected.condition!r}.",
+        ]
+    elif len(report.costs) == 2:
+        lines.append("No expected F_XY: the share of motivated steps is not known ahead.")
+    return lines
+
+
+def quantity(value: float) -> str:
+    """`82.81 M`, for a unit to follow."""
+    from seekcli.report.wording import prefix_for, scaled
+
+    prefix, factor = prefix_for([value])
+    return f"{scaled(value, factor)} {prefix}"
+
+
+RENDERERS: dict[str, Callable[[CostReport], str]] = {
+    "table": as_table,
+    "json": as_json,
+    "csv": as_csv,
+    "markdown": as_markdown,
+}
