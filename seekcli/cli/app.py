@@ -18,7 +18,7 @@ from seekcli.data.sets.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, TRACEBACK, SeekError, Stopped, unforeseen
 
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
-COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list")
+COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list", "doctor")
 
 
 class SeekGroup(TyperGroup):

@@ -18,6 +18,13 @@ from seekcli import files
 from seekcli.errors import BadInput, RunFailed
 
 TIMEOUT_SECONDS = 30.0
+# What torchvision looks for in the data folder, by the name of the set: the unpacked folder or the archive.
+PLACES = {
+    "cifar10": ("cifar-10-batches-py", "cifar-10-python.tar.gz"),
+    "cifar100": ("cifar-100-python", "cifar-100-python.tar.gz"),
+    "flowers102": ("flowers-102",),
+    "pets": ("oxford-iiit-pet",),
+}
 # RuntimeError is torchvision's, for a file with another checksum. Not OSError as a whole: a full disk is told apart.
 DOWNLOAD_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError,
                    RuntimeError)  # fmt: skip

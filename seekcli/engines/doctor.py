@@ -1,0 +1,192 @@
+"""What this machine offers to a run: versions that fit together, devices, data sets, a disk that keeps promises.
+
+Each finding is measured or looked up here; what is not right says what to do about it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import seekcli
+from seekcli import files
+from seekcli.config.settings import DataConfig
+from seekcli.data.images.cache import cache_folder
+from seekcli.data.images.decoding import decode_file
+from seekcli.data.sets.downloads import PLACES
+from seekcli.data.sets.listings import listing_of
+from seekcli.data.splitting.splits import first_few
+from seekcli.errors import BadInput, SeekError
+from seekcli.runs.exclusive import create_exclusive
+
+State = Literal["ok", "note", "wrong"]
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pyarrow", "pandas", "fvcore", "scikit-learn", "scipy")
+# Instructions that make bf16 quick on a CPU, by the names of /proc/cpuinfo.
+BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+PROBE_BYTES = 32 * 2**20
+PROBE_SIZE = 32  # pixels: every byte of a file is decoded, whatever it is brought to
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer. `wrong` is what keeps runs from working here."""
+
+    topic: str
+    state: State
+    text: str
+
+
+def examine(results: Path, data_dir: Path | None) -> Iterator[Finding]:
+    """Findings one after the other. Leaves nothing on the disk: `results` is written to where it is, or would be."""
+    yield from versions()
+    yield torch_pair()
+    yield from devices()
+    yield from data_sets(data_dir)
+    yield from disk(results)
+
+
+def examine_images(name: str) -> Iterator[Finding]:
+    """Every image file of a `folder:` or `imagenet:` set that cannot be read, and how many can.
+
+    Raises BadInput for other data, and as the listing of the folder does.
+    """
+    data = DataConfig(name=name)
+    listing = listing_of(data)
+    if listing is None:
+        raise BadInput(f"--data {name}: expected folder:DIR or imagenet:DIR, whose image files can be examined")
+    paths = [str(listing.root / getattr(image, "path", image)) for image in (*listing.train, *listing.test)]
+    broken = 0
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
+        for problem in pool.map(problem_of, paths):
+            if problem is not None:
+                broken += 1
+                yield Finding("images", "wrong", problem)
+    readable = f"{len(paths) - broken:,} of {len(paths):,} image files can be read"
+    yield Finding("images", "ok", f"{readable}, {len(listing.class_names)} classes ({first_few(listing.class_names)})")
+
+
+def problem_of(path: str) -> str | None:
+    try:
+        decode_file(path, PROBE_SIZE)
+    except BadInput as error:
+        return str(error)
+    return None
+
+
+def versions() -> Iterator[Finding]:
+    yield Finding("versions", "ok", f"seekcli {seekcli.__version__}, Python {platform.python_version()}")
+    for name in LIBRARIES:
+        try:
+            yield Finding("versions", "ok", f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            yield Finding("versions", "wrong", f"{name} is not installed: pip install {name}")
+
+
+def torch_pair() -> Finding:
+    """Whether torchvision was built for the torch that is here: it says for which, and is loaded to be sure."""
+    try:
+        there, needed = metadata.version("torch"), required_torch()
+        import torchvision.transforms.v2.functional  # noqa: F401
+    except metadata.PackageNotFoundError as error:
+        return Finding("torch and torchvision", "wrong", f"{error.name} is not installed")
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:  # of what was built for another torch
+        reason = " ".join(str(error).split())[:120]
+        return Finding("torch and torchvision", "wrong", f"torchvision does not load beside torch {there}: {reason}")
+    if needed is not None and needed != there.partition("+")[0]:
+        said = f"torchvision {metadata.version('torchvision')} was built for torch {needed}, here is {there}"
+        return Finding("torch and torchvision", "wrong", f"{said}: pip install torch=={needed}")
+    return Finding("torch and torchvision", "ok", "fit each other")
+
+
+def required_torch() -> str | None:
+    """The one version of torch that the installed torchvision asks for."""
+    for wanted in metadata.requires("torchvision") or ():
+        if found := re.match(r"torch\s*\(?==\s*([\w.]+)", wanted):
+            return found[1]
+    return None
+
+
+def devices() -> Iterator[Finding]:
+    import torch
+
+    from seekcli.runs.environment import cpu_name
+
+    bf16 = [name for flag, name in BF16_FLAGS.items() if flag in cpu_flags()]
+    units = f"bf16 by {' and '.join(bf16)}" if bf16 else "no bf16 units"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("devices", "ok", f"cpu: {cpu_name()}, {cores} cores, {torch.get_num_threads()} threads, {units}")
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        bf16_words = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no bf16"
+        memory = files.human_bytes(facts.total_memory)
+        text = f"cuda:{index}: {facts.name}, {memory}, sm_{facts.major}{facts.minor}, {bf16_words}"
+        yield Finding("devices", "ok", text)
+    if torch.backends.mps.is_available():
+        yield Finding("devices", "ok", "mps")
+    if not torch.cuda.is_available():
+        built = f"this torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "this torch is for CPUs"
+        yield Finding("devices", "note", f"no CUDA device; {built}")
+
+
+def cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return set(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
+
+
+def data_sets(data_dir: Path | None) -> Iterator[Finding]:
+    """Which published sets lie where runs look for them. None is needed: digits come with scikit-learn."""
+    folder = data_dir if data_dir is not None else cache_folder() / "data"
+    yield Finding("data", "ok", "digits: bundled")
+    for name, places in PLACES.items():
+        found = next((folder / place for place in places if (folder / place).exists()), None)
+        text = f"{name}: {found}" if found else f"{name}: not in {folder}; downloaded when a run asks for it"
+        yield Finding("data", "ok" if found else "note", text)
+
+
+def disk(results: Path) -> Iterator[Finding]:
+    """Free room, how fast a file is written and synced, and whether a file can be created by exactly one process."""
+    with files.no_empty_folders(results):
+        for topic, probe in (("disk", write_speed), ("file locks", exclusive_file)):
+            try:
+                yield Finding(topic, "ok", probe(results))
+            except SeekError as error:
+                yield Finding(topic, "wrong", str(error))
+
+
+def write_speed(folder: Path) -> str:
+    files.make_folder(folder)
+    path, data = folder / ".doctor", os.urandom(PROBE_BYTES)
+    clock = time.perf_counter()
+    try:
+        files.write_bytes(path, data)
+        seconds = time.perf_counter() - clock
+    finally:
+        files.remove(path)
+    room = os.statvfs(folder)
+    free = files.human_bytes(room.f_bavail * room.f_frsize)
+    return f"{folder}: {free} free, {PROBE_BYTES / 2**20 / seconds:,.0f} MiB/s written and synced"
+
+
+def exclusive_file(folder: Path) -> str:
+    files.make_folder(folder)
+    path = folder / ".doctor-lock"
+    try:
+        if not create_exclusive(path, b"1") or create_exclusive(path, b"2"):
+            raise BadInput(f"{folder}: two processes can create the same file: leases do not hold there")
+    finally:
+        files.remove(path)
+    return f"{folder}: a file is created by one process alone"
+
+

@@ -1,0 +1,72 @@
+"""`seek doctor`: each finding is looked up on this machine, what is wrong is named, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import seekcli
+from seekcli.cli.app import app
+from seekcli.engines import doctor
+
+
+def answers(*words: str, exit_code: int = 0) -> list[dict[str, str]]:
+    done = CliRunner().invoke(app, ["doctor", *words, "--format", "json"])
+    assert done.exit_code == exit_code, (done.output, done.exception)
+    return list(json.loads(done.stdout))
+
+
+def test_a_machine_that_works_has_nothing_wrong_and_keeps_nothing(tmp_path: Path) -> None:
+    found = answers("--out", str(tmp_path / "new" / "results"), "--data-dir", str(tmp_path))
+    assert [finding for finding in found if finding["state"] == "wrong"] == []
+    texts = [finding["text"] for finding in found]
+    assert any(text.startswith(f"seekcli {seekcli.__version__}") for text in texts)
+    assert f"torch {metadata.version('torch')}" in texts
+    assert "digits: bundled" in texts
+    assert {finding["topic"] for finding in found} >= {"versions", "devices", "data", "disk", "file locks"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_sets_are_found_where_torchvision_keeps_them(tmp_path: Path) -> None:
+    (tmp_path / "cifar-100-python.tar.gz").touch()
+    found = {finding.text.partition(":")[0]: finding for finding in doctor.data_sets(tmp_path)}
+    assert found["cifar100"].state == "ok"
+    assert found["cifar10"].state == "note"
+
+
+def test_a_torchvision_for_another_torch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda name: ["numpy", "torch (==1.9.0)"])
+    finding = doctor.torch_pair()
+    assert finding.state == "wrong"
+    assert "was built for torch 1.9.0" in finding.text
+
+
+def test_a_folder_that_cannot_hold_results_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = answers("--out", str(tmp_path / "file" / "results"), exit_code=1)
+    assert {finding["topic"] for finding in found if finding["state"] == "wrong"} == {"disk", "file locks"}
+
+
+def test_every_broken_image_is_named_at_once(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for index in range(2):
+                Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / split / name / f"{index}.png")
+    broken = [tmp_path / "train" / "a" / "1.png", tmp_path / "test" / "b" / "0.png"]
+    for path in broken:
+        path.write_text("no image")
+    *wrong, last = answers("--data", f"folder:{tmp_path}", exit_code=1)
+    assert {path for path in broken for finding in wrong if str(path) in finding["text"]} == set(broken)
+    assert last["text"] == "6 of 8 image files can be read, 2 classes (a, b)"
+
+
+def test_only_folders_have_images_to_examine() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--data", "digits"])
+    assert done.exit_code == 2
+    assert "expected folder:DIR or imagenet:DIR" in done.output
