@@ -4,6 +4,8 @@ PYTHON_CHECK := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11)
 # The first Python on PATH that runs, is new enough and can make a virtual environment (looked for by set-up only).
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if "$$name" -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then echo "$$name"; break; fi; done)
+# make setup TORCH=cpu: torch without CUDA, 1 GB and not 6, where this index can be reached.
+CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
 PYTEST_FLAGS ?= -n 2
 VENV := .venv
 RUN := $(VENV)/bin/python -m
@@ -29,6 +31,10 @@ $(READY): pyproject.toml constraints.txt
 		echo "Setting up $(VENV) with $$python: a few minutes and 6 GB, once."; \
 		"$$python" -m venv --clear $(VENV); \
 	fi
+ifeq ($(TORCH),cpu)
+	$(RUN) pip install --disable-pip-version-check --no-input --index-url $(CPU_WHEELS) \
+		$$(grep -E '^(torch|torchvision)==' constraints.txt)
+endif
 	$(RUN) pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[test]'
 	@touch $@
 
