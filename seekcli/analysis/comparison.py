@@ -37,11 +37,12 @@ from seekcli.analysis.groups import (
 )
 from seekcli.analysis.runs import FOLD, LeftOut, Run, Settings, load_runs
 from seekcli.analysis.selection import Where, select
+from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import pair_name
 from seekcli.runs.scan import RunSummary
 
 MACS, PAPER = "macs", "paper"
-SHARE_BY_CHANCE = "whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
+SHARE_BY_CHANCE = ", whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
 SAME_UPDATES = (
     "base alone, update by update: base - base alone is 0 by construction, no test and in no family, "
     "so that the other rows of this arm are exploratory"
@@ -194,8 +195,15 @@ def _unequal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run]) -> l
             missed = (
                 f"no {plain_and_paper(name)} for {arm.label}: {model} trained for {length} cost {ratio:.3f} of the arm"
             )
-            notes.append(missed if arm.grown else f"{missed}, {SHARE_BY_CHANCE}")
+            notes.append(missed + _how_to_match(arm))
     return notes
+
+
+def _how_to_match(arm: Arm) -> str:
+    if arm.share.basis == "by chance":
+        return SHARE_BY_CHANCE
+    at = arm.base.settings.arm.get("motivation.grow_at", DEFAULTS["motivation.grow_at"])
+    return f"; --match train_flops{f' --at {at:g}' if arm.grown else ''} gives it the steps, to the nearest one"
 
 
 def _missing(name: str, model: str, settings: Settings, classic: Sequence[Run]) -> str:

@@ -12,10 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from seekcli.analysis.efficiency import Efficiency, Share, efficiency, share_against_chance
+from seekcli.analysis.efficiency import Efficiency, Share, efficiency, share_against_expected
 from seekcli.analysis.images import motivated_image_share
 from seekcli.analysis.runs import GROW, Run, Settings
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
+from seekcli.config.settings import share_basis
 from seekcli.method.cost_measures import mean_forward_cost
 from seekcli.runs.records import CONFIG
 
@@ -162,8 +163,10 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     by_image = [run.share if share is None else share for run, share in zip(runs, shares, strict=True)]
     f_xy = sample([mean_forward_cost(f_x, f_y, share) for share in by_image]).mean
     expected = [run.expected_share for run in runs if run.expected_share is not None]
-    share = share_against_chance(
-        [(int(run.totals["motivated_steps"]), run.steps) for run in runs], sample(expected).mean if expected else None
+    share = share_against_expected(
+        [(int(run.totals["motivated_steps"]), run.steps) for run in runs],
+        sample(expected).mean if expected else None,
+        share_basis(base.settings.schedule, base.settings.arm.get("motivation.condition")),
     )
     gains = _gain_points(base, x_c), _gain_points(y_c, x_c)
     measures = efficiency(f_x, f_y, f_xy, *gains, _gain_interval(y_c, x_c))

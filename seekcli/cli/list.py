@@ -106,18 +106,23 @@ def recipe_rows() -> Rows:
 
 
 def condition_rows() -> Rows:
-    """Each condition, with the share of motivated steps that chance alone would give at the default k of 2.
+    """Each condition, with the share of motivated steps that is expected at the default k of 2, and by what.
 
     Those of installed packages are named, not imported.
     """
+    from seekcli.config.settings import share_basis
     from seekcli.method.condition import CONDITIONS, Settings, expected_share
     from seekcli.resolve.conditions import installed
 
-    shipped = [
-        (name, rounded(expected_share(name, Settings(k=2))), condition.about) for name, condition in CONDITIONS.items()
-    ]
-    others = [(name, None, f"installed: {point.value}") for name, points in installed().items() for point in points]
-    return [dict(zip(("name", "share_by_chance_at_k_2", "about"), row, strict=True)) for row in shipped + others]
+    rows: Rows = []
+    for name, condition in CONDITIONS.items():
+        share = rounded(expected_share(name, Settings(k=2)))
+        basis = None if share is None else share_basis("alternating", name)
+        rows.append({"name": name, "expected_share_at_k_2": share, "expected": basis, "about": condition.about})
+    unknown = {"expected_share_at_k_2": None, "expected": None}
+    for name, points in installed().items():
+        rows += [{"name": name, **unknown, "about": f"installed: {point.value}"} for point in points]
+    return rows
 
 
 def rounded(share: float | None) -> float | None:

@@ -50,7 +50,8 @@ def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
         words.append(f"{row['role']} loss {loss} {measured(row)}")
     if len(rows) == 2:
         steps = first["base_steps"] + first["motivated_steps"]
-        words.append(f"share {first['motivated_steps'] / steps:.3f}, {first['switches']} switches")
+        of = " of updates" if first.get("schedule") == "grow" else ""
+        words.append(f"share{of} {first['motivated_steps'] / steps:.3f}, {first['switches']} switches")
     words.append(f"{first['images_per_second']:.0f} images/s, {first['epoch_seconds']:.1f} s")
     return " | ".join(words)
 
@@ -153,7 +154,9 @@ class RichProgress(Progress):
         self.loss = loss if self.steps == 1 else 0.9 * self.loss + 0.1 * loss
         words = [f"training {self.facts.models[role]} ({role}), loss {self.loss:.3f}"]
         if len(self.facts.models) == 2:
-            words.append(f"share {self.motivated_steps / self.steps:.3f}")
+            # A step of a growing run with an update of the larger model has one of the base as well.
+            updates = self.steps + (self.motivated_steps if self.facts.schedule == "grow" else 0)
+            words.append(f"share {self.motivated_steps / updates:.3f}")
         self.line.plain = "; ".join(words) + self.accuracies
         speed = f", {self.images / max(self.training_seconds, 1e-9):.0f} images/s"
         description = f"epoch {epoch}/{self.facts.epochs}"

@@ -65,6 +65,8 @@ def was_said(resolved: Resolved, key: str, grid: str) -> bool:
         key == "motivation.counts" and resolved.config.motivation.counts_from is not None
     )
     said = origin.startswith("--") or origin in (grid, "tune", "tuned") or key in ALWAYS_SAID
+    # `--at` beside `--match` says it.
+    follows = follows or (key == "train.match_schedule" and origin == "--at")
     return said and not follows and key not in FOUND
 
 

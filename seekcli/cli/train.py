@@ -10,7 +10,7 @@ import typer
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.progress import STYLES
 from seekcli.config.layers import Resolved
-from seekcli.config.settings import flatten
+from seekcli.config.settings import CLASSIC, flatten
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
@@ -42,12 +42,13 @@ def train(
     at: Annotated[
         float | None,
         typer.Option(
-            help="With --schedule grow: fraction of the steps after which the larger model branches off (0.8)."
+            help="With --schedule grow: fraction of the steps after which the larger model branches off (0.8). "
+            "With --match: the growing run whose cost it is."
         ),
     ] = None,
     match: Annotated[
         str | None,
-        typer.Option(help="train_flops: train base or motivated for as long as costs what the alternating run does."),
+        typer.Option(help="train_flops: train base or motivated for as long as costs what the run of both does."),
     ] = None,
     match_from: Annotated[
         str | None, typer.Option(help="With --match: the cost that these runs of the arm, or of a results folder, had.")
@@ -105,8 +106,7 @@ def train(
     """Train a pair (or one model alone) and record every number of it. The same command again resumes or is done."""
     if schedule not in (None, *SCHEDULES):
         raise unknown("--schedule", schedule, SCHEDULES)
-    if at is not None and schedule != "grow":
-        raise BadInput(f"--at {at:g} goes with --schedule grow")
+    check_at(at, schedule, match)
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     layers = flag_layers(
@@ -138,7 +138,7 @@ def train(
     runs = [
         [*model_layers(*names, one), *layers, *each, *matched, *set_layers(assignments), *schedule_layers(one)]
         for each in seed_layers(seed, seeds)
-        for one, matched in schedules_of(schedule, match_layers(match, match_from, model))
+        for one, matched in schedules_of(schedule, match_layers(match, match_from, model, at is not None))
     ]
     from seekcli.grid.tune import draft
 
@@ -161,11 +161,23 @@ def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
     return [[("--seed", {"seed": seed})] if seed is not None else []]
 
 
-def match_layers(match: str | None, match_from: str | None, model: str | None) -> Layers:
-    """Raises BadInput where the pair of the arm is not named."""
+def check_at(at: float | None, schedule: str | None, match: str | None) -> None:
+    """Raise BadInput for `--at` where it names no growing run."""
+    if at is None or schedule == "grow" or (match is not None and schedule in CLASSIC):
+        return
+    raise BadInput(
+        f"--at {at:g} goes with --schedule grow, and with --schedule base or motivated beside --match train_flops, "
+        "where it names the growing run"
+    )
+
+
+def match_layers(match: str | None, match_from: str | None, model: str | None, at: bool) -> Layers:
+    """With `at` the arm is a growing run. Raises BadInput where the pair of the arm is not named."""
     if match is not None and model in MODELS:
-        raise BadInput(f"--match {match}: the alternating arm needs its pair, and --model {model} is one model")
-    return flag_layers({"--match": ("train.match", match), "--match-from": ("train.match_from", match_from)})
+        raise BadInput(f"--match {match}: the run of both models needs its pair, and --model {model} is one model")
+    flags = {"--match": ("train.match", match), "--match-from": ("train.match_from", match_from)}
+    grow = [("--at", {"train.match_schedule": "grow"})] if at and match is not None else []
+    return [*flag_layers(flags), *grow]
 
 
 def schedules_of(schedule: str | None, matched: Layers) -> list[tuple[str | None, Layers]]:

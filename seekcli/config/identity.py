@@ -21,7 +21,7 @@ RUN_ID_VERSION = 1
 NOT_HASHED = (
     *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
     # They say where train.steps comes from, which is hashed.
-    *("train.match", "train.match_from"),
+    *("train.match", "train.match_from", "train.match_schedule"),
     *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
     *(f"tune.{name}" for name in TuneConfig.model_fields),
 )
@@ -44,8 +44,8 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "pair.buffers": "carried",
     "pair.recalibrate_batches": 0,
     "train.steps": None,
-    "train.match": None,
-    "train.match_from": None,
+    **dict.fromkeys(("train.match", "train.match_from")),
+    "train.match_schedule": "alternating",
     "data.rules": 1,
     "data.whole_digest": False,
     "motivation.source_sha256": None,

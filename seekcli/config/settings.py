@@ -34,13 +34,20 @@ CONDITION_READS: dict[str, tuple[str, ...]] = {
     "budget": ("share",),
     **dict.fromkeys(("random-count", "always", "never"), ()),
 }
-# Of these, what need not be set (it becomes the default of method/condition.py) and is shown in names and labels.
+# Conditions whose share of motivated steps is known before the run; that of the others is up to chance.
+FIXED_SHARE = ("matched-count", "window", "periodic", "budget", "always", "never")
+# Of what they read, what need not be set (it becomes the default of method/condition.py) and is shown in names.
 SCHEDULE_OPTIONS = ("window_start", "window_stop", "every_steps", "share")
 
 
 def settings_read(condition: str) -> tuple[str, ...]:
     """Names of the [motivation] settings that a condition reads."""
     return CONDITION_READS.get(condition, ("k", "options", "source_sha256"))
+
+
+def share_basis(schedule: str, condition: str | None) -> str:
+    """Where the expected share of a run of both models comes from, in words."""
+    return "by its schedule" if schedule == "grow" or condition in FIXED_SHARE else "by chance"
 
 
 class Section(BaseModel):
@@ -170,10 +177,13 @@ class TrainConfig(Section):
         None, description="optimizer updates in all, instead of train.epochs; the last epoch may be shorter"
     )
     match: Literal["train_flops"] | None = Field(
-        None, description="classic: as many steps as cost what the alternating arm is expected to cost"
+        None, description="classic: as many steps as cost what the run of both models is expected to cost"
     )
     match_from: str | None = Field(
         None, description="match: results folder of the arm's runs whose recorded cost it is, or those runs, by comma"
+    )
+    match_schedule: Literal["alternating", "grow"] = Field(
+        "alternating", description="match: the schedule of the arm; grow: that of motivation.grow_at"
     )
     batch_size: Annotated[int, Field(ge=2, le=MOST)] = Field(64, description="images per optimizer update")
     drop_last: bool = Field(False, description="drop an incomplete last batch")

@@ -20,7 +20,7 @@ from seekcli.data.sets import sources
 from seekcli.documents import write_document
 from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
-from seekcli.resolve.conditions import share_by_chance
+from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
 from seekcli.runs.checkpoint import resume_from, save_checkpoint
@@ -199,7 +199,8 @@ class Run:
 
     def after_step(self) -> None:
         trainer, log = self.trainer, self.trainer.log
-        self.progress.stepped(trainer.epoch + 1, trainer.steps_done, log.roles[-1], log.losses[-1], log.images[-1])
+        images = log.images_of_last_batch()
+        self.progress.stepped(trainer.epoch + 1, trainer.steps_done, log.roles[-1], log.losses[-1], images)
         if reason := self.stop_requested():
             self.save()
             self.record_state("stopped", reason)
@@ -292,4 +293,4 @@ class Run:
         return RunFailed(message)
 
     def expected_share(self) -> float | None:
-        return None if self.config.classic else share_by_chance(self.config, self.trainer.length)
+        return None if self.config.classic else expected_share_of(self.config, self.trainer.length)

@@ -9,6 +9,10 @@ pair.init = ["paper", "identity"]
 [[arms]]                        # both models alone, with the training compute that the arm is expected to have
 schedule = ["base", "motivated"]
 match = "train_flops"           # with match_from = "results": what its runs did have
+[[arms]]                        # the same of a run of `schedule = "grow"`
+schedule = ["base", "motivated"]
+match = "train_flops"
+match_schedule = "grow"         # with motivation.grow_at = 0.8, as in that run
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from seekcli.models.catalog import parse_pair
 from seekcli.resolve.resolve import Layers
 
 KEYS = ("name", "seeds", "settings", "arms")
-SHORT_NAMES = {"match": "train.match", "match_from": "train.match_from"}
+SHORT_NAMES = {name: f"train.{name}" for name in ("match", "match_from", "match_schedule")}
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def point_of(layers: Layers, results: Path) -> Point:
 
 
 def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Nested tables -> dotted settings, with the shorthands `model = PAIR`, `match` and `match_from`."""
+    """Nested tables -> dotted settings, with the shorthands `model = PAIR`, `match` and `match_*`."""
     flat = {SHORT_NAMES.get(key, key): value for key, value in flatten(tree)}
     model = flat.pop("model", None)
     if model is None:

@@ -136,8 +136,9 @@ def without_auto(layers: Layers) -> tuple[Layers, bool]:
 
 def reads_k(config: RunConfig) -> bool:
     """Whether k decides anything about the run: of a classic one, the steps that it is matched to its arm with."""
-    matters = not config.classic or config.train.match is not None
-    matters = matters and config.schedule != "grow"
+    matters = config.schedule == "alternating" or (
+        config.classic and config.train.match is not None and config.train.match_schedule == "alternating"
+    )
     return matters and "k" in settings_read(config.motivation.condition)
 
 

@@ -43,7 +43,8 @@ PAPER_COST = (
 )
 GROWN = (
     "Of a run that grows (grow at=...) the base is trained until the end as base alone is; the larger model branches "
-    "off from it late and trains beside it. Nothing alternates."
+    "off from it late and trains beside it. Nothing alternates. A step is then an update of one model: "
+    "after the branch a batch has two, and the share and F_XY count them both."
 )
 PRICES = (
     "equal: trained for as long as costs what the run of both models does (X-C=, Y-C=). run / both alone: the training "
@@ -54,7 +55,8 @@ RATIO = (
     "the run's training images. ACC/FLOPs "
     "is gain over base alone per million of extra forward cost. ACC/F_Ratio = (gain of base / gain of larger alone) / "
     "share: it rewards a large k mechanically. It is not meaningful where the interval of larger alone - base alone "
-    "holds 0. The interval of a share is a t interval of its logit over runs; expected is what chance alone would give."
+    "holds 0. The share is motivated steps over all steps; its interval is a t interval of its logit over runs. "
+    "Expected is what chance alone would give or, by schedule, what the schedule fixes."
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.runs import records
 from seekcli.runs.records import CLASSES, CONFIG, RunStatus, motivated_image_share, read_classes
 
 # The largest class of a test split over its smallest, from which on the accuracy alone says too little.
@@ -63,6 +64,7 @@ def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
         "test_classes_imbalanced": is_imbalanced(folder),
         "share": share,
         "expected_share": status.expected_share,
+        "expected_share_basis": records.expected_share_basis(status),
         "switches": totals["switches"],
         "image_shape": image_shape(folder),
         "forward_macs_per_image": costs,
@@ -89,9 +91,7 @@ def as_text(status: RunStatus, folder: Path) -> str:
     last = f"after epoch {status.epochs_done}"
     lines = [f"{role:<12}{name}: {accuracy_words(facts, role)} {last}" for role, name in status.models.items()]
     if facts["share"] is not None:
-        expected = facts["expected_share"]
-        chance = "no expectation for this condition" if expected is None else f"expected by chance {expected:.4f}"
-        lines.append(f"{'share':<12}{facts['share']:.4f} of steps motivated ({chance}), {facts['switches']} switches")
+        lines.append(f"{'share':<12}{describe_share(facts, grown=status.final[0]['schedule'] == 'grow')}")
     lines.append(f"{'cost':<12}{describe_cost(facts)}")
     lines.append(f"{'time':<12}{facts['wall_seconds']:.1f} s training and evaluation")
     lines.append(f"{'run':<12}{facts['folder']}")
@@ -109,6 +109,17 @@ def accuracy_words(facts: dict[str, Any], role: str) -> str:
     if validation is not None:
         words.append(f"validation accuracy {validation:.2f} %")
     return ", ".join(words)
+
+
+def describe_share(facts: dict[str, Any], grown: bool) -> str:
+    """A batch of a growing run is an update of either model after the branch: its share is of updates."""
+    expected = facts["expected_share"]
+    basis = "no expectation for this condition"
+    if expected is not None:
+        basis = f"expected {facts['expected_share_basis']} {expected:.4f}"
+    if grown:
+        return f"{facts['share']:.4f} of updates are the larger model's ({basis}), branched off once"
+    return f"{facts['share']:.4f} of steps motivated ({basis}), {facts['switches']} switches"
 
 
 def describe_cost(facts: dict[str, Any]) -> str:

@@ -167,7 +167,7 @@ def _share_row(arm: Arm, factor: float) -> Row:
     return Row((
         arm.label,
         f"{wording.share(arm.share.observed.mean)} {wording.share_interval(arm.share.observed.interval)}",
-        f"{wording.share(arm.share.expected)}{outside}",
+        f"{wording.expected_share(arm.share)}{outside}",
         wording.scaled(measures.f_x, factor),
         wording.scaled(measures.f_xy, factor),
         wording.scaled(measures.f_y, factor),

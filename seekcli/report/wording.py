@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seekcli.analysis.efficiency import Share
 from seekcli.analysis.groups import PLAIN_NAMES, X_Y_B, X_Y_M
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
 from seekcli.analysis.verdicts import Verdict
@@ -68,6 +69,11 @@ def points_with_interval(difference: PairedDifference) -> str:
 
 def share(value: float | None) -> str:
     return NOT_AVAILABLE if value is None else f"{value:.2%}"
+
+
+def expected_share(found: Share) -> str:
+    """`16.67% by chance`."""
+    return NOT_AVAILABLE if found.expected is None else f"{found.expected:.2%} {found.basis.replace('its ', '')}"
 
 
 def share_interval(interval: Interval | None) -> str:

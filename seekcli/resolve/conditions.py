@@ -24,7 +24,6 @@ from seekcli.method.condition import (
     CONDITIONS,
     MEASURED_ON_DEMAND,
     Condition,
-    Counted,
     Settings,
     expected_share,
     needs_of,
@@ -105,16 +104,11 @@ def condition_settings(config: RunConfig, length: RunLength) -> Settings:
     )
 
 
-def share_by_chance(config: RunConfig, length: RunLength) -> float | None:
-    """The expected share of motivated steps of a run of both models; None where no expectation is known."""
+def expected_share_of(config: RunConfig, length: RunLength) -> float | None:
+    """Of a run of both models, by chance or by its schedule; None where no expectation is known."""
     if config.schedule == "grow":
         return grown_share(config.motivation.grow_at, length.steps)
     return expected_share(config.motivation.condition, condition_settings(config, length))
-
-
-def knows_share(name: str) -> bool:
-    """Whether a condition's share follows from its settings, and not from chance."""
-    return name in CONDITIONS and isinstance(CONDITIONS[name].make(Settings()), Counted)
 
 
 def with_source(resolved: Resolved, path: str) -> Resolved:

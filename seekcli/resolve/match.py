@@ -1,4 +1,4 @@
-"""How many steps give a baseline the training compute of its alternating arm (--match train_flops)."""
+"""How many steps give a baseline the training compute of its arm, a run of both models (--match train_flops)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from seekcli.config.identity import CLASSIC_NOT_HASHED, identity
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
+from seekcli.config.settings import share_basis
 from seekcli.errors import BadInput
 from seekcli.method.cost_measures import training_flops_per_image
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_model
-from seekcli.resolve.conditions import share_by_chance
+from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_bounds, planned_length
-from seekcli.resolve.plan import mean_macs, train_shape
+from seekcli.resolve.plan import expected_train_flops, train_shape
 from seekcli.runs.named_runs import differences, fitting_runs, named_runs, read_run, require_finished
 from seekcli.runs.scan import RunSummary
 from seekcli.train.length import images_in, nearest_steps
@@ -28,8 +29,8 @@ KEY = "train.match_from"
 def with_matched_steps(resolved: Resolved, arm: RunConfig, results: Path) -> Resolved:
     """A classic run with as many steps as cost what a run of the arm costs, to the nearest step.
 
-    The arm's cost is the recorded mean of the runs that `train.match_from` names, else what is expected of it by
-    chance. Raises BadInput where the arm has no such expectation, or the named runs are not of the arm.
+    The arm's cost is the recorded mean of the runs that `train.match_from` names, else what is expected of it. Raises
+    BadInput where there is no such expectation, or the named runs are not of the arm.
     """
     config = resolved.config
     flops, source = expected_flops(arm) if config.train.match_from is None else recorded_flops(config, arm, results)
@@ -37,21 +38,20 @@ def with_matched_steps(resolved: Resolved, arm: RunConfig, results: Path) -> Res
     per_image = training_flops_per_image(train_macs(config, config.schedule))
     steps = nearest_steps(flops / per_image, bounds)
     ratio = per_image * images_in(steps, bounds) / flops
-    origin = f"{ratio:.4f} of the {flops / 1e12:.4g} training TFLOPs of {arm.motivation.label}, {source}"
+    origin = f"{ratio:.4f} of the {flops / 1e12:.4g} training TFLOPs of {arm.way}, {source}"
     return resolved.updated({"train.steps": steps}, origin)
 
 
 def expected_flops(arm: RunConfig) -> tuple[float, str]:
-    """Training FLOPs of an alternating run at the share that chance gives, and that share in words."""
-    share = share_by_chance(arm, planned_length(arm))
+    """Training FLOPs of a run of both models at the share that is expected of it, and that share in words."""
+    share = expected_share_of(arm, planned_length(arm))
     if share is None:
         raise BadInput(
             f"--match train_flops: --condition {arm.motivation.condition} has no share by chance; train the arm first, "
             "and give its runs with --match-from RESULTS"
         )
-    macs = mean_macs({role: train_macs(arm, role) for role in arm.roles}, share)
-    images = images_in(planned_length(arm).steps, planned_bounds(arm))
-    return training_flops_per_image(macs) * images, f"at the share {share:.4f} that chance gives"
+    flops = expected_train_flops(arm, {role: train_macs(arm, role) for role in arm.roles}, share)
+    return flops, f"at the share {share:.4f} {share_basis(arm.schedule, arm.motivation.condition)}"
 
 
 def train_macs(config: RunConfig, role: str) -> float:
@@ -83,7 +83,7 @@ def runs_of(arm: RunConfig, runs: Sequence[RunSummary], word: str) -> list[RunSu
     wanted = arm_key(arm)
     fitting, nearest = fitting_runs(runs, wanted, lambda other: None if other.classic else arm_key(other))
     if not fitting:
-        raise BadInput(f"{KEY} {word}: no alternating run there has all settings of the arm{nearest}")
+        raise BadInput(f"{KEY} {word}: no {arm.schedule} run there has all settings of the arm{nearest}")
     return fitting
 
 
@@ -96,7 +96,9 @@ def checked_flops(run: RunSummary, arm: RunConfig) -> float:
     """Training FLOPs that a run recorded. Raises BadInput unless it is finished and could be joined to this arm."""
     config, status = read_run(KEY, run)
     if config.classic:
-        raise BadInput(f"{KEY}: {run.run_id} is {config.schedule}, and the compute to match is an alternating run's")
+        raise BadInput(
+            f"{KEY}: {run.run_id} is {config.schedule}, and the compute to match is that of a run of both models"
+        )
     require_finished(KEY, status)
     if differing := differences(shared_settings(arm), shared_settings(config)):
         raise BadInput(f"{KEY}: {run.run_id} has {differing[0]}, so it is no run of this arm")

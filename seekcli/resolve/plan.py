@@ -8,15 +8,17 @@ from pathlib import Path
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
+from seekcli.config.settings import share_basis
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
 from seekcli.data.sets.sources import describe, summary_ahead
 from seekcli.data.splitting.overlap import overlap_note
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
+from seekcli.method.growing import branch_step
 from seekcli.models.catalog import nests_fully
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
-from seekcli.resolve.conditions import knows_share, share_by_chance
+from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs.folder import look, run_folder
@@ -59,10 +61,9 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
         lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)} image")
     share = None
     if coverage is not None:
-        share = share_by_chance(config, planned_length(config))
-        scheduled = config.schedule == "grow" or knows_share(config.motivation.condition)
-        known = "by its schedule" if scheduled else "by chance"
-        shown = "no expected share is known" if share is None else f"expected share {share:.4f} {known}"
+        share = expected_share_of(config, planned_length(config))
+        basis = share_basis(config.schedule, config.motivation.condition)
+        shown = "no expected share is known" if share is None else f"expected share {share:.4f} {basis}"
         lines.append(f"motivation  {config.way}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
     return [*lines, describe_cost(config, macs, train_macs, share)]
@@ -117,12 +118,23 @@ def describe_cost(
     """
     if not config.classic and share is None:
         return ""
-    images = images_in(planned_length(config).steps, planned_bounds(config))
-    if config.schedule == "grow" and share is not None:
-        images = round(images / (1 - share))  # the base sees them all, the motivated model some of them again
-    total = training_flops_per_image(mean_macs(train_macs, share)) * images
+    total = expected_train_flops(config, train_macs, share)
     label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
     return f"cost        {label}{total / 1e12:.2f} TFLOPs of training (expected)"
+
+
+def expected_train_flops(config: RunConfig, train_macs: Mapping[str, float], share: float | None) -> float:
+    """Training FLOPs of the whole run, at this share of motivated steps where the models alternate.
+
+    The base of a growing run sees all images, and its motivated model those after the branch again.
+    """
+    steps, bounds = planned_length(config).steps, planned_bounds(config)
+    images = images_in(steps, bounds)
+    if config.schedule != "grow":
+        return training_flops_per_image(mean_macs(train_macs, share)) * images
+    again = images - images_in(branch_step(config.motivation.grow_at, steps), bounds)
+    seen = {"base": images, "motivated": again}
+    return sum(training_flops_per_image(train_macs[role]) * count for role, count in seen.items())
 
 
 def mean_macs(macs: Mapping[str, float], share: float | None) -> float:

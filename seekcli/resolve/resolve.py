@@ -27,11 +27,13 @@ from seekcli.resolve.recipes import check_settings, fit_to_length, fit_to_size, 
 from seekcli.resolve.transfer import resolve_transfer
 from seekcli.runs.older_runs import run_of_old_rules
 
+HOW_TO_MATCH_GROW = "; --at beside --match names the growing run, as in --schedule base --match train_flops --at 0.8"
 Layers = list[tuple[str, Mapping[str, Any]]]
 # Batches that BatchNorm statistics are estimated anew on, where the user names no number.
 RECALIBRATE_BATCHES = 10
-# Laid over the settings of a baseline: the alternating arm that it is matched to.
+# Laid over the settings of a baseline: its alternating arm.
 AS_ARM: dict[str, Any] = {"schedule": "alternating", "train.match": None, "train.match_from": None}
+AS_ARM |= {"train.match_schedule": "alternating"}
 
 
 def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
@@ -81,15 +83,17 @@ def resolve_match(resolved: Resolved, layers: Layers, results: Path) -> Resolved
     if train.match is None:
         if train.match_from is not None:
             raise BadInput("--match-from (train.match_from) is read with --match train_flops alone: give both")
+        if train.match_schedule != "alternating":
+            raise BadInput("train.match_schedule is read with --match train_flops alone: give both")
         return resolved
     if not resolved.config.classic:
         raise BadInput(
-            "--match train_flops (train.match) gives a baseline the compute of its alternating arm: use it with "
-            "--schedule base, motivated or all"
+            "--match train_flops (train.match) gives a baseline the compute of a run of both models: use it with "
+            f"--schedule base, motivated or all{HOW_TO_MATCH_GROW if resolved.config.schedule == 'grow' else ''}"
         )
     from seekcli.resolve.match import with_matched_steps
 
-    arm = resolve([*layers, ("--match", AS_ARM)], results)
+    arm = resolve([*layers, ("--match", AS_ARM | {"schedule": train.match_schedule})], results)
     resolved = with_matched_steps(resolved, arm.config, results)
     check_settings(resolved.config)
     return resolved

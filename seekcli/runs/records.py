@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seekcli import files
 from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.config.settings import share_basis
 from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput
 from seekcli.runs.parquet import TableKind, read_table, refuse_newer, replace_table
@@ -103,12 +104,18 @@ class RunStatus(BaseModel):
     steps_per_epoch: int
     final: list[Row]  # the EPOCH_SCHEMA rows of the last epoch that is done, one per role
     totals: dict[str, int | float]  # as totals_of gives them
-    expected_share: float | None  # of motivated steps if minibatch losses were exchangeable; null where none is known
+    expected_share: float | None  # of motivated steps, by chance or by the schedule; null where none is known
     models: dict[str, str]  # role -> model name
     weights_sha256: dict[str, str] = {}  # role -> sha256 of its model file, of a finished run
     tables_sha256: dict[str, str] = {}  # file name -> sha256 of a table, of a finished run
     folds: int | None = None  # of a run over a fold of the training set (seek tune): a choice is made by it, no result
     fold: int | None = None
+
+
+def expected_share_basis(status: RunStatus) -> str | None:
+    """`by chance` or `by its schedule`; None where no share is expected."""
+    row = status.final[0] if status.final else {}
+    return None if status.expected_share is None else share_basis(row.get("schedule", ""), row.get("condition"))
 
 
 def write_epochs(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:

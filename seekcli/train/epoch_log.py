@@ -32,5 +32,10 @@ class EpochLog:
         total = sum(images for _, images in taken)
         return math.fsum(loss * images for loss, images in taken) / total if total else None
 
+    def images_of_last_batch(self) -> int:
+        """Of all its updates: in a growing run there may be two."""
+        updates = zip(self.batches[-2:], self.images[-2:], strict=True)
+        return sum(images for batch, images in updates if batch == self.batches[-1])
+
     def images_of(self, role: str) -> int:
         return sum(images for images, who in zip(self.images, self.roles, strict=True) if who == role)

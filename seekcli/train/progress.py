@@ -33,7 +33,7 @@ class Progress:
         """A run begins, or goes on from `facts.steps_done`."""
 
     def stepped(self, epoch: int, steps_done: int, role: str, loss: float, images: int) -> None:
-        """One step is done; `epoch` counts from 1."""
+        """One step is done; `epoch` counts from 1. Where it updated both models, role and loss are of the second."""
 
     def evaluating(self, role: str, split: str, done: int, total: int) -> None:
         """At an epoch's end: `done` of the `total` images of a split are evaluated with this model."""

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.analysis.efficiency import efficiency, share_against_chance
+from seekcli.analysis.efficiency import efficiency, share_against_expected
 from seekcli.analysis.statistics import Interval
 from seekcli.method.cost_measures import mean_forward_cost
 
@@ -82,15 +82,15 @@ def test_a_ratio_over_noise_is_not_meaningful() -> None:
 
 
 @pytest.mark.parametrize(("expected", "inside"), [(0.16, True), (0.30, False), (None, None)])
-def test_share_against_chance(expected: float | None, inside: bool | None) -> None:
-    assert share_against_chance([(15, 100), (16, 100), (17, 100)], expected).expected_inside is inside
+def test_share_against_expected(expected: float | None, inside: bool | None) -> None:
+    assert share_against_expected([(15, 100), (16, 100), (17, 100)], expected).expected_inside is inside
 
 
 def test_the_interval_of_a_share_by_hand() -> None:
     """Logits of 10.5/90.5 and 20.5/80.5; t(0.975, 1) = 12.7062."""
     logits = [math.log(10.5 / 90.5), math.log(20.5 / 80.5)]
     mean, half = sum(logits) / 2, 12.7062 * abs(logits[0] - logits[1]) / 2
-    found = share_against_chance([(10, 100), (20, 100)], None).observed
+    found = share_against_expected([(10, 100), (20, 100)], None).observed
     assert found.mean == pytest.approx(0.15)
     assert found.interval is not None
     ends = [1 / (1 + math.exp(-logit)) for logit in (mean - half, mean + half)]
@@ -99,11 +99,11 @@ def test_the_interval_of_a_share_by_hand() -> None:
 
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=6))
 def test_the_interval_of_a_share_is_one_of_shares(motivated: list[int]) -> None:
-    interval = share_against_chance([(m, 50) for m in motivated], 0.1).observed.interval
+    interval = share_against_expected([(m, 50) for m in motivated], 0.1).observed.interval
     assert (interval is None) == (len(set(motivated)) == 1)
     if interval is not None:
         assert 0.0 <= interval.low < interval.high <= 1.0
 
 
 def test_one_run_cannot_judge_its_share() -> None:
-    assert share_against_chance([(15, 100)], 0.16).expected_inside is None
+    assert share_against_expected([(15, 100)], 0.16).expected_inside is None

@@ -56,10 +56,15 @@ def test_recipes_show_what_they_set() -> None:
     assert all(row["about"] for row in found.values())
 
 
-def test_conditions_show_the_share_that_chance_gives() -> None:
+def test_conditions_show_the_share_that_is_expected_and_by_what() -> None:
     found = {row["name"]: row for row in rows("conditions")}
     assert set(found) == set(CONDITIONS)
-    assert found["loss"]["share_by_chance_at_k_2"] == pytest.approx(1 / 6, abs=1e-4)
+    assert found["loss"]["expected_share_at_k_2"] == pytest.approx(1 / 6, abs=1e-4)
+    expected = {name: row["expected"] for name, row in found.items()}
+    assert {name for name, by in expected.items() if by == "by chance"} == {
+        *("loss", "gradient-norm", "inverse", "random-count")
+    }
+    assert {name for name, by in expected.items() if by is None} == {"ema-loss", "validation-loss", "matched-count"}
     assert all(row["about"] for row in found.values())
 
 

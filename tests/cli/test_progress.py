@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -53,6 +54,14 @@ def test_the_live_lines_say_who_trains_and_how_far_it_is(live):
     assert words == "training resnet20 (base), loss 1.250; share 0.000"
     live.stepped(1, 2, "motivated", 1.25, 64)
     assert drawn(live)[1] == "training resnet32 (motivated), loss 1.250; share 0.500"
+
+
+def test_the_live_share_of_a_growing_run_is_of_its_updates(live):
+    live.started(replace(FACTS, schedule="grow"))
+    live.stepped(1, 1, "base", 1.25, 64)
+    for step in (2, 3):  # each an update of either model
+        live.stepped(1, step, "motivated", 1.25, 128)
+    assert drawn(live)[1].endswith("share 0.400")
 
 
 def test_the_accuracies_of_the_last_epoch_stay_in_sight(live):

@@ -9,8 +9,9 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.config.settings import CONDITION_READS
-from seekcli.method.condition import CONDITIONS, Observation, Settings, expected_share, needs_of
+from seekcli.config.settings import CONDITION_READS, share_basis
+from seekcli.method.condition import CONDITIONS, Counted, Observation, Settings, expected_share, needs_of
+from seekcli.method.counts import Constant
 
 BATCHES, EPOCHS = 9, 5
 LENGTH = {"steps": EPOCHS * BATCHES, "steps_per_epoch": BATCHES}
@@ -135,6 +136,14 @@ def test_expected_share_values():
     # Without the length of a run: as in `seek list conditions`. The defaults cost about what `loss` at k=2 does.
     for name in ("window", "periodic", "budget"):
         assert expected_share(name, Settings()) == pytest.approx(1 / 6, abs=1e-4)
+
+
+def test_a_share_is_by_the_schedule_where_the_counts_are_known_before_the_run():
+    settings = Settings(counts=(1,) * EPOCHS, **LENGTH)
+    made = {name: one.make(settings) for name, one in CONDITIONS.items()}
+    known = {name for name, one in made.items() if isinstance(one, Counted | Constant)}
+    assert {name for name in CONDITIONS if share_basis("alternating", name) == "by its schedule"} == known
+    assert share_basis("grow", None) == "by its schedule"
 
 
 @pytest.mark.parametrize("name", ["ema-loss", "validation-loss", "somebody.else:Condition"])

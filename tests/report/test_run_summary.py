@@ -79,3 +79,16 @@ def test_f_xy_is_by_images_and_the_share_by_steps(tmp_path):
     older = {name: value for name, value in status.totals.items() if not name.endswith("_images")}
     found = summarize(status.model_copy(update={"totals": older}), tmp_path)
     assert found["f_xy_macs_per_image"] == pytest.approx(1e6 * (1 + 4 / 23))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "of steps motivated (expected by chance 0."),
+        ({"condition": "window"}, "of steps motivated (expected by its schedule 0."),
+        ({"schedule": "grow", "condition": None}, "of updates are the larger model's (expected by its schedule 0."),
+    ],
+)
+def test_a_share_says_by_what_it_is_expected(tmp_path, changes, words):
+    (line,) = [line for line in lines_of(tmp_path, **changes) if line.startswith("share")]
+    assert words in line

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from tiny import TINY, tiny
 from typer.testing import CliRunner
 
+from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
+from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
 from seekcli.engines.run import train
 from seekcli.errors import BadInput, Stopped
@@ -16,6 +20,7 @@ from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
+from seekcli.runs.scan import scan_runs
 from seekcli.train.progress import Progress
 
 # Training MACs of an image: ResNet-8 and ResNet-14 on 1x8x8, from `seek flops --model resnet8-to-14 --format json`.
@@ -117,7 +122,7 @@ def test_a_recorded_cost_is_the_mean_of_the_arms_runs(results):
         ({"train__match_from": "RESULTS", "motivation__k": 3}, ["stopped after 0 of 1 epochs; finish it first"]),
         ({"train__match_from": "RESULTS", "motivation__k": 4}, ["no alternating run there", "motivation.k", "not 4"]),
         ({"train__match_from": "RESULTS", "train__batch_size": 6}, ["train.batch_size 4, not 6"]),
-        ({"train__match_from": "BASE"}, ["is base, and the compute to match is an alternating run's"]),
+        ({"train__match_from": "BASE"}, ["is base, and the compute to match is that of a run of both models"]),
         ({"train__match_from": "EMA,ALWAYS"}, ["more than one arm"]),
         ({"train__match_from": "EMA", "train__epochs": 2}, ["has train.epochs 1, not 2, so it is no run of this arm"]),
         ({"train__match_from": "EMA", "pair__base": "resnet14", "pair__motivated": "resnet20"}, ["pair resnet8-to-14"]),
@@ -140,6 +145,50 @@ def test_a_cost_that_cannot_be_had_is_bad_input(results, changes, words):
     assert "\n" not in str(caught.value)
 
 
+GROWN = {"train__epochs": 8, "motivation__grow_at": 0.5, "train__match_schedule": "grow"}
+
+
+def test_a_growing_run_is_matched_to_the_step_and_joined(tmp_path):
+    """All its steps through the base and half of them through the larger model as well: 48 x base + 24 x larger."""
+    train(tiny(schedule="grow", train__epochs=8, motivation__grow_at=0.5), tmp_path)
+    for schedule in ("base", "motivated"):
+        resolved = matched(schedule, tmp_path, **GROWN)
+        expected = (48 * MACS["base"] + 24 * MACS["motivated"]) / MACS[schedule]
+        assert resolved.config.train.steps == round(expected)
+        assert "of grow-0.5, at the share 0.3333 by its schedule" in describe_plan(resolved, tmp_path)
+        assert run_id(matched(schedule, tmp_path, **GROWN, train__match_from=str(tmp_path)).config) == run_id(
+            resolved.config
+        )
+        train(resolved, tmp_path)
+    (cell,) = compare_runs(scan_runs([tmp_path])).cells
+    (arm,) = cell.arms
+    assert [group.name for group in arm.groups] == ["X-Y-B", "X-Y-M", "X-C=", "Y-C="]
+    assert all(abs(arm.cost_ratio(group) - 1) < 0.01 for group in (arm.x_c_equal, arm.y_c_equal))
+
+
+def test_at_beside_match_names_the_growing_run(tmp_path):
+    """Of an alternating arm with the same words the steps are others; a grid file says it with `match_schedule`."""
+    words = [*WORDS, "--schedule", "base", "--match", "train_flops", "--out", str(tmp_path)]
+    plain, grown = invoke(*words), invoke(*words, "--at", "0.5")
+    assert (plain.exit_code, grown.exit_code) == (0, 0), plain.output + grown.output
+    assert "of loss-k2, at the share 0.1389 by chance" in plain.output
+    assert "of grow-0.5, at the share 0.3333 by its schedule" in grown.output
+    steps = matched("base", tmp_path, motivation__grow_at=0.5, train__match_schedule="grow").config.train.steps
+    assert steps_of(grown.output) == steps
+    path = tmp_path / "grid.toml"
+    settings = "\n".join(f"{key} = {value!r}" for key, value in TINY.items())
+    arm = "schedule = 'base'\nmatch = 'train_flops'\nmatch_schedule = 'grow'\nmotivation.grow_at = 0.5\n"
+    path.write_text(f"[settings]\n{settings}\n[[arms]]\n{arm}")
+    (point,) = plan(path, results=tmp_path)
+    assert point.resolved.config.train.steps == steps
+    repeated = shlex.split(command_of(point.resolved, tmp_path, path.name))[1:]
+    assert steps_of(invoke(*repeated, "--dry-run").output) == steps
+
+
+def steps_of(output):
+    return int(output.split("images, ")[1].split()[0])
+
+
 def test_all_five_are_trained_by_one_command(tmp_path):
     done = invoke(
         *WORDS, "--schedule", "all", "--match", "train_flops", "--condition", "always", "--out", str(tmp_path)
@@ -156,6 +205,10 @@ def test_all_five_are_trained_by_one_command(tmp_path):
     ("words", "said"),
     [
         (["--match", "train_flops"], "use it with --schedule base, motivated or all"),
+        (["--match", "train_flops", "--schedule", "grow"], "--schedule base --match train_flops --at 0.8"),
+        (["--schedule", "all", "--match", "train_flops", "--at", "0.5"], "--at 0.5 goes with --schedule grow, and"),
+        (["--schedule", "base", "--set", "train.match_schedule=grow"], "is read with --match train_flops alone"),
+        (["--schedule", "base", "--match", "train_flops", "--at", "0.99"], "--at 0.99 (motivation.grow_at)"),
         (["--schedule", "base", "--match", "flops"], "--match: input should be 'train_flops'"),
         (["--schedule", "base", "--match-from", "r"], "is read with --match train_flops alone: give both"),
         (["--schedule", "all", "--match", "train_flops", "--condition", "ema-loss"], "has no share by chance"),
