@@ -30,7 +30,7 @@ from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
-from seekcli.train import evaluation
+from seekcli.train.tasks import classification
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -141,14 +141,14 @@ def test_batches_and_layout_are_those_of_the_run(exports: Path, monkeypatch: pyt
     """They seldom change an accuracy, and must not be left to chance."""
     seen: list[tuple[int, bool]] = []
 
-    def spy(model: nn.Module, batches: Any, autocast_dtype: torch.dtype | None) -> evaluation.Evaluation:
+    def spy(model: nn.Module, batches: Any, autocast_dtype: torch.dtype | None) -> classification.Evaluation:
         batches = list(batches)
         seen.extend((len(labels), model.conv1.weight.stride()[1] == 1) for _, labels in batches)
         assert autocast_dtype is None
         return real(model, batches, autocast_dtype)
 
-    real = evaluation.evaluate
-    monkeypatch.setattr(evaluation, "evaluate", spy)
+    real = classification.evaluate
+    monkeypatch.setattr(classification, "evaluate", spy)
     answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:500")
     assert seen == [(77, True), (23, True)]
 
