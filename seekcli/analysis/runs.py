@@ -151,7 +151,8 @@ def _load(summary: RunSummary) -> Run | LeftOut:
     if _is_over_a_fold(summary):
         return LeftOut(summary.run_id, summary.path, FOLD, "over a fold, to choose k by: it has no test accuracy")
     if status is None:
-        return LeftOut(summary.run_id, summary.path, "damaged", summary.problem or "no readable status")
+        state = "begun" if summary.has_just_begun else "damaged"
+        return LeftOut(summary.run_id, summary.path, state, summary.problem or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
         config = _read_config(summary.path, status.run_id)

@@ -139,7 +139,7 @@ def run_rows(results: Path) -> Rows:
         rows.append(
             {
                 "run": run.run_id,
-                "state": run.status.state if run.status else "unreadable",
+                "state": run.status.state if run.status else "begun" if run.has_just_begun else "unreadable",
                 "epochs_done": run.status.epochs_done if run.status else None,
                 "epochs": run.status.epochs if run.status else None,
                 "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seekcli.errors import BadInput
 from seekcli.runs.records import (
+    CHECKPOINTS,
     CONFIG,
+    EPOCHS,
     STATUS,
     STEPS,
     Row,
@@ -20,6 +22,8 @@ from seekcli.runs.records import (
     totals_of,
 )
 
+RECORDED = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -29,6 +33,12 @@ class RunSummary:
     run_id: str
     status: RunStatus | None
     problem: str | None
+
+    @property
+    def has_just_begun(self) -> bool:
+        """Nothing is recorded of it yet: its first step is not done, or it was killed before that."""
+        empty = self.path.is_dir() and not any((self.path / name).exists() for name in RECORDED)
+        return self.status is None and empty
 
 
 def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
@@ -95,7 +105,9 @@ def _summaries(path: Path) -> list[RunSummary]:
         if status.run_id != path.resolve().name and config_owner(path) not in (None, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
-        return [RunSummary(path, path.resolve().name, None, str(error))]
+        summary = RunSummary(path, path.resolve().name, None, str(error))
+        early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
+        return [replace(summary, problem=early) if summary.has_just_begun else summary]
     return [RunSummary(path, status.run_id, status, None)]
 
 

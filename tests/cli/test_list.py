@@ -80,15 +80,18 @@ def test_data_facts_are_those_that_a_run_gets() -> None:
 
 def test_runs_show_state_and_accuracy_and_hide_none(tmp_path: Path) -> None:
     done, stopped = make_run(tmp_path), make_run(tmp_path, "base", state="stopped")
-    broken = make_run(tmp_path, seed=1)
+    broken, begun = make_run(tmp_path, seed=1), make_run(tmp_path, seed=2)
     (broken / "status.json").write_text("{", encoding="utf-8")
+    (begun / "status.json").unlink()
     found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
-    assert set(found) == {done.name, stopped.name, broken.name}
+    assert set(found) == {done.name, stopped.name, broken.name, begun.name}
     assert found[done.name]["state"] == "finished"
     assert (found[done.name]["base_accuracy_percent"], found[done.name]["motivated_accuracy_percent"]) == (97.5, 98.75)
     assert (found[stopped.name]["state"], found[stopped.name]["motivated_accuracy_percent"]) == ("stopped", None)
     assert found[broken.name]["state"] == "unreadable"
     assert "status.json is damaged" in found[broken.name]["message"]
+    assert found[begun.name]["state"] == "begun"
+    assert "nothing is recorded of this run yet" in found[begun.name]["message"]
     assert found[done.name]["path"] == str(done)
 
 

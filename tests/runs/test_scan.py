@@ -52,6 +52,8 @@ def test_runs_that_cannot_be_read_are_counted(tmp_path: Path, monkeypatch: pytes
     }
     assert "damaged" in str(found["cut"].problem)
     assert str(runs / "early" / records.STATUS) in str(found["early"].problem)
+    assert {run_id for run_id, run in found.items() if run.has_just_begun} == {"early", "empty"}
+    assert "nothing is recorded of this run yet" in str(found["empty"].problem)
     (alone,) = scan_runs([runs / "early"])
     assert alone == found["early"]
     monkeypatch.chdir(runs / "early")

@@ -76,7 +76,7 @@ class Seek:
 
     def wait(self, seconds: float = HANG_SECONDS) -> Ended:
         deadline = time.monotonic() + seconds
-        while (ended := self.poll(os.WNOHANG)) is None:
+        while (ended := self.poll()) is None:
             if time.monotonic() > deadline:
                 self.send(signal.SIGKILL)  # a paused one dies too
                 os.waitpid(self.pid, 0)
@@ -102,8 +102,9 @@ class Seek:
             self.send(signal.SIGKILL)
             self.wait()
 
-    def poll(self, how: int) -> Ended | None:
-        pid, status = os.waitpid(self.pid, how)
+    def poll(self) -> Ended | None:
+        """None while it runs."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
         return self._ended(os.waitstatus_to_exitcode(status)) if pid else None
 
     def _ended(self, code: int, hung: bool = False) -> Ended:
