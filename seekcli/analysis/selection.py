@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seekcli.analysis.equal_compute import LENGTH, baselines_of_equal_compute
 from seekcli.analysis.runs import LeftOut, Run, Settings
-from seekcli.config.identity import NOT_HASHED
+from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, OLD_BEHAVIOUR, unread_settings
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import CLASSIC
 from seekcli.errors import BadInput, unknown
 
+SETTINGS = [key for key in DEFAULTS if key not in NOT_HASHED]
+LAST_WORDS = Counter(key.rpartition(".")[2] for key in SETTINGS)
+# Flags and columns whose name is another than that of the setting, and then `lr` for `optimizer.lr` where it is clear.
 SHORT_NAMES = {
     "data": "data.name",
-    "condition": "motivation.condition",
-    "k": "motivation.k",
-    "init": "pair.init",
-    "map": "pair.map",
-    "batch_size": "train.batch_size",
-    "epochs": "train.epochs",
-    "steps": "train.steps",
-    "precision": "runtime.precision",
+    "optimizer": "optimizer.name",
+    "lr_schedule": "lr_schedule.name",
+    "at": "motivation.grow_at",
+    "model": "pair",
     "device_type": "runtime.device",
-}
-KEYS = sorted({"pair", "seed", *SHORT_NAMES, *(key for key in DEFAULTS if key not in (*NOT_HASHED, "schedule"))})
+} | {word: key for key in SETTINGS if LAST_WORDS[word := key.rpartition(".")[2]] == 1 and word != key}
+KEYS = sorted({"pair", *SHORT_NAMES, *SETTINGS})
 Where = Mapping[str, tuple[str, ...]]
 
 
@@ -39,6 +38,7 @@ def parse_where(conditions: Sequence[str]) -> dict[str, tuple[str, ...]]:
         key, separator, value = (part.strip() for part in condition.partition("="))
         if not separator or not value:
             raise BadInput(f"--where {condition!r}: expected key=value, such as k=2")
+        key = key.replace("-", "_")
         if key not in KEYS:
             raise unknown("--where key", key, KEYS)
         values[SHORT_NAMES.get(key, key)].append(value)
@@ -48,8 +48,9 @@ def parse_where(conditions: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def select(runs: Sequence[Run], left_out: Sequence[LeftOut], where: Where) -> tuple[list[Run], list[LeftOut]]:
     """The runs that meet every condition, with the baselines of the alternating ones among them.
 
-    Conditions on the pair, the motivation condition, k, init or map say nothing about a classic run: it is kept when
-    it is a baseline of a run that is kept. Runs whose settings nobody can read stay among those left out.
+    Conditions on the pair, the motivation condition, k, init, map or another schedule than its own say nothing about a
+    classic run: it is kept when it is a baseline of a run that is kept. Runs whose settings nobody can read stay among
+    those left out.
     Raises BadInput when no run at all meets the conditions.
     """
     if not where:
@@ -68,7 +69,9 @@ def select(runs: Sequence[Run], left_out: Sequence[LeftOut], where: Where) -> tu
         (model,) = run.models.values()
         if run.run_id in equal_compute and _meets(run.settings, run.seed, but_length):
             return True
-        is_baseline = not arm_only or (model, run.settings.common_key) in wanted or _only_pair(where, run.settings)
+        is_baseline = (
+            not arm_only or (model, run.settings.common_key) in wanted or _asked_for_itself(where, run.settings)
+        )
         return is_baseline and _meets(run.settings, run.seed, where)
 
     kept = [run for run in runs if keep(run)]
@@ -78,14 +81,15 @@ def select(runs: Sequence[Run], left_out: Sequence[LeftOut], where: Where) -> tu
     return kept, others
 
 
-def _only_pair(where: Where, settings: Settings) -> bool:
-    """Whether the pair is all that was asked of the arm, and this classic run was trained under that very name."""
+def _asked_for_itself(where: Where, settings: Settings) -> bool:
+    """Whether a classic run has the schedule that was asked for, or the pair, where that is all that was asked."""
     asked = [key for key in where if _concerns_arm(key)]
-    return asked == ["pair"] and settings.own_pair_name in where["pair"]
+    of_pair = "pair" not in where or settings.own_pair_name in where["pair"]
+    return of_pair and (asked == ["pair"] or settings.schedule in where.get("schedule", ()))
 
 
 def _concerns_arm(key: str) -> bool:
-    return key.partition(".")[0] in ("pair", "motivation")
+    return key.partition(".")[0] in CLASSIC_NOT_HASHED
 
 
 def _value(settings: Settings, seed: int | None, key: str) -> Any:
@@ -97,7 +101,18 @@ def _value(settings: Settings, seed: int | None, key: str) -> Any:
         return settings.own_pair[key == "pair.motivated"] if settings.own_pair else None
     if key == "data.name":
         return settings.data
-    return settings.arm[key] if key in settings.arm else settings.common.get(key)
+    if key == "schedule":
+        return settings.schedule
+    known = {**settings.common, **settings.arm}
+    return known[key] if key in known else _left_out_value(settings, key, known)
+
+
+def _left_out_value(settings: Settings, key: str, known: Mapping[str, Any]) -> Any:
+    """Settings that tell runs apart lack those that stand at their old behaviour, and those that nothing reads."""
+    if not settings.from_config or key not in OLD_BEHAVIOUR:
+        return None
+    flat = {"schedule": settings.schedule, key: None, **known}
+    return None if key in unread_settings(flat) else OLD_BEHAVIOUR[key]
 
 
 def _meets(settings: Settings, seed: int | None, where: Where) -> bool:
@@ -119,7 +134,7 @@ def _equal(value: Any, text: str) -> bool:
 
 def _refuse(runs: Sequence[Run], where: Where) -> None:
     for key, values in where.items():
-        asked = [run for run in runs if not (run.classic and _concerns_arm(key))]
+        asked = [run for run in runs if key == "schedule" or not (run.classic and _concerns_arm(key))]
         present = sorted({str(_value(run.settings, run.seed, key)) for run in asked}, key=lambda v: (len(v), v))
         if not set(values) & set(present):
             listing = f"; here it is {', '.join(present[:12])}{', ...' if len(present) > 12 else ''}" if present else ""

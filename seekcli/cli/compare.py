@@ -36,7 +36,7 @@ def compare(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="KEY=VALUE", help="only runs with it: k=2, optimizer.lr=0.1; repeatable"),
+        typer.Option("--where", metavar="KEY=VALUE", help="only runs with it: k=2, lr=0.1, schedule=grow; repeatable"),
     ] = None,
     margin: Annotated[
         float, typer.Option(help="Differences inside +- this many points count as equivalent; one test image at least.")

@@ -188,5 +188,3 @@ def exclusive_file(folder: Path) -> str:
     finally:
         files.remove(path)
     return f"{folder}: a file is created by one process alone"
-
-

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seekcli.analysis.selection import parse_where
+from seekcli.analysis.selection import SETTINGS, SHORT_NAMES, parse_where
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
     from run_folders import Results
+
+    from seekcli.analysis.comparison import Comparison
 
 
 @pytest.fixture
@@ -27,6 +29,56 @@ def several(results: Results) -> Results:
 
 def test_short_and_full_names_mean_the_same() -> None:
     assert parse_where(["k=2", "motivation.k=3"]) == {"motivation.k": ("2", "3")}
+
+
+@pytest.mark.parametrize(
+    ("short", "key"),
+    [
+        ("lr", "optimizer.lr"),
+        ("schedule", "schedule"),
+        ("at", "motivation.grow_at"),
+        ("batch-size", "train.batch_size"),
+        ("model", "pair"),
+        ("init", "pair.init"),
+        ("limit_train", "data.limit_train"),
+        ("optimizer", "optimizer.name"),
+        ("data", "data.name"),
+        ("device_type", "runtime.device"),
+    ],
+)
+def test_a_setting_may_be_named_by_its_last_word(short: str, key: str) -> None:
+    assert parse_where([f"{short}=x"]) == {key: ("x",)}
+
+
+def test_no_short_name_hides_another_setting() -> None:
+    assert not SHORT_NAMES.keys() & set(SETTINGS)
+    assert set(SHORT_NAMES.values()) <= {"pair", *SETTINGS}
+
+
+def shown(comparison: Comparison) -> list[str]:
+    return [name for cell in comparison.cells for name in (group.arm or group.name for group in cell.groups)]
+
+
+def test_a_schedule_keeps_its_baselines_or_is_one(several: Results) -> None:
+    several.add("grow", motivation__grow_at=0.8)
+    several.add("grow", motivation__grow_at=0.6)
+    assert shown(several.compare("schedule=grow", "at=0.8")) == ["X-C", *2 * ["grow at=0.8 identity"], "Y-C"]
+    assert set(shown(several.compare("schedule=base"))) == {"X-C"}
+    assert set(shown(several.compare("schedule=motivated"))) == {"Y-C"}
+    assert "grow at=0.8 identity" not in shown(several.compare("schedule=alternating"))
+    assert set(shown(several.compare("schedule=base", "model=resnet20-to-32"))) == {"X-C"}
+    with pytest.raises(BadInput, match="schedule=growing: no run has it; here it is base, grow, motivated"):
+        several.compare("schedule=growing")
+
+
+def test_a_value_that_tells_nothing_apart_is_known_too(results: Results) -> None:
+    """An old behaviour is in no grouping; where nothing reads a setting it has no value."""
+    results.add(pair__buffers="carried")
+    results.add(pair__buffers="own")
+    assert results.compare("buffers=carried").runs_finished == 1
+    assert results.compare("buffers=own", "added_scale=0").runs_finished == 1
+    with pytest.raises(BadInput, match=r"grow_at=0\\.8: no run has it; here it is None"):
+        results.compare("at=0.8")
 
 
 def test_an_arm_keeps_its_baselines_alone(several: Results) -> None:
