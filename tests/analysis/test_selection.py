@@ -77,7 +77,7 @@ def test_a_value_that_tells_nothing_apart_is_known_too(results: Results) -> None
     results.add(pair__buffers="own")
     assert results.compare("buffers=carried").runs_finished == 1
     assert results.compare("buffers=own", "added_scale=0").runs_finished == 1
-    with pytest.raises(BadInput, match=r"grow_at=0\\.8: no run has it; here it is None"):
+    with pytest.raises(BadInput, match=r"grow_at=0\.8: no run has it; here it is None"):
         results.compare("at=0.8")
 
 
