@@ -122,3 +122,12 @@ def test_a_setting_that_a_stored_config_lacks_stands_at_its_old_behaviour(monkey
     assert old.optimizer.weight_decay == 0.25
     assert "optimizer.weight_decay" not in identity_module.identity(old)
     assert not list(older_twins(old))
+
+
+def test_a_rule_that_a_recipe_has_today_has_a_twin_by_the_rule_of_then() -> None:
+    new = layers.merge([("recipe", layers.load_recipe("cifar-vit"))]).config
+    values = [values for _, values in older_twins(new)]
+    assert values[0] == {"augment.erasing_rule": "clipped"}
+    assert values[-1]["augment.randaugment_policy"] == "torchvision"
+    explicit = layers.merge([("test", {"lr_schedule.name": "wsd", "lr_schedule.decay_fraction": 0.3})]).config
+    assert all("lr_schedule.decay_fraction" not in values for _, values in older_twins(explicit))

@@ -51,13 +51,17 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "motivation.source_sha256": None,
     "motivation.grow_at": 0.8,
     "data.grey_bits": None,
+    "augment.erasing_rule": "clipped",
 }
-# Of these, what is found out for every new run, though its default is the old behaviour.
-FOUND_OUT = ("data.rules", "motivation.source_sha256", "data.grey_bits")
 # Settings that nothing reads where another one is 0.
-READ_WITH = {"augment.randaugment_policy": "augment.randaugment_ops"} | {
-    "augment.resized_crop_rule": "augment.resized_crop_area"
+READ_WITH = {
+    "augment.randaugment_policy": "augment.randaugment_ops",
+    "augment.resized_crop_rule": "augment.resized_crop_area",
+    "augment.erasing_rule": "augment.erasing_probability",
 }
+# Of those that came later, what new runs get unasked though the default is the old behaviour: it is found out, or the
+# recipes have it.
+UNASKED = ("data.rules", "motivation.source_sha256", "data.grey_bits", *READ_WITH)
 
 
 def unread_settings(flat: Mapping[str, Any]) -> list[str]:
@@ -109,7 +113,7 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
     flat = dict(flatten(config.model_dump()))
     seen = {run_id(config)}
     for first, key in reversed(list(enumerate(OLD_BEHAVIOUR))):
-        if key not in FOUND_OUT and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
+        if key not in UNASKED and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
             return
         values = {later: old for later, old in list(OLD_BEHAVIOUR.items())[first:] if flat[later] != old}
         twin = RunConfig.model_validate(unflatten(flat | values))

@@ -243,6 +243,9 @@ class AugmentConfig(Section):
     )
     autoaugment: Literal["none", "cifar10"] = Field("none", description="AutoAugment policy")
     erasing_probability: Share = Field(0.0, description="Random Erasing (with noise), share of the images")
+    erasing_rule: Literal["clipped", "timm"] = Field(
+        "clipped", description="a box that does not fit into the image is cut to it, or (timm) drawn again"
+    )
     mixup_alpha: NotNegative = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
     cutmix_alpha: NotNegative = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: one or the other")
 

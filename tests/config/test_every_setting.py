@@ -31,6 +31,7 @@ EVERYTHING = {
     "augment__randaugment_policy": "timm",
     "augment__autoaugment": "cifar10",
     "augment__erasing_probability": 0.5,
+    "augment__erasing_rule": "timm",
     "augment__mixup_alpha": 0.8,
     "augment__cutmix_alpha": 1.0,
     "train__batch_size": 8,

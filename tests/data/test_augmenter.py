@@ -157,8 +157,10 @@ def test_shares_are_of_a_beta_distribution(alpha, spread):
     assert kept.std().item() == pytest.approx(spread, abs=0.03)
 
 
-def test_half_of_the_images_are_erased():
-    augmenter = Augmenter(config_of(**{"augment.erasing_probability": 0.5}), CLASSES, 32)
+@pytest.mark.parametrize("rule", ["clipped", "timm"])
+def test_half_of_the_images_are_erased(rule):
+    settings = {"augment.erasing_probability": 0.5, "augment.erasing_rule": rule}
+    augmenter = Augmenter(config_of(**settings), CLASSES, 32)
     values = torch.full((2000, 1, 32, 32), 7.0)
     erased, _ = augmenter.values(values, torch.zeros(2000, dtype=torch.int64), 0, 0)
     changed = (erased != 7.0).flatten(1)

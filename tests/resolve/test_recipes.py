@@ -41,7 +41,7 @@ TABLE = {
 AUGMENTED = {
     "digits": {"crop_padding": 1},
     "cifar-resnet": {"crop_padding": 4, "flip": True},
-    "cifar-vit": {"randaugment_ops", "erasing_probability", "mixup_alpha", "cutmix_alpha"},
+    "cifar-vit": {"randaugment_ops", "erasing_probability", "erasing_rule", "mixup_alpha", "cutmix_alpha"},
     "cifar-efficientnet": {"crop_padding", "flip", "autoaugment"},
     "imagenet-a3": {
         *("mixup_alpha", "cutmix_alpha", "randaugment_ops", "resized_crop_area", "resized_crop_rule", "flip")
@@ -245,6 +245,8 @@ def test_one_class_has_nothing_to_be_mixed_with(key):
             },
             False,
         ),
+        ({"augment.erasing_probability": 0.5, "augment.erasing_rule": "timm"}, True),
+        ({"augment.erasing_probability": 0.0, "augment.erasing_rule": "timm"}, False),
         ({"augment.randaugment_ops": 2, "augment.randaugment_policy": "timm"}, True),
         ({"augment.randaugment_ops": 0, "augment.randaugment_policy": "timm"}, False),
     ],

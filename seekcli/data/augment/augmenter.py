@@ -17,7 +17,16 @@ from torch.nn import functional
 
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import AugmentConfig
-from seekcli.data.augment.blending import cutmix, cutmix_box, erase, erasing_boxes, mixup, shares_of
+from seekcli.data.augment.blending import (
+    ERASING_TRIES,
+    clipped_erasing_boxes,
+    cutmix,
+    cutmix_box,
+    erase,
+    erasing_boxes,
+    mixup,
+    shares_of,
+)
 from seekcli.data.augment.views import LEAST_ASPECT, TRIES, random_box
 from seekcli.data.images.arrays import resized
 from seekcli.data.keys import generator_for, key_of
@@ -71,8 +80,11 @@ class Augmenter:
         return self.mixed(images, shares_of(labels, self.classes), epoch, step)
 
     def erased(self, images: Tensor, epoch: int, step: int) -> Tensor:
-        drawn = torch.rand((len(images), 5), generator=self.generator("erasing", epoch, step))
-        boxes = erasing_boxes(drawn[:, 1:], images.shape[-1])
+        clipped, size = self.augment.erasing_rule == "clipped", images.shape[-1]
+        draws = 1 + 4 * (1 if clipped else ERASING_TRIES)
+        drawn = torch.rand((len(images), draws), generator=self.generator("erasing", epoch, step))
+        tries = drawn[:, 1:]
+        boxes = clipped_erasing_boxes(tries, size) if clipped else erasing_boxes(tries.view(len(images), -1, 4), size)
         boxes = boxes * (drawn[:, :1] < self.augment.erasing_probability)
         # A value for every pixel is drawn where it is needed: the device's own generator, keyed like all others.
         device_generator = torch.Generator(images.device)

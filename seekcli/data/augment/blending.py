@@ -11,21 +11,44 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# timm's ranges: the share of the image that is erased, and the least height for a width of one.
-LEAST_ERASED, MOST_ERASED, LEAST_ASPECT = 0.02, 1 / 3, 0.3
+# timm's ranges: the share of the image that is erased, and the least height for a width of one; and its tries.
+LEAST_ERASED, MOST_ERASED, LEAST_ASPECT, ERASING_TRIES = 0.02, 1 / 3, 0.3, 10
 
 
 def erasing_boxes(drawn: Tensor, image_size: int) -> Tensor:
-    """Uniform numbers [B, 4] -> boxes int64 [B, 4]: top, left, bottom, right. Area is uniform, aspect log-uniform.
+    """Uniform numbers [B, tries, 4] -> boxes int64 [B, 4] by timm's rule: top, left, bottom, right.
 
-    A box that would not fit is cut to one pixel less than the image.
+    Area is uniform, aspect log-uniform, place uniform over whole pixels. The first try counts whose box is narrower and
+    lower than the image; where there is none the box is empty (all zeros).
     """
-    area = (LEAST_ERASED + (MOST_ERASED - LEAST_ERASED) * drawn[:, 0]) * image_size**2
-    aspect = torch.exp(math.log(LEAST_ASPECT) * (1 - 2 * drawn[:, 1]))
-    sides = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=1)
-    sides = sides.round().clamp(1, max(1, image_size - 1))
-    corners = (drawn[:, 2:] * (image_size + 1 - sides)).floor().minimum(image_size - sides)
-    return torch.cat([corners, corners + sides], dim=1).to(torch.int64)
+    sides = erasing_sides(drawn, image_size).round()
+    fits = (sides < image_size).all(2)
+    boxes = placed(sides, drawn[..., 2:], image_size)
+    first = fits.to(torch.uint8).argmax(1)
+    chosen = boxes[torch.arange(len(boxes)), first]
+    return chosen * fits.any(1, keepdim=True)
+
+
+def clipped_erasing_boxes(drawn: Tensor, image_size: int) -> Tensor:
+    """Uniform numbers [B, 4] -> boxes int64 [B, 4], of the same areas and aspects in one try.
+
+    A side that would not fit is cut to one pixel less than the image, and none is below one pixel.
+    """
+    sides = erasing_sides(drawn, image_size).round().clamp(1, max(1, image_size - 1))
+    return placed(sides, drawn[..., 2:], image_size)
+
+
+def erasing_sides(drawn: Tensor, image_size: int) -> Tensor:
+    """Height and width in pixels, not rounded."""
+    area = (LEAST_ERASED + (MOST_ERASED - LEAST_ERASED) * drawn[..., 0]) * image_size**2
+    aspect = torch.exp(math.log(LEAST_ASPECT) * (1 - 2 * drawn[..., 1]))
+    return torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=-1)
+
+
+def placed(sides: Tensor, drawn: Tensor, image_size: int) -> Tensor:
+    """Boxes of these sides, anywhere in the image with the same probability."""
+    corners = (drawn * (image_size + 1 - sides)).floor().minimum(image_size - sides)
+    return torch.cat([corners, corners + sides], dim=-1).to(torch.int64)
 
 
 def erase(images: Tensor, boxes: Tensor, noise: Tensor) -> Tensor:
