@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seekcli import files
-from seekcli.errors import BadInput
+from pydantic import ValidationError
 
+from seekcli import files
+from seekcli.errors import BadInput, NewerFile
+
+# The version of the files of a run: a file of a newer one is refused by name.
+SCHEMA_VERSION = 1
 DIGEST = "sha256"
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -42,6 +46,18 @@ def read_document(path: Path, since: str | None = None) -> Any:
     elif stored != digest_of(content):
         raise BadInput(f"{path} is damaged: its content does not match its {DIGEST}")
     return content
+
+
+def refuse_newer(path: Path, version: object, known: int = SCHEMA_VERSION, kind: str = "schema") -> None:
+    """Raise NewerFile for a file whose `version` is above the one that this program knows."""
+    if isinstance(version, int) and version > known:
+        raise NewerFile(f"{path} was written by a newer seek ({kind} {version}, this one knows {known})")
+
+
+def first_problem(error: ValidationError) -> str:
+    """`input.mean: Field required`: the first key that is wrong, and what is wrong with it."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its form'}: {first['msg']}"
 
 
 def digest_of(content: Mapping[str, Any]) -> str:

@@ -28,6 +28,10 @@ class BadInput(SeekError, ValueError):
     exit_code = EXIT_BAD_INPUT
 
 
+class NewerFile(BadInput):
+    """A file that a later version of this program wrote, in a form that this one does not know."""
+
+
 class DamagedRun(BadInput):
     """A run folder is not as a run leaves it: something in it is damaged, foreign or gone."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli import files
-from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.documents import SCHEMA_VERSION
 from seekcli.runs import records
 from seekcli.runs.records import Row, RunStatus
 

@@ -5,7 +5,6 @@ The final accuracy is the last epoch's, never the best. Nothing here prints or r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +17,7 @@ from seekcli.analysis.runs import GROW, Run, Settings
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
 from seekcli.config.settings import share_basis
 from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.records import CONFIG
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
@@ -245,8 +245,5 @@ def _test_images(run_dir: Path) -> int | None:
 
 def run_facts(run_dir: Path) -> Mapping[str, Any]:
     """The `facts` of a run's config.json; empty where there are none."""
-    try:
-        facts = json.loads((run_dir / CONFIG).read_bytes())["facts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    found = config_if_readable(run_dir) if (run_dir / CONFIG).is_file() else None
+    return found.facts if found else {}

@@ -12,20 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, run_id, telling_settings, with_old_behaviour
-from seekcli.config.layers import validate
-from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.settings import CLASSIC, flatten, pair_name
-from seekcli.documents import read_document
 from seekcli.errors import BadInput
+from seekcli.runs.config_file import read_config
 from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs
 from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
 # The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.
 FOLD = "fold"
-# The tables of a config that every run has had from the beginning.
-SECTIONS = ("pair", "motivation", "data", "train", "optimizer", "lr_schedule", "augment", "runtime")
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
@@ -207,31 +203,12 @@ def _read_config(run_dir: Path, owner: str | None = None) -> dict[str, Any] | No
 
     Raises BadInput when it is damaged, or of another run than `owner`, to which the status belongs.
     """
-    path = run_dir / CONFIG
-    if not path.is_file():
+    if not (run_dir / CONFIG).is_file():
         return None
-    tree = read_document(path)
-    version, stored_id = (tree.get("schema_version"), tree.get("run_id")) if isinstance(tree, dict) else (None, None)
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
-    if isinstance(tree, dict) and isinstance(tree.get("config"), dict):
-        tree = tree["config"]
-    if not isinstance(tree, dict):
-        raise BadInput(f"{path} is damaged (not a mapping of settings)")
-    flat = with_old_behaviour(dict(flatten(tree)))
-    named = {key.partition(".")[0] for key in flat}
-    missing = [name for name in ("schedule", "seed", *SECTIONS) if name not in named]
-    if missing:
-        raise BadInput(f"{path} is damaged (no {missing[0]})")
-    try:
-        made_of = run_id(validate(flat, {}))
-    except BadInput as error:
-        raise BadInput(f"{path} is damaged ({error})") from None
-    if stored_id not in (None, made_of):
-        raise BadInput(f"{path} is damaged (its settings are those of {made_of}, not of {stored_id})")
-    if None not in (owner, stored_id) and owner != stored_id:
-        raise BadInput(f"{run_dir / STATUS} belongs to another run ({owner}) than {path} ({stored_id})")
-    return flat
+    found = read_config(run_dir)
+    if None not in (owner, found.run_id) and owner != found.run_id:
+        raise BadInput(f"{run_dir / STATUS} belongs to another run ({owner}) than {found.path} ({found.run_id})")
+    return dict(flatten(found.config.model_dump(mode="json")))
 
 
 def _seed(config: Mapping[str, Any] | None, rows: Mapping[str, Mapping[str, Any]]) -> int | None:

@@ -22,9 +22,6 @@ from seekcli.config.settings import (
     pair_name,
 )
 
-# The version of the files of a run: a file of a newer one is refused by name.
-SCHEMA_VERSION = 1
-
 
 class RunConfig(Section):
     """Everything one run is made of. Two runs with equal `identity()` are the same run."""

@@ -15,9 +15,8 @@ from safetensors.torch import save
 from seekcli import files
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
-from seekcli.config.schema import SCHEMA_VERSION
 from seekcli.data.sets import sources
-from seekcli.documents import write_document
+from seekcli.documents import SCHEMA_VERSION, write_document
 from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seekcli.documents import read_document
+from seekcli.documents import first_problem, read_document, refuse_newer
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -166,20 +166,13 @@ def read_card(path: Path) -> Card:
     version = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(version, int):
         raise BadInput(f"{path} is not the card of an exported model (it has no format_version)")
-    if version > FORMAT_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (card version {version}, this one reads {FORMAT_VERSION})")
+    refuse_newer(path, version, FORMAT_VERSION, "card version")
     try:
         card = Card.model_validate(data)
     except ValidationError as error:
         raise BadInput(f"{path} is damaged: {first_problem(error)}") from None
     check_lengths(path, card)
     return card
-
-
-def first_problem(error: ValidationError) -> str:
-    """`input.mean: Field required`: the key and what is wrong with it."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def check_lengths(path: Path, card: Card) -> None:

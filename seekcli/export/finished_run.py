@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 import seekcli
-from seekcli.config.identity import OLD_BEHAVIOUR, run_id, stored_config
-from seekcli.config.schema import SCHEMA_VERSION, RunConfig
-from seekcli.documents import read_document
+from seekcli.config.identity import OLD_BEHAVIOUR
+from seekcli.config.schema import RunConfig
+from seekcli.documents import first_problem, read_document
 from seekcli.errors import BadInput, unknown
 from seekcli.export.card import (
     Card,
@@ -23,11 +23,11 @@ from seekcli.export.card import (
     StatisticsCard,
     TrainingCard,
     WeightsCard,
-    first_problem,
 )
 from seekcli.export.load import read_weights
 from seekcli.models.catalog import has_running_statistics, model_spec
 from seekcli.runs import records
+from seekcli.runs.config_file import read_config
 from seekcli.runs.records import RunStatus
 
 ROLES = ("base", "motivated")
@@ -49,13 +49,6 @@ class RecordedFacts(BaseModel):
     std: tuple[float, ...]
     train_images: int
     test_images: int
-
-
-class ConfigFile(BaseModel):
-    model_config = ConfigDict(frozen=True)
-    run_id: str
-    config: Annotated[RunConfig, BeforeValidator(stored_config)]
-    facts: RecordedFacts
 
 
 @dataclass(frozen=True)
@@ -198,22 +191,16 @@ def find_run(text: str, results: Path) -> Path:
 
 def open_run(path: Path) -> FinishedRun:
     """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
-    config_path = path / records.CONFIG
-    stored = read_document(config_path)
-    version = stored.get("schema_version") if isinstance(stored, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise BadInput(f"{config_path} was written by a newer seek (schema {version}, this one reads {SCHEMA_VERSION})")
+    document = read_config(path)
     try:
-        document = ConfigFile.model_validate(stored)
+        facts = RecordedFacts.model_validate(document.facts)
     except ValidationError as error:
-        raise BadInput(f"{config_path} is damaged: {first_problem(error)}") from None
+        raise BadInput(f"{document.path} is damaged: facts.{first_problem(error)}") from None
     if not (path / records.STATUS).exists():
         raise BadInput(f"run {document.run_id} is not finished: it has not done an epoch yet")
     status = records.read_status(path)
-    if (made_of := run_id(document.config)) != document.run_id:
-        raise BadInput(f"{config_path} is damaged: its settings are those of {made_of}, not of {document.run_id}")
     if status.run_id != document.run_id:
-        raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {config_path}")
+        raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {document.path}")
     if status.state != "finished":
         done = f"{status.epochs_done} of {status.epochs} epochs done"
         raise BadInput(
@@ -226,7 +213,7 @@ def open_run(path: Path) -> FinishedRun:
         raise BadInput(f"{path / records.STATUS} is damaged: {what}")
     if (path / records.EPOCHS).exists():
         records.check_epochs(path, status)
-    return FinishedRun(path, document.config, document.facts, status, recorded_environment(path, status.run_id))
+    return FinishedRun(path, document.config, facts, status, recorded_environment(path, status.run_id))
 
 
 def recorded_environment(run_dir: Path, owner: str) -> dict[str, Any]:

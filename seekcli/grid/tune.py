@@ -20,9 +20,9 @@ from seekcli import files
 from seekcli.analysis.tuning import BEST, Search, choose_k
 from seekcli.config.identity import identity, run_id
 from seekcli.config.layers import Resolved
-from seekcli.config.schema import SCHEMA_VERSION, RunConfig
+from seekcli.config.schema import RunConfig
 from seekcli.config.settings import CONDITION_READS, flatten, settings_read
-from seekcli.documents import read_document, write_document
+from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput, RunFailed
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.resolve import AS_ARM, Layers, resolve
@@ -200,15 +200,11 @@ def stored_choice(results: Path, name: str) -> Choice | None:
         value = read_document(path)
     except BadInput as error:
         raise BadInput(f"{error}; `seek tune` makes it again") from None
-    version = value.get("schema_version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
+    refuse_newer(path, value.get("schema_version") if isinstance(value, dict) else None)
     try:
         return Choice.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "its form"
-        raise BadInput(f"{path} is damaged ({where}: {first['msg']}); `seek tune` makes it again") from None
+        raise BadInput(f"{path} is damaged ({first_problem(error)}); `seek tune` makes it again") from None
 
 
 def search(tuning: Tuning, results: Path, statuses: Mapping[str, RunStatus]) -> tuple[Search, str | None]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.method.cost_measures import mean_forward_cost
 from seekcli.runs import records
-from seekcli.runs.records import CLASSES, CONFIG, RunStatus, motivated_image_share, read_classes
+from seekcli.runs.config_file import read_config
+from seekcli.runs.records import CLASSES, RunStatus, motivated_image_share, read_classes
 
 # The largest class of a test split over its smallest, from which on the accuracy alone says too little.
 IMBALANCED = 1.5
@@ -43,7 +43,7 @@ def imbalanced(images_by_class: Sequence[int]) -> bool | None:
 def image_shape(folder: Path) -> list[int] | None:
     """Channels, height and width of the images that forward costs are of; None where config.json does not say."""
     try:
-        facts = read_document(folder / CONFIG)["facts"]
+        facts = read_config(folder).facts
         return [int(facts[key]) for key in ("channels", "image_size", "image_size")]
     except (BadInput, KeyError, TypeError, ValueError):
         return None

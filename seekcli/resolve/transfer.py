@@ -15,14 +15,14 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seekcli.config.identity import run_id, stored_config
+from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
-from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.models.catalog import MODELS, model_spec
 from seekcli.runs import records
+from seekcli.runs.config_file import config_if_readable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -247,10 +247,10 @@ def recorded(resolved: Resolved, results: Path) -> Resolved | None:
 
 def with_record(resolved: Resolved, path: Path) -> Resolved | None:
     """`resolved` with the weights that the run of this config.json started from, if that makes it that very run."""
-    try:
-        stored = stored_config(read_document(path)["config"])
-    except (BadInput, KeyError, TypeError, ValueError):
+    found = config_if_readable(path.parent)
+    if found is None:
         return None
+    stored = found.config
     values = {"transfer.sha256": stored.transfer.sha256, "transfer.run": stored.transfer.run}
     if resolved.origins["pair.init"] == "auto":
         values["pair.init"] = stored.pair.init

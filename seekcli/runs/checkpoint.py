@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seekcli import files
+from seekcli.documents import refuse_newer
 from seekcli.errors import BadInput, DamagedRun
 
 FORMAT_VERSION = 1
@@ -59,8 +60,7 @@ def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[st
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise BadInput(f"{path} is damaged: {error}") from None
-    if state.get("version", 0) > FORMAT_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (checkpoint version {state['version']})")
+    refuse_newer(path, state.get("version"), FORMAT_VERSION, "checkpoint version")
     if state.get("sha256") != digest(tensors, state.get("plain", {})):
         raise BadInput(f"{path} is damaged: its content does not match its sha256")
     plain = dict(state["plain"])

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from seekcli.config.identity import identity, run_id, stored_config
+from seekcli.config.identity import identity, run_id
 from seekcli.config.layers import Resolved
-from seekcli.config.schema import SCHEMA_VERSION, RunConfig
+from seekcli.config.schema import RunConfig
 from seekcli.data.sets.sources import Dataset
-from seekcli.documents import read_document
-from seekcli.errors import BadInput, DamagedRun
+from seekcli.documents import SCHEMA_VERSION, read_document
+from seekcli.errors import BadInput, DamagedRun, NewerFile
 from seekcli.runs import records
+from seekcli.runs.config_file import read_config
 from seekcli.runs.environment import describe_environment
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
@@ -93,17 +94,13 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
 def check_config(path: Path, config: RunConfig) -> None:
     """Raise DamagedRun unless the file holds the config of this run."""
     try:
-        stored = read_document(path)
-        version, owner = stored["schema_version"], stored["run_id"]
-        matches = owner == run_id(config) and identity(stored_config(stored["config"])) == identity(config)
+        stored = read_config(path.parent)
+    except NewerFile:
+        raise
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedRun(f"{path} is damaged: {str(error).splitlines()[0]}; {AFRESH}") from None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (schema {version}, this one knows {SCHEMA_VERSION})")
-    if not matches:
-        whose = f" but of {owner}" if owner != run_id(config) else ""
+    if stored.run_id != run_id(config) or identity(stored.config) != identity(config):
+        whose = f" but of {stored.run_id}" if stored.run_id != run_id(config) else ""
         raise DamagedRun(f"{path} is not the config of this run{whose}; {AFRESH}")
 
 
@@ -163,7 +160,7 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
     """A run keeps the labels it was first asked under: resnet32 may be a motivated model here and a base there."""
     if not (folder / records.CONFIG).exists():
         return resolved
-    stored = stored_config(read_document(folder / records.CONFIG)["config"])
+    stored = read_config(folder).config
     labels = {
         "schedule": stored.schedule,
         "pair.base": stored.pair.base,

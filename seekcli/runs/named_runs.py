@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.identity import stored_config
 from seekcli.config.schema import RunConfig
-from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.runs import records
+from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.records import RunStatus
 from seekcli.runs.scan import RunSummary, scan_runs
 
@@ -44,10 +43,8 @@ def folder_named(key: str, word: str, results: Path) -> Path:
 
 def config_of(run: RunSummary) -> RunConfig | None:
     """The config of a run folder, None where it has none that can be read."""
-    try:
-        return stored_config(read_document(run.path / records.CONFIG)["config"])
-    except (ValueError, KeyError, TypeError):
-        return None
+    found = config_if_readable(run.path)
+    return found.config if found else None
 
 
 def read_run(key: str, run: RunSummary) -> tuple[RunConfig, RunStatus]:

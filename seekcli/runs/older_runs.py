@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.identity import identity, older_twins, run_id, stored_config
+from seekcli.config.identity import identity, older_twins, run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.listings import fingerprint_of, is_folder, listing_of
-from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.runs import records
+from seekcli.runs.config_file import read_config
 
 RECORDED = "recorded by rules 1"
 # All that may differ between a run by names and sizes and the same one by contents.
@@ -101,9 +101,9 @@ def contents_differ(config: RunConfig, record: Path) -> bool:
     began. Of a folder that is gone nothing is known, and the run is taken.
     """
     try:
-        data = stored_config(read_document(record)["config"]).data
+        data = read_config(record.parent).config.data
         begun_ns = record.stat().st_mtime_ns
-    except (BadInput, OSError, KeyError, TypeError, ValueError):
+    except (BadInput, OSError):
         return False
     now, then = Path(config.data.dir or ""), Path(data.dir or "")
     if not then.is_dir():

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seekcli import files
-from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.documents import SCHEMA_VERSION, refuse_newer
 from seekcli.errors import BadInput
 
 PARQUET = b"PAR1"
@@ -122,8 +122,3 @@ def _require_schema(path: Path, found: pa.Schema, kind: TableKind) -> None:
         or ["their order"]
     )
     raise BadInput(f"{path} is not a table of seek's (columns that differ: {', '.join(wrong[:5])})")
-
-
-def refuse_newer(path: Path, schema_version: object) -> None:
-    if isinstance(schema_version, int) and schema_version > SCHEMA_VERSION:
-        raise BadInput(f"{path} was written by a newer seek (schema {schema_version}, this one knows {SCHEMA_VERSION})")

@@ -15,11 +15,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seekcli import files
-from seekcli.config.schema import SCHEMA_VERSION
 from seekcli.config.settings import share_basis
-from seekcli.documents import read_document, write_document
+from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput
-from seekcli.runs.parquet import TableKind, read_table, refuse_newer, replace_table
+from seekcli.runs.parquet import TableKind, read_table, replace_table
 
 # The files of a run folder.
 CONFIG = "config.json"
@@ -233,24 +232,12 @@ def read_status(run_dir: Path, run_id: str | None = None) -> RunStatus:
     try:
         status = RunStatus.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{path} is damaged ({key}: {first['msg']})") from error
+        raise BadInput(f"{path} is damaged ({first_problem(error)})") from error
     if problem := _problem_in_status(status):
         raise BadInput(f"{path} is damaged ({problem})")
     if run_id not in (None, status.run_id):
         raise BadInput(f"{path} belongs to another run, {status.run_id}")
     return status
-
-
-def config_owner(run_dir: Path) -> str | None:
-    """The run id in config.json; None where there is no such file, or none that can be read."""
-    try:
-        value = read_document(run_dir / CONFIG)
-    except BadInput:
-        return None
-    owner = value.get("run_id") if isinstance(value, dict) else None
-    return owner if isinstance(owner, str) else None
 
 
 def _problem_in_status(status: RunStatus) -> str | None:

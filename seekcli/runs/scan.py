@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seekcli.errors import BadInput
+from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.records import (
     CHECKPOINTS,
     CONFIG,
@@ -16,7 +17,6 @@ from seekcli.runs.records import (
     STEPS,
     Row,
     RunStatus,
-    config_owner,
     read_epochs,
     read_status,
     totals_of,
@@ -102,13 +102,19 @@ def _summaries(path: Path) -> list[RunSummary]:
         if path.is_file():
             return _published(path)
         status = read_status(path)
-        if status.run_id != path.resolve().name and config_owner(path) not in (None, status.run_id):
+        if status.run_id != path.resolve().name and _owner(path) not in (None, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
         summary = RunSummary(path, path.resolve().name, None, str(error))
         early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
         return [replace(summary, problem=early) if summary.has_just_begun else summary]
     return [RunSummary(path, status.run_id, status, None)]
+
+
+def _owner(path: Path) -> str | None:
+    """The run whose config.json lies there; None where there is no such file, or none that can be read."""
+    found = config_if_readable(path)
+    return found.run_id if found else None
 
 
 def _published(path: Path) -> list[RunSummary]:

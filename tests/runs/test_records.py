@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from record_rows import a_status, alternating_rows, epoch_row, step_columns
 
 from seekcli import files
-from seekcli.config.schema import SCHEMA_VERSION
+from seekcli.documents import SCHEMA_VERSION
 from seekcli.errors import BadInput, RunFailed
 from seekcli.runs import records
 from seekcli.runs.records import EPOCH_SCHEMA, STEP_SCHEMA, Row
@@ -354,7 +354,7 @@ def test_reading_a_table_starts_no_thread(tmp_path: Path) -> None:
     """A thread of arrow's that still holds something of Python's when the interpreter ends aborts the process."""
     records.write_epochs(tmp_path / "epochs.parquet", alternating_rows(2))
     code = (
-        "import os, sys; from pathlib import Path; from seekcli import records\n"
+        "import os, sys; from pathlib import Path; from seekcli.runs import records\n"
         "before = len(os.listdir('/proc/self/task')); records.read_epochs(Path(sys.argv[1]))\n"
         "print(len(os.listdir('/proc/self/task')) - before)"
     )
