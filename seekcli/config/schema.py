@@ -15,12 +15,12 @@ from seekcli.config.settings import (
     RuntimeConfig,
     Schedule,
     Section,
-    Seed,
     TrainConfig,
     TransferConfig,
     TuneConfig,
     pair_name,
 )
+from seekcli.config.value_types import Seed
 
 
 class RunConfig(Section):

@@ -9,18 +9,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from seekcli.config.value_types import (
+    MAX_INT32,
+    Count,
+    Fraction,
+    NonNegativeFloat,
+    Positive,
+    PositiveFloat,
+    Share,
+    UpTo1024,
+)
+
 Schedule = Literal["alternating", "base", "motivated", "grow"]
 CLASSIC = ("base", "motivated")
-# What the tables of a run hold: whole numbers of 32 bits; settings are float32 numbers in the kernels that take them.
-MOST, LARGEST = 2**31 - 1, 1e38
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Few = Annotated[int, Field(ge=0, le=1024)]
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
-Above0 = Annotated[float, Field(gt=0, le=LARGEST)]
 
 
 # What each shipped condition reads of [motivation]; a condition of somebody else's reads k and its options. The rest
@@ -64,7 +65,7 @@ class PairConfig(Section):
     added_scale: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="--init identity: last scale that added blocks start with; above 0 they disturb the base"
     )
-    differential_lr_factor: Above0 = Field(
+    differential_lr_factor: PositiveFloat = Field(
         1.0, description="learning rate of the tensors that only the motivated model has, over that of all others"
     )
     map: Literal["aligned", "leading"] = Field("aligned", description="how fused q/k/v weights are sliced")
@@ -185,7 +186,7 @@ class TrainConfig(Section):
     match_schedule: Literal["alternating", "grow"] = Field(
         "alternating", description="match: the schedule of the arm; grow: that of motivation.grow_at"
     )
-    batch_size: Annotated[int, Field(ge=2, le=MOST)] = Field(64, description="images per optimizer update")
+    batch_size: Annotated[int, Field(ge=2, le=MAX_INT32)] = Field(64, description="images per optimizer update")
     drop_last: bool = Field(False, description="drop an incomplete last batch")
     eval_every: Positive = Field(1, description="evaluate every N epochs (the last one always)")
     eval_batch_size: Positive = Field(500, description="images per evaluation batch")
@@ -193,20 +194,20 @@ class TrainConfig(Section):
     loss: Literal["cross-entropy", "bce"] = Field("cross-entropy", description="training loss (bce: one-vs-all)")
     label_smoothing: Fraction = Field(0.0, description="label smoothing of the training loss")
     bce_threshold: Fraction | None = Field(None, description="bce: mixed targets above it count as 1, others as 0")
-    clip_norm: Above0 | None = Field(None, description="clip the gradient to this global norm; none is no clipping")
+    clip_norm: PositiveFloat | None = Field(None, description="clip the gradient to this global norm; none: no clipping")
     ema_decay: Fraction = Field(0.0, description="evaluate and keep a moving average of the weights; 0 is off")
 
 
 class OptimizerConfig(Section):
     name: Literal["sgd", "adamw", "rmsprop", "lamb"] = Field("sgd", description="the optimizer of both models")
-    lr: Above0 = Field(0.1, description="peak learning rate")
+    lr: PositiveFloat = Field(0.1, description="peak learning rate")
     momentum: Fraction = Field(0.9, description="momentum of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov momentum (sgd)")
     beta1: Fraction = Field(0.9, description="decay of the gradient's average (adamw, lamb)")
     beta2: Fraction = Field(0.999, description="decay of the squared gradient's average (adamw, lamb)")
     rms_decay: Fraction = Field(0.9, description="decay of the squared gradient's average (rmsprop)")
-    eps: Above0 | None = Field(None, description="added to the denominator; none is the optimizer's own")
-    weight_decay: NotNegative = Field(5e-4, description="into the gradient (sgd, rmsprop) or the update (adamw, lamb)")
+    eps: PositiveFloat | None = Field(None, description="added to the denominator; none is the optimizer's own")
+    weight_decay: NonNegativeFloat = Field(5e-4, description="into the gradient (sgd, rmsprop), the update (adamw, lamb)")
     decay_norms_and_biases: bool = Field(True, description="whether norms, biases and position embeddings decay too")
 
 
@@ -214,20 +215,20 @@ class LrScheduleConfig(Section):
     name: Literal["cosine", "constant", "exponential", "wsd"] = Field(
         "cosine", description="learning rate over the step; wsd: warm-up, stable, linear decay"
     )
-    warmup_epochs: NotNegative = Field(
+    warmup_epochs: NonNegativeFloat = Field(
         0.0, description="warm-up from warmup_start_lr to the peak, linear in the step (timm: in the epoch)"
     )
-    warmup_start_lr: NotNegative = Field(1e-6, description="learning rate of the first step of a warm-up")
-    min_lr: NotNegative = Field(0.0, description="where cosine and wsd end")
+    warmup_start_lr: NonNegativeFloat = Field(1e-6, description="learning rate of the first step of a warm-up")
+    min_lr: NonNegativeFloat = Field(0.0, description="where cosine and wsd end")
     decay_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.97, description="exponential: factor of each decay")
-    decay_every_epochs: Above0 = Field(2.0, description="exponential: epochs between decays, after the warm-up")
+    decay_every_epochs: PositiveFloat = Field(2.0, description="exponential: epochs between decays, after the warm-up")
     decay_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="wsd: length of the decay at the end, a fraction of all steps of the run"
     )
 
 
 class AugmentConfig(Section):
-    crop_padding: Few = Field(0, description="pad by this many pixels (zeros) and crop at random")
+    crop_padding: UpTo1024 = Field(0, description="pad by this many pixels (zeros) and crop at random")
     flip: bool = Field(False, description="random horizontal flip")
     resized_crop_area: Share = Field(0.0, description="least share of a random resized crop (up to 1); 0 is off")
     resized_crop_rule: Literal["clipped", "torchvision"] = Field(
@@ -246,8 +247,8 @@ class AugmentConfig(Section):
     erasing_rule: Literal["clipped", "timm"] = Field(
         "clipped", description="a box that does not fit into the image is cut to it, or (timm) drawn again"
     )
-    mixup_alpha: NotNegative = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
-    cutmix_alpha: NotNegative = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: one or the other")
+    mixup_alpha: NonNegativeFloat = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
+    cutmix_alpha: NonNegativeFloat = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: either one")
 
 
 class TuneConfig(Section):
@@ -267,7 +268,7 @@ class RuntimeConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto resolves by a fixed table")
     layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="CPU threads; none: torch's choice")
-    workers: Few = Field(0, description="data loading processes; cannot change the numbers")
+    workers: UpTo1024 = Field(0, description="data loading processes; cannot change the numbers")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         10.0, description="mid-epoch checkpoints; 0 is every step"
     )

@@ -1,0 +1,18 @@
+"""The kinds of numbers that settings are, with their bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+# What the tables of a run hold: whole numbers of 32 bits; settings are float32 numbers in the kernels that take them.
+MAX_INT32, MAX_FLOAT32 = 2**31 - 1, 1e38
+Positive = Annotated[int, Field(ge=1, le=MAX_INT32)]
+Count = Annotated[int, Field(ge=0, le=MAX_INT32)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+UpTo1024 = Annotated[int, Field(ge=0, le=1024)]
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
+PositiveFloat = Annotated[float, Field(gt=0, le=MAX_FLOAT32)]
