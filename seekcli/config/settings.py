@@ -10,15 +10,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from seekcli.config.value_types import (
-    MAX_INT32,
+    AtLeast0,
+    BatchSize,
     Count,
     Fraction,
-    NonNegativeFloat,
     Positive,
     PositiveFloat,
+    Seed,
     Share,
     UpTo1024,
-)
+)  # fmt: skip
 
 Schedule = Literal["alternating", "base", "motivated", "grow"]
 CLASSIC = ("base", "motivated")
@@ -186,7 +187,7 @@ class TrainConfig(Section):
     match_schedule: Literal["alternating", "grow"] = Field(
         "alternating", description="match: the schedule of the arm; grow: that of motivation.grow_at"
     )
-    batch_size: Annotated[int, Field(ge=2, le=MAX_INT32)] = Field(64, description="images per optimizer update")
+    batch_size: BatchSize = Field(64, description="images per optimizer update")
     drop_last: bool = Field(False, description="drop an incomplete last batch")
     eval_every: Positive = Field(1, description="evaluate every N epochs (the last one always)")
     eval_batch_size: Positive = Field(500, description="images per evaluation batch")
@@ -194,7 +195,7 @@ class TrainConfig(Section):
     loss: Literal["cross-entropy", "bce"] = Field("cross-entropy", description="training loss (bce: one-vs-all)")
     label_smoothing: Fraction = Field(0.0, description="label smoothing of the training loss")
     bce_threshold: Fraction | None = Field(None, description="bce: mixed targets above it count as 1, others as 0")
-    clip_norm: PositiveFloat | None = Field(None, description="clip the gradient to this global norm; none: no clipping")
+    clip_norm: PositiveFloat | None = Field(None, description="clip the gradient to this global norm; none is off")
     ema_decay: Fraction = Field(0.0, description="evaluate and keep a moving average of the weights; 0 is off")
 
 
@@ -207,7 +208,7 @@ class OptimizerConfig(Section):
     beta2: Fraction = Field(0.999, description="decay of the squared gradient's average (adamw, lamb)")
     rms_decay: Fraction = Field(0.9, description="decay of the squared gradient's average (rmsprop)")
     eps: PositiveFloat | None = Field(None, description="added to the denominator; none is the optimizer's own")
-    weight_decay: NonNegativeFloat = Field(5e-4, description="into the gradient (sgd, rmsprop), the update (adamw, lamb)")
+    weight_decay: AtLeast0 = Field(5e-4, description="into the gradient (sgd, rmsprop), the update (adamw, lamb)")
     decay_norms_and_biases: bool = Field(True, description="whether norms, biases and position embeddings decay too")
 
 
@@ -215,11 +216,11 @@ class LrScheduleConfig(Section):
     name: Literal["cosine", "constant", "exponential", "wsd"] = Field(
         "cosine", description="learning rate over the step; wsd: warm-up, stable, linear decay"
     )
-    warmup_epochs: NonNegativeFloat = Field(
+    warmup_epochs: AtLeast0 = Field(
         0.0, description="warm-up from warmup_start_lr to the peak, linear in the step (timm: in the epoch)"
     )
-    warmup_start_lr: NonNegativeFloat = Field(1e-6, description="learning rate of the first step of a warm-up")
-    min_lr: NonNegativeFloat = Field(0.0, description="where cosine and wsd end")
+    warmup_start_lr: AtLeast0 = Field(1e-6, description="learning rate of the first step of a warm-up")
+    min_lr: AtLeast0 = Field(0.0, description="where cosine and wsd end")
     decay_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.97, description="exponential: factor of each decay")
     decay_every_epochs: PositiveFloat = Field(2.0, description="exponential: epochs between decays, after the warm-up")
     decay_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -247,8 +248,8 @@ class AugmentConfig(Section):
     erasing_rule: Literal["clipped", "timm"] = Field(
         "clipped", description="a box that does not fit into the image is cut to it, or (timm) drawn again"
     )
-    mixup_alpha: NonNegativeFloat = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
-    cutmix_alpha: NonNegativeFloat = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: either one")
+    mixup_alpha: AtLeast0 = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
+    cutmix_alpha: AtLeast0 = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: either one")
 
 
 class TuneConfig(Section):

@@ -9,10 +9,11 @@ from pydantic import Field
 # What the tables of a run hold: whole numbers of 32 bits; settings are float32 numbers in the kernels that take them.
 MAX_INT32, MAX_FLOAT32 = 2**31 - 1, 1e38
 Positive = Annotated[int, Field(ge=1, le=MAX_INT32)]
+BatchSize = Annotated[int, Field(ge=2, le=MAX_INT32)]  # BatchNorm cannot train on one image
 Count = Annotated[int, Field(ge=0, le=MAX_INT32)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 UpTo1024 = Annotated[int, Field(ge=0, le=1024)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-NonNegativeFloat = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
+AtLeast0 = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
 PositiveFloat = Annotated[float, Field(gt=0, le=MAX_FLOAT32)]
