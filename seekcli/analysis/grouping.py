@@ -13,9 +13,9 @@ from typing import Any
 
 from seekcli.analysis.equal_compute import baselines_of_equal_compute
 from seekcli.analysis.runs import Run, Settings
+from seekcli.config.condition_settings import SCHEDULE_OPTIONS
 from seekcli.config.identity import OLD_BEHAVIOUR
 from seekcli.config.layers import DEFAULTS, load_recipe, recipe_names
-from seekcli.config.settings import SCHEDULE_OPTIONS
 
 # Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
 SAME_PERCENT = 1e-9

@@ -15,7 +15,7 @@ from seekcli.analysis.efficiency import Efficiency, Share, efficiency, share_aga
 from seekcli.analysis.images import motivated_image_share
 from seekcli.analysis.runs import GROW, Run, Settings
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
-from seekcli.config.settings import share_basis
+from seekcli.config.condition_settings import share_basis
 from seekcli.method.cost_measures import mean_forward_cost
 from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.records import CONFIG

@@ -9,8 +9,8 @@ import typer
 from seekcli.cli.flops_image import Image, image_of
 from seekcli.cli.flops_report import MEANING, RENDERERS, CostReport, Expectation
 from seekcli.cli.options import flag_layers, model_layers, set_layers
+from seekcli.config.condition_settings import settings_read
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import settings_read
 from seekcli.errors import BadInput, unknown
 from seekcli.method.condition import expected_share
 from seekcli.models.catalog import model_spec

@@ -110,7 +110,7 @@ def condition_rows() -> Rows:
 
     Those of installed packages are named, not imported.
     """
-    from seekcli.config.settings import share_basis
+    from seekcli.config.condition_settings import share_basis
     from seekcli.method.condition import CONDITIONS, Settings, expected_share
     from seekcli.resolve.conditions import installed
 

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seekcli.config.condition_settings import settings_read
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import TuneConfig, flatten, settings_read, unflatten
+from seekcli.config.settings import TuneConfig, flatten, unflatten
 
 # Hashed into every run id, for ever: a file may get a new column without any run getting a new id.
 RUN_ID_VERSION = 1

@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seekcli import files
 from seekcli.analysis.tuning import BEST, Search, choose_k
+from seekcli.config.condition_settings import CONDITION_READS, settings_read
 from seekcli.config.identity import identity, run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import CONDITION_READS, flatten, settings_read
+from seekcli.config.settings import flatten
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput, RunFailed
 from seekcli.resolve.length import planned_length

@@ -16,9 +16,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seekcli.config.condition_settings import SCHEDULE_OPTIONS, settings_read
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import SCHEDULE_OPTIONS, settings_read
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.method.condition import (
     CONDITIONS,

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from seekcli.config.condition_settings import share_basis
 from seekcli.config.identity import CLASSIC_NOT_HASHED, identity
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import share_basis
 from seekcli.errors import BadInput
 from seekcli.method.cost_measures import training_flops_per_image
 from seekcli.models.costs import forward_cost

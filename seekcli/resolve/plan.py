@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from seekcli.config.condition_settings import share_basis
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import share_basis
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
 from seekcli.data.sets.sources import describe, summary_ahead

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seekcli import files
-from seekcli.config.settings import share_basis
+from seekcli.config.condition_settings import share_basis
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput
 from seekcli.runs.parquet import TableKind, read_table, replace_table

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from seekcli.config.condition_settings import settings_read
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import settings_read
 from seekcli.documents import SCHEMA_VERSION
 from seekcli.method.cost_measures import training_flops_per_image
 from seekcli.train.tasks.classification import Evaluation, Evaluations

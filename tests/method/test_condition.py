@@ -9,7 +9,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.config.settings import CONDITION_READS, share_basis
+from seekcli.config.condition_settings import CONDITION_READS, share_basis
 from seekcli.method.condition import CONDITIONS, Counted, Observation, Settings, expected_share, needs_of
 from seekcli.method.counts import Constant
 
