@@ -32,7 +32,7 @@ from torture.reading import library
 from torture.runs import Reference, Verdict
 from torture.seek_process import import_all
 
-KINDS = ("kills", "damage", "flips", "foreign", "pause", "disk", "together")
+KINDS = ("kills", "damage", "flips", "foreign", "pause", "disk", "together", "fuzz")
 
 
 @dataclass
