@@ -84,7 +84,7 @@ def damage_library(draw: random.Random, folder: Path, reference: Reference) -> V
 
 def damage_run(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """A run that was killed somewhere, or stopped, or is finished; then it is trained on."""
-    name = draw.choice(("alternating", "base", "grow"))
+    name = draw.choice(reference.of_one_run)
     words, results = (*COMMANDS[name], "--out", folder / "r"), folder / "r"
     number = draw.choice((signal.SIGKILL, signal.SIGTERM))
     at = draw.choice((10**6, draw.randint(FIRST_WRITE, LAST_WRITE)))

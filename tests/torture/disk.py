@@ -32,7 +32,7 @@ def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
 
 def limited(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """As `ulimit -f`."""
-    name, results = draw.choice(list(COMMANDS)), folder / "r"
+    name, results = draw.choice(reference.names), folder / "r"
     words, limit_bytes = (*COMMANDS[name], "--out", results), draw_limit(draw)
     ended = seek(*words, prepare=lambda: limit_file_size(limit_bytes))
     what = f"{name}, no file above {limit_bytes} bytes ({ended.code})"
@@ -41,7 +41,7 @@ def limited(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
 
 def filled(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """A disk of few megabytes, of which somebody takes nearly all while the run pauses at a write."""
-    name, at = draw.choice(list(COMMANDS)), draw.choice((0, *[draw.randint(1, MOST_WRITES)] * 4))
+    name, at = draw.choice(reference.names), draw.choice((0, *[draw.randint(1, MOST_WRITES)] * 4))
     with small_disk(folder / "disk", draw.choice(MEGABYTES) if not at else max(MEGABYTES)) as disk:
         words, results = (*COMMANDS[name], "--out", disk / "r"), disk / "r"
         ended = fill_at(at, words, disk, draw)
@@ -57,7 +57,7 @@ def filled(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
 
 def fresh(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """A finished run, and --fresh on a disk that is full, or becomes so."""
-    name, at = draw.choice(("alternating", "base", "grow")), draw.choice((0, draw.randint(1, MOST_WRITES)))
+    name, at = draw.choice(reference.of_one_run), draw.choice((0, draw.randint(1, MOST_WRITES)))
     with small_disk(folder / "disk", max(MEGABYTES)) as disk:
         results = reference.copy(name, disk / "r")
         before = bytes_below(*run_folders(results))
@@ -74,7 +74,7 @@ def fresh(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
 
 
 def fresh_limited(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
-    name, limit_bytes = draw.choice(("alternating", "base", "grow")), draw_limit(draw)
+    name, limit_bytes = draw.choice(reference.of_one_run), draw_limit(draw)
     results = reference.copy(name, folder / "r")
     before = bytes_below(*run_folders(results))
     words = (*COMMANDS[name], "--out", results)

@@ -6,7 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
-from torture.reading import Library, evaluated_export, library, numbers_told, placeless, refused_by_name
+from torture.reading import evaluated_export, library, numbers_told, placeless, refused_by_name
 from torture.runs import Reference, Verdict
 from torture.seek_process import seek
 
@@ -18,11 +18,11 @@ HEAD_BYTES = 2000
 
 
 def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
+    return flip_export(draw, folder, reference) if draw.random() < 0.25 else flip_run(draw, folder, reference)
+
+
+def flip_run(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     shelf = library(reference)
-    return flip_export(draw, folder, shelf) if draw.random() < 0.25 else flip_run(draw, folder, shelf)
-
-
-def flip_run(draw: random.Random, folder: Path, shelf: Library) -> Verdict:
     results, run_id = shelf.copy(folder / "r"), shelf.pick(draw)
     path = results / "runs" / run_id / draw.choice(FILES)
     if not path.exists():  # a classic run has one model
@@ -32,7 +32,8 @@ def flip_run(draw: random.Random, folder: Path, shelf: Library) -> Verdict:
     return Verdict(what, numbers_told(shelf, results, run_id, path.name))
 
 
-def flip_export(draw: random.Random, folder: Path, shelf: Library) -> Verdict:
+def flip_export(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
+    shelf = library(reference)
     run_id, suffix = shelf.pick(draw), draw.choice(EXPORTED)
     exports = Path(shutil.copytree(shelf.exports(run_id), folder / "e"))
     path = draw.choice(sorted(exports.glob(f"*{suffix}")))

@@ -22,7 +22,7 @@ NEW_INTERPRETER_EVERY = 12
 
 
 def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
-    name = draw.choice(list(COMMANDS))
+    name = draw.choice(reference.names)
     words = (*COMMANDS[name], "--out", folder / "r")
     told: list[str] = []
     for _ in range(draw.choice((1, 1, 2, 4))):

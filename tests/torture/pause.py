@@ -21,7 +21,7 @@ HEIRS = {"finishes": 0, "finishes at once": 0, "is killed": signal.SIGKILL, "sto
 
 
 def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
-    name, results = draw.choice(("alternating", "base", "grow")), folder / "r"
+    name, results = draw.choice(reference.of_one_run), folder / "r"
     words = (*COMMANDS[name], "--out", results)
     at, seconds = draw.choice((draw.randint(1, MOST_WRITES), 0)), draw.uniform(0, FORKED_SECONDS)
     what = f"{name} pauses {f'at write {at}' if at else f'after {seconds:.2f} s'}"

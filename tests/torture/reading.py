@@ -32,8 +32,8 @@ class Library:
     def exports(self, run_id: str) -> Path:
         return self.folder / "exports" / run_id
 
-    def prepare(self) -> None:
-        run(*ONE, "--schedule", "all", "--seeds", "2", "--out", self.results)
+    def prepare(self, seeds: int = 2) -> None:
+        run(*ONE, "--schedule", "all", "--seeds", seeds, "--out", self.results)
         for folder in run_folders(self.results):
             run("export", folder, "--to", self.exports(folder.name))
 

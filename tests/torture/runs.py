@@ -42,13 +42,18 @@ class Reference:
     """Undisturbed runs, each made once in a folder of its own, that the cases copy and compare with."""
 
     folder: Path
+    names: tuple[str, ...] = tuple(COMMANDS)
+
+    @property
+    def of_one_run(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name != "seeds")
 
     def results(self, name: str) -> Path:
         return self.folder / name
 
     def prepare(self) -> None:
-        for name, words in COMMANDS.items():
-            run(*words, "--out", self.results(name))
+        for name in self.names:
+            run(*COMMANDS[name], "--out", self.results(name))
 
     def copy(self, name: str, to: Path) -> Path:
         """A copy of the results of a command, to be disturbed."""

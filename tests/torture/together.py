@@ -50,7 +50,7 @@ def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
 
 def same_run(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """One run is not waited for: who finds it owned is told by whom, and ends."""
-    name, results = draw.choice(("alternating", "base", "grow")), folder / "r"
+    name, results = draw.choice(reference.of_one_run), folder / "r"
     words = (*COMMANDS[name], "--out", results)
     deadly = draw.choice((0, 0, draw.randint(1, MOST_WRITES)))
     ends = started_together(draw, words, draw.randint(2, 5), results, deadly)
@@ -97,7 +97,7 @@ def read_meanwhile(draw: random.Random, folder: Path, reference: Reference) -> V
 
 def all_fresh(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """--fresh by several at once sets one finished run aside after the other, and never a run that is being written."""
-    name = draw.choice(("alternating", "base", "grow"))
+    name = draw.choice(reference.of_one_run)
     results = reference.copy(name, folder / "r")
     words = (*COMMANDS[name], "--out", results)
     ends = started_together(draw, (*words, "--fresh"), draw.randint(2, 4), results, 0)
