@@ -16,7 +16,7 @@ from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_s
 from seekcli.config.settings import CLASSIC, flatten, pair_name
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import read_config
-from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs
+from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs, done_in_words
 from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
@@ -156,7 +156,8 @@ def _load(summary: RunSummary) -> Run | LeftOut:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
     settings = _settings(config, status, rows)
     seed = _seed(config, rows)
-    reason = _why_left_out(status, rows, summary.problem) or _table_problem(summary.path, status)
+    steps = None if config is None else config.get("train.steps")
+    reason = _why_left_out(status, rows, summary.problem, steps) or _table_problem(summary.path, status)
     if reason is not None or settings is None or seed is None:
         state = status.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
@@ -174,9 +175,11 @@ def _is_over_a_fold(summary: RunSummary) -> bool:
     return config is not None and config.get("data.folds") is not None
 
 
-def _why_left_out(status: RunStatus, rows: Mapping[str, Mapping[str, Any]], problem: str | None) -> str | None:
+def _why_left_out(
+    status: RunStatus, rows: Mapping[str, Mapping[str, Any]], problem: str | None, steps: int | None
+) -> str | None:
     if status.state != "finished":
-        done = f"{status.epochs_done} of {status.epochs} epochs"
+        done = done_in_words(status, steps)
         return f"{done}; {status.message}" if status.message else done
     if problem:
         return problem

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seekcli.cli.list_columns import column_rows
 from seekcli.cli.output import ReadFormat, echo_json
+
+if TYPE_CHECKING:
+    from seekcli.runs.records import RunStatus
 
 Rows = list[dict[str, Any]]
 ROLES = ("base", "motivated")
@@ -131,17 +134,18 @@ def rounded(share: float | None) -> float | None:
 
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included."""
+    from seekcli.runs.named_runs import config_of
     from seekcli.runs.scan import scan_runs
 
     rows = []
     for run in scan_runs([results]):
+        config = config_of(run)
         final = {row["role"]: row for row in run.status.final} if run.status else {}
         rows.append(
             {
                 "run": run.run_id,
                 "state": run.status.state if run.status else "begun" if run.has_just_begun else "unreadable",
-                "epochs_done": run.status.epochs_done if run.status else None,
-                "epochs": run.status.epochs if run.status else None,
+                **length_columns(run.status, config.train.steps if config else None),
                 "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
                 **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
                 **{
@@ -153,6 +157,16 @@ def run_rows(results: Path) -> Rows:
             }
         )
     return rows
+
+
+def length_columns(status: RunStatus | None, steps: int | None) -> dict[str, int | None]:
+    """How far it is in epochs, or in steps where these were given: the last of its epochs may be a shorter one."""
+    columns: dict[str, int | None] = dict.fromkeys(("epochs_done", "epochs", "steps_done", "steps"))
+    if status is not None and steps is None:
+        columns |= {"epochs_done": status.epochs_done, "epochs": status.epochs}
+    elif status is not None:
+        columns |= {"steps_done": status.steps_done, "steps": steps}
+    return columns
 
 
 LISTS: dict[What, Callable[[], Rows]] = {

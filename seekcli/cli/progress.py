@@ -59,7 +59,8 @@ def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
 def describe_start(facts: RunFacts) -> str:
     models = " and ".join(f"{model} ({role})" for role, model in facts.models.items())
     resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
-    length = f"{facts.epochs} epochs, {facts.steps} steps"
+    rest = facts.steps % facts.steps_per_epoch
+    length = f"{facts.epochs} epochs, {facts.steps} steps{f' (the last epoch has {rest})' if rest else ''}"
     return f"{facts.schedule}: {models}, {length}{resumed}; {facts.run_dir}\n{facts.data}"
 
 

@@ -47,6 +47,7 @@ def recalibrate(
     from seekcli.data.loading.batches import Batches
     from seekcli.models.catalog import has_running_statistics
     from seekcli.resolve.build import recalibration_of
+    from seekcli.resolve.length import length_of
 
     if not has_running_statistics(card.model):
         raise BadInput(f"--recalibrate: {card.model} has no BatchNorm statistics to estimate")
@@ -59,8 +60,9 @@ def recalibrate(
     batches = Batches(dataset, config, torch.device(device_name), config.runtime.layout == "channels_last")
     recalibration = recalibration_of(config, batches)
     assert recalibration is not None
+    last_epoch = length_of(config, batches.steps_per_epoch).epochs - 1
     try:
-        estimated = recalibration.recalibrated({card.role: model}, config.train.epochs - 1)[card.role]
+        estimated = recalibration.recalibrated({card.role: model}, last_epoch)[card.role]
     finally:
         batches.close()
     model.load_state_dict(estimated.state_dict())

@@ -90,13 +90,17 @@ class EvaluationCard(Part):
 
 
 class TrainingCard(Part):
-    """Where the weights come from. Pair settings are null for a model that was trained alone."""
+    """Where the weights come from. Pair settings are null for a model that was trained alone.
+
+    `steps` are the batches of the run, its length exactly: of `epochs` the last one may be shorter.
+    """
 
     run_id: str
     schedule: str
     seed: int
     recipe: str
     epochs: int
+    steps: int | None = None  # null in the cards of older programs
     data: str
     data_fingerprint: str | None
     data_settings: dict[str, Any] = {}  # of [data]: what decides its identity and its test split, unless as of old

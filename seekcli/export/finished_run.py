@@ -149,6 +149,7 @@ class FinishedRun:
         return TrainingCard(
             run_id=self.status.run_id,
             epochs=self.status.epochs,
+            steps=self.status.steps_done,
             data_fingerprint=config.data.fingerprint,
             data_settings=data_settings(config),
             limit_train=config.data.limit_train,
@@ -202,7 +203,7 @@ def open_run(path: Path) -> FinishedRun:
     if status.run_id != document.run_id:
         raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {document.path}")
     if status.state != "finished":
-        done = f"{status.epochs_done} of {status.epochs} epochs done"
+        done = f"{records.done_in_words(status, document.config.train.steps)} done"
         raise BadInput(
             f"run {status.run_id} is not finished ({status.state}, {done}): its models are not final; "
             "the same `seek train` command goes on with it"

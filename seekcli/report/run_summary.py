@@ -88,7 +88,8 @@ def as_json(status: RunStatus, folder: Path) -> str:
 def as_text(status: RunStatus, folder: Path) -> str:
     """A few aligned lines, the same on a terminal and in a pipe."""
     facts = summarize(status, folder)
-    last = f"after epoch {status.epochs_done}"
+    whole = status.steps_done == status.epochs_done * status.steps_per_epoch
+    last = f"after epoch {status.epochs_done}" if whole else f"after step {status.steps_done}"
     lines = [f"{role:<12}{name}: {accuracy_words(facts, role)} {last}" for role, name in status.models.items()]
     if facts["share"] is not None:
         lines.append(f"{'share':<12}{describe_share(facts, grown=status.final[0]['schedule'] == 'grow')}")

@@ -140,7 +140,7 @@ def build_condition(config: RunConfig, length: RunLength) -> Condition:
     motivation = config.motivation
     name = motivation.condition
     if name not in CONDITIONS:
-        condition: Condition = Guarded(name, make_foreign(name, motivation.k, motivation.options))
+        condition: Condition = Guarded(name, make_foreign(name, motivation.k, motivation.options), length)
     else:
         if name == "matched-count":
             check_counts(motivation.counts, length)
@@ -221,14 +221,16 @@ def import_class(path: str) -> Any:
 class Guarded:
     """Somebody else's condition. Raises RunFailed, naming it and the step, for whatever it does wrong."""
 
-    def __init__(self, path: str, condition: Condition) -> None:
+    def __init__(self, path: str, condition: Condition, length: RunLength | None = None) -> None:
         self.path = path
+        self.length = length
         self.condition = condition
         self.needs = tuple(getattr(condition, "needs", ()))
         self.steps_done = 0
 
     def observe(self, step: Observation) -> bool:
-        self.steps_done = step.epoch * step.batches + step.batch + 1
+        before = self.length.steps_before(step.epoch) if self.length else 0  # without a run there is no step
+        self.steps_done = before + step.batch + 1
         try:
             answer = self.condition.observe(step)
         except (Exception, SystemExit) as error:  # anybody's code

@@ -99,7 +99,7 @@ def checked_flops(run: RunSummary, arm: RunConfig) -> float:
         raise BadInput(
             f"{KEY}: {run.run_id} is {config.schedule}, and the compute to match is that of a run of both models"
         )
-    require_finished(KEY, status)
+    require_finished(KEY, status, config)
     if differing := differences(shared_settings(arm), shared_settings(config)):
         raise BadInput(f"{KEY}: {run.run_id} has {differing[0]}, so it is no run of this arm")
     return float(status.totals["train_flops"])

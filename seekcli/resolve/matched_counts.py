@@ -76,7 +76,7 @@ def check_run(run: RunSummary, config: RunConfig) -> None:
             else f"{other.schedule} under {other.motivation.condition}"
         )
         raise BadInput(f"{KEY}: {run.run_id} is {kind}, and counts come from alternating runs under `loss`")
-    require_finished(KEY, status)
+    require_finished(KEY, status, other)
     length = planned_length(config)
     for what, theirs, ours in (
         ("epochs", status.epochs, length.epochs),

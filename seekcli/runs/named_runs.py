@@ -55,9 +55,9 @@ def read_run(key: str, run: RunSummary) -> tuple[RunConfig, RunStatus]:
     return config, run.status
 
 
-def require_finished(key: str, status: RunStatus) -> None:
+def require_finished(key: str, status: RunStatus, config: RunConfig) -> None:
     if status.state != "finished":
-        done = f"{status.epochs_done} of {status.epochs} epochs"
+        done = records.done_in_words(status, config.train.steps)
         raise BadInput(f"{key}: {status.run_id} is {status.state} after {done}; finish it first")
 
 

@@ -117,6 +117,13 @@ def expected_share_basis(status: RunStatus) -> str | None:
     return None if status.expected_share is None else share_basis(row.get("schedule", ""), row.get("condition"))
 
 
+def done_in_words(status: RunStatus, steps: int | None) -> str:
+    """`3 of 20 epochs`; `60 of 373 steps` of a run whose length was given in `steps` (train.steps)."""
+    return (
+        f"{status.epochs_done} of {status.epochs} epochs" if steps is None else f"{status.steps_done} of {steps} steps"
+    )
+
+
 def write_epochs(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:
     """Replace the epoch table. Raises ValueError for a wrong column, a null where none may be, or a row twice."""
     for row in rows:

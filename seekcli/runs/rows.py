@@ -157,7 +157,7 @@ def class_rows(
 def step_columns(trainer: Trainer, run_id: str) -> dict[str, list[Any]]:
     """The updates of the finished epoch, by column; `step` counts batches from 1 over the whole run."""
     log = trainer.log
-    first = trainer.epoch * trainer.steps_per_epoch + 1
+    first = trainer.length.steps_before(trainer.epoch) + 1
     return {
         "run_id": [run_id] * len(log.roles),
         "epoch": [trainer.epoch + 1] * len(log.roles),

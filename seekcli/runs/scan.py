@@ -125,6 +125,11 @@ def _published(path: Path) -> list[RunSummary]:
     return [RunSummary(path, run_id, _status_from(run_id, rows), None) for run_id, rows in sorted(rows_of.items())]
 
 
+def _batches(row: Row) -> int:
+    """Of the row's epoch: the base of a growing run takes every one of them."""
+    return int(row["base_steps"] + (0 if row["schedule"] == "grow" else row["motivated_steps"]))
+
+
 def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
     totals = totals_of(rows)
     last = max(row["epoch"] for row in rows)
@@ -137,7 +142,7 @@ def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
         final=final,
         totals=totals,
         expected_share=None,
-        steps_done=int(totals["base_steps"] + totals["motivated_steps"]),
-        steps_per_epoch=max(row["base_steps"] + row["motivated_steps"] for row in rows),
+        steps_done=sum(map(_batches, {row["epoch"]: row for row in rows}.values())),
+        steps_per_epoch=max(map(_batches, rows)),
         models={row["role"]: row["model"] for row in final},
     )

@@ -172,7 +172,7 @@ class Trainer:
             )
 
     def _non_finite(self, what: str, batch: int, role: str) -> str:
-        step = self.epoch * self.steps_per_epoch + batch + 1
+        step = self.length.steps_before(self.epoch) + batch + 1
         skipped = "the update was skipped and " if what in ("loss", "gradient") else ""
         return (
             f"non-finite {what} at step {step} (epoch {self.epoch + 1}, batch {batch + 1}, {role} model); "

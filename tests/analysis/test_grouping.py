@@ -100,3 +100,17 @@ def test_every_run_is_in_a_cell_and_pairs_come_in_order_of_size(results: Results
         ("resnet32", "resnet44", True),
         ("resnet20", "resnet32", False),
     ]
+
+
+def test_a_published_growing_run_is_as_long_as_its_base(results: Results) -> None:
+    """Its base takes every batch and its larger model some of them again: together more updates than batches."""
+    folders = [
+        results.add("base", train__epochs=7),
+        results.add(
+            "grow", train__epochs=7, motivation__grow_at=0.8, columns={"base_steps": 400, "motivated_steps": 80}
+        ),
+    ]
+    published = type(results)(results.folder.parent / "elsewhere")
+    published.publish("both", folders)
+    (cell,) = published.compare().cells
+    assert [group.name for group in cell.groups] == ["X-C", "X-Y-B", "X-Y-M"]

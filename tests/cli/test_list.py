@@ -102,6 +102,16 @@ def test_the_table_of_runs_has_a_line_for_each(tmp_path: Path) -> None:
     assert line.split()[:6] == [run.name, "finished", "3", "3", "97.50", "98.75"]
 
 
+def test_a_run_whose_length_is_in_steps_is_listed_in_steps(tmp_path: Path) -> None:
+    """Its epochs would be rounded up."""
+    run, other = make_run(tmp_path, train__steps=16), make_run(tmp_path, seed=1)
+    status = json.loads((run / "status.json").read_text(encoding="utf-8"))
+    found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
+    keys = ("epochs_done", "epochs", "steps_done", "steps")
+    assert [found[run.name][key] for key in keys] == [None, None, status["steps_done"], 16]
+    assert [found[other.name][key] for key in keys] == [3, 3, None, None]
+
+
 @pytest.mark.parametrize("what", ["models", "data", "recipes", "conditions"])
 def test_tables_name_what_json_names(what: str) -> None:
     table = seek(what).stdout

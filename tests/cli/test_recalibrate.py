@@ -53,6 +53,19 @@ def test_an_old_run_is_evaluated_and_exported_as_the_new_one_was_written(results
             assert mended[name] == pytest.approx(written[name], rel=1e-3, abs=1e-3), name
 
 
+def test_a_run_whose_length_is_in_steps_gets_the_batches_of_its_last_epoch(tmp_path: Path) -> None:
+    """So that what was re-estimated at its end comes out again, to the last bit."""
+    words = [*COMMON[:-2], "--k", "1", "--steps", "14", "--set", "pair.recalibrate_batches=3"]
+    seek("train", *words, "--set", "runtime.threads=1", "--progress", "json", "--out", tmp_path / "r")
+    (run,) = (tmp_path / "r" / "runs").iterdir()
+    seek("export", run, "--recalibrate", "--data", "digits", "--to", tmp_path / "to")
+    for role, name in (("base", "resnet8-base"), ("motivated", "resnet14-motivated")):
+        again, written = load_file(tmp_path / "to" / f"{name}.safetensors"), load_file(run / f"{role}.safetensors")
+        assert all(again[key].equal(written[key]) for key in written), role
+    training = load_model(tmp_path / "to" / "resnet8-base")[1].training
+    assert (training.epochs, training.steps) == (2, 14)
+
+
 def test_the_card_of_a_run_says_what_its_statistics_are(results: Path) -> None:
     (new,) = (results.parent / "new" / "runs").iterdir()
     seek("export", new, "--to", results.parent / "new-export")

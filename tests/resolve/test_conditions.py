@@ -337,6 +337,11 @@ def test_what_it_does_wrong_fails_the_run_in_one_line(foreign, tmp_path, kind, w
     assert (status.state, status.message) == ("failed", str(caught.value))
 
 
+def test_the_step_of_a_failure_is_right_in_a_shorter_last_epoch(foreign, tmp_path):
+    with pytest.raises(RunFailed, match="at step 7: raised KeyError"):
+        train(foreign("Raises", train__steps=8), tmp_path / "r")
+
+
 def test_a_state_that_it_cannot_take_back_fails_the_resume(foreign, tmp_path):
     resolved = foreign("Forgetful")
     progress = StopAfter(2)

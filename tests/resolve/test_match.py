@@ -70,6 +70,8 @@ def results(tmp_path_factory):
         train(resolved, folder)
     with pytest.raises(Stopped):
         train(tiny(**ema, motivation__k=3), folder, Progress(), stop_requested=lambda: "test")
+    with pytest.raises(Stopped):
+        train(tiny(**ema, train__steps=9), folder, Progress(), stop_requested=lambda: "test")
     return folder
 
 
@@ -120,6 +122,7 @@ def test_a_recorded_cost_is_the_mean_of_the_arms_runs(results):
         ({}, ["--condition ema-loss has no share by chance", "--match-from RESULTS"]),
         ({"train__match_from": "nowhere"}, ["train.match_from nowhere: no such folder"]),
         ({"train__match_from": "RESULTS", "motivation__k": 3}, ["stopped after 0 of 1 epochs; finish it first"]),
+        ({"train__match_from": "STOPPED", "train__steps": 9}, ["stopped after 1 of 9 steps; finish it first"]),
         ({"train__match_from": "RESULTS", "motivation__k": 4}, ["no alternating run there", "motivation.k", "not 4"]),
         ({"train__match_from": "RESULTS", "train__batch_size": 6}, ["train.batch_size 4, not 6"]),
         ({"train__match_from": "BASE"}, ["is base, and the compute to match is that of a run of both models"]),
@@ -134,6 +137,7 @@ def test_a_cost_that_cannot_be_had_is_bad_input(results, changes, words):
         "RESULTS": str(results),
         "BASE": run_id(tiny(schedule="base", train__epochs=1).config),
         "EMA": run_id(tiny(**ema).config),
+        "STOPPED": run_id(tiny(**ema, train__steps=9).config),
         "ALWAYS": run_id(tiny(train__epochs=1, motivation__condition="always").config),
     }
     if "train__match_from" in changes:
