@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seekcli.analysis.comparison import compare_runs
 from seekcli.analysis.grouping import arm_labels, differing, group_runs, without_conflicts, without_duplicates
 from seekcli.analysis.runs import load_runs, settings_from_config
 from seekcli.config.layers import DEFAULTS
@@ -111,6 +112,5 @@ def test_a_published_growing_run_is_as_long_as_its_base(results: Results) -> Non
         ),
     ]
     published = type(results)(results.folder.parent / "elsewhere")
-    published.publish("both", folders)
-    (cell,) = published.compare().cells
+    (cell,) = compare_runs(scan_runs([published.publish("both", folders)])).cells
     assert [group.name for group in cell.groups] == ["X-C", "X-Y-B", "X-Y-M"]
