@@ -192,7 +192,7 @@ def test_random_batches_are_drawn_from_the_shorter_epoch(tmp_path):
 def test_a_dry_run_says_how_long_it_is_and_what_it_costs(tmp_path):
     plan = describe_plan(tiny(train__steps=STEPS, motivation__condition="always"), tmp_path)
     assert "3 epochs over 24 images, 16 steps of 4 (the last epoch has 4)" in plan
-    assert f"expected share {13 / 16:.4f} by chance" in plan
+    assert f"expected share {13 / 16:.4f} by its schedule" in plan
     assert "3 epochs over 24 images, 18 steps of 4;" in describe_plan(tiny(), tmp_path)
 
 
