@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.list_columns import column_rows
+from seekcli.cli.list_settings import setting_rows, settings_text
 from seekcli.cli.output import ReadFormat, echo_json
 
 if TYPE_CHECKING:
@@ -36,19 +37,22 @@ class What(StrEnum):
     DATA = "data"
     RECIPES = "recipes"
     CONDITIONS = "conditions"
+    SETTINGS = "settings"
     COLUMNS = "columns"
     RUNS = "runs"
 
 
 def list_command(
-    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions, columns or runs.")],
+    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions, settings, columns or runs.")],
     out: Annotated[Path, typer.Option(help="Results folder whose runs are listed.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """List models, data sets, recipes, motivation conditions, columns of a run's tables, or the runs of a folder."""
+    """List models, data sets, recipes, conditions, settings, columns of a run's tables, or the runs of a folder."""
     rows = run_rows(out) if what is What.RUNS else LISTS[what]()
     if format_ is ReadFormat.JSON:
         echo_json(rows)
+    elif what is What.SETTINGS:
+        typer.echo(settings_text(rows))
     else:
         typer.echo(as_table(rows) if rows else f"no {what.value}")
 
@@ -174,6 +178,7 @@ LISTS: dict[What, Callable[[], Rows]] = {
     What.DATA: data_rows,
     What.RECIPES: recipe_rows,
     What.CONDITIONS: condition_rows,
+    What.SETTINGS: setting_rows,
     What.COLUMNS: column_rows,
 }
 
