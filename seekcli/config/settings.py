@@ -131,8 +131,7 @@ class DataConfig(Section):
         False, description="imagenet: read every file for the identity of the data, not a fixed sample of them"
     )
     grey_bits: Annotated[int, Field(ge=8, le=16)] | None = Field(
-        None,
-        description="bits that the grey images of 16 bits use: 2^N - 1 is white; not set: their upper 8 of 16 are read",
+        None, description="16-bit grey images: 2^N - 1 is white; not set: their upper 8 bits are read"
     )
     fingerprint: str | None = Field(None, description="sha256 of a folder's contents; resolved, never typed")
     classes: Positive | None = Field(None, description="number of classes; resolved, never typed")
@@ -219,9 +218,7 @@ class AugmentConfig(Section):
     )
     autoaugment: Literal["none", "cifar10"] = Field("none", description="AutoAugment policy")
     erasing_probability: Share = Field(0.0, description="Random Erasing (with noise), share of the images")
-    erasing_rule: Literal["clipped", "timm"] = Field(
-        "clipped", description="a box that does not fit into the image is cut to it, or (timm) drawn again"
-    )
+    erasing_rule: Literal["clipped", "timm"] = Field("clipped", description="boxes that do not fit: cut, or drawn anew")
     mixup_alpha: AtLeast0 = Field(0.0, description="Beta(a, a) of Mixup; 0 is off")
     cutmix_alpha: AtLeast0 = Field(0.0, description="Beta(a, a) of CutMix; 0 is off. With Mixup: either one")
 

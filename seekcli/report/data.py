@@ -84,10 +84,12 @@ def _left_out_data(entry: LeftOut) -> dict[str, Any]:
 
 
 def _cell_data(cell: Cell) -> dict[str, Any]:
+    there = {group.model for group in cell.groups}
+    base, motivated = (model if cell.pair or model in there else None for model in (cell.base, cell.motivated))
     return {
         "pair": cell.pair,
-        "base_model": cell.base,
-        "motivated_model": cell.motivated,
+        "base_model": base,
+        "motivated_model": motivated,
         "data": cell.settings.data,
         "test_images": cell.test_images,
         "settings": dict(cell.settings.common),

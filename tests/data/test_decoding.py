@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -130,13 +131,25 @@ def test_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert np.array_equal(decode(paths, 4), expected)
 
 
-def test_the_first_broken_file_is_named(tmp_path: Path) -> None:
+def test_every_broken_file_is_named_at_once(tmp_path: Path) -> None:
     paths = [saved(tmp_path, quarters(), f"{index:03}.jpg") for index in range(150)]
-    for index in (140, 71):
-        paths[index].write_bytes(paths[index].read_bytes()[:300])
-    with pytest.raises(BadInput, match=r"cannot read the image \S*071\.jpg: ") as caught:
-        decode([str(path) for path in paths], 16)
-    assert len(str(caught.value).splitlines()) == 1
+
+    def said(*broken: int) -> str:
+        for index in broken:
+            paths[index].write_bytes(paths[index].read_bytes()[:300])
+        with pytest.raises(BadInput) as caught:
+            decode([str(path) for path in paths], 16)
+        assert len(str(caught.value).splitlines()) == 1
+        return str(caught.value)
+
+    assert re.match(r"cannot read the image \S*071\.jpg: ", said(71))
+    both = said(140)
+    assert both.startswith("2 images: cannot read the image ")
+    assert re.findall(r"(\d+)\.jpg: ", both) == ["071", "140"]
+    many = said(*range(30))
+    assert many.startswith("32 images: ")
+    assert many.endswith("; and 12 more")
+    assert re.findall(r"(\d+)\.jpg: ", many) == [f"{index:03}" for index in range(20)]
 
 
 @pytest.mark.parametrize("content", [b"", b"a text file", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM" + bytes(60)])

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from seekcli.config.layers import merge
 from seekcli.data.sets.folders import Listing, scan
+from seekcli.data.sets.sources import describe
 from seekcli.errors import BadInput
 
 
@@ -89,3 +91,11 @@ def test_a_name_that_is_no_utf8_can_be_said(tmp_path: Path) -> None:
     fill(tmp_path / "test", {"caf\udce9": 3})
     with pytest.raises(BadInput, match=r"unknown class in test/: 'caf\\\\xe9'"):
         by_rules_2(tmp_path)
+
+
+def test_a_class_that_cannot_be_validated_is_named_before_an_image_is_read(tmp_path: Path) -> None:
+    fill(tmp_path, {"common": 40, "rare": 2})
+    settings = {"data.name": f"folder:{tmp_path}", "data.image_size": 4, "data.rules": 2}
+    data = merge([("test", settings | {"data.validation_fraction": 0.1})]).config.data
+    with pytest.raises(BadInput, match=r"data.validation_fraction 0.1 leaves class 'rare' without a validation image"):
+        describe(data)

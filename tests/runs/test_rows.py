@@ -12,6 +12,7 @@ from seekcli.config.identity import run_id
 from seekcli.data.sets import sources
 from seekcli.engines.run import train
 from seekcli.runs import records
+from seekcli.runs.column_meanings import EPOCH_COLUMNS, Of
 from seekcli.runs.folder import run_folder
 from seekcli.train.tasks.classification import evaluate
 from seekcli.train.usage import ANSWER_COLUMNS, answers_where_they_differ
@@ -121,3 +122,11 @@ def test_answers_are_compared_image_by_image():
     base, motivated = (evaluate(Answering(), [(torch.tensor(each), labels)]) for each in answers)
     assert answers_where_they_differ(base, motivated) == pytest.approx((60.0, 100 / 3, 200 / 3))
     assert answers_where_they_differ(base, base) == (0.0, None, None)
+
+
+def test_every_column_that_is_not_of_the_role_stands_in_both_role_rows(tmp_path):
+    _, _, rows, _ = recorded(tmp_path, motivation__k=1, data__validation_fraction=0.2)
+    for base, motivated in zip(rows[::2], rows[1::2], strict=True):
+        differ = {name for name in base if base[name] != motivated[name]}
+        assert {"role", "model", "forward_macs_per_image"} <= differ
+        assert {EPOCH_COLUMNS[name].of for name in differ} == {Of.ROLE}

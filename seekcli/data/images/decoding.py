@@ -23,6 +23,7 @@ from seekcli.errors import BadInput
 RULE = "EXIF orientation; transparent on white; RGB; centre square; bilinear, antialiased; JPEG read at 2x or more; 1"
 CHUNK_FILES = 64
 MAX_THREADS = 8
+MOST_NAMED = 20  # of broken files
 SMALL_FILE_BYTES = 16 * 1024
 # What Pillow's readers raise for files that are damaged, cut off, or something else under an image's name.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error,
@@ -36,16 +37,20 @@ def decode(
     digests: Sequence[str] | None = None,
     grey_bits: int | None = None,
 ) -> np.ndarray:
-    """uint8 [N, 3, size, size]. Raises BadInput that names the first broken file of `paths`.
+    """uint8 [N, 3, size, size]. Raises BadInput that names the broken files of `paths`, all of them at once.
 
     With `digests` also for a file whose bytes are not those of its sha256: it changed since the folder was listed.
     """
     images = np.empty((len(paths), 3, size, size), dtype=np.uint8)
+    broken: dict[int, BadInput] = {}
 
     def decode_chunk(start: int) -> None:
         for index in range(start, min(start + CHUNK_FILES, len(paths))):
             digest = digests[index] if digests else None
-            images[index] = decode_file(paths[index], size, digest, grey_bits).transpose(2, 0, 1)
+            try:
+                images[index] = decode_file(paths[index], size, digest, grey_bits).transpose(2, 0, 1)
+            except BadInput as error:
+                broken[index] = error
 
     pool = ThreadPoolExecutor(threads_for(paths))
     try:
@@ -54,7 +59,16 @@ def decode(
                 watcher(min(chunk * CHUNK_FILES, len(paths)), len(paths))
     finally:
         pool.shutdown(cancel_futures=True)
+    if broken:
+        raise all_broken([broken[index] for index in sorted(broken)])
     return images
+
+
+def all_broken(errors: Sequence[BadInput]) -> BadInput:
+    if len(errors) == 1:
+        return errors[0]
+    more = f"; and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""
+    return BadInput(f"{len(errors):,} images: {'; '.join(map(str, errors[:MOST_NAMED]))}{more}")
 
 
 def threads_for(paths: Sequence[str]) -> int:

@@ -175,7 +175,8 @@ def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
         facts = replace(facts, image_size=data.image_size)
     each = by_rules(data.rules, ONE_EACH)
     sizes = quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts), each)
-    facts = replace(facts, train_images=training_images_left(data, sizes))
+    names = listing.class_names if listing is not None else ()
+    facts = replace(facts, train_images=training_images_left(data, sizes, names))
     return replace(facts, train_images=facts.train_images - held_out_count(data.holdout_images, facts))
 
 

@@ -30,17 +30,20 @@ class Split:
     words: str
 
 
-def training_images_left(data: DataConfig, sizes: Mapping[int, int]) -> int:
+def training_images_left(data: DataConfig, sizes: Mapping[int, int], class_names: Sequence[str] = ()) -> int:
     """How many images are left to train on, of classes of these sizes (what `--limit-train` leaves of them).
 
-    Raises BadInput for a split that cannot be made of so many.
+    Raises BadInput for a split that cannot be made of so many. Without `class_names` the sizes are not exact, and a
+    class that would be on one side alone is no error yet.
     """
     check_fold(data)
     images = sum(sizes.values())
     taken = fraction_count(data, images, len(sizes))
+    taken_of = quotas(sizes, taken, by_rules(data.rules, BOTH_SIDES))
+    if class_names:
+        check_sides(data, sizes, {label: size - taken_of[label] for label, size in sizes.items()}, class_names)
     if data.folds is None:
         return images - taken
-    taken_of = quotas(sizes, taken, by_rules(data.rules, BOTH_SIDES))
     fewest = min(size - taken_of[label] for label, size in sizes.items())
     if data.folds > fewest:
         raise BadInput(
