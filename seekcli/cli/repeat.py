@@ -37,6 +37,7 @@ FLAGS = {
     "runtime.device": "--device",
     "runtime.precision": "--precision",
 }
+SWITCHES = {"transfer.pretrained": "--pretrained", "runtime.force": "--force"}
 # Resolved, never typed.
 FOUND = ("data.fingerprint", "data.classes", "data.channels", "transfer.sha256", "transfer.run")
 ALWAYS_SAID = ("pair.base", "pair.motivated", "schedule", "seed")
@@ -73,8 +74,8 @@ def was_said(resolved: Resolved, key: str, grid: str) -> bool:
 def as_words(key: str, value: Any) -> list[str]:
     if key in FLAGS and value is not None:
         return [FLAGS[key], str(value)]
-    if key == "transfer.pretrained":
-        return ["--pretrained"] if value else []
+    if key in SWITCHES:
+        return [SWITCHES[key]] if value else []
     return ["--set", f"{key}={as_toml(key, value)}"]
 
 

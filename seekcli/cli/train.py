@@ -94,6 +94,9 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Set an old run of the same id aside and start again.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train although an epoch of one step never trains the larger model.")
+    ] = False,
     checkpoint_minutes: Annotated[
         float | None, typer.Option(help="Minutes between mid-epoch checkpoints (10).")
     ] = None,
@@ -131,6 +134,7 @@ def train(
             "--precision": ("runtime.precision", precision),
             "--workers": ("runtime.workers", workers),
             "--eval-every": ("train.eval_every", eval_every),
+            "--force": ("runtime.force", force or None),
             "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
         }
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -75,12 +74,10 @@ def name_of(plain: Any) -> str:
 
 
 def bounds(notes: list[Any]) -> Iterator[str]:
-    for note in notes:
-        for constraint in getattr(note, "metadata", None) or [note]:  # Field(ge=1) holds its bounds as metadata
-            for key, words in SIGNS.items():
-                bound = getattr(constraint, key, None)
-                if isinstance(bound, int | float) and bound not in UNSAID and math.isfinite(bound):
-                    yield words.format(bound)
+    # Field(ge=1) holds its bounds as metadata.
+    for constraint in (each for note in notes for each in getattr(note, "metadata", None) or [note]):
+        said = ((words, getattr(constraint, key, None)) for key, words in SIGNS.items())
+        yield from (words.format(bound) for words, bound in said if bound is not None and bound not in UNSAID)
 
 
 def choices(kind: Any) -> list[Any]:

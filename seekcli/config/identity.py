@@ -20,7 +20,7 @@ from seekcli.config.settings import TuneConfig, flatten, unflatten
 RUN_ID_VERSION = 1
 # Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
 NOT_HASHED = (
-    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes"),
+    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes", "runtime.force"),
     # They say where train.steps comes from, which is hashed.
     *("train.match", "train.match_from", "train.match_schedule"),
     *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
@@ -51,6 +51,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "data.whole_digest": False,
     "motivation.source_sha256": None,
     "motivation.grow_at": 0.8,
+    "runtime.force": False,
     "data.grey_bits": None,
     "augment.erasing_rule": "clipped",
 }

@@ -241,6 +241,7 @@ class RuntimeConfig(Section):
     layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="CPU threads; none: torch's choice")
     workers: UpTo1024 = Field(0, description="data loading processes; cannot change the numbers")
+    force: bool = Field(False, description="begin a run whose motivated model would never be trained")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         10.0, description="mid-epoch checkpoints; 0 is every step"
     )

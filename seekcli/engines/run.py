@@ -20,6 +20,7 @@ from seekcli.documents import SCHEMA_VERSION, write_document
 from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of
+from seekcli.resolve.short_epochs import require_several_steps
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
 from seekcli.runs.checkpoint import resume_from, save_checkpoint
@@ -75,7 +76,10 @@ def train_or_return(
             return status
         resolved = with_recorded_labels(folder, resolved)
     config = resolved.config
-    source = None if not fresh and has_begun(folder, config) else start_weights(config, results)
+    begun = not fresh and has_begun(folder, config)
+    if not begun:
+        require_several_steps(config)
+    source = None if begun else start_weights(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
     dataset, trainer = load_and_build(config, progress, source)

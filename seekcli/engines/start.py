@@ -16,6 +16,7 @@ from seekcli.models.costs import forward_cost
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.plan import partial_map
+from seekcli.resolve.short_epochs import few_steps_note
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints
 from seekcli.runs.folder import finished_status
@@ -41,8 +42,9 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     Says first what of the base has no counterpart, since data may take long, and then whether training images are
     among the test images. Raises BadInput as `sources.load` does.
     """
-    if (partial := partial_map(config)) is not None:
-        progress.note(partial)
+    for note in (partial_map(config), few_steps_note(config)):
+        if note is not None:
+            progress.note(note)
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     if (overlap := overlap_note(config.data, dataset)) is not None:
         progress.note(overlap)

@@ -20,6 +20,7 @@ from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_bounds, planned_length
+from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs.folder import look, run_folder
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
@@ -44,10 +45,13 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     if config.train.match is not None:
         lines.append(f"matched     {resolved.origins['train.steps']}")
     new = state == "new"
+    if new:
+        require_several_steps(config)
     older = older_twin_note(results, resolved) if new else None
     # Of a folder that is known by its contents the files are read already, for the run id.
     overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
-    lines += [f"{'note':<12}{note}" for note in (old_rules_note(resolved), older, overlap) if note is not None]
+    notes = (old_rules_note(resolved), older, overlap, few_steps_note(config))
+    lines += [f"{'note':<12}{note}" for note in notes if note is not None]
     source = start_weights(config, results) if new else None
     if source is not None:
         lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
