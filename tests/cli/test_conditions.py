@@ -40,7 +40,7 @@ def commands_of_the_page():
 
 def test_the_example_of_the_page_trains(here):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    lines = [line for line in code.splitlines() if '"""' not in line]
+    lines = [line for line in code.splitlines() if line and '"""' not in line]
     assert len(lines) == 10
     module = re.search(r"`(\w+)\.py`", PAGE)[1]
     (here / f"{module}.py").write_text(code)
