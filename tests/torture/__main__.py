@@ -13,6 +13,7 @@ import argparse
 import importlib
 import os
 import random
+import shlex
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,6 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,25 +28,12 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ |= {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
+from torture.measured import Tally, tables, write_into
 from torture.reading import library
 from torture.runs import Reference, Verdict
 from torture.seek_process import import_all
 
-KINDS = ("kills", "damage", "flips", "foreign", "pause", "disk", "together", "fuzz")
-
-
-@dataclass
-class Tally:
-    """The cases of a kind that are done."""
-
-    kind: str
-    tried: int = 0
-    broken: dict[int, Verdict] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def line(self) -> str:
-        counts = f"{self.tried:>6} tried {self.tried - len(self.broken):>6} held {len(self.broken):>5} broken"
-        return f"{self.kind:<12}{counts}  {self.seconds:.0f} s"
+KINDS = ("kills", "damage", "flips", "foreign", "pause", "disk", "together", "fuzz", "reported")
 
 
 def prepare(reference: Reference, kinds: Iterable[str]) -> None:
@@ -95,9 +82,7 @@ def storm(kind: str, numbers: Iterator[int], until: float, arguments: argparse.N
 
 
 def tell(tally: Tally, number: int, verdict: Verdict, arguments: argparse.Namespace) -> None:
-    tally.tried += 1
-    if verdict.broken:
-        tally.broken[number] = verdict
+    tally.add(number, verdict)
     if verdict.broken or arguments.verbose:
         print(f"{'BROKEN' if verdict.broken else 'held'} {tally.kind} case {number}: {verdict.what}", flush=True)
         print(verdict.broken, flush=True) if verdict.broken else None
@@ -112,6 +97,7 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="this one alone")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cases side by side")
     parser.add_argument("--keep", type=Path, help="a new folder for the cases' files, which are kept")
+    parser.add_argument("--write", type=Path, help="a page with markers to put the counts in")
     parser.add_argument("--verbose", action="store_true", help="tell of the cases that held, too")
     arguments = parser.parse_args()
     kinds = arguments.only or KINDS
@@ -129,6 +115,8 @@ def main() -> int:
     finally:
         if not arguments.keep:
             shutil.rmtree(base, ignore_errors=True)
+    if arguments.write:
+        write_into(arguments.write, tables(tallies, f"python -m torture {shlex.join(sys.argv[1:])}"))
     broken = [f"--only {tally.kind} --case {number}" for tally in tallies for number in tally.broken]
     for words in broken:
         print(f"again: PYTHONPATH=tests python -m torture --seed {arguments.seed} {words} --keep FOLDER")

@@ -17,13 +17,25 @@ BEAT_SECONDS, DEAD_AFTER_SECONDS = 0.1, 1.5
 FORKED_SECONDS = 3.0
 MOST_WRITES = 135
 # What the heir does: it ends its run, or is killed or asked to stop at a write, or is there when the sleeper wakes up.
-HEIRS = {"finishes": 0, "finishes at once": 0, "is killed": signal.SIGKILL, "stops": signal.SIGTERM, "goes on": 0}
+HEIRS = {"finishes": 0, "is killed": signal.SIGKILL, "stops": signal.SIGTERM, "goes on": 0}
 
 
 def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
+    heir = draw.choice(list(HEIRS))
+    return draw.choice((at_write, at_time))(draw, folder, reference, heir)
+
+
+def at_write(draw: random.Random, folder: Path, reference: Reference, heir: str) -> Verdict:
+    return pause(draw, folder, reference, heir, draw.randint(1, MOST_WRITES), 0)
+
+
+def at_time(draw: random.Random, folder: Path, reference: Reference, heir: str) -> Verdict:
+    return pause(draw, folder, reference, heir, 0, draw.uniform(0, FORKED_SECONDS))
+
+
+def pause(draw: random.Random, folder: Path, reference: Reference, heir: str, at: int, seconds: float) -> Verdict:
     name, results = draw.choice(reference.of_one_run), folder / "r"
     words = (*COMMANDS[name], "--out", results)
-    at, seconds = draw.choice((draw.randint(1, MOST_WRITES), 0)), draw.uniform(0, FORKED_SECONDS)
     what = f"{name} pauses {f'at write {at}' if at else f'after {seconds:.2f} s'}"
     sleeper = start(words, prepare=lambda: short_lease(results, at, signal.SIGSTOP))
     try:
@@ -34,7 +46,6 @@ def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
         if ended is not None:
             return Verdict(f"{what}: ended before", ended.problem(0) or reference.difference(name, results))
         time.sleep(DEAD_AFTER_SECONDS + 0.5)
-        heir = draw.choice(list(HEIRS))
         problem = take_over(draw, heir, words, sleeper, results)
     finally:
         sleeper.end()

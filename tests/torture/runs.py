@@ -35,6 +35,7 @@ class Verdict:
 
     what: str
     broken: str = ""
+    topic: str = ""  # of kinds that are counted by what they are about
 
 
 @dataclass(frozen=True)
