@@ -2,3 +2,5 @@
 
 Not part of the package that users install. One file per kind of scenario; `python -m torture --help` from `tests/`.
 """
+
+KINDS = ("kills", "damage", "flips", "foreign", "pause", "disk", "together", "fuzz", "reported")

@@ -28,12 +28,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ |= {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
+from torture import KINDS
 from torture.measured import Tally, tables, write_into
 from torture.reading import library
 from torture.runs import Reference, Verdict
 from torture.seek_process import import_all
-
-KINDS = ("kills", "damage", "flips", "foreign", "pause", "disk", "together", "fuzz", "reported")
 
 
 def prepare(reference: Reference, kinds: Iterable[str]) -> None:

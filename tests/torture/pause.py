@@ -10,17 +10,19 @@ import signal
 import time
 from pathlib import Path
 
-from torture.runs import COMMANDS, Reference, Verdict, every_byte_below
+from torture.runs import COMMANDS, Reference, Verdict, bytes_below, every_byte_below, run_folders
 from torture.seek_process import Ended, Seek, seek, shorten_leases, signal_at_write, start
 
 BEAT_SECONDS, DEAD_AFTER_SECONDS = 0.1, 1.5
 FORKED_SECONDS = 3.0
 MOST_WRITES = 135
 # What the heir does: it ends its run, or is killed or asked to stop at a write, or is there when the sleeper wakes up.
-HEIRS = {"finishes": 0, "is killed": signal.SIGKILL, "stops": signal.SIGTERM, "goes on": 0}
+HEIRS = {"finishes": 0, "is killed": signal.SIGKILL, "stops": signal.SIGTERM, "goes on": 0, "starts afresh": 0}
 
 
 def case(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
+    if draw.random() < 0.15:
+        return afresh(draw, folder, reference)
     heir = draw.choice(list(HEIRS))
     return draw.choice((at_write, at_time))(draw, folder, reference, heir)
 
@@ -60,6 +62,7 @@ def short_lease(results: Path, at: int, number: int) -> None:
 def take_over(draw: random.Random, heir: str, words: tuple[object, ...], sleeper: Seek, results: Path) -> str:
     """Let the heir work and then the sleeper wake up; what is wrong with how they end, and with the heir's folder."""
     at = draw.randint(1, MOST_WRITES) if HEIRS[heir] else 0
+    words = (*words, "--fresh") if heir == "starts afresh" else words
     process = start(words, prepare=lambda: short_lease(results, at, HEIRS[heir]))
     if heir == "goes on":
         time.sleep(draw.uniform(0.2, FORKED_SECONDS))
@@ -75,6 +78,27 @@ def take_over(draw: random.Random, heir: str, words: tuple[object, ...], sleeper
     # Before it had the lease it sleeps as anybody who has not begun, and may then go on with what a killed heir left.
     went_on = ended.code == 0 and HEIRS[heir] and "epoch" in ended.stdout
     return told(ended) or (f"changed {changed}: {ended.stderr}" if changed and not went_on else "")
+
+
+def afresh(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
+    """Who was told to start afresh sleeps, and meanwhile others ask for the finished run: that is never lost."""
+    name, at = draw.choice(reference.of_one_run), draw.randint(1, MOST_WRITES)
+    results = reference.copy(name, folder / "r")
+    words, before = (*COMMANDS[name], "--out", results), bytes_below(*run_folders(results))
+    sleeper = start((*words, "--fresh"), prepare=lambda: short_lease(results, at, signal.SIGSTOP))
+    try:
+        paused = sleeper.wait_until_paused() is None
+        time.sleep(DEAD_AFTER_SECONDS + 0.5)
+        problem = told(seek(*words, prepare=lambda: short_lease(results, 0, 0)))
+        if paused:
+            sleeper.send(signal.SIGCONT)
+            problem = problem or told(sleeper.wait())
+    finally:
+        sleeper.end()
+    folders = [*run_folders(results), *(results / "runs" / ".replaced").glob("*")]
+    kept = any(bytes_below(folder) == before for folder in folders)
+    problem = problem or ("" if kept else f"the finished run is in none of {folders}")
+    return Verdict(f"{name} --fresh pauses at write {at}", problem or last(words, name, results, reference))
 
 
 def told(ended: Ended) -> str:

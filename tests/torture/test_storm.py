@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from torture import damage, disk, flips, foreign, fuzz, kills, pause, together
+from torture import KINDS, damage, disk, flips, foreign, fuzz, kills, pause, together
 from torture.reading import Library, library
 from torture.runs import Case, Reference
 from torture.seek_process import import_all
@@ -69,3 +69,8 @@ def test_disturbed_runs_end_as_undisturbed_ones(tmp_path: Path, reference: Refer
 def test_tampered_files_and_random_words_are_told_of(tmp_path: Path, reference: Reference, shelf: Library) -> None:
     shelf.prepare(seeds=1)
     assert broken(READERS, tmp_path, reference) == []
+
+
+def test_the_page_tells_of_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text(encoding="utf-8")
+    assert [line.split("|")[1].strip() for line in page.partition("| kind |")[2].splitlines()[2:11]] == list(KINDS)
