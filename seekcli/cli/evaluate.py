@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli.cli.evaluation_data import Candidate, images_taken, load_data
+from seekcli.cli.evaluation_data import Candidate, images_taken, load_data, training_images_among
 from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.recalibrate import recalibrate as mend
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ def evaluate(
     results = []
     for candidate in find_candidates(what, role, out):
         name = choose_device(candidate.card, device)
-        dataset = load_data(candidate, data, data_dir)
+        with listings_kept():
+            dataset = load_data(candidate, data, data_dir)
+            among = training_images_among(candidate, dataset, data, data_dir)
         set_threads(candidate.card, name)
         model = placed(candidate, name)
         done = mend(candidate.card, model, dataset, candidate.run, name) if recalibrate else None
         found = run_evaluation(candidate.card, model, dataset, name)
-        results.append({**describe(candidate, dataset, found, name), "recalibration": str(done) if done else None})
+        more = {"training_images_among_them": among, "recalibration": str(done) if done else None}
+        results.append({**describe(candidate, dataset, found, name), **more})
     if format_ is ReadFormat.JSON:
         echo_json(results)
     else:
@@ -194,6 +198,8 @@ def as_text(result: dict[str, Any]) -> str:
         f"images    {result['images_taken']}",
         f"accuracy  {result['test_accuracy_percent']:.2f} %  ({beside})",
     ]
+    if result["training_images_among_them"] is not None:
+        lines.append(f"overlap   {result['training_images_among_them']}")
     if result["recalibration"] is not None:
         lines.append(f"mended    {result['recalibration']}")
     if result["test_top5_accuracy_percent"] is not None:

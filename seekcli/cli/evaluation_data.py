@@ -61,6 +61,25 @@ def load_at_once(candidate: Candidate, data: str | None, data_dir: str | None) -
     return replace(dataset, mean=card.input.mean, std=card.input.std)
 
 
+def training_images_among(candidate: Candidate, dataset: Dataset, data: str | None, data_dir: str | None) -> str | None:
+    """How many of the images that are evaluated on are training images of the run; None for none, or where unknown.
+
+    An export does not know where the images of its run lie: of another folder than the run's nothing is known then.
+    """
+    from seekcli.data.sets.listings import folder_of, is_folder, kind_of
+    from seekcli.data.splitting.every_image import list_every_image
+    from seekcli.data.splitting.overlap import overlap_note, overlap_with_training
+
+    asked = data_config(candidate, data, data_dir)
+    own = own_data(candidate, asked, sure=data is None)
+    if own is not None:
+        return overlap_note(own, dataset)
+    if candidate.run is None or not is_folder(asked) or not is_folder(candidate.run.data):
+        return None
+    others = list_every_image(folder_of(asked), candidate.card.class_names, kind_of(asked))
+    return overlap_with_training(candidate.run.data, others)
+
+
 def data_config(candidate: Candidate, data: str | None, data_dir: str | None) -> DataConfig:
     """The data that the flags name, read by the rules of the run; without `--data` it is that of the run."""
     from seekcli.config.layers import merge

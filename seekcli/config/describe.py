@@ -88,5 +88,3 @@ def choices(kind: Any) -> list[Any]:
         if get_origin(plain) is Literal
         for value in get_args(plain)
     ]
-
-

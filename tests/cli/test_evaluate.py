@@ -277,6 +277,15 @@ def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     (answer,) = answers(exports, "--data", f"folder:{renamed}")
     assert (answer["test_images"], answer["equals_recorded"]) == (29, None)
     assert "not those that this run was made for" in refusal(exports, "--data-dir", renamed)
+    (renamed / "test" / "dark" / "more.png").unlink()
+    renamed.rename(photos)
+    Image.new("RGB", (10, 10), (7, 7, 7)).save(only_tested / "test" / "light" / "new.png")
+    (answer,) = answers(run, "--data", f"folder:{only_tested}")
+    words = answer["training_images_among_them"]
+    assert words.startswith("4 of 5 test images are training images too (test/light/0.png is train/light/0.png, ")
+    assert f"overlap   {words}" in seek(run, "--data", f"folder:{only_tested}").stdout
+    assert answers(run)[0]["training_images_among_them"].startswith("8 of 8 test images are training images too (")
+    assert answers(exports, "--data", f"folder:{only_tested}")[0]["training_images_among_them"] is None
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.data.sets import imagenet
+from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import ImageFile, read_digests, shown
-from seekcli.data.sets.listings import Listing, listing_of
+from seekcli.data.sets.listings import Listing, fingerprint_of, listing_of
 from seekcli.data.splitting.splits import first_few
+from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,14 +36,34 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     """
     listing = listing_of(data)
     if listing is not None:
-        sample = listing.sample if isinstance(listing, imagenet.Listing) else ""
-        return describe_overlap(*known_files(listing), f", looked for among {sample}" if sample else "")
+        return describe_overlap(*known_files(listing), where_of(listing))
     if dataset is not None and not isinstance(dataset.train_images, ImageFiles):
         assert not isinstance(dataset.test_images, ImageFiles)
         train = known_images("training", dataset.train_images, dataset.train_labels.tolist())
         test = known_images("test", dataset.test_images, dataset.test_labels.tolist())
         return describe_overlap(train, test)
     return None
+
+
+def overlap_with_training(data: DataConfig, others: folders.Listing) -> str | None:
+    """How many of the images of another folder, all of them in its test split, a run over `data` was trained on.
+
+    None too where the folder of `data` is gone, or has other contents by now.
+    """
+    try:
+        listing = listing_of(data)
+        if listing is None or fingerprint_of(data, listing) != data.fingerprint:
+            return None
+    except BadInput:
+        return None
+    train, _ = known_files(listing)
+    _, test = known_files(others)
+    return describe_overlap(train, test, where_of(listing))
+
+
+def where_of(listing: Listing) -> str:
+    sample = listing.sample if isinstance(listing, imagenet.Listing) else ""
+    return f", looked for among {sample}" if sample else ""
 
 
 def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str = "") -> str | None:
