@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from seekcli.cli.evaluation_data import Candidate, images_taken, load_data, trai
 from seekcli.cli.output import ReadFormat, echo_json
 from seekcli.cli.recalibrate import recalibrate as mend
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, RunFailed, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -122,7 +123,10 @@ def placed(candidate: Candidate, device_name: str) -> nn.Module:
 
 
 def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: str) -> Evaluation:
-    """Evaluate as the run did: batch size, precision and memory layout are the recorded ones."""
+    """Evaluate as the run did: batch size, precision and memory layout are the recorded ones.
+
+    Raises RunFailed where the loss is no number: the model's answers mean nothing then.
+    """
     import torch
 
     from seekcli.config.layers import merge
@@ -136,7 +140,10 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
     two = torch.zeros(2, dtype=torch.int64)
     test_only = replace(dataset, train_images=dataset.test_images[two], train_labels=dataset.test_labels[two])
     batches = Batches(test_only, config, torch.device(device_name), recorded.layout == "channels_last")
-    return evaluate_model(model, batches.test(), AUTOCAST[recorded.precision])
+    found = evaluate_model(model, batches.test(), AUTOCAST[recorded.precision])
+    if not math.isfinite(found.loss):
+        raise RunFailed(f"non-finite loss of {card.name} on {dataset.facts.name}: its accuracy would mean nothing")
+    return found
 
 
 def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_name: str) -> dict[str, Any]:

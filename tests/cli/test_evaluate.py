@@ -25,7 +25,7 @@ from finished_runs import make_run
 from seekcli.cli.evaluate import evaluate
 from seekcli.documents import read_document, write_document
 from seekcli.engines.run import run_folder, train
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, RunFailed
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.resolve.resolve import resolve
@@ -151,6 +151,16 @@ def test_batches_and_layout_are_those_of_the_run(exports: Path, monkeypatch: pyt
     monkeypatch.setattr(classification, "evaluate", spy)
     answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:500")
     assert seen == [(77, True), (23, True)]
+
+
+def test_answers_that_are_no_numbers_are_no_accuracy(exports: Path) -> None:
+    def broken(module: nn.Module, inputs: Any, output: Any) -> Any:
+        return output * float("nan") if isinstance(output, torch.Tensor) and output.ndim == 2 else output
+
+    with torch.nn.modules.module.register_module_forward_hook(broken):
+        result = seek(exports / "resnet8-base.json", "--data", "digits")
+    assert isinstance(result.exception, RunFailed), result.output
+    assert "non-finite loss of resnet8-base on digits" in str(result.exception)
 
 
 def test_an_accuracy_that_differs_is_shown_with_its_difference(exports: Path, tmp_path: Path) -> None:
