@@ -198,6 +198,8 @@ def open_run(path: Path) -> FinishedRun:
     except ValidationError as error:
         raise BadInput(f"{document.path} is damaged: facts.{first_problem(error)}") from None
     if not (path / records.STATUS).exists():
+        if (path / records.EPOCHS).exists():
+            raise BadInput(f"{path / records.STATUS} is missing; the same `seek train` command makes it again")
         raise BadInput(f"run {document.run_id} is not finished: it has not done an epoch yet")
     status = records.read_status(path)
     if status.run_id != document.run_id:

@@ -47,6 +47,16 @@ def test_every_model_of_the_run_is_exported_and_said_to_be_checked(tmp_path: Pat
     assert load_model(tmp_path / "exports" / "resnet8-base")[1].role == "base"
 
 
+def test_a_run_that_lost_its_environment_is_exported_and_told_of(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert "environment.json" not in seek(run, "--to", tmp_path / "with").stderr
+    (run / "environment.json").unlink()
+    result = seek(run, "--to", tmp_path / "without")
+    assert result.exit_code == 0, result.output
+    assert "environment.json is missing" in result.stderr
+    assert load_model(tmp_path / "without" / "resnet8-base")[1].evaluation.cpu is None
+
+
 def test_one_role_by_run_id(tmp_path: Path) -> None:
     run = make_run(tmp_path / "elsewhere")
     result = seek(run.name, "--out", tmp_path / "elsewhere", "--role", "base", "--to", tmp_path / "exports")

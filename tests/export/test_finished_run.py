@@ -60,6 +60,9 @@ def test_a_run_before_its_first_epoch_is_refused(tmp_path: Path) -> None:
     (run / "status.json").unlink()
     with pytest.raises(BadInput, match="not finished: it has not done an epoch"):
         open_run(run)
+    (run / "epochs.parquet").touch()  # it has, and its status is gone
+    with pytest.raises(BadInput, match=r"status\.json is missing; the same `seek train` command"):
+        open_run(run)
 
 
 @pytest.mark.parametrize("name", ["config.json", "status.json"])
