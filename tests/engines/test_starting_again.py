@@ -182,10 +182,10 @@ def refusals():
     def no_memory(patch, results):
         import torch
 
-        def full(*arguments):
+        def full(**parts):
             raise torch.OutOfMemoryError("full")
 
-        patch.setattr("seekcli.engines.start.Trainer", full)
+        patch.setattr("seekcli.resolve.build.Trainer", full)
 
     def no_shelf(patch, results):
         (results / "runs" / ".replaced").write_text("in the way")
