@@ -194,7 +194,7 @@ class Run:
         self.steps_saved = self.trainer.steps_done
         done = self.trainer.epoch
         if done:
-            self.rows, self.step_log = recorded_until(done, self.folder, self.run_id)
+            self.rows, self.step_log = recorded_until(done, self.folder, self.run_id, self.trainer.finished)
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
         if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
             raise DamagedRun(f"{self.folder / records.EPOCHS} or steps.parquet lacks saved epochs; use --fresh")

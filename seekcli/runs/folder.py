@@ -122,15 +122,31 @@ def check_finished(folder: Path, status: RunStatus) -> None:
             raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
 
 
-def recorded_until(epoch: int, folder: Path, owner: str) -> tuple[list[records.Row], dict[str, list[Any]]]:
-    """The rows of epochs and the columns of steps up to an epoch. Raises DamagedRun, naming the table."""
+def recorded_until(
+    epoch: int, folder: Path, owner: str, is_last: bool = False
+) -> tuple[list[records.Row], dict[str, list[Any]]]:
+    """The rows of epochs and the columns of steps up to an epoch. Raises DamagedRun, naming the table.
+
+    After the last epoch nothing writes the table of classes again, so it is looked at too.
+    """
     try:
         rows = records.read_epochs(folder / records.EPOCHS, owner)
         steps = records.read_steps(folder / records.STEPS, owner)
+        if is_last and not lacks_classes(folder):
+            classes = records.read_classes(folder / records.CLASSES, owner)
+            if any(row["epoch"] != epoch for row in classes):
+                raise BadInput(f"{folder / records.CLASSES} is not that of epoch {epoch}")
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
     kept = sum(done <= epoch for done in steps["epoch"])
     return [row for row in rows if row["epoch"] <= epoch], {name: column[:kept] for name, column in steps.items()}
+
+
+def lacks_classes(folder: Path) -> bool:
+    """Whether an older program wrote the run, which knew no table of classes, nor of the steps saved."""
+    if (folder / records.CLASSES).exists() or not (folder / records.STATUS).exists():
+        return False
+    return records.read_status(folder).steps_saved is None
 
 
 def require_nothing_saved(folder: Path, config: RunConfig) -> None:

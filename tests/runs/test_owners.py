@@ -19,6 +19,7 @@ from seekcli.cli.app import app
 from seekcli.engines.run import train
 from seekcli.errors import BadInput, DamagedRun
 from seekcli.export.finished_run import open_run
+from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints, digest
 from seekcli.runs.folder import run_folder
 from seekcli.runs.scan import scan_runs
@@ -70,12 +71,28 @@ def test_a_foreign_file_of_a_finished_run_is_named_with_the_words_that_help(
     assert "--fresh" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["epochs.parquet", "steps.parquet"])
+@pytest.mark.parametrize("name", TABLES)
 def test_a_foreign_table_is_not_taken_up(folders: tuple[Path, Path], name: str) -> None:
     folder, other = folders
     (folder / "status.json").unlink()
     shutil.copy(other / name, folder / name)
     with pytest.raises(DamagedRun, match=rf"{name} belongs to another run, {other.name}; use --fresh"):
+        again(folder)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "of the first epoch"])
+def test_a_table_of_classes_that_nothing_writes_again_is_looked_at(folders: tuple[Path, Path], how: str) -> None:
+    """All epochs are done and the models are not written yet."""
+    folder, _ = folders
+    (folder / "status.json").unlink()
+    table = folder / "classes.parquet"
+    if how == "gone":
+        table.unlink()
+    elif how == "cut":
+        table.write_bytes(table.read_bytes()[:-100])
+    else:
+        records.write_classes(table, [row | {"epoch": 1} for row in records.read_classes(table)])
+    with pytest.raises(DamagedRun, match=r"classes\.parquet .*(does not exist|is damaged|is not that).*use --fresh"):
         again(folder)
 
 
