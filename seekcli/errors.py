@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 
 EXIT_RUN_FAILED = 1
@@ -14,6 +16,16 @@ EXIT_INTERRUPTED = 130
 
 # Set in the environment, it brings back the traceback of an error that nobody foresaw.
 TRACEBACK = "SEEK_TRACEBACK"
+# What a terminal obeys instead of showing it: control characters, line separators, marks that turn the direction of
+# text; and bytes of a file name that are not UTF-8, which Python keeps as surrogates.
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# The system refuses the path itself: whoever named it can mend that.
+WRONG_PATH = (
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM),
+    *(errno.EROFS, errno.EILSEQ, errno.EINVAL),
+)
+# A word of a message that is longer than any path may be is cut in its middle.
+LONGEST_WORD, WORD_ENDS = 1000, 40
 
 
 class SeekError(Exception):
@@ -60,9 +72,54 @@ class Stopped(SeekError):
     exit_code = EXIT_RESUMABLE
 
 
-def unforeseen(error: BaseException) -> str:
-    """One line for an error that nobody foresaw: a traceback tells a user nothing."""
-    return f"{type(error).__name__}: {error} (unexpected: please report it; {TRACEBACK}=1 shows where)"
+def unforeseen(error: BaseException) -> tuple[str, int]:
+    """One line, and the exit code, for an error that nobody foresaw: a traceback tells a user nothing."""
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        name = error.filename.decode(errors="surrogateescape") if isinstance(error.filename, bytes) else error.filename
+        what = error.strerror if name is None else f"cannot use {name}: {error.strerror}"
+        return what, EXIT_BAD_INPUT if error.errno in WRONG_PATH else EXIT_RUN_FAILED
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error})" if str(error) else "out of memory", EXIT_RUN_FAILED
+    what = f"{type(error).__name__}: {error}"
+    return f"{what} (unexpected: please report it; {TRACEBACK}=1 shows where)", EXIT_RUN_FAILED
+
+
+def visible(text: str, keep: str = "") -> str:
+    """The text with everything that a terminal would obey written out, `\\x1b`; characters of `keep` stay."""
+    return UNSEEN.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
+
+
+def one_line(message: str) -> str:
+    """A message as it may reach a terminal: on one line, nothing in it obeyed, no word of thousands of characters."""
+    words = (word if len(word) <= LONGEST_WORD else _cut(word) for word in message.split())
+    return visible(" ".join(words))
+
+
+def shown_value(value: object) -> str:
+    """A value that somebody gave, for a message about it."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no more digits than that
+        return "a number of more than 4,300 digits"
+    return text if len(text) <= LONGEST_WORD // 5 else _cut(text)
+
+
+def human_bytes(count: float) -> str:
+    """1234567 -> "1.23 MB" (decimal units, three digits)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB" if count < 999.5 else f"{count:,.0f} TB"
+
+
+def _written_out(character: str) -> str:
+    byte = ord(character) - 0xDC00  # 0x80 to 0xff: a byte of a name that is not UTF-8
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(character)[1:-1]
+
+
+def _cut(text: str) -> str:
+    return f"{text[:WORD_ENDS]}...{text[-WORD_ENDS:]} ({len(text):,} characters)"
 
 
 def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:
@@ -71,7 +128,7 @@ def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:
     close = nearest(word, names)
     hint = f"; did you mean {close!r}?" if close else ""
     listing = f" (one of: {', '.join(names)})" if len(names) <= 12 else ""
-    return BadInput(f"unknown {what} {word!r}{hint}{listing}")
+    return BadInput(f"unknown {what} {shown_value(word)}{hint}{listing}")
 
 
 def nearest(word: str, names: Sequence[str]) -> str | None:

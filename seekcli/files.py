@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seekcli.errors import BadInput, RunFailed
+from seekcli import plain_data
+from seekcli.errors import BadInput, RunFailed, human_bytes
 
 UMASK = os.umask(0)  # it can only be read by setting it
 os.umask(UMASK)
@@ -120,12 +121,12 @@ def remove_leftovers(folder: Path, check: Check = unshared) -> None:
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises BadInput, naming the file, when it is missing, unreadable or not JSON."""
     try:
-        return json.loads(path.read_bytes())
+        return plain_data.parse_json(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist") from None
     except OSError as error:
         raise BadInput(f"cannot read {path}: {_system_reason(error)}") from error
-    except ValueError as error:  # JSONDecodeError, and UnicodeDecodeError for bytes that are no text
+    except ValueError as error:
         raise BadInput(f"{path} is damaged (not JSON: {error})") from error
 
 
@@ -188,7 +189,10 @@ def require_results_folder(path: Path) -> None:
 
 
 def require_possible_path(path: Path) -> None:
-    """Raise BadInput where the system refuses the path itself: a name too long, a loop of links, a NUL in it."""
+    """Raise BadInput where the system refuses the path itself (a name too long, a loop of links, a NUL in it), or a
+    library would: safetensors and arrow open UTF-8 alone."""
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise BadInput(f"cannot use {path}: its name is not UTF-8")
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -218,15 +222,6 @@ def require_free_bytes(path: Path, needed_bytes: int) -> None:
         raise BadInput(f"cannot tell how much disk is free at {path}: {_system_reason(error)}") from error
     if free_bytes < needed_bytes:
         raise BadInput(f"not enough disk at {path}: needs {human_bytes(needed_bytes)}, has {human_bytes(free_bytes)}")
-
-
-def human_bytes(count: float) -> str:
-    """1234567 -> "1.23 MB" (decimal units, three digits)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.3g} TB" if count < 999.5 else f"{count:,.0f} TB"
 
 
 def _require_ours(folder: Path) -> None:

@@ -25,7 +25,7 @@ from hypothesis import given, strategies as st
 from safetensors.numpy import save_file
 
 from seekcli import files
-from seekcli.errors import BadInput, RunFailed
+from seekcli.errors import BadInput, RunFailed, human_bytes
 from seekcli.runs import exclusive
 
 
@@ -163,7 +163,8 @@ def test_a_full_disk_in_the_middle_of_a_write(tmp_path: Path) -> None:
         """
         import resource, sys
         from pathlib import Path
-        from seekcli import exclusive, files
+        from seekcli import files
+        from seekcli.runs import exclusive
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
             files.write_bytes(Path(sys.argv[1]), bytes(1_000_000))
@@ -198,7 +199,8 @@ def test_a_killed_writer_leaves_the_old_file_and_litter_that_can_be_swept(tmp_pa
         """
         import sys, time
         from pathlib import Path
-        from seekcli import exclusive, files
+        from seekcli import files
+        from seekcli.runs import exclusive
         def writer(temporary):
             temporary.write_text("half of the ne")
             print("half", flush=True)
@@ -231,7 +233,8 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
             """
             import sys
             from pathlib import Path
-            from seekcli import exclusive, files
+            from seekcli import files
+            from seekcli.runs import exclusive
             print("started", flush=True)
             while True:
                 for letter in (b"a", b"b"):
@@ -454,7 +457,7 @@ def test_free_disk_is_asked_of_the_nearest_folder(tmp_path: Path) -> None:
     ],
 )
 def test_human_bytes(count: float, words: str) -> None:
-    assert files.human_bytes(count) == words
+    assert human_bytes(count) == words
 
 
 def test_the_clock_is_that_of_the_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ motivation. Runs are pooled over the seed alone. Classic runs are joined by mode
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     notes: list[str] = []
     for run in runs:
         known = first.setdefault(run.run_id, run)
-        if known is run or known.path.resolve() == run.path.resolve():
+        if known is run or os.path.realpath(known.path) == os.path.realpath(run.path):
             continue
         roles = known.rows.keys() & run.rows.keys()
         equal = all(abs(known.accuracy_percent(r) - run.accuracy_percent(r)) <= SAME_PERCENT for r in roles)

@@ -13,9 +13,11 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import seekcli
+from seekcli.cli.output import never_refuse_a_character, say
 from seekcli.cli.reading import ReadingLines
+from seekcli.cli.stop import interruptible
 from seekcli.data.sets.identity import reading_watched
-from seekcli.errors import EXIT_INTERRUPTED, EXIT_RUN_FAILED, TRACEBACK, SeekError, Stopped, unforeseen
+from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, SeekError, Stopped, one_line, unforeseen
 
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
 COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list", "doctor")
@@ -26,8 +28,9 @@ class SeekGroup(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         options = {**extra, "standalone_mode": False}
+        never_refuse_a_character()
         try:
-            with reading_watched(ReadingLines()):
+            with interruptible(), reading_watched(ReadingLines()):
                 code = super().main(args, *rest, **options)
         except TyperException as error:
             fail(error.format_message().replace("Value error, ", ""), error.exit_code)  # the words of a library
@@ -44,18 +47,20 @@ class SeekGroup(TyperGroup):
         except Exception as error:  # the last resort
             if os.environ.get(TRACEBACK):
                 raise
-            fail(unforeseen(error), EXIT_RUN_FAILED)
+            fail(*unforeseen(error))
+        if code == EXIT_INTERRUPTED:  # typer has caught the Ctrl-C
+            fail("interrupted", EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def fail(message: str, code: int, kind: str = "error: ") -> None:
-    typer.echo(f"seek: {kind}{' '.join(message.split())}", err=True)
+    say(f"seek: {kind}{one_line(message)}", err=True)
     sys.exit(code)
 
 
 def show_version(value: bool) -> None:
     if value:
-        typer.echo(f"seek {seekcli.__version__}")
+        say(f"seek {seekcli.__version__}")
         raise typer.Exit
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.errors import BadInput
+from seekcli.cli.output import say, say_json
+from seekcli.errors import BadInput, visible
 
 if TYPE_CHECKING:
     from seekcli.analysis.comparison import Comparison, Options
@@ -78,7 +79,7 @@ def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) 
     from seekcli.report.frames import write_tables
 
     for path in write_tables(folder, runs, comparison):
-        typer.echo(f"seek: wrote {path}", err=True)
+        say(f"seek: wrote {visible(str(path))}", err=True)
 
 
 def _options(margin: float, effect: float, convention: Convention) -> Options:
@@ -117,13 +118,13 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
     from seekcli.report import page, text
 
     if format_ is CompareFormat.MARKDOWN:
-        typer.echo(text.markdown_text(comparison), nl=False)
+        say(text.markdown_text(comparison), nl=False)
     elif format_ is CompareFormat.JSON:
-        typer.echo(text.json_text(comparison))
+        say_json(text.json_text(comparison))
     else:
-        typer.echo(text.csv_text(comparison), nl=False)
+        say(text.csv_text(comparison), nl=False)
         for line in page.all_notes(comparison):
-            typer.echo(f"seek: {line}", err=True)
+            say(f"seek: {line}", err=True)
 
 
 def _show_paper(format_: CompareFormat) -> None:
@@ -135,4 +136,7 @@ def _show_paper(format_: CompareFormat) -> None:
         CompareFormat.JSON: published.json_text,
         CompareFormat.CSV: published.csv_text,
     }
-    typer.echo(texts[format_](), nl=False)
+    if format_ is CompareFormat.JSON:
+        say_json(texts[format_]())
+    else:
+        say(texts[format_](), nl=False)

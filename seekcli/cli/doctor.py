@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from seekcli.cli.output import ReadFormat, echo_json
-from seekcli.errors import EXIT_RUN_FAILED
+from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.errors import EXIT_RUN_FAILED, visible
 
 MARKS = {"ok": " ", "note": "-", "wrong": "!"}
 
@@ -29,11 +29,11 @@ def doctor(
     for finding in examine_images(data) if data is not None else examine(out, data_dir):
         findings.append(finding)
         if format_ is ReadFormat.TABLE:
-            typer.echo(f"{MARKS[finding.state]} {finding.topic:22} {finding.text}")
+            say(f"{MARKS[finding.state]} {finding.topic:22} {visible(finding.text)}")
     wrong = sum(finding.state == "wrong" for finding in findings)
     if format_ is ReadFormat.JSON:
         echo_json([asdict(finding) for finding in findings])
     elif wrong:
-        typer.echo(f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong: see the lines that begin with !")
+        say(f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong: see the lines that begin with !")
     if wrong:
         raise typer.Exit(EXIT_RUN_FAILED)

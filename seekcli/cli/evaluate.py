@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.evaluation_data import Candidate, images_taken, load_data, training_images_among
-from seekcli.cli.output import ReadFormat, echo_json
+from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.recalibrate import recalibrate as mend
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.errors import BadInput, RunFailed, unknown, visible
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,7 +65,7 @@ def evaluate(
     if format_ is ReadFormat.JSON:
         echo_json(results)
     else:
-        typer.echo("\n\n".join(as_text(result) for result in results))
+        say("\n\n".join(as_text(result) for result in results))
 
 
 def find_candidates(what: str, role: str | None, results: Path) -> list[Candidate]:
@@ -200,13 +200,13 @@ def as_text(result: dict[str, Any]) -> str:
         beside = f"recorded {recorded:.2f} % after epoch {result['epoch']}: {verdict}"
     images, runtime = f"{result['test_images']:,} test images", f"{result['device']}, {result['precision']}"
     lines = [
-        f"model     {result['model']}, {result['role']}{pair}, from {result['source']}",
-        f"data      {result['data']}, {images}; {runtime}",
-        f"images    {result['images_taken']}",
+        f"model     {result['model']}, {result['role']}{pair}, from {visible(result['source'])}",
+        f"data      {visible(result['data'])}, {images}; {runtime}",
+        f"images    {visible(result['images_taken'])}",
         f"accuracy  {result['test_accuracy_percent']:.2f} %  ({beside})",
     ]
     if result["training_images_among_them"] is not None:
-        lines.append(f"overlap   {result['training_images_among_them']}")
+        lines.append(f"overlap   {visible(result['training_images_among_them'])}")
     if result["recalibration"] is not None:
         lines.append(f"mended    {result['recalibration']}")
     if result["test_top5_accuracy_percent"] is not None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.errors import BadInput
+from seekcli.cli.output import say
+from seekcli.errors import BadInput, human_bytes, visible
 
 if TYPE_CHECKING:
     from seekcli.export.finished_run import FinishedRun
@@ -43,7 +44,6 @@ def export(
     """Write a finished run's weights with a JSON card, load them back, and check that the logits are equal."""
     from seekcli.export.finished_run import choose_roles, find_run, open_run
     from seekcli.export.formats import export_run
-    from seekcli.files import human_bytes
 
     if not recalibrate and (data or data_dir):
         raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")
@@ -56,14 +56,15 @@ def export(
     mended = (lambda taken: mend(finished, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
     for done in export_run(finished, roles, folder, format_.value, overwrite, mended):
         card = done.card
-        typer.echo(
+        say(
             f"{card.role:<10} {card.model}, {card.result.test_accuracy_percent:.2f} % after epoch {card.result.epoch}: "
-            f"{done.weights_path} ({human_bytes(card.weights.bytes)})"
+            f"{visible(str(done.weights_path))} ({human_bytes(card.weights.bytes)})"
         )
         if recalibrate and card.statistics is not None:
             before = card.statistics.test_accuracy_as_trained_percent
-            typer.echo(f"{'':<10} {card.statistics.recalibrated}; {before:.2f} % as trained")
-        typer.echo(f"{'':<10} card {done.card_path}; read back, logits equal, sha256 {card.weights.sha256[:12]}...")
+            say(f"{'':<10} {card.statistics.recalibrated}; {before:.2f} % as trained")
+        checked = f"read back, logits equal, sha256 {card.weights.sha256[:12]}..."
+        say(f"{'':<10} card {visible(str(done.card_path))}; {checked}")
 
 
 def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None) -> Taken:

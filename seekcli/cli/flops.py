@@ -9,6 +9,7 @@ import typer
 from seekcli.cli.flops_image import Image, image_of
 from seekcli.cli.flops_report import MEANING, RENDERERS, CostReport, Expectation
 from seekcli.cli.options import flag_layers, model_layers, set_layers
+from seekcli.cli.output import say, say_json
 from seekcli.config.condition_settings import settings_read
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput, unknown
@@ -69,7 +70,8 @@ def flops(
     )
     layers += [*set_layers(assignments), *([("--model", {"schedule": "base"})] if alone else [])]
     config, image = image_of(layers)
-    typer.echo(RENDERERS[output_format](cost_report(names_by_role(config), image, convention, config)))
+    text = RENDERERS[output_format](cost_report(names_by_role(config), image, convention, config))
+    (say_json if output_format == "json" else say)(text)
 
 
 def names_by_role(config: RunConfig) -> dict[str, str]:

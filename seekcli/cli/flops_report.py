@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from seekcli.cli.flops_image import Image
+from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
     from seekcli.models.costs import ModelCost
@@ -71,7 +71,7 @@ def as_json(report: CostReport) -> str:
         "train_image_shape": report.image.train_shape,
         "convention_means": MEANING[report.convention],
     }
-    return json.dumps({**tree, "models": models, "expected": expected}, indent=2, allow_nan=False)
+    return json_text({**tree, "models": models, "expected": expected}, indent=2)
 
 
 def as_csv(report: CostReport) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekcli.cli.options import set_layers
+from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import SeekError, unknown
+from seekcli.errors import SeekError, unknown, visible
+from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
@@ -31,8 +33,6 @@ def plan_grid(
     format_name: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> None:
     """List the runs of a grid and where each stands; trains nothing."""
-    import json
-
     from seekcli.data.sets.sources import summary_ahead
     from seekcli.grid.plan import plan
 
@@ -44,15 +44,15 @@ def plan_grid(
         notes = [notes_of(point, row, out) for row, point in zip(rows, points, strict=True)]
         data = dict.fromkeys(summary_ahead(point.resolved.config.data) for point in points)
     if format_name == "json":
-        typer.echo(json.dumps(rows))
+        say_json(json_text(rows))
         return
     for row, point, said in zip(rows, points, notes, strict=True):
-        typer.echo("\n".join([f"{row['state']:<11}{point.label}", *(f"{'':<11}{note}" for note in said)]))
-    typer.echo(f"{len(rows)} runs, {sum(row['state'] == 'finished' for row in rows)} finished")
+        say("\n".join([f"{row['state']:<11}{point.label}", *(f"{'':<11}{visible(note)}" for note in said)]))
+    say(f"{len(rows)} runs, {sum(row['state'] == 'finished' for row in rows)} finished")
     for words in data:
-        typer.echo(f"data       {words}")
+        say(f"data       {visible(str(words))}")
     for tuning in {point.tuning.name: point.tuning for point in points if point.tuning}.values():
-        typer.echo(f"before them, to choose k for {tuning.name}: {tuning.describe()}")
+        say(f"before them, to choose k for {tuning.name}: {tuning.describe()}")
 
 
 def notes_of(point: Point, row: dict[str, str | None], out: Path) -> list[str]:
@@ -90,7 +90,7 @@ def run_grid(
                 points = plan(grid, set_layers(assignments), out)
         runs = [point.resolved for point in points if not point.tuning]
         done = sum(look(out, one)[0] == "finished" for one in runs)
-        typer.echo(f"{grid}: {len(points)} runs, {done} done already", err=True)
+        say(f"{grid}: {len(points)} runs, {done} done already", err=True)
         outcomes = LocalEngine(out, Announcer(progress, len(runs) - done), stop.reason).run(runs)
     waiting = [Outcome(one.resolved, "failed", error=unchosen[one.tuning.name]) for one in points if one.tuning]
     conclude([*outcomes, *waiting], out, grid.name)

@@ -13,7 +13,7 @@ import typer
 
 from seekcli.cli.list_columns import column_rows
 from seekcli.cli.list_settings import setting_rows, settings_text
-from seekcli.cli.output import ReadFormat, echo_json
+from seekcli.cli.output import ReadFormat, echo_json, say
 
 if TYPE_CHECKING:
     from seekcli.runs.records import RunStatus
@@ -52,9 +52,9 @@ def list_command(
     if format_ is ReadFormat.JSON:
         echo_json(rows)
     elif what is What.SETTINGS:
-        typer.echo(settings_text(rows))
+        say(settings_text(rows))
     else:
-        typer.echo(as_table(rows) if rows else f"no {what.value}")
+        say(as_table(rows) if rows else f"no {what.value}")
 
 
 def model_rows() -> Rows:

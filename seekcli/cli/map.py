@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.options import flag_layers, model_layers
-from seekcli.cli.output import ReadFormat, echo_json
+from seekcli.cli.output import ReadFormat, echo_json, say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,7 +52,7 @@ def map_command(
     if format_ is ReadFormat.JSON:
         echo_json(document)
     else:
-        typer.echo(as_text(document, with_tensors=tensors))
+        say(as_text(document, with_tensors=tensors))
 
 
 def describe_pair(config: RunConfig) -> dict[str, Any]:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from seekcli.cli.output import say
 from seekcli.cli.progress import make_progress
 from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.local import Observer, Outcome
-from seekcli.errors import BadInput, HeldElsewhere, RunFailed
+from seekcli.errors import BadInput, HeldElsewhere, RunFailed, one_line
 from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Announcer(Observer):
     def begins(self, resolved: Resolved, state: str) -> Progress:
         self.begun += 1
         if not self.alone:
-            typer.echo(f"[{self.begun}/{max(self.begun, self.total)}] {run_id(resolved.config)}", err=True)
+            say(f"[{self.begun}/{max(self.begun, self.total)}] {run_id(resolved.config)}", err=True)
         progress = Progress() if self.style == SILENT else make_progress(self.style)
         for note in self.notes_of(resolved, state):
             progress.note(note)
@@ -53,11 +52,11 @@ class Announcer(Observer):
                 make_progress(self.style).note(note)
             self.report(outcome.status, outcome.resolved)
         elif not self.alone and outcome.state != "refused":  # what is refused is often so for one reason: see the end
-            typer.echo(f"seek: run {outcome.state}: {outcome.cause}", err=True)
+            say(f"seek: run {outcome.state}: {one_line(outcome.cause)}", err=True)
 
     def waits(self, held: Sequence[HeldElsewhere]) -> None:
         more = f" (and {len(held) - 1} more runs)" if len(held) > 1 else ""
-        typer.echo(f"waiting: {held[0]}{more}", err=True)
+        say(f"waiting: {one_line(str(held[0]))}{more}", err=True)
 
 
 def conclude(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> None:
@@ -73,7 +72,7 @@ def conclude(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> None:
     same = all(outcome.state == "refused" for outcome in outcomes) and len(refused) == 1
     if first is not None and ((len(outcomes) == 1 and not grid) or (same and isinstance(first, BadInput))):
         raise first
-    typer.echo(describe(outcomes, out, grid), err=True)
+    say(describe(outcomes, out, grid), err=True)
     raise RunFailed(f"{len(unfinished)} of {len(outcomes)} runs failed")
 
 
@@ -85,5 +84,5 @@ def describe(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str:
         if outcome.error is not None:
             again = command_of(outcome.resolved, out, grid, fresh=outcome.state == "damaged")
             name = run_id(outcome.resolved.config)
-            lines += [f"{outcome.state:<10}{name}", f"{'cause':<10}{outcome.cause}", f"{'again':<10}{again}"]
+            lines += [f"{outcome.state:<10}{name}", f"{'cause':<10}{one_line(outcome.cause)}", f"{'again':<10}{again}"]
     return "\n".join(lines)

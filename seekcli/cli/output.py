@@ -1,12 +1,17 @@
-"""How the read commands answer: the choice of `--format`, and JSON that any program can read."""
+"""How commands answer: the only place that prints, the choice of `--format`, and JSON that any program can read."""
 
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
+from io import TextIOWrapper
 from typing import Any
 
 import typer
+
+from seekcli.errors import visible
+from seekcli.plain_data import json_text
 
 
 class ReadFormat(StrEnum):
@@ -14,5 +19,24 @@ class ReadFormat(StrEnum):
     JSON = "json"
 
 
+def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print lines. A name in them may hold anything, so what a terminal would obey is written out."""
+    typer.echo(visible(text, keep="\n"), err=err, nl=nl)
+
+
+def say_json(text: str) -> None:
+    """Print JSON; in an output that holds ASCII alone it has other characters as JSON writes them there."""
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        text = "".join(character if character.isascii() else json.dumps(character)[1:-1] for character in text)
+    typer.echo(text)
+
+
 def echo_json(data: Any) -> None:
-    typer.echo(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False))
+    say_json(json_text(data, indent=2))
+
+
+def never_refuse_a_character() -> None:
+    """A character that the output cannot hold (a name that is no UTF-8, a locale without it) is written out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
 from typing import Any
 
-import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from seekcli.cli.output import say, say_json
+from seekcli.errors import visible
+from seekcli.plain_data import json_text
 from seekcli.train.progress import Progress, RunFacts
 
 STYLES = ("auto", "rich", "plain", "json")
@@ -24,10 +24,6 @@ def make_progress(style: str) -> Progress:
     if style == "auto":
         style = "rich" if sys.stdout.isatty() else "plain"
     return {"rich": RichProgress, "plain": PlainProgress, "json": JsonProgress}[style]()
-
-
-def finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def percent(value: float | None) -> str:
@@ -61,7 +57,7 @@ def describe_start(facts: RunFacts) -> str:
     resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
     rest = facts.steps % facts.steps_per_epoch
     length = f"{facts.epochs} epochs, {facts.steps} steps{f' (the last epoch has {rest})' if rest else ''}"
-    return f"{facts.schedule}: {models}, {length}{resumed}; {facts.run_dir}\n{facts.data}"
+    return f"{facts.schedule}: {models}, {length}{resumed}; {visible(facts.run_dir)}\n{visible(facts.data)}"
 
 
 class PlainProgress(Progress):
@@ -72,25 +68,25 @@ class PlainProgress(Progress):
     def decoding(self, done: int, total: int) -> None:
         """A line in the end: what is decoded is decoded once."""
         if done == total:
-            typer.echo(f"decoded {total} image files; they are kept for the next time")
+            say(f"decoded {total} image files; they are kept for the next time")
 
     def started(self, facts: RunFacts) -> None:
         self.epochs = facts.epochs
-        typer.echo(describe_start(facts))
+        say(describe_start(facts))
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
-        typer.echo(describe_epoch(rows, self.epochs))
+        say(describe_epoch(rows, self.epochs))
         sys.stdout.flush()
 
     def note(self, message: str) -> None:
-        typer.echo(f"note: {message}", err=True)
+        say(f"note: {visible(message)}", err=True)
 
 
 class JsonProgress(Progress):
     """One JSON object a line on stdout: {"event": "started" | "epoch" | "note" | ...}."""
 
     def _emit(self, event: str, **fields: Any) -> None:
-        typer.echo(json.dumps({"event": event, **fields}, allow_nan=False))
+        say_json(json_text({"event": event, **fields}))
         sys.stdout.flush()
 
     def decoding(self, done: int, total: int) -> None:
@@ -102,7 +98,7 @@ class JsonProgress(Progress):
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         # JSON has no infinities: a loss that is none is null here, and itself in the records.
-        self._emit("epoch", rows=[{key: finite(value) for key, value in row.items()} for row in rows])
+        self._emit("epoch", rows=rows)
 
     def note(self, message: str) -> None:
         self._emit("note", message=message)
@@ -112,7 +108,7 @@ class RichProgress(Progress):
     """A live bar with a line below it that says what goes on, and a printed line per epoch above them."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+        self.console = console or Console(markup=False, emoji=False)
         columns = [TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%")]
         columns += [TimeRemainingColumn(compact=True), TextColumn("left{task.fields[speed]}")]
         self.bar = RichBar(*columns, console=self.console)
@@ -176,7 +172,7 @@ class RichProgress(Progress):
         self.clock = time.monotonic()
 
     def note(self, message: str) -> None:
-        self.console.print(f"note: {message}", style="yellow", highlight=False, soft_wrap=True)
+        self.console.print(f"note: {visible(message)}", style="yellow", highlight=False, soft_wrap=True)
 
     def ended(self) -> None:
         self.live.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import typer
+from seekcli.cli.output import say
 
 # The first line comes after this many seconds, the next ones in this distance.
 QUIET_SECONDS, EVERY_SECONDS = 1.0, 10.0
@@ -22,7 +22,7 @@ class ReadingLines:
         if done == 0:
             self.next_at, self.said = now + QUIET_SECONDS, False
         elif done == total and self.said:
-            typer.echo(f"read {total:,} files; what they hold is kept for the next time", err=True)
+            say(f"read {total:,} files; what they hold is kept for the next time", err=True)
         elif now >= self.next_at and done < total:
             self.next_at, self.said = now + EVERY_SECONDS, True
-            typer.echo(f"reading {total:,} files once, to know the data by its contents: {done / total:.0%}", err=True)
+            say(f"reading {total:,} files once, to know the data by its contents: {done / total:.0%}", err=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from seekcli.config.layers import Resolved, parse_assignment
 from seekcli.config.settings import flatten
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, visible
+from seekcli.plain_data import json_text
 
 FLAGS = {
     "pair.base": "--base",
@@ -56,7 +56,14 @@ def command_of(resolved: Resolved, out: Path, grid: str = "", fresh: bool = Fals
         elif was_said(resolved, key, grid) and (undecided or not key.startswith("tune.")):
             words += as_words(key, value)
     words += ["--fresh"] if fresh else []
-    return shlex.join([*words, "--out", str(out)])
+    return " ".join(as_shell_word(word) for word in [*words, "--out", str(out)])
+
+
+def as_shell_word(word: str) -> str:
+    """Quoted for a shell; what a terminal would obey is written out, as bash and zsh read it in $'...'."""
+    if visible(word) == word:
+        return shlex.quote(word)
+    return "$'" + visible(word.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def was_said(resolved: Resolved, key: str, grid: str) -> bool:
@@ -84,8 +91,8 @@ def as_toml(key: str, value: Any) -> str:
     if value is None:
         return "none"
     if not isinstance(value, str):
-        return json.dumps(value)
+        return json_text(value)
     try:
-        return value if parse_assignment(f"{key}={value}") == (key, value) else json.dumps(value)
+        return value if parse_assignment(f"{key}={value}") == (key, value) else json_text(value)
     except BadInput:
-        return json.dumps(value)
+        return json_text(value)

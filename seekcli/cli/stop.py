@@ -1,13 +1,42 @@
-"""Ctrl-C and SIGTERM: the first asks the run to save and stop, a second Ctrl-C stops at once."""
+"""Ctrl-C and SIGTERM: the first asks the run to save and stop, a second Ctrl-C stops at once.
+
+Of any other work Ctrl-C is the end.
+"""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from seekcli.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE, Stopped
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Whatever becomes of a Ctrl-C inside, KeyboardInterrupt comes out: libraries that are being imported turn it into
+    errors of their own. Where signals are not ours (in a thread, or ignored by the shell) nothing changes."""
+    before, asked = signal.getsignal(signal.SIGINT), False
+    if threading.current_thread() is not threading.main_thread() or before in (None, signal.SIG_IGN):
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception as error:
+        if asked:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class StopSwitch:

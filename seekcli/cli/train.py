@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
+from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
 from seekcli.config.layers import Resolved
 from seekcli.config.settings import CLASSIC, flatten
+from seekcli.config.value_types import MOST_SEEDS
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.models.catalog import MODELS
+from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
     from seekcli.grid.tune import Draft
@@ -150,7 +153,7 @@ def train(
         drafts = [draft(one, out) for one in runs]
         if print_config or dry_run:
             for one in drafts:
-                typer.echo(describe_config(one.resolved) if print_config else describe_ahead(one, out))
+                say(describe_config(one.resolved) if print_config else describe_ahead(one, out))
             return
     train_all(drafts, out, progress, fresh)
 
@@ -159,7 +162,9 @@ def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
     if seed is not None and seeds is not None:
         raise BadInput("--seed names one seed and --seeds a count of them: give one of the two")
     if seeds is not None and seeds < 1:
-        raise BadInput(f"--seeds: at least 1, got {seeds}")
+        raise BadInput(f"--seeds: at least 1, got {shown_value(seeds)}")
+    if seeds is not None and seeds > MOST_SEEDS:
+        raise BadInput(f"--seeds: at most {MOST_SEEDS:,}, got {shown_value(seeds)}")
     if seeds is not None:
         return [[("--seeds", {"seed": number})] for number in range(seeds)]
     return [[("--seed", {"seed": seed})] if seed is not None else []]
@@ -246,14 +251,17 @@ def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None
     from seekcli.runs.folder import run_folder
 
     folder = run_folder(out, resolved.config)
-    typer.echo(as_json(status, folder) if style == "json" else as_text(status, folder))
+    if style == "json":
+        say_json(as_json(status, folder))
+    else:
+        say(as_text(status, folder))
 
 
 def describe_config(resolved: Resolved) -> str:
     """Every setting as `key = value  # where it came from`: valid TOML but for the settings that are none."""
     lines = []
     for key, value in flatten(resolved.config.model_dump(mode="json")):
-        shown: Any = "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
+        shown: Any = "none" if value is None else json_text(value) if isinstance(value, str) else str(value)
         shown = shown.lower() if isinstance(value, bool) else shown
         lines.append(f"{key} = {shown:<24}  # {resolved.origins.get(key, 'default')}")
     return "\n".join(lines)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, set_layers
-from seekcli.cli.output import ReadFormat, echo_json
+from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.progress import STYLES
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import RunFailed, SeekError, Stopped, unknown
+from seekcli.errors import RunFailed, SeekError, Stopped, one_line, unknown, visible
 
 if TYPE_CHECKING:
     from seekcli.analysis.tuning import Search
@@ -120,7 +120,7 @@ def show(found: Search, tuning: Tuning, out: Path, format_: ReadFormat) -> None:
     if format_ is ReadFormat.JSON:
         echo_json({"name": tuning.name, "file": str(path), **as_data(found)})
     else:
-        typer.echo(f"{as_text(found)}\nkept in {path}: `--k auto` uses it, whatever the seed")
+        say(f"{as_text(found)}\nkept in {visible(str(path))}: `--k auto` uses it, whatever the seed")
 
 
 def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
@@ -134,8 +134,8 @@ def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
         echo_json(rows)
         return
     for row in rows:
-        typer.echo(f"{row['state']:<11}{row['run_id']}" + (f"\n{'':<11}{row['problem']}" if row["problem"] else ""))
-    typer.echo(f"{tuning.describe()}, {sum(row['state'] == 'finished' for row in rows)} finished")
+        say(f"{row['state']:<11}{row['run_id']}" + (f"\n{'':<11}{row['problem']}" if row["problem"] else ""))
+    say(f"{tuning.describe()}, {sum(row['state'] == 'finished' for row in rows)} finished")
 
 
 def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Search:
@@ -151,7 +151,7 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
     runs = [one for _, _, one in tuning.runs()]
     left = sum(look(out, one)[0] != "finished" for one in runs)
     if left:
-        typer.echo(f"k of {tuning.name}: {tuning.describe()}, {left} to do", err=True)
+        say(f"k of {tuning.name}: {tuning.describe()}, {left} to do", err=True)
     outcomes = LocalEngine(out, Announcer(progress, left), stop.reason).run(runs)
     try:
         conclude(outcomes, out)
@@ -159,7 +159,7 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
         raise RunFailed(f"{error}, so that no k is chosen") from None
     found, note = search(tuning, out, {run_id(one.resolved.config): one.status for one in outcomes if one.status})
     if note:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     return found
 
 
@@ -170,7 +170,7 @@ def try_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> tu
     except Stopped:
         raise
     except SeekError as error:
-        typer.echo(f"seek: search failed: {error}", err=True)
+        say(f"seek: search failed: {one_line(str(error))}", err=True)
         return None, error
 
 
@@ -185,13 +185,13 @@ def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> t
 
     found: dict[str, tuple[Search | None, SeekError | None]] = {}
     for tuning in {one.tuning.name: one.tuning for one in drafts if one.tuning}.values():
-        typer.echo(f"--k auto: no k is chosen yet in {choice_path(out, tuning.name)}; searching first", err=True)
+        say(f"--k auto: no k is chosen yet in {choice_path(out, tuning.name)}; searching first", err=True)
         found[tuning.name] = search, _ = try_search(tuning, out, progress, stop)
         if search is not None:
-            typer.echo(as_text(search), err=True)
+            say(as_text(search), err=True)
     for choice in {one.choice.name: one.choice for one in drafts if one.choice}.values():
         where = choice_path(out, choice.name)
-        typer.echo(f"--k auto: {choice.describe()}, chosen earlier ({where}; `seek tune` chooses anew)", err=True)
+        say(f"--k auto: {choice.describe()}, chosen earlier ({where}; `seek tune` chooses anew)", err=True)
     runs, unsettled = [], []
     with listings_kept():
         for one in drafts:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten, unflatten
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, shown_value, unknown
+from seekcli.plain_data import parse_toml
 
 DEFAULTS: dict[str, Any] = dict(flatten(RunConfig().model_dump()))
 
@@ -27,13 +28,13 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     key, separator, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not separator or not raw:
-        raise BadInput(f"--set {text!r}: expected key=value, such as optimizer.lr=0.05")
+        raise BadInput(f"--set {shown_value(text)}: expected key=value, such as optimizer.lr=0.05")
     check_key(key, "--set")
     if raw.lower() == "none":
         return key, None
     try:
-        return key, tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        return key, parse_toml(f"value = {raw}")["value"]
+    except ValueError:
         return key, raw
 
 
@@ -74,7 +75,8 @@ def validate(flat: Mapping[str, Any], origins: Mapping[str, str]) -> RunConfig:
         key = ".".join(str(part) for part in first["loc"])
         origin = origins.get(key, "settings")
         where = origin if origin.startswith("--") and origin != "--set" else f"{key} ({origin})"
-        raise BadInput(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}") from None
+        what = first["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{where}: {what[:1].lower()}{what[1:]}, got {shown_value(first['input'])}") from None
 
 
 def recipe_names() -> list[str]:

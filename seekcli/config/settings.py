@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from seekcli.config.condition_settings import SCHEDULE_OPTIONS, settings_read
 from seekcli.config.value_types import (
@@ -29,6 +29,14 @@ CLASSIC = ("base", "motivated")
 class Section(BaseModel):
     # strict: `true` is no 1 and "3" no 3.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_nul(cls, value: Any) -> Any:
+        """The system ends a path at such a character."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("text cannot hold the character NUL")
+        return value
 
 
 class PairConfig(Section):

@@ -17,3 +17,5 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 AtLeast0 = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
 PositiveFloat = Annotated[float, Field(gt=0, le=MAX_FLOAT32)]
+# More at once are a slip of the keyboard: to list them alone would take minutes.
+MOST_SEEDS, MOST_RUNS = 1_000, 10_000

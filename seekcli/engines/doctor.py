@@ -25,7 +25,7 @@ from seekcli.data.images.decoding import decode_file
 from seekcli.data.sets.downloads import PLACES
 from seekcli.data.sets.listings import listing_of
 from seekcli.data.splitting.splits import first_few
-from seekcli.errors import BadInput, SeekError
+from seekcli.errors import BadInput, SeekError, human_bytes
 from seekcli.runs.exclusive import create_exclusive
 
 State = Literal["ok", "note", "wrong"]
@@ -127,7 +127,7 @@ def devices() -> Iterator[Finding]:
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
         bf16_words = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no bf16"
-        memory = files.human_bytes(facts.total_memory)
+        memory = human_bytes(facts.total_memory)
         text = f"cuda:{index}: {facts.name}, {memory}, sm_{facts.major}{facts.minor}, {bf16_words}"
         yield Finding("devices", "ok", text)
     if torch.backends.mps.is_available():
@@ -175,7 +175,7 @@ def write_speed(folder: Path) -> str:
     finally:
         files.remove(path)
     room = os.statvfs(folder)
-    free = files.human_bytes(room.f_bavail * room.f_frsize)
+    free = human_bytes(room.f_bavail * room.f_frsize)
     return f"{folder}: {free} free, {PROBE_BYTES / 2**20 / seconds:,.0f} MiB/s written and synced"
 
 

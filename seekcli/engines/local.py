@@ -53,7 +53,7 @@ class Outcome:
         """One line that says why it is not finished; empty where it is."""
         if self.error is None:
             return ""
-        return str(self.error) if isinstance(self.error, SeekError) else unforeseen(self.error)
+        return str(self.error) if isinstance(self.error, SeekError) else unforeseen(self.error)[0]
 
 
 class Observer:

@@ -6,22 +6,29 @@ A JSON file beside the weights. It names no path of the machine that trained the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seekcli.documents import first_problem, read_document, refuse_newer
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, shown_value, visible
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT_VERSION = 1
+MAX_INT64 = 2**63 - 1
 CITATION = (
     "M. Acheli, W. Gaaloul, 'Motivation Is Something You Need', arXiv:2602.21064 (2026). "
     "Please cite the paper and seekcli when you publish results that use these weights."
 )
 SCALE = "x = pixels / 255 (0..1); then (x - mean) / std for each channel; layout [batch, channels, height, width]"
+
+
+# What a card can say.
+Count = Annotated[int, Field(ge=0, le=MAX_INT64)]
+Positive = Annotated[int, Field(ge=1, le=MAX_INT64)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Part(BaseModel):
@@ -35,12 +42,12 @@ class InputCard(Part):
     where the images of the data set were square already.
     """
 
-    channels: int = Field(ge=1)
-    image_size: int = Field(ge=1)
+    channels: int = Field(ge=1, le=1024)
+    image_size: int = Field(ge=1, le=65536)
     test_crop: float | None = Field(None, gt=0, le=1)
     scale: str = SCALE
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
 
 
 class WeightsCard(Part):
@@ -49,17 +56,17 @@ class WeightsCard(Part):
     file: str
     format: Literal["safetensors"] = "safetensors"
     sha256: str
-    bytes: int
-    parameters: int
+    bytes: Count
+    parameters: Count
 
 
 class ResultCard(Part):
     """The recorded result: the last epoch's, on the whole test split."""
 
-    test_accuracy_percent: float
+    test_accuracy_percent: Percent
     test_loss: float | None
-    test_images: int
-    epoch: int
+    test_images: Count
+    epoch: Count
 
 
 class StatisticsCard(Part):
@@ -71,21 +78,21 @@ class StatisticsCard(Part):
     """
 
     buffers: Literal["own", "carried"] | None
-    recalibrated_batches: int = Field(ge=0)
+    recalibrated_batches: Count
     recalibrated: str | None = None
-    test_accuracy_as_trained_percent: float | None = None
+    test_accuracy_as_trained_percent: Percent | None = None
 
 
 class EvaluationCard(Part):
     """How the recorded result was computed: with these on the same machine it comes back exactly."""
 
-    batch_size: int = Field(ge=1)
+    batch_size: Positive
     precision: Literal["fp32", "bf16", "fp16"]
     layout: Literal["channels_last", "contiguous"]
     device_type: str
     device: str | None = None
     cpu: str | None = None
-    threads: int | None = None
+    threads: Positive | None = None
     torch: str | None = None
 
 
@@ -97,17 +104,17 @@ class TrainingCard(Part):
 
     run_id: str
     schedule: str
-    seed: int
+    seed: Count
     recipe: str
-    epochs: int
-    steps: int | None = None  # null in the cards of older programs
+    epochs: Positive
+    steps: Positive | None = None  # null in the cards of older programs
     data: str
     data_fingerprint: str | None
     data_settings: dict[str, Any] = {}  # of [data]: what decides its identity and its test split, unless as of old
-    limit_train: int | None
-    train_images: int | None
+    limit_train: Positive | None
+    train_images: Count | None
     condition: str | None
-    k: int | None
+    k: Positive | None
     init: str | None
     map: str | None
 
@@ -120,7 +127,7 @@ class Card(Part):
     family: str
     role: Literal["base", "motivated"]
     pair: str | None
-    classes: int = Field(ge=1)
+    classes: Positive
     class_names: tuple[str, ...]
     input: InputCard
     weights: WeightsCard
@@ -188,5 +195,6 @@ def check_lengths(path: Path, card: Card) -> None:
     for key, (found, wanted) in expected.items():
         if found != wanted:
             raise BadInput(f"{path} is damaged: {key} has {found} entries instead of {wanted}")
-    if Path(card.weights.file).name != card.weights.file:
-        raise BadInput(f"{path} is damaged: weights.file {card.weights.file!r} is not a bare file name")
+    file = card.weights.file
+    if Path(file).name != file or visible(file) != file:
+        raise BadInput(f"{path} is damaged: weights.file {shown_value(file)} is not a bare file name")

@@ -86,11 +86,15 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
-    """The content of a safetensors file; `path` is for the message."""
+    """The content of a safetensors file, every number of it finite; `path` is for the message."""
     try:
-        return safetensors.torch.load(data)
+        tensors = safetensors.torch.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadInput(f"{path} is damaged: {error}") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise BadInput(f"{path} cannot be used: {name} holds NaN or infinity, so that its model has no answers")
+    return tensors
 
 
 def digest(data: bytes) -> str:

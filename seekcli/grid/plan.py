@@ -18,18 +18,19 @@ match_schedule = "grow"         # with motivation.grow_at = 0.8, as in that run
 from __future__ import annotations
 
 import itertools
-import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.settings import flatten
-from seekcli.errors import BadInput, unknown
+from seekcli.config.value_types import MOST_RUNS, MOST_SEEDS
+from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.grid.tune import Tuning, draft
 from seekcli.models.catalog import parse_pair
+from seekcli.plain_data import parse_toml
 from seekcli.resolve.resolve import Layers
 
 KEYS = ("name", "seeds", "settings", "arms")
@@ -54,19 +55,26 @@ class Point:
 def read_grid(path: Path) -> dict[str, Any]:
     """The file as a tree. Raises BadInput naming the file and the key that is wrong."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
     except FileNotFoundError:
         raise BadInput(f"grid file {path} does not exist") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise BadInput(f"grid file {path}: {error.strerror}") from None
+    except ValueError as error:  # not TOML, not UTF-8, a NUL in the path
         raise BadInput(f"grid file {path}: {error}") from None
     for key in tree:
         if key not in KEYS:
             raise unknown(f"key in grid file {path}:", key, KEYS)
-    seeds = tree.get("seeds", 1)
-    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-        raise BadInput(f"grid file {path}: seeds must be a whole number of at least 1, got {seeds!r}")
-    if not isinstance(tree.get("arms", []), list) or not all(isinstance(arm, dict) for arm in tree.get("arms", [])):
-        raise BadInput(f"grid file {path}: arms must be tables, [[arms]]")
+    seeds, arms = tree.get("seeds", 1), tree.get("arms", [{}])
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or not 1 <= seeds <= MOST_SEEDS:
+        wanted = f"a whole number from 1 to {MOST_SEEDS:,}"
+        raise BadInput(f"grid file {path}: seeds must be {wanted}, got {shown_value(seeds)}")
+    if not isinstance(tree.get("name", ""), str):
+        raise BadInput(f"grid file {path}: name must be text, got {shown_value(tree['name'])}")
+    if not isinstance(tree.get("settings", {}), dict):
+        raise BadInput(f"grid file {path}: settings must be a table, [settings], got {shown_value(tree['settings'])}")
+    if not isinstance(arms, list) or not arms or not all(isinstance(arm, dict) for arm in arms):
+        raise BadInput(f"grid file {path}: arms must be tables, [[arms]], got {shown_value(arms)}")
     return tree
 
 
@@ -77,9 +85,15 @@ def plan(path: Path, overrides: Layers | None = None, results: Path = Path("resu
     """
     tree = read_grid(path)
     points: dict[str, Point] = {}
-    for seed in range(tree.get("seeds", 1)):
-        for arm in tree.get("arms", [{}]):
-            for settings in combinations(as_settings(tree.get("settings", {}), path) | as_settings(arm, path)):
+    shared = as_settings(tree.get("settings", {}), path)
+    arms = [choices_of(shared | as_settings(arm, path), path) for arm in tree.get("arms", [{}])]
+    seeds = tree.get("seeds", 1)
+    if (runs := seeds * sum(prod(map(len, choices.values())) for choices in arms)) > MOST_RUNS:
+        raise BadInput(f"grid file {path} has {runs:,} runs: at most {MOST_RUNS:,}")
+    for seed in range(seeds):
+        for choices in arms:
+            for values in itertools.product(*choices.values()):
+                settings = dict(zip(choices, values, strict=True))
                 layers: Layers = [(path.name, {"seed": seed, **settings}), *(overrides or [])]
                 point = point_of(layers, results)
                 points.setdefault(point.label, point)
@@ -98,13 +112,14 @@ def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:
     if model is None:
         return flat
     if not isinstance(model, str):
-        raise BadInput(f"grid file {path}: model must be the name of one pair, got {model!r}")
+        raise BadInput(f"grid file {path}: model must be the name of one pair, got {shown_value(model)}")
     base, motivated = parse_pair(model)
     return {"pair.base": base, "pair.motivated": motivated, **flat}
 
 
-def combinations(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """One dict per choice out of the lists; no setting of the schema is itself a list."""
-    choices = [value if isinstance(value, list) else [value] for value in settings.values()]
-    for values in itertools.product(*choices):
-        yield dict(zip(settings, values, strict=True))
+def choices_of(settings: dict[str, Any], path: Path) -> dict[str, list[Any]]:
+    """What each setting may be: a list in the file stands for one arm per value. Raises BadInput for an empty one."""
+    for key, value in settings.items():
+        if value == []:
+            raise BadInput(f"grid file {path}: {key} is an empty list, so that no run has it")
+    return {key: value if isinstance(value, list) else [value] for key, value in settings.items()}

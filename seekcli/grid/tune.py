@@ -23,8 +23,9 @@ from seekcli.config.identity import identity, run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
+from seekcli.config.value_types import MOST_RUNS
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
-from seekcli.errors import BadInput, RunFailed
+from seekcli.errors import BadInput, RunFailed, shown_value
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.resolve import AS_ARM, Layers, resolve
 from seekcli.runs.records import RunStatus
@@ -155,6 +156,9 @@ def plan_tuning(layers: Layers, results: Path) -> Tuning:
     if config.data.folds is not None:
         raise BadInput("data.folds is what a search for k sets itself: use --folds, or tune.folds")
     ks, tune = parse_ks(config.tune.k), config.tune
+    if len(ks) * tune.folds > MOST_RUNS:
+        runs = f"{len(ks):,} values of k (tune.k) over {tune.folds:,} folds (tune.folds)"
+        raise BadInput(f"{runs} are {len(ks) * tune.folds:,} runs: at most {MOST_RUNS:,}")
     own = {KEY: ks[0], "seed": tune.seed, "data.folds": tune.folds, "data.fold": 0}
     length = {"train.epochs": tune.epochs, "train.steps": None} if tune.epochs else {}
     first = resolve([*plain, ("tune", AS_ARM | own | length)], results)
@@ -172,7 +176,7 @@ def parse_ks(text: str) -> tuple[int, ...]:
     """`2,3,5` -> (2, 3, 5), ascending, each once."""
     words = [word.strip() for word in text.split(",")]
     if not all(re.fullmatch(r"[1-9]\d{0,8}", word) for word in words):
-        raise BadInput(f"--k {text!r} (tune.k): expected whole numbers of at least 1, such as 2,3,4,5")
+        raise BadInput(f"--k {shown_value(text)} (tune.k): expected whole numbers of at least 1, such as 2,3,4,5")
     return tuple(sorted({int(word) for word in words}))
 
 

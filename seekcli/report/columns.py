@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seekcli.errors import visible
+
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = ()) -> str:
     """Lines of cells two spaces apart, the columns named in `numeric` to the right. None shows as `-`."""
-    cells = [list(header), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
+    cells = [list(header), *(["-" if cell is None else visible(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     right = [name in numeric for name in header]
     return "\n".join(

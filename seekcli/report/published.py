@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from seekcli import plain_data
 from seekcli.analysis.published import PaperRow, paper_rows
 from seekcli.analysis.published_costs import NEAR_CHANCE, PaperCost, misprints, paper_costs
 from seekcli.report import wording
@@ -129,7 +129,7 @@ def json_text() -> str:
         "figures_that_do_not_follow": [asdict(one) for one in misprints()],
         "notes": [*notes(rows), *cost_notes(costs)],
     }
-    return json.dumps(tree, indent=2) + "\n"
+    return plain_data.json_text(tree, indent=2)
 
 
 def csv_text() -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, visible
 from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.plain_data import json_text
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 from seekcli.runs.records import CLASSES, RunStatus, motivated_image_share, read_classes
@@ -82,7 +82,7 @@ def f_xy(status: RunStatus, costs: dict[str, float], share: float) -> float:
 
 
 def as_json(status: RunStatus, folder: Path) -> str:
-    return json.dumps({"event": "finished", **summarize(status, folder)}, allow_nan=False)
+    return json_text({"event": "finished", **summarize(status, folder)})
 
 
 def as_text(status: RunStatus, folder: Path) -> str:
@@ -95,7 +95,7 @@ def as_text(status: RunStatus, folder: Path) -> str:
         lines.append(f"{'share':<12}{describe_share(facts, grown=status.final[0]['schedule'] == 'grow')}")
     lines.append(f"{'cost':<12}{describe_cost(facts)}")
     lines.append(f"{'time':<12}{facts['wall_seconds']:.1f} s training and evaluation")
-    lines.append(f"{'run':<12}{facts['folder']}")
+    lines.append(f"{'run':<12}{visible(facts['folder'])}")
     return "\n".join(lines)
 
 

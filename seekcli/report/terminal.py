@@ -11,6 +11,7 @@ from rich.text import Text
 
 from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.verdicts import EQUIVALENT, HIGHER, LOWER
+from seekcli.errors import visible
 from seekcli.report import page, tables
 from seekcli.report.tables import Table
 
@@ -32,7 +33,7 @@ class PlainConsole(Console):
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Print everything the comparison holds, the runs that are in no group included."""
     screen = console or _console()
-    screen.print(tables.counts(comparison), highlight=False)
+    screen.print(shown(tables.counts(comparison)))
     for cell in comparison.cells:
         _print_cell(screen, comparison, cell)
     if not comparison.cells:
@@ -40,6 +41,11 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     _print_lines(screen, "Notes", list(comparison.notes))
     _print_lines(screen, "Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
     _print_lines(screen, "How to read this", page.legend(comparison), "dim")
+
+
+def shown(text: str, style: str = "") -> Text:
+    """What is printed as it is, whatever names are in it: nothing in it is a colour or steers the terminal."""
+    return Text(visible(text), style=style)
 
 
 def _console() -> Console:
@@ -50,12 +56,12 @@ def _console() -> Console:
 
 def _print_cell(screen: Console, comparison: Comparison, cell: Cell) -> None:
     screen.print()
-    screen.print(Text(tables.cell_title(cell), style="bold"))
-    screen.print(Text(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
-    screen.print(Text(tables.test_set(cell)), soft_wrap=not screen.is_terminal)
+    screen.print(shown(tables.cell_title(cell), style="bold"))
+    screen.print(shown(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
+    screen.print(shown(tables.test_set(cell)), soft_wrap=not screen.is_terminal)
     for table in page.cell_tables(comparison, cell):
         screen.print()
-        screen.print(Text(table.title, style="italic"))
+        screen.print(shown(table.title, style="italic"))
         _print_table(screen, table)
     for note in page.cell_notes(comparison, cell):
         _print_item(screen, note, "yellow")
@@ -65,17 +71,17 @@ def _print_lines(screen: Console, title: str, lines: list[str], style: str = "")
     if not lines:
         return
     screen.print()
-    screen.print(Text(title, style="bold"))
+    screen.print(shown(title, style="bold"))
     for line in lines:
         _print_item(screen, line, style)
 
 
 def _print_item(screen: Console, line: str, style: str) -> None:
     if not screen.is_terminal:
-        screen.print(Text(f"- {line}"), soft_wrap=True)
+        screen.print(shown(f"- {line}"), soft_wrap=True)
         return
     grid = RichTable.grid(padding=(0, 1))
-    grid.add_row(Text("-", style=style), Text(line, style=style, overflow="fold"))
+    grid.add_row(shown("-", style=style), Text(visible(line), style=style, overflow="fold"))
     screen.print(grid)
 
 
@@ -101,7 +107,7 @@ def _rich_table(table: Table) -> RichTable:
         else:
             built.add_column(column.header, min_width=min(12, max(widths)), overflow="fold")
     for row in table.rows:
-        cells = [Text(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
+        cells = [shown(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
         if row.heading:
             cells[0].stylize("cyan")
         built.add_row(*cells)

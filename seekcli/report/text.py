@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from typing import Any
 
+from seekcli import plain_data
 from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.groups import X_C, X_Y_B, Y_C, Accuracy, Group
+from seekcli.errors import visible
 from seekcli.report import page, tables, wording
 from seekcli.report.data import arm_numbers, comparison_data, difference_numbers, group_data
 from seekcli.report.tables import Table
@@ -33,7 +34,7 @@ def markdown_text(comparison: Comparison) -> str:
 def markdown_list(title: str, items: list[str]) -> list[str]:
     if not items:
         return []
-    return [*([title, ""] if title else []), *(f"- {item}" for item in items), ""]
+    return [*([title, ""] if title else []), *(f"- {visible(item)}" for item in items), ""]
 
 
 def markdown_table(table: Table) -> list[str]:
@@ -42,12 +43,12 @@ def markdown_table(table: Table) -> list[str]:
     for row in table.rows:
         cells = [*row.cells, *[""] * (len(table.columns) - len(row.cells))]
         first = f"*{cells[0]}*" if row.heading else cells[0].strip()
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in [first, *cells[1:]]) + " |")
+        lines.append("| " + " | ".join(visible(cell).replace("|", "\\|") for cell in [first, *cells[1:]]) + " |")
     return lines
 
 
 def json_text(comparison: Comparison) -> str:
-    return json.dumps(comparison_data(comparison), indent=2, allow_nan=False, ensure_ascii=False)
+    return plain_data.json_text(comparison_data(comparison), indent=2)
 
 
 def csv_text(comparison: Comparison) -> str:

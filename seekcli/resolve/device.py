@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from seekcli.config.layers import Resolved
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, shown_value
 
 DEVICE_TYPES = ("cpu", "cuda", "mps")
 
@@ -30,8 +32,8 @@ def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
 
 def check_device(name: str) -> None:
     kind, _, index = name.partition(":")
-    if kind not in DEVICE_TYPES or (index and not index.isdigit()) or (index and kind != "cuda"):
-        raise BadInput(f"--device {name!r}: expected auto, cpu, cuda, cuda:0 or mps")
+    if kind not in DEVICE_TYPES or not re.fullmatch("[0-9]{0,4}", index) or (index and kind != "cuda"):
+        raise BadInput(f"--device {shown_value(name)}: expected auto, cpu, cuda, cuda:0 or mps")
     if kind == "cuda" and not torch.cuda.is_available():
         raise BadInput(f"--device {name}: torch {torch.__version__} finds no CUDA device here; use --device cpu")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from seekcli import files
 from seekcli.config.condition_settings import share_basis
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
@@ -13,6 +14,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
 from seekcli.data.sets.sources import describe, summary_ahead
 from seekcli.data.splitting.overlap import overlap_note
+from seekcli.errors import visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import nests_fully
@@ -30,11 +32,12 @@ from seekcli.train.length import images_in
 def describe_plan(resolved: Resolved, results: Path) -> str:
     """A few lines: the run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
     with listings_kept():
-        return "\n".join(line for line in plan_lines(resolved, results) if line)
+        return "\n".join(visible(line) for line in plan_lines(resolved, results) if line)
 
 
 def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     config = resolved.config
+    files.require_possible_path(run_folder(results, config))
     state, problem = look(results, resolved)
     lines = [
         f"run         {run_id(config)}",

@@ -175,7 +175,7 @@ def offers_of(text: str, results: Path) -> list[Offer]:
 
     if not text.strip():
         raise BadInput("name a run (its folder, id, or the hash that ends its id) or an exported model")
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if is_export(path):
         cards = find_cards(path) if path.is_dir() else [path]
         return sorted(map(export_offer, cards), key=lambda offer: offer.role)

@@ -20,6 +20,7 @@ from torch import Tensor
 from seekcli import files
 from seekcli.documents import refuse_newer
 from seekcli.errors import BadInput, DamagedRun
+from seekcli.plain_data import parse_json
 
 FORMAT_VERSION = 1
 KEPT = 2
@@ -56,14 +57,14 @@ def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[st
     """Tensors and plain state. Raises BadInput for a damaged file, one of a newer program, or one of another run."""
     try:
         with safe_open(path, framework="pt") as handle:
-            state = json.loads((handle.metadata() or {})["state"])
+            state = parse_json((handle.metadata() or {})["state"].encode(), finite_only=False)
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise BadInput(f"{path} is damaged: {error}") from None
-    refuse_newer(path, state.get("version"), FORMAT_VERSION, "checkpoint version")
-    if state.get("sha256") != digest(tensors, state.get("plain", {})):
+    version, plain = (state.get("version"), state.get("plain")) if isinstance(state, dict) else (None, None)
+    refuse_newer(path, version, FORMAT_VERSION, "checkpoint version")
+    if not isinstance(plain, dict) or state.get("sha256") != digest(tensors, plain):
         raise BadInput(f"{path} is damaged: its content does not match its sha256")
-    plain = dict(state["plain"])
     if (owner := plain.pop(OWNER, run_id)) != run_id:
         raise BadInput(f"{path} belongs to another run, {owner}")
     return tensors, plain
@@ -113,7 +114,7 @@ def load_one(path: Path, run_id: str, load: Load) -> None:
         load(*read_checkpoint(path, run_id))
     except BadInput:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is not a checkpoint of this run: {error}") from None
 
 

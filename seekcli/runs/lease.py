@@ -28,6 +28,7 @@ from typing import Any
 
 from seekcli import files
 from seekcli.errors import HeldElsewhere, LostLease, RunFailed
+from seekcli.plain_data import parse_json
 from seekcli.runs import exclusive
 
 LEASE = "lease.json"
@@ -272,7 +273,7 @@ def _read(path: Path) -> Owner | None:
     except OSError as error:
         raise RunFailed(f"cannot read {path}: {error.strerror}") from error
     try:
-        return _owner(json.loads(data), heartbeat_seconds)
+        return _owner(parse_json(data), heartbeat_seconds)
     except (ValueError, KeyError, TypeError):  # damaged: nobody's, and dead once it is old
         token = hashlib.sha256(data).hexdigest()[:32]
         return Owner(token, 0, UNKNOWN, None, None, UNKNOWN, heartbeat_seconds)

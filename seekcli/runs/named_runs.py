@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def named_runs(key: str, text: str, results: Path, choose: Choose) -> list[RunSu
 
 
 def folder_named(key: str, word: str, results: Path) -> Path:
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))
     for candidate in (path, results / "runs" / word):
         if candidate.is_dir():
             return candidate

@@ -57,7 +57,7 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
             hint = f"; published findings are read when they are named: {published[0]}" if published else ""
             raise BadInput(f"no runs in {path}{hint}")
         for summary in summaries:
-            found.setdefault((summary.path.resolve(), summary.run_id), summary)
+            found.setdefault((Path(os.path.realpath(summary.path)), summary.run_id), summary)
     return list(found.values())
 
 
@@ -102,10 +102,10 @@ def _summaries(path: Path) -> list[RunSummary]:
         if path.is_file():
             return _published(path)
         status = read_status(path)
-        if status.run_id != path.resolve().name and _owner(path) not in (None, status.run_id):
+        if status.run_id != Path(os.path.realpath(path)).name and _owner(path) not in (None, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
-        summary = RunSummary(path, path.resolve().name, None, str(error))
+        summary = RunSummary(path, Path(os.path.realpath(path)).name, None, str(error))
         early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
         return [replace(summary, problem=early) if summary.has_just_begun else summary]
     return [RunSummary(path, status.run_id, status, None)]

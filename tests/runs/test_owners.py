@@ -143,9 +143,7 @@ def test_a_foreign_environment_is_noted_on_resume_and_refused_by_export(folders:
 
 
 @pytest.mark.parametrize("name", ["status.json", "config.json", "epochs.parquet"])
-def test_compare_and_export_leave_out_what_is_put_together_from_two_runs(
-    folders: tuple[Path, Path], name: str
-) -> None:
+def test_compare_and_export_leave_out_what_is_put_together_from_two_runs(folders: tuple[Path, Path], name: str) -> None:
     folder, other = folders
     shutil.copy(other / name, folder / name)
     runs, (left_out,) = load_runs(scan_runs([folder.parent]))

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.errors import BadInput
-from seekcli.files import human_bytes
+from seekcli.errors import BadInput, human_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor

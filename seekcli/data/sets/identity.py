@@ -24,6 +24,7 @@ from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.depth import depth_of, may_be_deep
 from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput, RunFailed
+from seekcli.plain_data import parse_json
 
 STORE_FORMAT = 2
 CHUNK_FILES = 256
@@ -187,7 +188,7 @@ def store_path(root: Path) -> Path:
 def load_store(path: Path) -> Store:
     """What is kept; nothing where the file is missing, damaged or of another format: it is found again."""
     try:
-        tree = json.loads(path.read_bytes())
+        tree = parse_json(path.read_bytes())
         if tree["format"] != STORE_FORMAT:
             return {}
         return {

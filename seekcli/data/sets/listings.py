@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from seekcli.config.settings import DataConfig
@@ -58,8 +59,8 @@ def folder_of(data: DataConfig) -> Path:
     if data.dir is None:
         if not named:
             raise BadInput(f"--data {kind_of(data)}: name the folder, as in --data {kind_of(data)}:DIR")
-        return printable(Path(named).expanduser())
-    folder = printable(Path(data.dir).expanduser())
+        return printable(Path(os.path.expanduser(named)))
+    folder = printable(Path(os.path.expanduser(data.dir)))
     same = named in ("", data.dir, label_of(folder))
     if not same and data.fingerprint is None:
         raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data {kind_of(data)}:{folder / named}")
@@ -76,4 +77,4 @@ def printable(folder: Path) -> Path:
 
 def label_of(folder: Path) -> str:
     """`.` and `photos/` have names too."""
-    return folder.resolve().name
+    return Path(os.path.realpath(folder)).name

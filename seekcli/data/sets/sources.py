@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -251,7 +252,7 @@ def held_out_count(images: int, facts: DataFacts) -> int:
 
 def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arrays:
     """A named data set, its images resized where they have another size."""
-    folder = Path(data.dir).expanduser() if data.dir else None
+    folder = Path(os.path.expanduser(data.dir)) if data.dir else None
     if data.name in photo_sets.SETS:
         return photo_sets.read(data.name, folder, image_size, watcher)
     own = named_facts(data)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_IMAGES = 5000
 FORM = "synthetic:CxHxW:CLASSES[:IMAGES]"
 PATTERN_CELLS, PATTERN_LEVELS, NOISE_LEVELS = 4, 40.0, 50.0
+FORM_AS_PATTERN = "synthetic:#x#x#:#(?::#)?".replace("#", r"(\d{1,9})")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Synthetic:
 
 def parse(text: str) -> Synthetic:
     """`synthetic:3x32x32:10` or `synthetic:3x32x32:10:5000`. Raises BadInput for another form or impossible counts."""
-    match = re.fullmatch(r"synthetic:(\d+)x(\d+)x(\d+):(\d+)(?::(\d+))?", text, re.ASCII)
+    match = re.fullmatch(FORM_AS_PATTERN, text, re.ASCII)
     if not match:
         raise BadInput(f"--data {text}: expected {FORM}, such as synthetic:3x32x32:10")
     channels, height, width, classes = (int(number) for number in match.groups()[:4])

@@ -1,0 +1,77 @@
+"""Plain data as text, JSON and TOML: read with bounds that every reader may rely on, written without NaN."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from seekcli.errors import UNSEEN
+
+# Whoever walks through plain data may do so by recursion, and may turn a whole number into a fraction.
+DEEPEST, LARGEST_NUMBER = 50, sys.float_info.max
+TOO_DEEP = "its lists or tables are nested too deep"
+TOO_LONG = "a number of more than 4,300 digits"  # Python reads none
+
+
+def parse_json(data: bytes, finite_only: bool = True) -> Any:
+    """Raises ValueError, in words for a user, for what is no JSON, too deep, or holds a number that is none."""
+    return checked(json.loads, data, json.JSONDecodeError, finite_only)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Raises ValueError as `parse_json`; TOML has NaN, which the schema of settings refuses."""
+    tree: dict[str, Any] = checked(tomllib.loads, text, tomllib.TOMLDecodeError)
+    return tree
+
+
+def checked(parse: Any, text: Any, no_syntax: type[ValueError], finite_only: bool = False) -> Any:
+    try:
+        value = parse(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    except (no_syntax, UnicodeDecodeError):
+        raise
+    except ValueError:
+        raise ValueError(TOO_LONG) from None
+    check_bounds(value, finite_only)
+    return value
+
+
+def check_bounds(value: Any, finite_only: bool) -> None:
+    level, depth = [value], 0
+    while level:
+        if depth > DEEPEST:
+            raise ValueError(TOO_DEEP)
+        if finite_only and any(isinstance(each, int | float) and not is_number(each) for each in level):
+            raise ValueError("a number in it is none, or is out of range")
+        level, depth = [inner for each in level for inner in children(each)], depth + 1
+
+
+def children(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def is_number(value: float) -> bool:
+    return abs(value) <= LARGEST_NUMBER  # of NaN it is False
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON for other programs: NaN and infinity, which it does not know, are null; nothing in it steers a terminal."""
+    text = json.dumps(finite(value), indent=indent, allow_nan=False, ensure_ascii=False)
+    # In strings json has escaped the ends of lines already; those that are left are the layout.
+    return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+
+
+def finite(value: Any) -> Any:
+    """The same plain data with null for every number that is none or infinite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list | tuple) else value
