@@ -267,6 +267,17 @@ def test_only_files_writes() -> None:
     assert wrong == []
 
 
+def test_only_one_module_prints() -> None:
+    """It writes out what a terminal would obey: a name in a message may hold anything."""
+    assert [
+        f"{where(path, line)}: {name}"
+        for path in SOURCES
+        if module_name(path) != "cli.output"
+        for line, name, _ in calls_in(path)
+        if name in {"print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"}
+    ] == []
+
+
 def test_no_write_of_a_run_forgets_the_lease() -> None:
     """Each is told to check it right before it renames or removes: its process may just have slept for an hour."""
     unguarded = [

@@ -50,7 +50,7 @@ def export(
     finished = open_run(find_run(run, out))
     if not finished.environment:
         lacks = f"{finished.path / 'environment.json'} is missing"
-        typer.echo(f"note: {lacks}: the card cannot say on what the run was trained", err=True)
+        say(f"note: {visible(lacks)}: the card cannot say on what the run was trained", err=True)
     folder = to or Path("exports") / finished.status.run_id
     roles = choose_roles(finished, role.value if role else None)
     mended = (lambda taken: mend(finished, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
