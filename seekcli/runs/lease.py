@@ -55,9 +55,14 @@ class Owner:
         return self.host, self.boot_id, self.pid_namespace
 
     def is_dead(self, now_seconds: float, dead_after_seconds: float) -> bool:
-        if now_seconds - self.heartbeat_seconds > dead_after_seconds:
+        """Silent for so long, or its process is gone; or its last sign of life is to come, by a clock that was wrong.
+
+        A process of this machine that lives sets such a time right with its next beat.
+        """
+        silent_seconds, here = now_seconds - self.heartbeat_seconds, self.machine == this_machine()
+        if silent_seconds > dead_after_seconds or (silent_seconds < -dead_after_seconds and not here):
             return True
-        return self.machine == this_machine() and not runs_still(self.pid, self.process_start)
+        return here and not runs_still(self.pid, self.process_start)
 
 
 class Lease:
@@ -78,7 +83,7 @@ class Lease:
 
         A missing folder is made. Raises HeldElsewhere when a live owner holds the lease, RunFailed when the folder
         cannot be written to. An owner is dead when it ran on this machine since this boot and its process is gone (or
-        its pid is another process by now), or when its heartbeat is older than `dead_after_seconds`.
+        its pid is another process by now), or when its heartbeat is older than `dead_after_seconds` or as far ahead.
         """
         lease = cls(run_dir, beat_seconds)
         files.make_folder(run_dir)
@@ -151,9 +156,10 @@ class Lease:
                 if claim != _claim_path(self.run_dir, self.token):
                     files.remove(claim, self.check)
             files.remove_leftovers(self.run_dir, self.check)
-            alive_since = exclusive.clock_seconds(self.run_dir) - dead_after_seconds
+            now_seconds = exclusive.clock_seconds(self.run_dir)
             for path in self.run_dir.glob(".*lease*"):
-                if files.LEFTOVER.fullmatch(path.name) and path.stat().st_mtime < alive_since:
+                old = abs(now_seconds - path.stat().st_mtime) > dead_after_seconds
+                if old and files.LEFTOVER.fullmatch(path.name):
                     files.remove(path, self.check)
 
     def _beat(self) -> None:

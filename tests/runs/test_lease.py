@@ -150,6 +150,34 @@ def test_of_another_machine_only_the_heartbeat_counts(tmp_path: Path, elsewhere:
         held.check()
 
 
+@pytest.mark.parametrize("ahead_seconds", [61, 3600, 10 * 365 * 86400])
+def test_a_sign_of_life_that_is_to_come_holds_nobody_up(tmp_path: Path, ahead_seconds: float) -> None:
+    plant(tmp_path / LEASE, age_seconds=-ahead_seconds, host="elsewhere")
+    with Lease.acquire(tmp_path) as held:
+        held.check()
+
+
+def test_a_clock_that_is_a_little_ahead_is_no_sign_of_death(tmp_path: Path) -> None:
+    plant(tmp_path / LEASE, age_seconds=-50, host="elsewhere")
+    with pytest.raises(BadInput, match="being written by process"):
+        Lease.acquire(tmp_path)
+
+
+def test_a_process_that_lives_keeps_its_lease_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    with Lease.acquire(tmp_path) as held:
+        age(tmp_path / LEASE, -3600)
+        with pytest.raises(BadInput, match="being written by process"):
+            Lease.acquire(tmp_path)
+        held.check()
+
+
+def test_a_damaged_lease_of_tomorrow_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / LEASE).write_text("[" * 100_000)
+    age(tmp_path / LEASE, -3600)
+    with Lease.acquire(tmp_path) as held:
+        held.check()
+
+
 def test_the_heart_beats_and_stops(tmp_path: Path) -> None:
     held = Lease.acquire(tmp_path, beat_seconds=0.01)
     for _ in range(2):
