@@ -121,7 +121,7 @@ def remove_leftovers(folder: Path, check: Check = unshared) -> None:
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises BadInput, naming the file, when it is missing, unreadable or not JSON."""
     try:
-        return plain_data.parse_json(path.read_bytes())
+        return plain_data.parse_json(path.read_bytes(), finite_only=False)
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist") from None
     except OSError as error:

@@ -46,6 +46,8 @@ def check_bounds(value: Any, finite_only: bool) -> None:
     while level:
         if depth > DEEPEST:
             raise ValueError(TOO_DEEP)
+        if any(isinstance(each, int) and not is_number(each) for each in level):
+            raise ValueError("a number in it is out of range")
         if finite_only and any(isinstance(each, int | float) and not is_number(each) for each in level):
             raise ValueError("a number in it is none, or is out of range")
         level, depth = [inner for each in level for inner in children(each)], depth + 1

@@ -17,7 +17,7 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
 from seekcli.documents import SCHEMA_VERSION, write_document
-from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes
+from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes, say_few_steps
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.short_epochs import require_several_steps
@@ -176,6 +176,7 @@ class Run:
                 self.dataset.summary,
             )
         )  # fmt: skip
+        say_few_steps(self.config, trainer.steps_done, self.progress)
 
     def write_environment(self) -> None:
         environment = {"run_id": self.run_id, **describe_environment(self.trainer.device)}

@@ -42,9 +42,8 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     Says first what of the base has no counterpart, since data may take long, and then whether training images are
     among the test images. Raises BadInput as `sources.load` does.
     """
-    for note in (partial_map(config), few_steps_note(config)):
-        if note is not None:
-            progress.note(note)
+    if (partial := partial_map(config)) is not None:
+        progress.note(partial)
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     if (overlap := overlap_note(config.data, dataset)) is not None:
         progress.note(overlap)
@@ -56,6 +55,13 @@ def forward_macs(config: RunConfig, trainer: Trainer, channels: int, image_size:
     shape = (channels, image_size, image_size)
     models = trainer.models.items()
     return {role: forward_cost(model, config.model_name(role), shape).per_image for role, model in models}
+
+
+def say_few_steps(config: RunConfig, steps_done: int, progress: Progress) -> None:
+    """Of a run that begins: that its motivated model will hardly be trained, where that is so."""
+    note = None if steps_done else few_steps_note(config)
+    if note is not None:
+        progress.note(note)
 
 
 def needed_bytes(trainer: Trainer, folder: Path | None) -> int:

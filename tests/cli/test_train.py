@@ -56,7 +56,7 @@ def test_a_run_prints_a_line_per_epoch_and_the_numbers_at_the_end(tmp_path):
 def test_json_progress_is_one_object_a_line(tmp_path):
     result = seek("train", *TINY, "--out", tmp_path / "r", "--progress", "json")
     events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [event["event"] for event in events] == ["started", "epoch", "epoch", "finished"]
+    assert [event["event"] for event in events] == ["started", "note", "epoch", "epoch", "finished"]
     assert set(events[-1]["test_accuracy_percent"]) == {"base", "motivated"}
     assert events[-1]["expected_share"] == pytest.approx(0.5 * 5 / 6)
 
