@@ -73,7 +73,7 @@ def train(
     ] = None,
     init: Annotated[
         str | None,
-        typer.Option(help="How differential parts start: identity (default), paper, timm; source: as in --init-from."),
+        typer.Option(help="Start of the differential parts: identity (default), paper, stack, timm, source."),
     ] = None,
     map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
     init_from: Annotated[
