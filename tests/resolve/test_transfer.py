@@ -16,12 +16,12 @@ from seekcli.config.identity import identity, run_id
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
 from seekcli.engines.run import train
-from seekcli.engines.start import build_trainer
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.models import pretrained
 from seekcli.models.pairs import build_models, seeded_model
+from seekcli.resolve.build import build_trainer
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs.folder import run_folder
@@ -55,7 +55,7 @@ def target(source: Any, **changes: Any) -> Resolved:
 def started(resolved: Resolved, results: Path) -> dict[str, dict[str, torch.Tensor]]:
     """The tensors before the first step, by role."""
     config = resolved.config
-    trainer = build_trainer(config, sources.load(config.data), start_weights(config, results))
+    trainer = build_trainer(config, sources.load(config.data), torch.device("cpu"), start_weights(config, results))
     return {role: model.state_dict() for role, model in trainer.models.items()}
 
 
@@ -138,7 +138,7 @@ def test_an_identity_start_may_be_asked_for_with_given_differential_parts(made: 
     pair = started(resolved, made)
     assert not same(pair["motivated"], weights_of(made, "motivated"))
     config = resolved.config
-    trainer = build_trainer(config, sources.load(config.data), start_weights(config, made))
+    trainer = build_trainer(config, sources.load(config.data), torch.device("cpu"), start_weights(config, made))
     models = {role: model.eval() for role, model in trainer.models_to_keep().items()}
     images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -147,7 +147,7 @@ def test_an_identity_start_may_be_asked_for_with_given_differential_parts(made: 
 
 def test_averages_start_from_the_source_too(made: Path) -> None:
     config = target(pair_run(made), schedule="base", train__ema_decay=0.9).config
-    trainer = build_trainer(config, sources.load(config.data), start_weights(config, made))
+    trainer = build_trainer(config, sources.load(config.data), torch.device("cpu"), start_weights(config, made))
     assert same(trainer.averages.of["base"].model.state_dict(), weights_of(made, "base"))
 
 
@@ -211,7 +211,7 @@ def test_a_run_is_trained_resumed_without_its_source_and_equals_one_that_was_not
     train(resolved, tmp_path / "whole")
     with pytest.raises(Stopped):
         train(resolved, tmp_path / "cut", progress, stop_requested=stop_at(3))
-    assert progress.notes == [f"starting from --init-from {source}: resnet8 and resnet14, with a new head"]
+    assert progress.notes[:1] == [f"starting from --init-from {source}: resnet8 and resnet14, with a new head"]
     shutil.rmtree(source)
     with pytest.raises(BadInput, match="there is no run and no exported model"):
         target(source)
