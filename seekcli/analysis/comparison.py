@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seekcli.analysis.arm_labels import arm_labels
 from seekcli.analysis.contrasts import EFFECT_POINTS, MARGIN_POINTS, Contrast, contrasts_of
 from seekcli.analysis.equal_compute import SAME_COST_FRACTION, nearest_in_cost, same_compute_runs
 from seekcli.analysis.grouping import (
     RunCell,
-    arm_labels,
     changed_from_recipe,
     differing,
     group_runs,

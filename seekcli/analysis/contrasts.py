@@ -6,12 +6,13 @@ once, one function in PLANNERS. Its words follow from its family alone (`verdict
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from seekcli.analysis.arm_labels import words_of_difference
 from seekcli.analysis.checks import Checks, checks
 from seekcli.analysis.groups import Accuracy, Arm, Group
 from seekcli.analysis.power import Precision, precision
@@ -71,13 +72,17 @@ OF_THE_CELL = (OfCell(Family.EXPLORATORY, lambda cell: cell.y_c, lambda cell: ce
 
 @dataclass(frozen=True)
 class Planned:
-    """A comparison that a cell has the runs for. `arm` is the label of the arm that it stands under, if any."""
+    """A comparison that a cell has the runs for. `arm` is the label of the arm that it stands under, if any.
+
+    `differ_in` is what tells the two sides apart where these are of two arms: `("k=2", "k=3")`.
+    """
 
     family: Family
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
     test_images: int | None
+    differ_in: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Contrast:
     difference: PairedDifference
     verdict: Verdict
     precision: Precision | None
+    differ_in: tuple[str, str] | None = None
 
     @cached_property
     def checks(self) -> Checks:
@@ -128,7 +134,8 @@ def of_the_cell(cell: Cell) -> Iterator[Planned]:
 def of_arms(cell: Cell) -> Iterator[Planned]:
     """Every arm against every other one that differs from it in one setting; a condition's own count with it."""
     for left, right in combinations(cell.arms, 2):
-        if not _differ_in_one(left.base.settings.arm, right.base.settings.arm):
+        differ_in = words_of_difference(left.base.settings.arm, right.base.settings.arm)
+        if differ_in is None:
             continue
         bases = [] if left.grown and right.grown else [(left.base, right.base)]
         for one, other in (*bases, (left.motivated, right.motivated)):
@@ -137,14 +144,7 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
             accuracy = like_with_like(one, other) if larger else Accuracy.AS_TRAINED
             found = paired_difference(left_name, right_name, one.by_seed(accuracy), other.by_seed(accuracy))
             if found:
-                yield Planned(Family.EXPLORATORY, None, accuracy, found, one.test_images)
-
-
-def _differ_in_one(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    keys = {key for key in left.keys() | right.keys() if left.get(key) != right.get(key)}
-    if "motivation.condition" in keys:
-        keys = {key for key in keys if not key.startswith("motivation.")} | {"motivation.condition"}
-    return len(keys) == 1
+                yield Planned(Family.EXPLORATORY, None, accuracy, found, one.test_images, differ_in)
 
 
 PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell, of_arms)
@@ -171,6 +171,5 @@ def _hypothesis(row: Planned, cell_number: int, margin_points: float) -> Hypothe
 
 
 def _contrast(row: Planned, verdict: Verdict, effect_points: float) -> Contrast:
-    return Contrast(
-        row.family, row.arm, row.accuracy, row.difference, verdict, precision(row.difference, effect_points)
-    )
+    found = precision(row.difference, effect_points)
+    return Contrast(row.family, row.arm, row.accuracy, row.difference, verdict, found, row.differ_in)

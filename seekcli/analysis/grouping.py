@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seekcli.analysis.arm_labels import value_of
 from seekcli.analysis.equal_compute import baselines_of_equal_compute
 from seekcli.analysis.runs import Run, Settings
-from seekcli.config.condition_settings import SCHEDULE_OPTIONS
-from seekcli.config.identity import OLD_BEHAVIOUR
 from seekcli.config.layers import DEFAULTS, load_recipe, recipe_names
 
 # Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
@@ -120,39 +119,8 @@ def _run_cell(
 
 def _arm_order(arm: Mapping[str, Any]) -> tuple[Any, ...]:
     known = [str(arm.get("motivation.condition")), int(arm.get("motivation.k") or 0), str(arm.get("pair.init"))]
-    return (*known, str(sorted(arm.items(), key=str)))
-
-
-def arm_labels(arms: Iterable[Settings]) -> list[str]:
-    """`loss k=2 identity` for each arm, with whatever else differs between them."""
-    listed = [dict(settings.arm) for settings in arms]
-    shown = (
-        "schedule",
-        "motivation.grow_at",
-        "motivation.condition",
-        "motivation.k",
-        "pair.init",
-        *(f"motivation.{name}" for name in SCHEDULE_OPTIONS),
-    )
-    others = sorted({key for arm in listed for key in arm} - set(shown))
-    varied = [key for key in others if len({str(value_of(arm, key)) for arm in listed}) > 1]
-    return [_arm_label(arm, varied) for arm in listed]
-
-
-def value_of(settings: Mapping[str, Any], key: str) -> Any:
-    """The value of a setting among those that tell runs apart; one that stands at its old behaviour is not there."""
-    return settings.get(key, OLD_BEHAVIOUR.get(key))
-
-
-def _arm_label(arm: Mapping[str, Any], varied: Sequence[str]) -> str:
-    k = arm.get("motivation.k")
-    options = [f"{name}={arm[key]}" for name in SCHEDULE_OPTIONS if (key := f"motivation.{name}") in arm]
-    way = arm.get("motivation.condition")
-    if "schedule" in arm:
-        way = f"grow at={arm.get('motivation.grow_at', DEFAULTS['motivation.grow_at'])}"
-    words = [way, None if k is None else f"k={k}", *options, arm.get("pair.init")]
-    extra = [f"{key.partition('.')[2]}={value_of(arm, key)}" for key in varied]
-    return " ".join(str(word) for word in [*words, *extra] if word is not None)
+    # Settings at their old behaviour are not there: the arm with the fewest stands before its variants.
+    return (*known, len(arm), str(sorted(arm.items(), key=str)))
 
 
 def changed_from_recipe(settings: Settings) -> dict[str, Any]:

@@ -56,10 +56,12 @@ def plan_grid(
 
 
 def notes_of(point: Point, row: dict[str, str | None], out: Path) -> list[str]:
+    from seekcli.models.catalog import same_start_note
     from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
     older = older_twin_note(out, point.resolved) if row["state"] == "new" else None
-    return [note for note in (row["problem"], old_rules_note(point.resolved), older) if note]
+    same = same_start_note(point.resolved.config)
+    return [note for note in (row["problem"], old_rules_note(point.resolved), older, same) if note]
 
 
 @commands.command("run")

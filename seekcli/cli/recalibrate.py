@@ -73,8 +73,7 @@ def recalibrate(
 def run_like(card: Card, run: RunConfig | None) -> RunConfig:
     """The run's settings, or those that its card and recipe tell, with a number of batches where it had none."""
     from seekcli.config.layers import load_recipe, merge
-    from seekcli.config.settings import flatten
-    from seekcli.resolve.resolve import RECALIBRATE_BATCHES
+    from seekcli.config.settings import RECALIBRATE_BATCHES, flatten
 
     training, evaluation = card.training, card.evaluation
     known: Mapping[str, Any] = dict(flatten(run.model_dump())) if run is not None else {

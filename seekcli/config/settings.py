@@ -24,6 +24,8 @@ from seekcli.config.value_types import (
 
 Schedule = Literal["alternating", "base", "motivated", "grow"]
 CLASSIC = ("base", "motivated")
+# Batches that BatchNorm statistics are estimated anew on, where the user names no number.
+RECALIBRATE_BATCHES = 10
 
 
 class Section(BaseModel):
@@ -46,7 +48,9 @@ class PairConfig(Section):
         "auto", description="how the differential parts start"
     )
     added_scale: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="--init identity: last scale that added blocks start with; above 0 they disturb the base"
+        0.0,
+        description="--init identity: last scale that added blocks start with; above 0 they disturb the base, and 1 is "
+        "--init paper in ResNets",
     )
     differential_lr_factor: PositiveFloat = Field(
         1.0, description="learning rate of the tensors that only the motivated model has, over that of all others"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, unknown
 
@@ -33,6 +34,7 @@ MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in catalog()}
 TRANSFORMERS = ("vit",)
 WITHOUT_RUNNING_STATISTICS = TRANSFORMERS  # families that normalise by LayerNorm alone
 TIMM_STARTS = ("resnet",)  # families in which timm's own start is another than the usual one
+GROW_IN_DEPTH = ("cifar-resnet", "resnet")  # families in which a larger model has more blocks and nothing else
 BASIC_BLOCK_DEPTHS = (18, 34)  # of the ImageNet ResNets; deeper ones have bottleneck blocks
 PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))  # of transformers: (smallest image, patch), pixels a side
 
@@ -139,6 +141,19 @@ def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
     obstacle = identity_obstacle(base, motivated, map_name)
     if init == "identity" and obstacle:
         raise BadInput(f"--init identity is impossible for {pair}: {obstacle}; use --init paper")
+
+
+def same_start_note(config: RunConfig) -> str | None:
+    """Said where another `--init` gives the same numbers under another run id; None where none is known to."""
+    pair = config.pair
+    family = model_spec(pair.base).family
+    if config.classic or family not in GROW_IN_DEPTH or not nests_fully(pair.base, pair.motivated):
+        return None
+    if pair.init == "identity" and pair.added_scale == 1.0:
+        return "pair.added_scale=1 is how --init paper starts these models: the same numbers under another run id"
+    if pair.init == "timm":
+        return "--init timm starts this pair as --init identity does: the same numbers under another run id"
+    return None
 
 
 def starts_of(base: str, motivated: str, map_name: str) -> list[str]:

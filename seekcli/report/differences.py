@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.contrasts import Contrast, margin_for
@@ -16,6 +17,7 @@ def difference_table(cell: Cell) -> Table:
     """Where all rows have the same number of common seeds, the title says it and there is no column for it."""
     counts = {one.difference.n for one in cell.contrasts}
     same = len(counts) == 1
+    names = _names(cell.contrasts)
     columns = (
         Column("difference", numeric=False),
         *(() if same else (Column("n"),)),
@@ -27,7 +29,7 @@ def difference_table(cell: Cell) -> Table:
 
     def row(one: Contrast, indent: str) -> Row:
         return Row((
-            f"{indent}{_name(one)}",
+            f"{indent}{names[id(one)]}",
             *(() if same else (str(one.difference.n),)),
             wording.points_with_interval(one.difference),
             wording.p_value(one.difference.p_value),
@@ -70,8 +72,16 @@ def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], Row]) 
     return tuple(rows)
 
 
-def _name(one: Contrast) -> str:
-    name = wording.difference(one.difference.left, one.difference.right)
+def _names(contrasts: Sequence[Contrast]) -> dict[int, str]:
+    """By the identity of the contrast. Where two would read alike, each says the rest of its arms."""
+    short = {id(one): _name(one) for one in contrasts}
+    seen = Counter(short[id(one)] for one in contrasts if one.differ_in)
+    return {id(one): _name(one, whole=seen[short[id(one)]] > 1) for one in contrasts}
+
+
+def _name(one: Contrast, whole: bool = False) -> str:
+    left, right = one.difference.left, one.difference.right
+    name = wording.between_arms(left, one.differ_in, whole) if one.differ_in else wording.difference(left, right)
     return name if one.accuracy is Accuracy.AS_TRAINED else f"{name}, {one.accuracy}"
 
 

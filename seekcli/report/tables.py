@@ -149,25 +149,27 @@ def price_table(cell: Cell) -> Table:
 
 def share_table(cell: Cell) -> Table:
     prefix, factor = wording.prefix_for([arm.efficiency.f_y for arm in cell.arms])
+    bases = {arm.share.basis for arm in cell.arms if arm.share.expected is not None}
+    one_basis = len(bases) == 1
     columns = (
         Column("motivation", numeric=False),
         Column("share [95% interval]"),
-        Column("expected"),
+        Column(f"expected {bases.pop().replace('its ', '')}" if one_basis else "expected"),
         Column("F_X"),
         Column("F_XY"),
         Column("F_Y"),
     )
     title = f"Share of motivated steps, and forward cost in {prefix}{unit(cell)} an image"
-    return Table(title, columns, tuple(_share_row(arm, factor) for arm in cell.arms))
+    return Table(title, columns, tuple(_share_row(arm, factor, not one_basis) for arm in cell.arms))
 
 
-def _share_row(arm: Arm, factor: float) -> Row:
+def _share_row(arm: Arm, factor: float, with_basis: bool) -> Row:
     measures = arm.efficiency
     outside = " (outside)" if arm.share.expected_inside is False else ""
     return Row((
         arm.label,
         f"{wording.share(arm.share.observed.mean)} {wording.share_interval(arm.share.observed.interval)}",
-        f"{wording.expected_share(arm.share)}{outside}",
+        f"{wording.expected_share(arm.share, with_basis)}{outside}",
         wording.scaled(measures.f_x, factor),
         wording.scaled(measures.f_xy, factor),
         wording.scaled(measures.f_y, factor),

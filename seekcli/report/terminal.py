@@ -15,8 +15,10 @@ from seekcli.errors import visible
 from seekcli.report import page, tables
 from seekcli.report.tables import Table
 
-# Piped output has no width to fit: wide enough that no row of a table is ever wrapped.
+# Piped output has no width to fit: wide enough that no number of a table is ever cut.
 PIPED_WIDTH = 200
+# What a table takes of it, where its numbers do not need more: longer names are wrapped.
+PIPED_TABLE_WIDTH = 100
 WORD_STYLES = {HIGHER: "bold green", LOWER: "bold red", EQUIVALENT: "green"}
 
 
@@ -90,7 +92,7 @@ def _print_table(screen: Console, table: Table) -> None:
     needed = built.__rich_measure__(screen, screen.options.update(max_width=PIPED_WIDTH)).minimum
     width = screen.width
     # A terminal too narrow for the numbers wraps the lines itself, which is ugly and loses nothing.
-    screen.width = max(width, needed)
+    screen.width = max(width if screen.is_terminal else min(width, PIPED_TABLE_WIDTH), needed)
     screen.print(built)
     screen.width = width
 
@@ -105,7 +107,8 @@ def _rich_table(table: Table) -> RichTable:
             width = max([*map(len, lines), *widths])
             built.add_column("\n".join(lines), justify="right", no_wrap=True, min_width=width, vertical="bottom")
         else:
-            built.add_column(column.header, min_width=min(12, max(widths)), overflow="fold")
+            width = min(12, max(widths))
+            built.add_column(column.header, min_width=width, overflow="fold", vertical="bottom" if index else "top")
     for row in table.rows:
         cells = [shown(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
         if row.heading:

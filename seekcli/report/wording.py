@@ -26,13 +26,15 @@ def difference(left: str, right: str) -> str:
     """`base - base alone`; the two models of one run are `larger - its own base`."""
     if (left, right) == (X_Y_M, X_Y_B):
         return "larger - its own base"
-    return " - ".join(_side(name) for name in (left, right))
+    return " - ".join(IN_A_DIFFERENCE.get(name, name) for name in (left, right))
 
 
-def _side(name: str) -> str:
-    """`base`; of arm against arm `base (loss k=2 identity)`."""
-    group_name, bracket, arm = name.partition(" (")
-    return f"{IN_A_DIFFERENCE.get(group_name, group_name)}{bracket}{arm}"
+def between_arms(left: str, differ_in: tuple[str, str], whole: bool) -> str:
+    """`larger: identity - paper`, of arms that differ in one setting; `whole` adds what they share, `(loss k=2)`."""
+    group_name, _, arm = left.removesuffix(")").partition(" (")
+    shared = [word for word in arm.split() if word not in differ_in[0].split()]
+    rest = f" ({' '.join(shared)})" if whole else ""
+    return f"{IN_A_DIFFERENCE[group_name]}: {' - '.join(differ_in)}{rest}"
 
 
 def ratio(value: float | None) -> str:
@@ -71,9 +73,10 @@ def share(value: float | None) -> str:
     return NOT_AVAILABLE if value is None else f"{value:.2%}"
 
 
-def expected_share(found: Share) -> str:
-    """`16.67% by chance`."""
-    return NOT_AVAILABLE if found.expected is None else f"{found.expected:.2%} {found.basis.replace('its ', '')}"
+def expected_share(found: Share, with_basis: bool) -> str:
+    """`16.67%`, or `16.67% by chance`."""
+    basis = f" {found.basis.replace('its ', '')}" if with_basis else ""
+    return NOT_AVAILABLE if found.expected is None else f"{found.expected:.2%}{basis}"
 
 
 def share_interval(interval: Interval | None) -> str:

@@ -17,7 +17,7 @@ from seekcli.data.splitting.overlap import overlap_note
 from seekcli.errors import visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.method.growing import branch_step
-from seekcli.models.catalog import nests_fully
+from seekcli.models.catalog import nests_fully, same_start_note
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
 from seekcli.resolve.conditions import expected_share_of
@@ -53,7 +53,7 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     older = older_twin_note(results, resolved) if new else None
     # Of a folder that is known by its contents the files are read already, for the run id.
     overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
-    notes = (old_rules_note(resolved), older, overlap, few_steps_note(config))
+    notes = (old_rules_note(resolved), older, same_start_note(config), overlap, few_steps_note(config))
     lines += [f"{'note':<12}{note}" for note in notes if note is not None]
     source = start_weights(config, results) if new else None
     if source is not None:

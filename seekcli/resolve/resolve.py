@@ -8,7 +8,7 @@ from typing import Any
 
 from seekcli.config.layers import Resolved, load_recipe, merge
 from seekcli.config.schema import RunConfig
-from seekcli.config.settings import DataConfig
+from seekcli.config.settings import RECALIBRATE_BATCHES, DataConfig
 from seekcli.data.sets.deep_images import check_grey_bits, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
@@ -29,8 +29,6 @@ from seekcli.runs.older_runs import run_of_old_rules
 
 HOW_TO_MATCH_GROW = "; --at beside --match names the growing run, as in --schedule base --match train_flops --at 0.8"
 Layers = list[tuple[str, Mapping[str, Any]]]
-# Batches that BatchNorm statistics are estimated anew on, where the user names no number.
-RECALIBRATE_BATCHES = 10
 # Laid over the settings of a baseline: its alternating arm.
 AS_ARM: dict[str, Any] = {"schedule": "alternating", "train.match": None, "train.match_from": None}
 AS_ARM |= {"train.match_schedule": "alternating"}

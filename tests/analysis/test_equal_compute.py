@@ -119,7 +119,7 @@ def test_the_base_of_a_growing_run_is_no_test(folder: Results) -> None:
         ("X-Y-M", "Y-C="),
     ]
     between = [one.difference.left for one in cell.contrasts if one.arm is None and "(grow" in one.difference.left]
-    assert between == ["X-Y-M (grow at=0.6 identity)"]
+    assert between == ["X-Y-M (grow at=0.8 identity)"]
     # The families that words follow from are what they were without it.
     assert [one for one in cell.contrasts if one.family is not Family.EXPLORATORY] == alternating
     assert sum("no test and in no family" in note for note in cell.notes) == 2

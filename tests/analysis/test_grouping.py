@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seekcli.analysis.arm_labels import arm_labels, words_of_difference
 from seekcli.analysis.comparison import compare_runs
-from seekcli.analysis.grouping import arm_labels, differing, group_runs, without_conflicts, without_duplicates
+from seekcli.analysis.grouping import differing, group_runs, without_conflicts, without_duplicates
 from seekcli.analysis.runs import load_runs, settings_from_config
 from seekcli.config.layers import DEFAULTS
 from seekcli.runs.scan import scan_runs
@@ -35,14 +36,36 @@ def arm(**settings: object) -> dict[str, object]:
         ),
         (
             [arm(motivation__condition="window", motivation__window_start=0.5, motivation__window_stop=1.0)],
-            ["window window_start=0.5 window_stop=1.0 identity"],
+            ["window window_start=0.5 window_stop=1 identity"],
         ),
-        ([arm(), arm(pair__map="leading")], ["loss k=2 identity map=aligned", "loss k=2 identity map=leading"]),
+        ([arm(), arm(pair__map="leading")], ["loss k=2 identity", "loss k=2 identity map=leading"]),
+        # Said of a single arm too: what is not the default matters, whatever stands beside it.
+        ([arm(pair__added_scale=0.3)], ["loss k=2 identity added_scale=0.3"]),
+        (
+            [arm(), arm(pair__init="paper"), arm(pair__added_scale=0.3), arm(pair__differential_lr_factor=10.0)],
+            [
+                "loss k=2 identity",
+                "loss k=2 paper",
+                "loss k=2 identity added_scale=0.3",
+                "loss k=2 identity differential_lr_factor=10",
+            ],
+        ),
+        (
+            [arm(motivation__condition="matched-count", motivation__counts=[n] * 9) for n in (1, 2)],
+            ["matched-count identity counts=9-in-9-epochs", "matched-count identity counts=18-in-9-epochs"],
+        ),
+        (
+            [arm(schedule="grow", motivation__grow_at=at) for at in (0.80000001, 0.80000002)],
+            [
+                "grow at=0.8 identity motivation.grow_at=0.80000001",
+                "grow at=0.8 identity motivation.grow_at=0.80000002",
+            ],
+        ),
         # A run of an earlier program has no such settings: they stand at what was done then.
         (
             [arm(), arm(**OLD)],
             [
-                "loss k=2 identity buffers=own recalibrate_batches=10",
+                "loss k=2 identity",
                 "loss k=2 identity buffers=carried recalibrate_batches=0",
             ],
         ),
@@ -50,6 +73,22 @@ def arm(**settings: object) -> dict[str, object]:
 )
 def test_labels_name_whatever_differs(arms: list[dict[str, object]], labels: list[str]) -> None:
     assert arm_labels(map(settings_from_config, arms)) == labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pair__init": "paper"}, ("identity", "paper")),
+        ({"motivation__k": 3}, ("k=2", "k=3")),
+        ({"pair__added_scale": 0.3}, ("added_scale=0", "added_scale=0.3")),
+        ({"pair__buffers": "carried"}, ("buffers=own", "buffers=carried")),
+        ({"motivation__condition": "periodic", "motivation__every_steps": 6}, ("loss k=2", "periodic every_steps=6")),
+        ({"motivation__k": 3, "pair__init": "paper"}, None),
+    ],
+)
+def test_two_arms_are_told_apart_by_the_one_setting_in_which_they_differ(changes, words) -> None:
+    left, right = (settings_from_config(one).arm for one in (arm(), arm(**changes)))
+    assert words_of_difference(left, right) == words
 
 
 def test_arms_of_a_published_table_are_told_apart_as_those_of_run_folders(results: Results) -> None:

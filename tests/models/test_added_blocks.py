@@ -16,6 +16,7 @@ from seekcli.data.sets import sources
 from seekcli.errors import BadInput
 from seekcli.method.pair import Carrier, Pair
 from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
+from seekcli.models.catalog import same_start_note
 from seekcli.models.pairs import build_pair, differential_parameters, family_of
 from seekcli.models.starts import output_error_at_entry
 from seekcli.resolve.build import build_trainer
@@ -53,6 +54,31 @@ def test_stages_and_their_added_blocks_follow_from_the_map() -> None:
 def test_only_a_scale_of_zero_is_an_identity(scale: float, equal: bool) -> None:
     base, motivated = logits_after_entry(pair_of("resnet8", "resnet14", pair__init="identity", pair__added_scale=scale))
     assert torch.allclose(base, motivated, atol=1e-6) is equal
+
+
+@pytest.mark.parametrize(
+    ("models", "start", "other"),
+    [
+        (("resnet8", "resnet20"), {"pair__added_scale": 1.0}, "paper"),
+        (("resnet18", "resnet34"), {"pair__added_scale": 1.0}, "paper"),
+        (("resnet18", "resnet34"), {"pair__init": "timm"}, "identity"),
+    ],
+)
+def test_two_names_of_one_start_are_told(models: tuple[str, str], start: dict[str, Any], other: str) -> None:
+    one = settings(*models, **({"pair__init": "identity"} | start))
+    pairs = [build_pair(resolved.config) for resolved in (one, settings(*models, pair__init=other))]
+    for pair in pairs:
+        Carrier(pair, {}, {}).refresh(fresh=True)  # the first copy, before the first update
+    states = [pair.motivated.state_dict() for pair in pairs]
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+    assert f"--init {other}" in str(same_start_note(one.config))
+
+
+def test_where_the_models_grow_in_width_too_the_starts_differ() -> None:
+    models = ("efficientnet-b0", "efficientnet-b1")
+    assert same_start_note(settings(*models, pair__init="identity", pair__added_scale=1.0).config) is None
+    assert same_start_note(settings("resnet8", "resnet20", pair__init="identity", pair__added_scale=0.9).config) is None
+    assert same_start_note(settings("resnet18", "resnet50", pair__init="timm").config) is None
 
 
 def test_usage_is_the_added_scales_over_the_mapped_ones_of_the_stage() -> None:

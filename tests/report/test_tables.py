@@ -119,7 +119,7 @@ def test_efficiency_row(results: Results) -> None:
     (row,) = tables.efficiency_table(cell).rows
     assert row.cells == ("loss k=2 identity", "+0.50", "+1.00", "1.25", "0.5", "2.5")
     (row,) = tables.share_table(cell).rows
-    assert row.cells == ("loss k=2 identity", "20.00% [n/a]", "16.00% by chance", "2.00", "2.40", "4.00")
+    assert row.cells == ("loss k=2 identity", "20.00% [n/a]", "16.00%", "2.00", "2.40", "4.00")
 
 
 def test_undefined_is_a_word_with_a_reason(results: Results) -> None:
@@ -134,7 +134,8 @@ def test_a_share_far_from_chance_is_marked(results: Results) -> None:
     for seed in range(3):
         results.add(seed=seed, motivated_steps=100 + seed, expected_share=0.16)
     (cell,) = results.compare().cells
-    assert tables.share_table(cell).rows[0].cells[2] == "16.00% by chance (outside)"
+    assert tables.share_table(cell).rows[0].cells[2] == "16.00% (outside)"
+    assert tables.share_table(cell).columns[2].header == "expected by chance"
 
 
 def test_a_share_that_a_schedule_fixes_is_not_called_chance(results: Results) -> None:
@@ -142,9 +143,14 @@ def test_a_share_that_a_schedule_fixes_is_not_called_chance(results: Results) ->
     results.add("grow", motivation__grow_at=0.8)
     comparison = results.compare()
     (cell,) = comparison.cells
-    assert [row.cells[2] for row in tables.share_table(cell).rows] == ["16.00% by schedule"] * 2
+    assert tables.share_table(cell).columns[2].header == "expected by schedule"
     arms = json.loads(json_text(comparison))["cells"][0]["arms"]
     assert [arm["expected_share_basis"] for arm in arms] == ["by its schedule"] * 2
+    results.add()
+    (cell,) = results.compare().cells
+    assert tables.share_table(cell).columns[2].header == "expected"
+    expected = ["16.00% by chance", "16.00% by schedule"]
+    assert sorted({row.cells[2] for row in tables.share_table(cell).rows}) == expected
 
 
 def test_only_what_can_be_said_is_tabled(results: Results) -> None:

@@ -76,6 +76,21 @@ def test_piped_output_is_plain_and_complete(comparison: Comparison, capsys: pyte
     assert [number for number in numbers(comparison) if number not in shown] == []
 
 
+def test_piped_tables_of_many_starts_have_100_columns(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    """No setting that stands at its default is repeated, and arms are set against each other by what they differ in."""
+    again = {"columns": {"test_accuracy_recalibrated_percent": 98.0}}
+    for starts in ({"pair__init": "paper"}, {}, {"pair__added_scale": 0.3}, {"pair__differential_lr_factor": 10.0}):
+        results.add_seeds("alternating", [(98.6, 67.0), (98.7, 97.5), (99.4, 8.0)], **starts, **again)
+    results.add_seeds("base", [98.0, 98.4, 98.8], **again)
+    print_comparison(results.compare())
+    shown = capsys.readouterr().out
+    tables = shown[: shown.index("How to read this")]
+    assert max(len(line) for line in tables.splitlines()) <= 100
+    assert "differential_lr_factor=10" in shown
+    rows = [line.split("  ")[0] for line in shown.splitlines()]
+    assert {"base: identity - paper", "base: added_scale=0 - added_scale=0.3", "loss k=2 identity"} < {*rows}
+
+
 def test_a_reader_that_has_gone_is_left_to_the_command() -> None:
     """Rich would exit with code 1 for `seek compare | head`."""
     with pytest.raises(BrokenPipeError):

@@ -84,6 +84,7 @@ def test_groups_and_differences_have_plain_names() -> None:
     assert wording.difference("X-Y-M", "Y-C") == "larger - larger alone"
 
 
-def test_an_arm_against_an_arm_has_the_plain_name() -> None:
-    left, right = "X-Y-B (loss k=2 identity)", "X-Y-B (loss k=3 identity)"
-    assert wording.difference(left, right) == "base (loss k=2 identity) - base (loss k=3 identity)"
+def test_an_arm_against_an_arm_says_what_they_differ_in() -> None:
+    left, words = "X-Y-B (loss k=2 identity)", ("k=2", "k=3")
+    assert wording.between_arms(left, words, whole=False) == "base: k=2 - k=3"
+    assert wording.between_arms(left, words, whole=True) == "base: k=2 - k=3 (loss identity)"
