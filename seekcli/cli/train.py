@@ -235,7 +235,6 @@ def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> Non
 
 def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
     """What to know of a run before it begins, or instead of its training."""
-    from seekcli.models.catalog import same_start_note
     from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
     done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
@@ -243,7 +242,6 @@ def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
         done if state == "finished" else None,
         old_rules_note(resolved),
         older_twin_note(out, resolved) if state == "new" else None,
-        same_start_note(resolved.config) if state == "new" else None,
     ]
     return [note for note in notes if note is not None]
 

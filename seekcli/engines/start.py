@@ -12,6 +12,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.data.splitting.overlap import overlap_note
+from seekcli.models.catalog import same_start_note
 from seekcli.models.costs import forward_cost
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.build import build_trainer
@@ -42,8 +43,9 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     Says first what of the base has no counterpart, since data may take long, and then whether training images are
     among the test images. Raises BadInput as `sources.load` does.
     """
-    if (partial := partial_map(config)) is not None:
-        progress.note(partial)
+    for note in (partial_map(config), same_start_note(config)):
+        if note is not None:
+            progress.note(note)
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     if (overlap := overlap_note(config.data, dataset)) is not None:
         progress.note(overlap)
