@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from seekcli.errors import BadInput
@@ -33,12 +33,7 @@ class RunSummary:
     run_id: str
     status: RunStatus | None
     problem: str | None
-
-    @property
-    def has_just_begun(self) -> bool:
-        """Nothing is recorded of it yet: its first step is not done, or it was killed before that."""
-        empty = self.path.is_dir() and not any((self.path / name).exists() for name in RECORDED)
-        return self.status is None and empty
+    has_just_begun: bool = False  # nothing is recorded of it yet: its first step is not done, or it was killed before
 
 
 def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
@@ -98,6 +93,8 @@ def _is_run(folder: Path) -> bool:
 
 def _summaries(path: Path) -> list[RunSummary]:
     """The run of a folder or those of a published table; what cannot be read is a summary too."""
+    # Looked at before the status is read, which may be written in between.
+    begun = path.is_dir() and not any((path / name).exists() for name in RECORDED)
     try:
         if path.is_file():
             return _published(path)
@@ -105,9 +102,10 @@ def _summaries(path: Path) -> list[RunSummary]:
         if status.run_id != Path(os.path.realpath(path)).name and _owner(path) not in (None, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
-        summary = RunSummary(path, Path(os.path.realpath(path)).name, None, str(error))
+        if not os.path.lexists(path):  # set aside in between
+            return []
         early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
-        return [replace(summary, problem=early) if summary.has_just_begun else summary]
+        return [RunSummary(path, Path(os.path.realpath(path)).name, None, early if begun else str(error), begun)]
     return [RunSummary(path, status.run_id, status, None)]
 
 

@@ -58,7 +58,7 @@ def filled(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
 def fresh(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """A finished run, and --fresh on a disk that is full, or becomes so."""
     name, at = draw.choice(reference.of_one_run), draw.choice((0, draw.randint(1, MOST_WRITES)))
-    with small_disk(folder / "disk", max(MEGABYTES)) as disk:
+    with small_disk(folder / "disk", 2 * max(MEGABYTES)) as disk:  # room for two runs
         results = reference.copy(name, disk / "r")
         before = bytes_below(*run_folders(results))
         words = (*COMMANDS[name], "--out", results)

@@ -98,19 +98,16 @@ def draw_words(draw: random.Random, reference: Reference) -> list[str]:
     if name[0] in ("train", "tune"):
         quick = name == ("train",) and draw.random() < 0.15
         options = [one for one in options if not quick or one.name not in LONG]
-        words += (
-            QUICK if quick else [draw.choice(("--dry-run", "--print-config")) if name == ("train",) else "--dry-run"]
-        )
+        looks = ("--dry-run", "--print-config") if name == ("train",) else ("--dry-run",)
+        words += QUICK if quick else (draw.choice(looks),)
     for one in draw.sample(options, min(len(options), draw.choice((0, 1, 1, 2, 2, 3, 5)))):
         words += [draw.choice(one.opts)]
         words += [] if one.is_flag or draw.random() < 0.03 else [word(draw, words[-1].strip("-"))]
     arguments = [one for one in commands()[name] if one.param_type_name == "argument"]
     words += [argument(draw, one.name, reference) for one in arguments if draw.random() < 0.95]
     if any(one.name == "out" for one in commands()[name]):
-        words += [
-            "--out",
-            draw.choice(("r", "r", str(library(reference).results), "\udcff", "a" * 300, "/dev/null", "")),
-        ]
+        kept = "r" if name[0] in ("train", "tune", "grid") else str(library(reference).results)
+        words += ["--out", draw.choice((kept, kept, kept, "r", "\udcff", "a" * 300, "/dev/null", ""))]
     if any(one.name == "to" for one in commands()[name]):
         words += ["--to", draw.choice(("e", "e", "/dev/null", "a" * 300, "\udcff", ""))]
     return words
