@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny import tiny
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
-from seekcli.config.settings import DataConfig
+from seekcli.config.schema import RunConfig
 from seekcli.data.augment.views import Shot, View, look
 from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.loading.streaming import Streamed
 from seekcli.data.sets import identity
 from seekcli.data.sets.sources import load, summary_ahead
 from seekcli.data.splitting.every_image import load_every_image
@@ -43,15 +45,19 @@ def scans(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def planned(root: Path, kind: str = "folder", **settings: object) -> Resolved:
     own = {f"data__{key}": value for key, value in settings.items()}
-    return tiny(data__name=f"{kind}:{root}", data__image_size=8, **own)
+    return tiny(data__name=f"{kind}:{root}", data__image_size=8, data__test_crop=1.0, **own)
 
 
-def pixels(data: DataConfig) -> np.ndarray:
-    """The first training image as the models get it."""
-    images = load(data).train_images
+def pixels(config: RunConfig) -> np.ndarray:
+    """The first training image as the models get it; a streamed one is read as a test image and as a training image."""
+    images = load(config.data).train_images
     if not isinstance(images, ImageFiles):
         return images[0, 0].numpy()
-    return look(View(8, 1.0, grey_bits=images.grey_bits), Shot(images.located()[0], 0, 0))[:, :, 0]
+    streamed = Streamed(images[:1], config, torch.device("cpu"))
+    (tested,), (trained,) = streamed.unaugmented(images[:1], 1), streamed.training(torch.tensor([0]), 0, [(0, 1)])
+    streamed.close()
+    assert torch.equal(tested, trained)
+    return tested[0, 0].numpy()
 
 
 @pytest.mark.parametrize("kind", ["folder", "imagenet"])
@@ -59,7 +65,7 @@ def test_a_new_run_reads_the_bits_that_are_used(scans: Path, kind: str) -> None:
     resolved = planned(scans, kind)
     assert resolved.config.data.grey_bits == 12
     assert resolved.origins["data.grey_bits"] == "auto, the highest value is 4095"
-    seen = pixels(resolved.config.data)
+    seen = pixels(resolved.config)
     assert np.array_equal(seen, (STEPS * (255 / 4095)).round())
     assert len(np.unique(seen)) == 64
 
@@ -69,7 +75,8 @@ def test_without_the_setting_the_upper_bits_are_read_as_they_were(scans: Path, k
     for settings in ({"grey_bits": None}, {"rules": 1}):
         resolved = planned(scans, kind, **settings)
         assert resolved.config.data.grey_bits is None
-        assert np.array_equal(pixels(resolved.config.data), STEPS >> 8)
+        assert np.array_equal(pixels(resolved.config), STEPS >> 8)
+    assert pixels(planned(scans, kind).config).max() == 255  # not what was decoded and kept before
     assert len({run_id(planned(scans, kind, grey_bits=bits).config) for bits in (None, 12, 16)}) == 3
 
 
