@@ -162,6 +162,7 @@ def test_nothing_finished_is_no_error(results: Results) -> None:  # noqa: F811
     assert "no run has finished" in out
 
 
+@pytest.mark.slow
 def test_a_thousand_runs(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """50 seeds of 4 variants of a pair with 3 arms; syncing each file to the disk is not what is tested."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)

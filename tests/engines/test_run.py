@@ -73,7 +73,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours catches it."""
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_killed_at_every_write_and_resumed(tmp_path, monkeypatch, when):
     """For each of its writes: the process dies just before or just after it, and the same command goes on."""
     resolved = tiny(train__epochs=2)

@@ -158,7 +158,7 @@ def assert_equal_states(trainer, reference):
         ("paper", 2, "resnet14", "resnet20", "own", EPOCHS),
         ("paper", 2, "resnet14", "resnet20", "carried", 4),
         ("identity", 1, "resnet8", "resnet14", "own", 4),
-        ("identity", 1, "resnet8", "resnet14", "carried", EPOCHS),
+        pytest.param("identity", 1, "resnet8", "resnet14", "carried", EPOCHS, marks=pytest.mark.slow),
     ],
 )
 def test_the_fast_path_equals_the_naive_reference(init, k, base, motivated, buffers, epochs):
