@@ -13,8 +13,10 @@ from PIL import Image
 from tiny import tiny
 from typer.testing import CliRunner, Result
 
+from seekcli.cli import reading
 from seekcli.cli.app import app
 from seekcli.config.identity import run_id
+from seekcli.data.sets import identity
 
 T = ("train", "--model", "resnet8-to-14", "--schedule", "base", "--epochs", "2", "--batch-size", "4")
 T += ("--image-size", "16", "--progress", "plain", "--device", "cpu")
@@ -92,7 +94,11 @@ def test_an_unfinished_run_is_not_resumed_on_other_pixels(a: Path, b: Path, tmp_
     assert "data        folder:A: 16 training and 6 test images of 2 classes (a, b); train/ and test/ as" in states[0]
 
 
-def test_a_grid_plan_names_the_classes(a: Path, tmp_path: Path) -> None:
+def test_a_grid_plan_names_the_classes_and_reads_the_files_once(
+    a: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "CHUNK_FILES", 4)
+    monkeypatch.setattr(reading, "QUIET_SECONDS", 0)
     grid = tmp_path / "grid.toml"
     grid.write_text(f"""
         [settings]
@@ -102,8 +108,12 @@ def test_a_grid_plan_names_the_classes(a: Path, tmp_path: Path) -> None:
         [[arms]]
         schedule = ["base", "motivated"]
     """)
-    planned = ran("grid", "plan", grid, "--out", tmp_path / "out").stdout
-    assert planned.count("data       folder:A: 16 training and 6 test images of 2 classes (a, b); train/") == 1
+    planned = ran("grid", "plan", grid, "--out", tmp_path / "out")
+    assert planned.stderr.splitlines() == [
+        "reading 22 files once, to know the data by its contents: 18%",
+        "read 22 files; what they hold is kept for the next time",
+    ]
+    assert planned.stdout.count("data       folder:A: 16 training and 6 test images of 2 classes (a, b); train/") == 1
 
 
 @pytest.fixture(scope="module")
