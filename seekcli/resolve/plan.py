@@ -19,7 +19,8 @@ from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_i
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import nests_fully, same_start_note
 from seekcli.models.costs import forward_cost
-from seekcli.models.pairs import build_models, build_pair, link_models, planned_models
+from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
+from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
@@ -58,7 +59,7 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     source = start_weights(config, results) if new else None
     if source is not None:
         lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
-    coverage = None if config.classic else build_pair(config, source).weights_map.coverage
+    coverage = None if config.classic else coverage_of(config, source)
     macs, train_macs = {}, {}
     for role, model in build_models(config, source).items():
         name = config.model_name(role)
@@ -74,6 +75,14 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
         lines.append(f"motivation  {config.way}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
     return [*lines, describe_cost(config, macs, train_macs, share)]
+
+
+def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
+    """Of the weights map. Raises BadInput for a pair that the settings of its differential parts do not suit."""
+    weights_map = build_pair(config, source).weights_map
+    if config.pair.differential_lr_factor != 1.0:
+        differential_parameters(weights_map)
+    return weights_map.coverage
 
 
 def image_shape(config: RunConfig) -> tuple[int, int, int]:

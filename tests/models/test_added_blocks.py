@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from seekcli.models.catalog import same_start_note
 from seekcli.models.pairs import build_pair, differential_parameters, family_of
 from seekcli.models.starts import output_error_at_entry
 from seekcli.resolve.build import build_trainer
+from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
 from seekcli.train.trainer import Trainer
 
@@ -148,10 +150,12 @@ def test_differential_parameters_learn_at_their_own_rate() -> None:
     ],
 )
 def test_a_start_that_means_nothing_for_the_pair_is_bad_input(
-    base: str, motivated: str, changes: dict[str, Any], problem: str
+    base: str, motivated: str, changes: dict[str, Any], problem: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BadInput, match=problem):
         trainer_of(settings(base, motivated, **changes))
+    with pytest.raises(BadInput, match=problem):
+        describe_plan(settings(base, motivated, **changes), tmp_path)
 
 
 @pytest.mark.parametrize(("init", "largest"), [("identity", 1e-5), ("paper", None), ("stack", None)])
