@@ -155,7 +155,7 @@ def test_a_start_that_means_nothing_for_the_pair_is_bad_input(
     with pytest.raises(BadInput, match=problem):
         trainer_of(settings(base, motivated, **changes))
     with pytest.raises(BadInput, match=problem):
-        describe_plan(settings(base, motivated, **changes), tmp_path)
+        describe_plan(settings(base, motivated, train__batch_size=8, **changes), tmp_path)
 
 
 @pytest.mark.parametrize(("init", "largest"), [("identity", 1e-5), ("paper", None), ("stack", None)])
