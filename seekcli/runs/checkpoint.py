@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ FORMAT_VERSION = 1
 KEPT = 2
 # The key of the plain state under which a checkpoint says whose it is. Those of the first version do not.
 OWNER = "run_id"
+CHECKPOINT_NAME = re.compile(r"step-(\d{1,18})\.safetensors", re.ASCII)
 Load = Callable[[Mapping[str, Tensor], Mapping[str, Any]], None]
 
 
@@ -49,8 +51,10 @@ def save_checkpoint(
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Oldest first."""
-    return sorted(folder.glob("step-*.safetensors"))
+    """Oldest first. A folder is no checkpoint, whatever its name, and neither is a file that a user called like one."""
+    steps = {path: CHECKPOINT_NAME.fullmatch(path.name) for path in folder.glob("step-*.safetensors")}
+    named = {path: int(name[1]) for path, name in steps.items() if name and path.is_file()}
+    return sorted(named, key=lambda path: named[path])
 
 
 def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

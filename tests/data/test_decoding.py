@@ -161,6 +161,13 @@ def test_a_file_that_is_no_image_is_named_once(tmp_path: Path, content: bytes) -
     assert str(caught.value).count("broken.png") == 1
 
 
+def test_an_image_of_too_many_pixels_says_how_many_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    path = saved(tmp_path, Image.new("L", (40, 40)), "large.png")
+    with pytest.raises(BadInput, match=r"large\.png: it has more than 1,000 pixels, the most that are read"):
+        decode_one(path)
+
+
 def test_pixels_without_a_fixed_range_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("F", (4, 4), 0.5), "float.tif")
     with pytest.raises(BadInput, match=r"float\.tif: pixels of mode F have no fixed range"):

@@ -105,6 +105,11 @@ def test_a_home_folder_is_found(photos: Path, home: Path) -> None:
     assert describe(data("folder:~/photos", image_size=8)).name == "folder:photos"
 
 
+def test_a_folder_that_is_named_as_a_data_set_is_told_how(photos: Path) -> None:
+    with pytest.raises(BadInput, match=f"{photos}' is a folder: name it as --data folder:{photos}"):
+        describe(data(str(photos), image_size=8))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.config.settings import DataConfig
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import load
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, visible
 from seekcli.export.card import Card, read_card
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import take_model
@@ -66,6 +67,38 @@ def test_what_is_no_card_is_refused_by_name(text: str, tmp_path: Path) -> None:
 def test_a_damaged_card_is_refused_with_the_key(card: Card, tmp_path: Path, changes: Any, key: str) -> None:
     with pytest.raises(BadInput, match=key):
         read_card(written(tmp_path, card, **changes))
+
+
+IMPOSSIBLE: list[tuple[str, Any]] = [
+    ("evaluation.threads", -5),
+    ("evaluation.threads", 0),
+    ("evaluation.batch_size", 2**70),
+    ("input.channels", 10**9),
+    ("input.image_size", 10**9),
+    ("input.std", [0.0]),
+    ("input.std", [-1.0]),
+    ("result.test_accuracy_percent", 101.0),
+    ("result.test_images", -1),
+    ("training.seed", -1),
+    ("training.epochs", 0),
+    ("training.k", 0),
+    ("weights.bytes", -1),
+    ("weights.file", "../other.safetensors"),
+    ("weights.file", "a\0b"),
+    ("weights.file", "\x1b[31m"),
+    ("weights.file", "caf\udce9"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), IMPOSSIBLE, ids=range(len(IMPOSSIBLE)))
+def test_a_card_that_says_what_cannot_be_is_refused_with_the_key(
+    card: Card, tmp_path: Path, key: str, value: Any
+) -> None:
+    part, _, name = key.partition(".")
+    path = written(tmp_path, card, **{part: card.as_data()[part] | {name: value}})
+    with pytest.raises(BadInput, match=rf"card\.json is damaged: {re.escape(key)}") as refused:
+        read_card(path)
+    assert visible(str(refused.value)) == str(refused.value)
 
 
 def test_normalise_scales_bytes_and_takes_floats_as_they_are(card: Card) -> None:

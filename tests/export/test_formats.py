@@ -146,13 +146,23 @@ def test_a_freshly_built_model_with_other_logits_fails_and_leaves_nothing(
     assert contents(tmp_path / "exports") == {}
 
 
-def test_a_model_that_gives_no_numbers_is_not_exported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "problem"),
+    [
+        ("fc.bias", torch.nan, BadInput, r"base\.safetensors cannot be used: fc\.bias holds NaN or infinity"),
+        ("bn1.running_var", torch.inf, BadInput, r"base\.safetensors cannot be used: bn1\.running_var holds NaN"),
+        ("fc.weight", 3e38, RunFailed, "non-finite logits"),
+    ],
+)
+def test_a_model_that_gives_no_numbers_is_not_exported(
+    tmp_path: Path, name: str, value: float, kind: type[Exception], problem: str
+) -> None:
     run = make_run(tmp_path)
     tensors = load_file(run / "base.safetensors")
-    save_file(tensors | {"fc.bias": torch.full_like(tensors["fc.bias"], torch.nan)}, run / "base.safetensors")
+    save_file(tensors | {name: torch.full_like(tensors[name], value)}, run / "base.safetensors")
     digest = hashlib.sha256((run / "base.safetensors").read_bytes()).hexdigest()
     records.write_status(run, records.read_status(run).model_copy(update={"weights_sha256": {"base": digest}}))
-    with pytest.raises(BadInput, match=r"base\.safetensors cannot be used: fc\.bias holds NaN"):
+    with pytest.raises(kind, match=problem):
         export_run(open_run(run), ("base",), tmp_path / "exports")
     assert contents(tmp_path / "exports") == {}
 

@@ -104,6 +104,8 @@ def reason_of(error: Exception) -> str:
     """One line without the path, which is said already."""
     if isinstance(error, UnidentifiedImageError):
         return "it is damaged, or no image"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, the most that are read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -34,7 +34,7 @@ from seekcli.data.splitting.splits import (
     test_split_words,
 )
 from seekcli.data.splitting.validation import fraction_count, training_images_left, without_validation
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, shown_value, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -220,6 +220,8 @@ def named_facts(data: DataConfig) -> DataFacts:
         asked = synthetic.parse(data.name)
         train = asked.images - asked.test_images
         return DataFacts(asked.name, asked.classes, asked.channels, asked.image_size, train, asked.test_images)
+    if os.path.isdir(os.path.expanduser(data.name)):
+        raise BadInput(f"--data {shown_value(data.name)} is a folder: name it as --data folder:{data.name}")
     raise unknown("--data", data.name, KINDS)
 
 
