@@ -5,8 +5,10 @@ The same command ends with the bytes of an undisturbed run, or refuses with one 
 
 from __future__ import annotations
 
+import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +97,8 @@ def damage_run(draw: random.Random, folder: Path, reference: Reference) -> Verdi
         path = draw.choice(sorted(path for path in run.rglob("*") if path.is_file() and ".tmp" not in path.name))
         damage = draw.choice(DAMAGES)
         damage(draw, path)
+        if path.name == "lease.json" and path.is_file():  # a damaged lease is somebody's until it is a minute old
+            os.utime(path, (time.time() - 61,) * 2)
         told.append(f"{damage.__name__} {path.relative_to(run)}")
     what = f"{name} {'finished' if at == 10**6 else f'{number.name} at write {at}'}, then {', '.join(told)}"
     return Verdict(what, train_tells(words, name, results, reference))

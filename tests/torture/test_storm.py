@@ -31,8 +31,8 @@ READERS: list[tuple[Case, Iterable[int]]] = [
     (damage.damage_library, (0,)),
     (foreign.swap_finished, (1,)),
     (disk.exported, (0,)),
-    (fuzz.command_line, (0, 2, 3, 4, 5)),
-    (fuzz.grid_file, (1, 2)),
+    (fuzz.command_line, range(6)),
+    (fuzz.grid_file, range(3)),
     (fuzz.run_document, (0,)),
     (fuzz.card, (0, 1)),
 ]
