@@ -32,9 +32,7 @@ def seek(*words: str) -> Any:
 def difference(rows: list[dict[str, Any]], arm: str, left: str, right: str, accuracy: str) -> tuple[str, str]:
     """Mean with its interval, and the adjusted p with what `seek compare` calls it."""
     (row,) = [
-        row
-        for row in rows
-        if (row["arm"], row["left"], row["right"], row["accuracy"]) == (arm, left, right, accuracy)
+        row for row in rows if (row["arm"], row["left"], row["right"], row["accuracy"]) == (arm, left, right, accuracy)
     ]
     said = f"{row['mean_points']:+.2f} [{row['low_points']:+.2f}, {row['high_points']:+.2f}]"
     p = row["p_value_adjusted"]

@@ -5,6 +5,7 @@ Nothing here prints or rounds.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -138,7 +139,7 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
         for label, members in zip(labels, cell.arms, strict=True)
     ]
     arms = tuple(_with_equal_compute(arm, runs, classic, options) for arm, runs in built if arm is not None)
-    notes += [note for arm, runs in built if arm is not None for note in _unequal_compute(arm, runs, classic)]
+    notes += _unequal_compute([(arm, runs) for arm, runs in built if arm is not None], classic)
     for name, model, group in ((X_C, cell.base, x_c), (Y_C, cell.motivated, y_c)):
         if group is None and model is not None and cell.arms:
             notes.append(_missing(name, model, cell.settings, classic))
@@ -185,21 +186,32 @@ def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run], o
     return replace(arm, x_c_equal=group(X_C_EQUAL, arm.base.model), y_c_equal=group(Y_C_EQUAL, arm.motivated.model))
 
 
-def _unequal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run]) -> list[str]:
-    """Say of baselines whose steps were given that they missed the compute of the arm, and how to get them nearer."""
-    notes = []
-    for name, model in ((X_C_EQUAL, arm.base.model), (Y_C_EQUAL, arm.motivated.model)):
-        found, ratio = nearest_in_cost(runs, model, classic)
-        if found and abs(ratio - 1) > SAME_COST_FRACTION and "train.steps" in found[0].settings.common:
-            length = found[0].settings.length
-            missed = (
-                f"no {plain_and_paper(name)} for {arm.label}: {model} trained for {length} cost {ratio:.3f} of the arm"
-            )
-            notes.append(missed + _how_to_match(arm))
-    return notes
+def _unequal_compute(arms: Sequence[tuple[Arm, Sequence[Run]]], classic: Sequence[Run]) -> list[str]:
+    """Say of baselines whose steps were given that they missed the compute of arms, and how to get them nearer."""
+    missed: dict[tuple[str, str, str], list[tuple[str, float]]] = defaultdict(list)
+    for arm, runs in arms:
+        for name, model in ((X_C_EQUAL, arm.base.model), (Y_C_EQUAL, arm.motivated.model)):
+            found, ratio = nearest_in_cost(runs, model, classic)
+            if found and abs(ratio - 1) > SAME_COST_FRACTION and "train.steps" in found[0].settings.common:
+                baseline = f"{model} trained for {found[0].settings.length}"
+                missed[plain_and_paper(name), baseline, _how_to_match(arm, found[0], ratio)].append((arm.label, ratio))
+    return [_missed_by(*key, arms_and_ratios) for key, arms_and_ratios in missed.items()]
 
 
-def _how_to_match(arm: Arm) -> str:
+def _missed_by(name: str, baseline: str, how_to_match: str, arms: Sequence[tuple[str, float]]) -> str:
+    """One note for all the arms of which it is true."""
+    labels = [label for label, _ in arms]
+    named = "; ".join([*labels[:3], *([f"{len(labels) - 3} more"] if len(labels) > 3 else [])])
+    ratios = sorted({f"{ratio:.3f}" for _, ratio in arms})
+    cost = ratios[0] if len(ratios) == 1 else f"{ratios[0]} to {ratios[-1]}"
+    of = "the arm" if len(labels) == 1 else f"these {len(labels)} arms"
+    return f"no {name} for {named}: {baseline} cost {cost} of {of}{how_to_match}"
+
+
+def _how_to_match(arm: Arm, nearest: Run, ratio: float) -> str:
+    steps = nearest.settings.common["train.steps"]
+    if round(steps / ratio) == steps:
+        return "; a run of one step more or less is no nearer"
     if arm.share.basis == "by chance":
         return SHARE_BY_CHANCE
     at = arm.base.settings.arm.get("motivation.grow_at", DEFAULTS["motivation.grow_at"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekcli.cli.arm_first import AHEAD, runs_of_arm, trains_arm_first
 from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
@@ -19,6 +20,7 @@ from seekcli.models.catalog import MODELS
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
+    from seekcli.engines.local import Outcome
     from seekcli.grid.tune import Draft
     from seekcli.runs.records import RunStatus
 
@@ -54,7 +56,11 @@ def train(
         typer.Option(help="train_flops: train base or motivated for as long as costs what the run of both does."),
     ] = None,
     match_from: Annotated[
-        str | None, typer.Option(help="With --match: the cost that these runs of the arm, or of a results folder, had.")
+        str | None,
+        typer.Option(
+            help="With --match: the cost that these runs of the arm, or of a results folder, had. arm, with --schedule "
+            "all: train the arm first."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and augmentation (0).")] = None,
     seeds: Annotated[int | None, typer.Option(help="Run seeds 0 to N-1.")] = None,
@@ -141,21 +147,31 @@ def train(
             "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
         }
     )
-    names = (model, base, motivated)
-    runs = [
-        [*model_layers(*names, one), *layers, *each, *matched, *set_layers(assignments), *schedule_layers(one)]
-        for each in seed_layers(seed, seeds)
-        for one, matched in schedules_of(schedule, match_layers(match, match_from, model, at is not None))
-    ]
-    from seekcli.grid.tune import draft
+    seeded = seed_layers(seed, seeds)
 
-    with listings_kept():
-        drafts = [draft(one, out) for one in runs]
-        if print_config or dry_run:
-            for one in drafts:
-                say(describe_config(one.resolved) if print_config else describe_ahead(one, out))
-            return
-    train_all(drafts, out, progress, fresh)
+    def runs_of(schedules: list[tuple[str | None, Layers]]) -> list[Layers]:
+        names, said = (model, base, motivated), set_layers(assignments)
+        return [
+            [*model_layers(*names, one), *layers, *each, *matched, *said, *schedule_layers(one)]
+            for each in seeded
+            for one, matched in schedules
+        ]
+
+    matching = match_layers(match, match_from, model, at is not None)
+    arm_first = trains_arm_first(schedule, match, match_from)
+    first = runs_of(schedules_of(schedule, [] if arm_first else matching))
+    if print_config or dry_run:
+        describe_runs(first, out, print_config)
+        if arm_first:
+            say(AHEAD)
+        return
+    from seekcli.cli.outcomes import conclude
+
+    outcomes = train_all(first, out, progress, fresh)
+    if arm_first and (named := runs_of_arm(outcomes)):
+        matching = match_layers(match, named, model, at=False)
+        outcomes += train_all(runs_of([(one, matching) for one in CLASSIC]), out, progress, fresh)
+    conclude(outcomes, out)
 
 
 def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
@@ -201,6 +217,15 @@ def schedule_layers(schedule: str | None) -> Layers:
     return flag_layers({"--schedule": ("schedule", schedule)})
 
 
+def describe_runs(runs: list[Layers], out: Path, as_config: bool) -> None:
+    from seekcli.grid.tune import draft
+
+    with listings_kept():
+        drafts = [draft(one, out) for one in runs]
+        for one in drafts:
+            say(describe_config(one.resolved) if as_config else describe_ahead(one, out))
+
+
 def describe_ahead(one: Draft, out: Path) -> str:
     """A dry run. Where k is not chosen yet: what comes first, and which k the rest is shown for."""
     from seekcli.resolve.plan import describe_plan
@@ -212,25 +237,28 @@ def describe_ahead(one: Draft, out: Path) -> str:
     return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n{plan}"
 
 
-def train_all(drafts: list[Draft], out: Path, progress: str, fresh: bool) -> None:
+def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list[Outcome]:
     """Train one run after the other; one that fails does not keep the next from running. A search for k comes first."""
-    from seekcli.cli.outcomes import Announcer, conclude
+    from seekcli.cli.outcomes import Announcer
     from seekcli.cli.stop import StopSwitch
     from seekcli.cli.tune import settle
     from seekcli.engines.local import LocalEngine
+    from seekcli.grid.tune import draft
 
+    with listings_kept():
+        drafts = [draft(one, out) for one in runs]
     stop, alone = StopSwitch(), len(drafts) == 1
     with stop.listening():
-        runs, unsettled = settle(drafts, out, progress, stop)
+        settled, unsettled = settle(drafts, out, progress, stop)
         announcer = Announcer(
             progress,
-            len(runs),
+            len(settled),
             lambda resolved, state: notes_of(resolved, "new" if fresh else state, out),
             lambda status, resolved: report(status, resolved, out, progress),
             alone=alone,
         )
-        outcomes = LocalEngine(out, announcer, stop.reason, fresh=fresh).run(runs, wait=not alone)
-    conclude([*outcomes, *unsettled], out)
+        outcomes = LocalEngine(out, announcer, stop.reason, fresh=fresh).run(settled, wait=not alone)
+    return [*outcomes, *unsettled]
 
 
 def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:

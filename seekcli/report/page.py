@@ -29,7 +29,7 @@ ACCURACY = (
     "Accuracy is that of the last epoch, as trained: with the BatchNorm statistics that training left; re-estimated: "
     "with statistics that were estimated again on training batches, as the models of a run of both are written. "
     "Differences are as trained on both sides, or re-estimated on both where the row says so: those of the larger "
-    "model are wherever both sides have it. ± is the standard deviation over seeds (ddof 1). "
+    "model of a run that alternates are wherever both sides have it. ± is the standard deviation over seeds (ddof 1). "
     "The sampling error is what another test set of this size would move one accuracy by."
 )
 COST = (

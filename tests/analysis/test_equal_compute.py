@@ -78,6 +78,24 @@ def test_another_cost_or_another_setting_is_no_equal_compute(results: Results, f
     assert all(f"cost {flops / ARM:.3f} of the arm" in note and "--match-from" in note for note in said)
 
 
+def test_one_note_names_all_the_arms_that_a_baseline_missed(results: Results) -> None:
+    for k in (2, 3, 4, 5):
+        results.add_seeds("alternating", [(98.0, 98.5)], columns=cost(ARM + k), motivation__k=k)
+    results.add_seeds("base", [97.0], columns=cost(ARM * 1.5), train__steps=660)
+    said = [note for note in results.compare().cells[0].notes if "X-C=" in note]
+    assert len(said) == 1
+    assert "; 1 more: resnet20 trained for 660 steps cost 1.500 of these 4 arms" in said[0]
+
+
+def test_no_step_is_advised_where_none_is_nearer(results: Results) -> None:
+    """One step of 20 is 5 % of the cost, and 20 steps are the nearest to what 20.4 would cost."""
+    results.add_seeds("alternating", [(98.0, 98.5)], columns=cost(ARM))
+    results.add_seeds("base", [97.0], columns=cost(ARM * 20 / 20.4), train__steps=20)
+    said = [note for note in results.compare().cells[0].notes if "X-C=" in note]
+    assert len(said) == 1
+    assert said[0].endswith("cost 0.980 of the arm; a run of one step more or less is no nearer")
+
+
 def test_of_two_the_nearest_in_cost_is_taken(results: Results) -> None:
     results.add_seeds("alternating", [(98.0, 98.5)], columns=cost(ARM))
     results.add_seeds("base", [97.0], columns=cost(ARM * 0.992), train__steps=436)

@@ -12,6 +12,7 @@ from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
 from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
+from seekcli.data.loading.batches import batch_bounds
 from seekcli.engines.run import train
 from seekcli.errors import BadInput, Stopped
 from seekcli.grid.plan import plan
@@ -21,6 +22,7 @@ from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 from seekcli.runs.scan import scan_runs
+from seekcli.train.length import nearest_steps
 from seekcli.train.progress import Progress
 
 # Training MACs of an image: ResNet-8 and ResNet-14 on 1x8x8, from `seek flops --model resnet8-to-14 --format json`.
@@ -205,9 +207,29 @@ def test_all_five_are_trained_by_one_command(tmp_path):
     assert done.output.count("matched ") == 2
 
 
+def test_the_arm_may_be_trained_first_where_no_share_is_expected(tmp_path):
+    """The baselines are matched to the mean of this command's own runs of the arm; the same command again is done."""
+    words = [*WORDS[:-1], "--schedule", "all", "--match", "train_flops", "--match-from", "arm", "--seeds", "2"]
+    words += ["--condition", "ema-loss", "--epochs", "1", "--out", str(tmp_path), "--progress", "json"]
+    ahead = invoke(*words, "--dry-run")
+    assert ahead.exit_code == 0, ahead.output
+    assert "known once they are trained" in ahead.output
+    assert not any(tmp_path.iterdir())
+    for _ in range(2):
+        done = invoke(*words)
+        assert done.exit_code == 0, done.output
+        statuses = {run.run_id: run.status for run in scan_runs([tmp_path])}
+        assert len(statuses) == 2 * 5
+        arm = [one.totals["train_flops"] for one in statuses.values() if len(one.models) == 2]
+        for role, macs in MACS.items():
+            steps = {one.steps_done for one in statuses.values() if list(one.models) == [role]}
+            assert steps == {STEPS, nearest_steps(sum(arm) / 2 / (6 * macs), batch_bounds(IMAGES, 4, False))}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--schedule", "base", "--match", "train_flops", "--match-from", "arm"], "give it with --schedule all"),
         (["--match", "train_flops"], "use it with --schedule base, motivated or all"),
         (["--match", "train_flops", "--schedule", "grow"], "--schedule base --match train_flops --at 0.8"),
         (["--schedule", "all", "--match", "train_flops", "--at", "0.5"], "--at 0.5 goes with --schedule grow, and"),
