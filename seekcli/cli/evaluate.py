@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.evaluation_data import Candidate, images_taken, load_data, training_images_among
+from seekcli.cli.evaluation_predictions import check_target, predictions_of, write_predictions
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.recalibrate import recalibrate as mend
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, RunFailed, unknown, visible
+from seekcli.report.predictions import Predictions, confusion_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +42,11 @@ def evaluate(
     recalibrate: Annotated[
         bool, typer.Option("--recalibrate", help="Estimate BatchNorm statistics anew first, on training images.")
     ] = False,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write the answer to each image there, and show the confusion matrix."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --predictions.")] = False,
     out: Annotated[Path, typer.Option(help="Results folder in which a run id is looked up.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
@@ -50,7 +57,8 @@ def evaluate(
     """
     if role is not None and role not in ROLES:
         raise unknown("--role", role, ROLES)
-    results = []
+    check_target(predictions, overwrite)
+    results, answers = [], list[Predictions]()
     for candidate in find_candidates(what, role, out):
         name = choose_device(candidate.card, device)
         with listings_kept():
@@ -59,13 +67,18 @@ def evaluate(
         set_threads(candidate.card, name)
         model = placed(candidate, name)
         done = mend(candidate.card, model, dataset, candidate.run, name) if recalibrate else None
-        found = run_evaluation(candidate.card, model, dataset, name)
-        more = {"training_images_among_them": among, "recalibration": str(done) if done else None}
+        found = run_evaluation(candidate.card, model, dataset, name, ranked=predictions is not None)
+        more: dict[str, Any] = {"training_images_among_them": among, "recalibration": str(done) if done else None}
+        if predictions is not None:
+            answers.append(predictions_of(candidate.card, dataset, found))
+            more["confusion_matrix"] = answers[-1].confusion_matrix()
         results.append({**describe(candidate, dataset, found, name), **more})
+    if predictions is not None:  # first: whoever reads the rest may go away
+        write_predictions(predictions, answers)
     if format_ is ReadFormat.JSON:
         echo_json(results)
     else:
-        say("\n\n".join(as_text(result) for result in results))
+        say("\n\n".join(as_text(result, *answers[number : number + 1]) for number, result in enumerate(results)))
 
 
 def find_candidates(what: str, role: str | None, results: Path) -> list[Candidate]:
@@ -122,8 +135,12 @@ def placed(candidate: Candidate, device_name: str) -> nn.Module:
     return place(candidate.model, torch.device(device_name), channels_last)
 
 
-def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: str) -> Evaluation:
+def run_evaluation(
+    card: Card, model: nn.Module, dataset: Dataset, device_name: str, ranked: bool = False
+) -> Evaluation:
     """Evaluate as the run did: batch size, precision and memory layout are the recorded ones.
+
+    `ranked` keeps the likeliest classes of each image: 5, or one where there are no more than 5 classes.
 
     Raises RunFailed where the loss is no number: the model's answers mean nothing then.
     """
@@ -132,7 +149,7 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
     from seekcli.config.layers import merge
     from seekcli.data.loading.batches import Batches
     from seekcli.train.step import AUTOCAST
-    from seekcli.train.tasks.classification import evaluate as evaluate_model
+    from seekcli.train.tasks.classification import TOP, evaluate as evaluate_model
 
     recorded = card.evaluation
     config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config
@@ -140,7 +157,8 @@ def run_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_name: 
     two = torch.zeros(2, dtype=torch.int64)
     test_only = replace(dataset, train_images=dataset.test_images[two], train_labels=dataset.test_labels[two])
     batches = Batches(test_only, config, torch.device(device_name), recorded.layout == "channels_last")
-    found = evaluate_model(model, batches.test(), AUTOCAST[recorded.precision])
+    ranks = (TOP if card.classes > TOP else 1) if ranked else 0
+    found = evaluate_model(model, batches.test(), AUTOCAST[recorded.precision], ranks=ranks)
     if not math.isfinite(found.loss):
         raise RunFailed(f"non-finite loss of {card.name} on {dataset.facts.name}: its accuracy would mean nothing")
     return found
@@ -190,7 +208,7 @@ def is_recorded_data(card: Card, dataset: Dataset, images: int) -> bool:
     return (dataset.fingerprint, images) == recorded
 
 
-def as_text(result: dict[str, Any]) -> str:
+def as_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
     pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
     recorded = result["recorded_test_accuracy_percent"]
     beside = "no recorded accuracy: the run was made on other data"
@@ -214,4 +232,6 @@ def as_text(result: dict[str, Any]) -> str:
     if result["test_classes_imbalanced"]:
         balanced = result["test_balanced_accuracy_percent"]
         lines.append(f"balanced  {balanced:.2f} %  (mean over the classes, which are of unequal size)")
+    if answers is not None:
+        lines.append(confusion_text(answers))
     return "\n".join(lines)

@@ -141,11 +141,11 @@ def test_batches_and_layout_are_those_of_the_run(exports: Path, monkeypatch: pyt
     """They seldom change an accuracy, and must not be left to chance."""
     seen: list[tuple[int, bool]] = []
 
-    def spy(model: nn.Module, batches: Any, autocast_dtype: torch.dtype | None) -> classification.Evaluation:
+    def spy(model: nn.Module, batches: Any, autocast: torch.dtype | None, ranks: int) -> classification.Evaluation:
         batches = list(batches)
         seen.extend((len(labels), model.conv1.weight.stride()[1] == 1) for _, labels in batches)
-        assert autocast_dtype is None
-        return real(model, batches, autocast_dtype)
+        assert (autocast, ranks) == (None, 0)
+        return real(model, batches, autocast)
 
     real = classification.evaluate
     monkeypatch.setattr(classification, "evaluate", spy)

@@ -45,6 +45,10 @@ class Listing:
         """What its identity by contents is of: every file."""
         return (*self.train, *self.test)
 
+    @property
+    def test_paths(self) -> tuple[str, ...]:
+        return tuple(shown(file.path) for file in self.test)
+
     @cached_property
     def sizes(self) -> str:
         """sha256 over the sorted relative paths and sizes in bytes: contents, times and place do not count."""

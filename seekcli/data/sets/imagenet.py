@@ -25,7 +25,7 @@ from seekcli.data.sets.folder_walk import (
     walk_classes,
 )
 from seekcli.data.sets.folders import left_alone_note, split_as_given, unreadable
-from seekcli.data.sets.identity import ImageFile, names_and_sizes, sample_of
+from seekcli.data.sets.identity import ImageFile, names_and_sizes, sample_of, shown
 from seekcli.data.sets.layout import find_layout, split_word
 from seekcli.errors import BadInput, unknown
 
@@ -65,6 +65,10 @@ class Listing:
         labels = (torch.tensor(each, dtype=torch.int64) for each in (self.train_labels, self.test_labels))
         train_labels, test_labels = labels
         return Arrays(train, train_labels, test, test_labels, self.class_names, self.split)
+
+    @property
+    def test_paths(self) -> tuple[str, ...]:
+        return tuple(map(shown, self.test))
 
     @property
     def sample(self) -> str:

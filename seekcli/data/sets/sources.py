@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.data.sets import cifar, folders, imagenet, photo_sets, synthetic
+from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic
 from seekcli.data.sets.deep_images import deep_images_note
 from seekcli.data.sets.listings import (
     Listing,
@@ -31,7 +31,6 @@ from seekcli.data.splitting.splits import (
     count_for_test,
     first_few,
     quotas,
-    test_split_words,
 )
 from seekcli.data.splitting.validation import fraction_count, training_images_left, without_validation
 from seekcli.errors import BadInput, shown_value, unknown
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KINDS = ("digits", "cifar10", "cifar100", *photo_sets.SETS, "folder:DIR", "imagenet:DIR", synthetic.FORM)
-DIGITS_IMAGES, DIGITS_SIZE, DIGITS_CLASSES, DIGITS_LEVELS = 1797, 8, 10, 16
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,8 @@ class Dataset:
     to 0..1.
     `split` says who chose the test images, and what was left out. `holdout.hold_out` takes the held-out images, which a
     run's seed chooses, from the training images. A run over a fold (`data.fold`) has an empty test split.
-    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`.
+    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`. `test_paths` are those of a
+    folder's test images below it; None where images have no file each.
     """
 
     facts: DataFacts
@@ -86,6 +85,7 @@ class Dataset:
     holdout_labels: Tensor | None = None
     validation_images: Tensor | ImageFiles | None = None
     validation_labels: Tensor | None = None
+    test_paths: tuple[str, ...] | None = None
 
     @property
     def summary(self) -> str:
@@ -151,6 +151,7 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
         mean, std, arrays.split, data.rules, fingerprint,
         validation_images=validation.train_images if validation else None,
         validation_labels=validation.train_labels if validation else None,
+        test_paths=listing.test_paths if listing is not None and data.folds is None else None,
     )  # fmt: skip
 
 
@@ -207,8 +208,8 @@ def class_sizes(facts: DataFacts, listing: Listing | None) -> dict[int, int]:
 
 def named_facts(data: DataConfig) -> DataFacts:
     if data.name == "digits":
-        test = count_for_test(DIGITS_IMAGES, data.test_images, DIGITS_CLASSES)
-        return DataFacts("digits", DIGITS_CLASSES, 1, DIGITS_SIZE, DIGITS_IMAGES - test, test)
+        test = count_for_test(digits.IMAGES, data.test_images, digits.CLASSES)
+        return DataFacts("digits", digits.CLASSES, 1, digits.IMAGE_SIZE, digits.IMAGES - test, test)
     if data.name in cifar.CLASSES:
         classes = cifar.CLASSES[data.name]
         return DataFacts(data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
@@ -261,30 +262,10 @@ def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arr
     size = max(image_size, own.image_size)
     require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)
     if data.name == "digits":
-        return digits(data.test_images).at_size(image_size)
+        return digits.read(data.test_images).at_size(image_size)
     if data.name in cifar.CLASSES:
         return cifar.read(data.name, folder).at_size(image_size)
     return synthetic.generate(synthetic.parse(data.name)).at_size(image_size)
-
-
-def digits(test_images: int | None = None) -> Arrays:
-    """scikit-learn's 1,797 handwritten digits, 1 x 8 x 8; levels 0..16 become 0..255 (times 255/16, rounded).
-
-    A fifth of them, or `test_images`, are test images.
-    """
-    import torch
-    from sklearn.datasets import load_digits
-
-    bundled = load_digits()
-    levels = torch.from_numpy(bundled.images)
-    images = (levels * (255 / DIGITS_LEVELS)).round().to(torch.uint8).unsqueeze(1)
-    labels = torch.from_numpy(bundled.target).to(torch.int64)
-    count = count_for_test(DIGITS_IMAGES, test_images, DIGITS_CLASSES)
-    test = set(chosen_per_class(labels.tolist(), count, "digits test"))
-    is_test = torch.tensor([index in test for index in range(DIGITS_IMAGES)])
-    names = tuple(str(name) for name in bundled.target_names)
-    words = test_split_words(DIGITS_IMAGES, test_images)
-    return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, words)
 
 
 def limited(arrays: Arrays, data: DataConfig) -> Arrays:

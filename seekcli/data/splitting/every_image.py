@@ -37,7 +37,7 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
     return Dataset(
         facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
-        imagenet.MEAN, imagenet.STD, listing.split, data.rules,
+        imagenet.MEAN, imagenet.STD, listing.split, data.rules, test_paths=listing.test_paths,
     )  # fmt: skip
 
 

@@ -41,11 +41,19 @@ def binary_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float, thre
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """The likeliest classes of each image, int64 [images, R], best first, and their softmax probabilities, float32."""
+
+    classes: Tensor
+    probabilities: Tensor
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Mean cross-entropy (nats per image), accuracies in percent, and hits and images of each class, by its index.
 
     `top5_accuracy_percent` is None with fewer than 6 classes. `answers` int64 [images] and `hits` bool [images] are of
-    each image, in the order of the split, and stay on the device.
+    each image, in the order of the split, and stay on the device; so does the `ranking`, where it was asked for.
     """
 
     loss: float
@@ -56,6 +64,7 @@ class Evaluation:
     class_images: tuple[int, ...]
     answers: Tensor = field(repr=False, compare=False)
     hits: Tensor = field(repr=False, compare=False)
+    ranking: Ranking | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def class_accuracy_percent(self) -> tuple[float | None, ...]:
@@ -78,17 +87,19 @@ def evaluate(
     batches: Iterable[tuple[Tensor, Tensor]],
     autocast_dtype: torch.dtype | None = None,
     watcher: Callable[[int], None] = lambda images: None,
+    ranks: int = 0,
 ) -> Evaluation:
     """Evaluate in eval mode and put the training mode back. Everything accumulates on the device and is read once.
 
-    `batches` yields normalised images [B, C, H, W] and labels [B]; `watcher` is told how many were taken so far.
-    Raises ValueError when there are none.
+    `batches` yields normalised images [B, C, H, W] and labels [B]; `watcher` is told how many were taken so far. With
+    `ranks` the likeliest classes of each image, so many of them, are kept. Raises ValueError when there are none.
     """
     was_training = model.training
     model.eval()
     totals: Tensor | None = None
     answers: list[Tensor] = []
     hits: list[Tensor] = []
+    rankings: list[Ranking] = []
     images_seen = 0
     for images, labels in batches:
         with torch.autocast(images.device.type, autocast_dtype, enabled=autocast_dtype is not None):
@@ -96,6 +107,8 @@ def evaluate(
         logits = logits.float()
         answers.append(logits.argmax(dim=1))
         hits.append(answers[-1] == labels)
+        if ranks:
+            rankings.append(ranked(logits, ranks))
         counted = batch_totals(logits, labels, hits[-1])
         totals = counted if totals is None else totals + counted
         images_seen += len(labels)
@@ -114,7 +127,19 @@ def evaluate(
         tuple(map(int, by_class[classes:])),
         torch.cat(answers),
         torch.cat(hits),
+        joined(rankings) if ranks else None,
     )
+
+
+def ranked(logits: Tensor, ranks: int) -> Ranking:
+    """Of logits [B, K]. Stable, so that the first class is the one that argmax takes among equal ones."""
+    order = logits.sort(dim=1, descending=True, stable=True).indices[:, :ranks]
+    return Ranking(order, logits.softmax(dim=1).gather(1, order))
+
+
+def joined(rankings: list[Ranking]) -> Ranking:
+    classes = torch.cat([one.classes for one in rankings])
+    return Ranking(classes, torch.cat([one.probabilities for one in rankings]))
 
 
 def batch_totals(logits: Tensor, labels: Tensor, hits: Tensor) -> Tensor:
