@@ -178,6 +178,7 @@ def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_n
         "pair": card.pair,
         "run_id": card.training.run_id,
         "epoch": card.result.epoch,
+        "unfinished": card.training.unfinished and card.training.unfinished.model_dump(),
         "data": dataset.facts.name,
         "test_images": found.images,
         "images_taken": images_taken(candidate, dataset),
@@ -215,7 +216,9 @@ def as_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
     if recorded is not None:
         difference = result["test_accuracy_percent"] - recorded
         verdict = "equal" if result["equals_recorded"] else f"{difference:+.2f} points"
-        beside = f"recorded {recorded:.2f} % after epoch {result['epoch']}: {verdict}"
+        left = result["unfinished"]
+        when = f"after step {left['steps_done']:,} of an unfinished run" if left else f"after epoch {result['epoch']}"
+        beside = f"recorded {recorded:.2f} % {when}: {verdict}"
     images, runtime = f"{result['test_images']:,} test images", f"{result['device']}, {result['precision']}"
     lines = [
         f"model     {result['model']}, {result['role']}{pair}, from {visible(result['source'])}",

@@ -13,7 +13,7 @@ from seekcli.errors import BadInput, human_bytes, visible
 
 if TYPE_CHECKING:
     from seekcli.export.finished_run import FinishedRun
-    from seekcli.export.formats import Taken
+    from seekcli.export.formats import Exported, Taken
 
 
 class Role(StrEnum):
@@ -41,30 +41,81 @@ def export(
     data: Annotated[str | None, typer.Option(help="With --recalibrate: the data (default: that of the run).")] = None,
     data_dir: Annotated[str | None, typer.Option(help="With --recalibrate: where the data is.")] = None,
 ) -> None:
-    """Write a finished run's weights with a JSON card, load them back, and check that the logits are equal."""
-    from seekcli.export.finished_run import choose_roles, find_run, open_run
+    """Write a run's weights with a JSON card, load them back, and check that the logits are equal.
+
+    Of a run that is not finished: those of its last checkpoint, and the card and the output say so.
+    """
+    from seekcli.export.finished_run import choose_roles, find_run, open_run, read_run
     from seekcli.export.formats import export_run
 
-    if not recalibrate and (data or data_dir):
-        raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")
-    finished = open_run(find_run(run, out))
-    if not finished.environment:
-        lacks = f"{finished.path / 'environment.json'} is missing"
+    opened = read_run(find_run(run, out))
+    if opened.status.state == "finished":
+        if not recalibrate and (data or data_dir):
+            raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")
+        source, name = open_run(opened.path), opened.status.run_id
+    else:
+        source, name = of_checkpoint(opened, to, data, data_dir, recalibrate)
+    if not source.environment:
+        lacks = f"{source.path / 'environment.json'} is missing"
         say(f"note: {visible(lacks)}: the card cannot say on what the run was trained", err=True)
-    folder = to or Path("exports") / finished.status.run_id
-    roles = choose_roles(finished, role.value if role else None)
-    mended = (lambda taken: mend(finished, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
-    for done in export_run(finished, roles, folder, format_.value, overwrite, mended):
-        card = done.card
-        say(
-            f"{card.role:<10} {card.model}, {card.result.test_accuracy_percent:.2f} % after epoch {card.result.epoch}: "
-            f"{visible(str(done.weights_path))} ({human_bytes(card.weights.bytes)})"
+    roles = choose_roles(source, role.value if role else None)
+    mended = (lambda taken: mend(source, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
+    for done in export_run(source, roles, to or Path("exports") / name, format_.value, overwrite, mended):
+        say_exported(done, recalibrate)
+
+
+def of_checkpoint(
+    run: FinishedRun, to: Path | None, data: str | None, data_dir: str | None, recalibrate: bool
+) -> tuple[FinishedRun, str]:
+    """The last checkpoint of a run that is not finished, and a folder name that says which it is.
+
+    What is wrong with the words is told before the data is read.
+    """
+    from seekcli.engines.unfinished import require_checkpoint, take_checkpoint
+    from seekcli.export.formats import require_writable
+    from seekcli.train.progress import Progress
+
+    class Notes(Progress):
+        def note(self, message: str) -> None:
+            say(f"note: {visible(message)}", err=True)
+
+    require_checkpoint(run)
+    if data is not None:
+        raise BadInput("--data: the data of a run that is not finished is its own; --data-dir says where it is now")
+    if recalibrate:
+        raise BadInput(
+            "--recalibrate is for finished runs: a run of both models that is not finished gets its statistics as at "
+            "its end"
         )
-        if recalibrate and card.statistics is not None:
-            before = card.statistics.test_accuracy_as_trained_percent
-            say(f"{'':<10} {card.statistics.recalibrated}; {before:.2f} % as trained")
-        checked = f"read back, logits equal, sha256 {card.weights.sha256[:12]}..."
-        say(f"{'':<10} card {visible(str(done.card_path))}; {checked}")
+    require_writable(to or Path("exports"))
+    taken = take_checkpoint(run, data_dir, Notes())
+    status = taken.status
+    Notes().note(
+        f"run {status.run_id} is not finished ({status.state}): these are the models of its last checkpoint, after "
+        f"{status.steps_done:,} of {taken.steps:,} steps; its learning rate had not reached its end"
+    )
+    return taken, f"{status.run_id}_step-{status.steps_done}"
+
+
+def say_exported(done: Exported, recalibrated: bool) -> None:
+    card = done.card
+    left = card.training.unfinished
+    when = f"after epoch {card.result.epoch}"
+    if left is not None:
+        when = f"UNFINISHED, after step {left.steps_done:,} ({left.epochs_done} of {card.training.epochs} epochs done)"
+    say(
+        f"{card.role:<10} {card.model}, {card.result.test_accuracy_percent:.2f} % {when}: "
+        f"{visible(str(done.weights_path))} ({human_bytes(card.weights.bytes)})"
+    )
+    statistics = card.statistics
+    if statistics is not None and statistics.recalibrated is not None and (recalibrated or left is not None):
+        how = "" if recalibrated else "BatchNorm statistics re-estimated "
+        before = statistics.test_accuracy_as_trained_percent
+        say(f"{'':<10} {how}{statistics.recalibrated}; {before:.2f} % as trained")
+    elif statistics is not None and left is not None:
+        say(f"{'':<10} BatchNorm statistics as trained, as a finished run of this kind keeps them")
+    checked = f"read back, logits equal, sha256 {card.weights.sha256[:12]}..."
+    say(f"{'':<10} card {visible(str(done.card_path))}; {checked}")
 
 
 def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None) -> Taken:

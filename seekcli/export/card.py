@@ -96,10 +96,18 @@ class EvaluationCard(Part):
     torch: str | None = None
 
 
+class UnfinishedCard(Part):
+    """How far a run had come that was not finished: the whole epochs, and all updates up to these weights."""
+
+    epochs_done: Count
+    steps_done: Count
+
+
 class TrainingCard(Part):
     """Where the weights come from. Pair settings are null for a model that was trained alone.
 
-    `steps` are the batches of the run, its length exactly: of `epochs` the last one may be shorter.
+    `steps` are the batches of the run, its length exactly: of `epochs` the last one may be shorter. Of a run that is
+    `unfinished` they are those that it was to have; the weights are of its last checkpoint then.
     """
 
     run_id: str
@@ -108,6 +116,7 @@ class TrainingCard(Part):
     recipe: str
     epochs: Positive
     steps: Positive | None = None  # null in the cards of older programs
+    unfinished: UnfinishedCard | None = None
     data: str
     data_fingerprint: str | None
     data_settings: dict[str, Any] = {}  # of [data]: what decides its identity and its test split, unless as of old

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,6 +22,7 @@ from seekcli.export.card import (
     ResultCard,
     StatisticsCard,
     TrainingCard,
+    UnfinishedCard,
     WeightsCard,
 )
 from seekcli.export.load import read_weights
@@ -55,6 +56,7 @@ class RecordedFacts(BaseModel):
 class FinishedRun:
     """A run folder whose run is finished, read once."""
 
+    recalibrated_when: ClassVar[str] = "at the end of training"
     path: Path
     config: RunConfig
     facts: RecordedFacts
@@ -64,6 +66,15 @@ class FinishedRun:
     @property
     def roles(self) -> tuple[str, ...]:
         return tuple(row["role"] for row in self.status.final)
+
+    @property
+    def steps(self) -> int:
+        """Updates of the whole run."""
+        return self.status.steps_done
+
+    @property
+    def unfinished(self) -> UnfinishedCard | None:
+        return None
 
     def weights_path(self, role: str) -> Path:
         return self.path / f"{role}.safetensors"
@@ -130,7 +141,7 @@ class FinishedRun:
         return StatisticsCard(
             buffers=None if config.classic else config.pair.buffers,
             recalibrated_batches=batches,
-            recalibrated="at the end of training" if batches else None,
+            recalibrated=self.recalibrated_when if batches else None,
             test_accuracy_as_trained_percent=row["test_accuracy_percent"] if as_trained is None else as_trained,
         )
 
@@ -149,7 +160,8 @@ class FinishedRun:
         return TrainingCard(
             run_id=self.status.run_id,
             epochs=self.status.epochs,
-            steps=self.status.steps_done,
+            steps=self.steps,
+            unfinished=self.unfinished,
             data_fingerprint=config.data.fingerprint,
             data_settings=data_settings(config),
             limit_train=config.data.limit_train,
@@ -192,6 +204,25 @@ def find_run(text: str, results: Path) -> Path:
 
 def open_run(path: Path) -> FinishedRun:
     """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
+    run = read_run(path)
+    status = run.status
+    if status.state != "finished":
+        done = f"{records.done_in_words(status, run.config.train.steps)} done"
+        raise BadInput(
+            f"run {status.run_id} is not finished ({status.state}, {done}): its models are not final; "
+            "the same `seek train` command goes on with it, `seek export` writes those of its last checkpoint"
+        )
+    lacking = [name for row in status.final for name in ROW_KEYS if name not in row]
+    if lacking or not status.final:
+        what = f"its final rows lack {lacking[0]}" if lacking else "it has no final rows"
+        raise BadInput(f"{path / records.STATUS} is damaged: {what}")
+    if (path / records.EPOCHS).exists():
+        records.check_epochs(path, status)
+    return run
+
+
+def read_run(path: Path) -> FinishedRun:
+    """As `open_run`, whatever the state of the run is."""
     document = read_config(path)
     try:
         facts = RecordedFacts.model_validate(document.facts)
@@ -204,18 +235,6 @@ def open_run(path: Path) -> FinishedRun:
     status = records.read_status(path)
     if status.run_id != document.run_id:
         raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {document.path}")
-    if status.state != "finished":
-        done = f"{records.done_in_words(status, document.config.train.steps)} done"
-        raise BadInput(
-            f"run {status.run_id} is not finished ({status.state}, {done}): its models are not final; "
-            "the same `seek train` command goes on with it"
-        )
-    lacking = [name for row in status.final for name in ROW_KEYS if name not in row]
-    if lacking or not status.final:
-        what = f"its final rows lack {lacking[0]}" if lacking else "it has no final rows"
-        raise BadInput(f"{path / records.STATUS} is damaged: {what}")
-    if (path / records.EPOCHS).exists():
-        records.check_epochs(path, status)
     return FinishedRun(path, document.config, facts, status, recorded_environment(path, status.run_id))
 
 

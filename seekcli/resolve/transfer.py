@@ -191,7 +191,10 @@ def export_offer(path: Path) -> Offer:
     card_path = find_card(path)
     card = read_card(card_path)
     read = partial(read_weights, card_path.parent / card.weights.file, card.weights.sha256)
-    return Offer(card.model, card.role, card.weights.sha256, card.training.run_id, read)
+    # Models of one run at two moments are not of one source: no baseline from the one goes with an arm from the other.
+    left = card.training.unfinished
+    run_id = card.training.run_id if left is None else f"{card.training.run_id}@step-{left.steps_done}"
+    return Offer(card.model, card.role, card.weights.sha256, run_id, read)
 
 
 def run_offers(text: str, results: Path) -> list[Offer]:
