@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 
 # Read by torch and by every child process when they start, so they are set before anything imports torch. One thread:
@@ -21,17 +28,65 @@ os.environ["MPLCONFIGDIR"] = os.path.join(tempfile.gettempdir(), f"seekcli-tests
 os.environ.update(COLUMNS="200", NO_COLOR="1", TERM="dumb")
 os.environ.pop("FORCE_COLOR", None)
 
+# Rewritten asserts and compiled modules are kept, in __pycache__, even where the environment asks for no bytecode: to
+# make them anew takes every worker ten seconds, and every child process one.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# No test cuts the power. What was asked to be on the disk, and when, is what tests/test_files.py looks at.
+os.fsync = lambda handle: None
+# CliRunner builds the commands anew for every call, which takes as long as a short command: once for each app.
+typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]
+
 settings.register_profile("seekcli", deadline=None, derandomize=True, database=None)
 settings.load_profile("seekcli")
 
 
+HOMES = count()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
 # No `monkeypatch` or `tmp_path` here: hypothesis refuses tests that get function-scoped fixtures they did not ask for.
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(homes: Path) -> Iterator[Path]:
     """An empty home folder, so that no test reads or writes the user's caches."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = homes / str(next(HOMES))
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
         patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
         patch.delenv("TORCH_HOME", raising=False)
         yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def counted_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every run counts the operations of its two models, a sixth of a tiny run: equal models are counted once.
+
+    Not in tests/models, which test the counting.
+    """
+    costs: Any = sys.modules.get("seekcli.models.costs")
+    if costs is None or request.path.parent.name == "models":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(costs, "count_operations", counting_once(costs.count_operations))
+        yield
+
+
+@functools.cache
+def counting_once(count_operations: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    counted: dict[tuple[Any, ...], list[Any]] = {}
+
+    def count_operations_once(module: Any, name: str, image_shape: Any, rules: dict[str, Any]) -> list[Any]:
+        shapes = tuple((key, tuple(tensor.shape)) for key, tensor in module.state_dict().items())
+        key = (type(module), repr(module), shapes, name, tuple(image_shape), tuple(rules.items()))
+        if key not in counted:
+            counted[key] = count_operations(module, name, image_shape, rules)
+        return list(counted[key])
+
+    return count_operations_once

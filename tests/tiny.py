@@ -10,6 +10,7 @@ from seekcli.resolve.resolve import resolve
 TINY = {
     "pair.base": "resnet8",
     "pair.motivated": "resnet14",
+    "pair.recalibrate_batches": 0,
     "motivation.k": 1,
     "data.name": "synthetic:1x8x8:3:30",  # 24 training images
     "train.epochs": 3,
