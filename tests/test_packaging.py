@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -70,21 +71,29 @@ def test_the_citation_names_this_version_and_the_paper() -> None:
     assert [author["family-names"] for author in citation["references"][0]["authors"]] == ["Acheli", "Gaaloul"]
 
 
+# What pip calls to build a wheel, in a process whose current folder is the source.
+BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
+
+
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which a wheel, built from a copy of the source, was installed without its dependencies."""
-    source, wheels, target = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "installed"))
-    # A copy: setuptools leaves build/ and *.egg-info beside what it builds, and packs what an earlier build left there.
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel, built from a copy of the source: setuptools leaves build/ and *.egg-info beside what it builds."""
+    source, wheels = (tmp_path_factory.mktemp(name) for name in ("source", "wheels"))
     for name in ("pyproject.toml", "MANIFEST.in", "LICENSE", "README.md"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "seekcli", source / "seekcli", ignore=shutil.ignore_patterns("__pycache__"))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels), str(source)]
-    subprocess.run(build, check=True, timeout=300)
-    (wheel,) = wheels.glob("seekcli-*.whl")
-    subprocess.run(
-        [*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True, timeout=300
-    )
+    command = [sys.executable, "-c", BUILD, str(wheels)]
+    subprocess.run(command, cwd=source, check=True, timeout=300, capture_output=True)
+    (built,) = wheels.glob("seekcli-*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheel was unpacked, which is what an installation does."""
+    target = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
     return target
 
 
@@ -116,10 +125,20 @@ def test_a_wheel_carries_all_of_the_package(installed: Path) -> None:
 
 
 def test_a_wheel_runs_outside_the_repository(installed: Path, tmp_path: Path) -> None:
-    seek = str(installed / "bin" / "seek")
-    assert "train" in outside(installed, tmp_path, seek, "--help")
+    (entry_points,) = installed.glob("seekcli-*.dist-info/entry_points.txt")
+    assert "seek = seekcli.cli.app:main" in entry_points.read_text()
     recipes = {path.stem for path in (ROOT / "seekcli" / "recipes").glob("*.toml")}
-    listing = outside(installed, tmp_path, seek, "list", "recipes")
+    listing = outside(installed, tmp_path, sys.executable, "-m", "seekcli", "list", "recipes")
     assert recipes
     assert all(recipe in listing for recipe in recipes)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_pip_installs_the_wheel_and_its_command(wheel: Path, tmp_path: Path) -> None:
+    target, here = tmp_path / "target", tmp_path / "here"
+    here.mkdir()
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(target), str(wheel)], check=True, timeout=300)
+    assert "train" in outside(target, here, str(target / "bin" / "seek"), "--help")
+    assert list(here.iterdir()) == []

@@ -15,7 +15,7 @@ from seekcli.method.condition import CONDITIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conditions.md").read_text(encoding="utf-8")
 TINY = ["--base", "resnet8", "--motivated", "resnet14", "--data", "synthetic:1x8x8:3:30", "--epochs", "2"]
-TINY += ["--batch-size", "4", "--lr", "0.02", "--device", "cpu"]
+TINY += ["--batch-size", "4", "--lr", "0.02", "--device", "cpu", "--set", "pair.recalibrate_batches=0"]
 
 
 def seek(*arguments):

@@ -116,13 +116,12 @@ def test_a_data_set_at_another_size() -> None:
     "words",
     [
         ["--model", "efficientnet-b0-to-b1", "--data", "cifar100"],
-        ["--model", "efficientnet-b0-to-b1", "--data", "digits"],
         ["--model", "efficientnet-b0-to-b1", "--data", "cifar10", "--image-size", "64"],
-        ["--model", "vit-tiny-to-small", "--data", "cifar10"],
-        ["--model", "resnet18-to-34", "--data", "cifar10", "--recipe", "imagenet-a3"],
+        ["--model", "vit-tiny-to-small", "--data", "digits"],
+        ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3"],
         ["--model", "resnet20-to-32", "--data", "cifar10"],
-        ["--model", "resnet18-to-34", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.train_size=96"],
-        ["--model", "efficientnet-b0-to-b1", "--data", "cifar10", "--set", "data.image_size=48"],
+        ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.train_size=96"],
+        ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.image_size=48"],
         ["--model", "resnet20-to-32", "--set", "data.name=cifar100", "--set", "recipe=transfer"],
     ],
 )

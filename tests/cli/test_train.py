@@ -86,7 +86,7 @@ def test_live_progress_draws_on_a_terminal(tmp_path, monkeypatch):
 
 
 def test_all_schedules_and_seeds_run_one_after_the_other(tmp_path):
-    result = seek("train", *TINY, "--schedule", "all", "--seeds", "2", "--out", tmp_path / "r")
+    result = seek("train", *TINY, "--epochs", "1", "--schedule", "all", "--seeds", "2", "--out", tmp_path / "r")
     assert result.exit_code == 0, result.output
     names = sorted(path.name for path in (tmp_path / "r" / "runs").iterdir())
     assert [name.rpartition("_")[0] for name in names] == [

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 
 PAIR = ["--base", "resnet8", "--motivated", "resnet14", "--data", "synthetic:1x8x8:3:60", "--epochs", "1"]
-PAIR += ["--batch-size", "16", "--lr", "0.02", "--device", "cpu"]
+PAIR += ["--batch-size", "16", "--lr", "0.02", "--device", "cpu", "--set", "pair.recalibrate_batches=0"]
 SEARCH = ["--k", "1,2", "--folds", "2"]
 AUTO = ["--k", "auto", "--set", "tune.k=1,2", "--set", "tune.folds=2"]
 

@@ -40,7 +40,7 @@ def resnet_by_hand(depth: int, size: int, channels: int, classes: int) -> dict[s
 
 
 @pytest.mark.parametrize(
-    ("depth", "size", "channels", "classes"), [(20, 32, 3, 10), (8, 8, 1, 10), (14, 9, 3, 7), (56, 32, 3, 100)]
+    ("depth", "size", "channels", "classes"), [(20, 32, 3, 10), (8, 8, 1, 10), (14, 9, 3, 7)]
 )
 def test_a_cifar_resnet_costs_what_its_shapes_say(depth: int, size: int, channels: int, classes: int) -> None:
     model = CifarResNet(depth, classes, channels)
@@ -251,11 +251,11 @@ def test_torchs_own_counter_agrees() -> None:
     timm = pytest.importorskip("timm")
     builders = {
         "resnet20": lambda: CifarResNet(20, 10),
-        "vit": lambda: timm.create_model("vit_tiny_patch16_224", pretrained=False, depth=2),
+        "vit": lambda: timm.create_model("vit_tiny_patch16_224", pretrained=False, depth=2, img_size=64),
         "efficientnet": lambda: timm.create_model("efficientnet_b0", pretrained=False),
     }
     for name, build in builders.items():
-        size = 32 if name == "resnet20" else 224
+        size = 32 if name == "resnet20" else 64
         with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
             build().eval()(torch.empty(1, 3, size, size))
         assert forward_cost(build(), name, (3, size, size), "flops").per_image == counter.get_total_flops()

@@ -48,7 +48,7 @@ def test_stopped_and_resumed_at_several_steps_equals_the_uninterrupted_run(tmp_p
     whole = content(run_folder(tmp_path / "whole", resolved.config))
     motivated = whole[1]["role"].count("motivated")
     assert (motivated > 0) == (name != "never")
-    assert train_in_pieces(resolved, tmp_path / "pieces", 2) == len(whole[1]["step"]) // 2
+    assert train_in_pieces(resolved, tmp_path / "pieces", 4) == len(whole[1]["step"]) // 4
     assert content(run_folder(tmp_path / "pieces", resolved.config)) == whole
 
 
@@ -294,7 +294,7 @@ def test_a_condition_of_somebody_else_trains_and_resumes_exactly(foreign, tmp_pa
     whole = content(run_folder(tmp_path / "whole", resolved.config))
     assert whole[1]["role"].count("motivated") == 4
     assert {row["condition"] for row in whole[0]} == {"foreign_conditions:Every"}
-    assert train_in_pieces(resolved, tmp_path / "pieces", 1) == 12
+    assert train_in_pieces(resolved, tmp_path / "pieces", 5) == 2
     assert content(run_folder(tmp_path / "pieces", resolved.config)) == whole
 
 
@@ -315,7 +315,7 @@ def test_it_is_given_what_it_needs_and_the_cost_is_counted(foreign, tmp_path):
     train(resolved, tmp_path / "whole")
     whole = content(run_folder(tmp_path / "whole", resolved.config))
     assert all(row["condition_flops"] > 0 for row in whole[0])
-    train_in_pieces(resolved, tmp_path / "pieces", 2)
+    train_in_pieces(resolved, tmp_path / "pieces", 4)
     assert content(run_folder(tmp_path / "pieces", resolved.config)) == whole
 
 

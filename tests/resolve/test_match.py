@@ -103,10 +103,11 @@ def test_only_the_steps_are_in_the_run_id(results):
 
 def test_the_schedule_of_the_baseline_is_the_arms_but_for_its_length():
     """A warm-up that is shrunk to the arm's epochs stays as long, so that the two differ in their length alone."""
-    vit = {"pair__base": "vit-tiny", "pair__motivated": "vit-small", "recipe": "small-vit", "train__epochs": 10}
-    arm, longer = tiny(**vit, motivation__condition="always"), matched("base", **vit, motivation__condition="always")
+    warm = {"recipe": "small-vit", "train__epochs": 10, "motivation__condition": "always"}
+    arm, longer = tiny(**warm), matched("base", **warm)
     assert longer.config.train.steps > 60
     assert arm.config.lr_schedule == longer.config.lr_schedule
+    assert arm.config.lr_schedule.warmup_epochs > 0
 
 
 def test_a_recorded_cost_is_the_mean_of_the_arms_runs(results):
@@ -151,15 +152,16 @@ def test_a_cost_that_cannot_be_had_is_bad_input(results, changes, words):
     assert "\n" not in str(caught.value)
 
 
-GROWN = {"train__epochs": 8, "motivation__grow_at": 0.5, "train__match_schedule": "grow"}
+# Of 4 epochs: both costs are within 1 percent when they are rounded to steps.
+GROWN = {"train__epochs": 4, "motivation__grow_at": 0.5, "train__match_schedule": "grow"}
 
 
 def test_a_growing_run_is_matched_to_the_step_and_joined(tmp_path):
-    """All its steps through the base and half of them through the larger model as well: 48 x base + 24 x larger."""
-    train(tiny(schedule="grow", train__epochs=8, motivation__grow_at=0.5), tmp_path)
+    """All its steps through the base and half of them through the larger model as well: 24 x base + 12 x larger."""
+    train(tiny(schedule="grow", train__epochs=4, motivation__grow_at=0.5), tmp_path)
     for schedule in ("base", "motivated"):
         resolved = matched(schedule, tmp_path, **GROWN)
-        expected = (48 * MACS["base"] + 24 * MACS["motivated"]) / MACS[schedule]
+        expected = (24 * MACS["base"] + 12 * MACS["motivated"]) / MACS[schedule]
         assert resolved.config.train.steps == round(expected)
         assert "of grow-0.5, at the share 0.3333 by its schedule" in describe_plan(resolved, tmp_path)
         assert run_id(matched(schedule, tmp_path, **GROWN, train__match_from=str(tmp_path)).config) == run_id(

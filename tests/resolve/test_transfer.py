@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -257,19 +258,20 @@ def test_a_dry_run_says_what_it_would_start_from(made: Path, tmp_path: Path) -> 
 # --- timm's -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def timm_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, torch.Tensor]]:
+@pytest.fixture(scope="module")
+def timm_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stand-ins of a thousand classes for timm's files of ResNet-18 and 34."""
-    given = {name: seeded_model(name, 7, 1000, 3, 224).state_dict() for name in ("resnet18", "resnet34")}
+    folder = tmp_path_factory.mktemp("timm")
+    for name in ("resnet18", "resnet34"):
+        save_file(seeded_model(name, 7, 1000, 3, 224).state_dict(), folder / f"{name}.safetensors")
+    return folder
 
-    def pretrained_file(name: str) -> Path:
-        path = tmp_path / f"{name}.safetensors"
-        if not path.exists():
-            save_file(given[name], path)
-        return path
 
-    monkeypatch.setattr(pretrained, "pretrained_file", pretrained_file)
-    return given
+@pytest.fixture
+def timm_weights(timm_files: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, torch.Tensor]]:
+    """The tensors of a model in these files."""
+    monkeypatch.setattr(pretrained, "pretrained_file", lambda name: timm_files / f"{name}.safetensors")
+    return lambda name: load_file(timm_files / f"{name}.safetensors")
 
 
 IMAGENET = {"pair__base": "resnet18", "pair__motivated": "resnet34", "data__name": "synthetic:3x64x64:2:10",
@@ -288,7 +290,7 @@ IMAGENET = {"pair__base": "resnet18", "pair__motivated": "resnet34", "data__name
 def test_timms_weights_are_a_source_like_any_other(timm_weights, tmp_path: Path, changes, role: str) -> None:
     resolved = tiny(**IMAGENET, **changes)
     found = started(resolved, tmp_path)
-    assert same(found[role], timm_weights[resolved.config.model_name(role)])
+    assert same(found[role], timm_weights(resolved.config.model_name(role)))
     assert has_own_head(found[role], resolved, role)
     assert len(resolved.config.transfer.sha256) == 64
     assert f"_from-{resolved.config.transfer.sha256[:8]}_" in run_id(resolved.config)

@@ -22,7 +22,7 @@ from seekcli.models.pairs import build_pair
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
 
-EPOCHS, BATCHES, BATCH_SIZE = 13, 40, 4
+EPOCHS, BATCHES, BATCH_SIZE = 13, 20, 4
 
 
 def make_config(
@@ -155,14 +155,16 @@ def assert_equal_states(trainer, reference):
 @pytest.mark.parametrize(
     ("init", "k", "base", "motivated", "buffers", "epochs"),
     [
-        ("paper", 2, "resnet14", "resnet20", "own", EPOCHS),
-        ("paper", 2, "resnet14", "resnet20", "carried", 4),
-        ("identity", 1, "resnet8", "resnet14", "own", 4),
+        ("paper", 2, "resnet14", "resnet20", "own", 4),
+        pytest.param("paper", 2, "resnet14", "resnet20", "own", EPOCHS, marks=pytest.mark.slow),
+        ("paper", 2, "resnet14", "resnet20", "carried", 2),
+        ("identity", 1, "resnet8", "resnet14", "own", 3),
+        ("identity", 1, "resnet8", "resnet14", "carried", 6),
         pytest.param("identity", 1, "resnet8", "resnet14", "carried", EPOCHS, marks=pytest.mark.slow),
     ],
 )
 def test_the_fast_path_equals_the_naive_reference(init, k, base, motivated, buffers, epochs):
-    """For 520 steps, or 160."""
+    """For 40 to 260 steps."""
     config = make_config(init, k, base=base, motivated=motivated, buffers=buffers, epochs=epochs)
     trainer = build_trainer(config, sources.load(config.data), torch.device("cpu"))
     reference = Reference(config)
@@ -184,8 +186,8 @@ def test_the_fast_path_equals_the_naive_reference(init, k, base, motivated, buff
     assert trainer.turns.condition.previous == reference.previous_loss
     assert trainer.turns.condition.streak == reference.streak
     # Natural switches in both directions, and forced ones at epoch ends.
-    assert sum(a != b for a, b in itertools.pairwise(roles)) > 3 * epochs
-    if epochs == EPOCHS:  # whether so few as 160 steps end an epoch in a motivated state differs between CPUs
+    assert sum(a != b for a, b in itertools.pairwise(roles)) > 2 * epochs
+    if epochs > 4:  # whether so few end in a motivated state differs between CPUs
         assert reference.forced > 0
 
 
@@ -204,29 +206,29 @@ def rose_twice(losses, decisions):
     return all(later > earlier for earlier, later in itertools.pairwise([math.inf, -math.inf, *losses][-3:]))
 
 
-def inside_20_to_60(losses, decisions):
-    return 20 <= len(losses) < 60
+def inside_10_to_30(losses, decisions):
+    return 10 <= len(losses) < 30
 
 
 def every_third(losses, decisions):
     return len(losses) % 3 == 2 and len(losses) % BATCHES > 0
 
 
-def ten_of_forty_after_falls(losses, decisions):
+def five_of_twenty_after_falls(losses, decisions):
     batch = len(losses) % BATCHES
     taken = decisions[len(decisions) - batch :].count("motivated") if batch else 0
     fell = losses[-1] < [math.inf, *losses][-2]
-    owed = 10 - taken
-    return batch > 0 and owed > 0 and ((fell and taken < math.ceil(10 * batch / 39)) or owed == BATCHES - batch)
+    owed = 5 - taken
+    return batch > 0 and owed > 0 and ((fell and taken < math.ceil(5 * batch / 19)) or owed == BATCHES - batch)
 
 
 @pytest.mark.parametrize(
     ("condition", "rule", "options"),
     [
         ("inverse", rose_twice, {}),
-        ("window", inside_20_to_60, {"window_start": 20 / 520, "window_stop": 60 / 520}),
+        ("window", inside_10_to_30, {"window_start": 10 / 260, "window_stop": 30 / 260}),
         ("periodic", every_third, {"every_steps": 3}),
-        ("budget", ten_of_forty_after_falls, {"share": 0.25}),
+        ("budget", five_of_twenty_after_falls, {"share": 0.25}),
     ],
 )
 def test_other_schedules_follow_their_rule_in_the_same_loop(condition, rule, options):

@@ -135,7 +135,7 @@ def test_training_never_sees_it(changes):
 
 
 def test_what_is_written_is_what_was_evaluated_and_rows_say_both(tmp_path):
-    resolved = tiny(train__epochs=2, pair__init="paper", train__eval_batch_size=6)
+    resolved = tiny(train__epochs=2, pair__init="paper", train__eval_batch_size=6, pair__recalibrate_batches=10)
     status = train(resolved, tmp_path)
     folder, trainer = run_folder(tmp_path, resolved.config), trainer_of()
     plain = train(tiny(train__epochs=2, pair__init="paper", pair__recalibrate_batches=0), tmp_path)
@@ -156,7 +156,7 @@ def test_what_is_written_is_what_was_evaluated_and_rows_say_both(tmp_path):
 
 
 def test_a_classic_run_stays_as_trained_and_is_re_estimated_once(tmp_path):
-    resolved = tiny(train__epochs=2, schedule="base")
+    resolved = tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=10)
     train(resolved, tmp_path / "with")
     train(tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=0), tmp_path / "without")
     folders = [run_folder(tmp_path / name, resolved.config) for name in ("with", "without")]

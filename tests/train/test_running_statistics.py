@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import tiny
+from tiny import TINY, tiny
 
 from seekcli.config.identity import identity, run_id
 from seekcli.data.sets import sources
@@ -121,10 +121,10 @@ def test_without_running_statistics_both_settings_stand_at_what_changes_nothing(
 
 
 def test_with_them_both_are_settings_of_the_arm_and_of_no_classic_run():
-    arm = tiny().config
+    arm = resolve([("test", {key: value for key, value in TINY.items() if key != "pair.recalibrate_batches"})]).config
     assert (arm.pair.buffers, arm.pair.recalibrate_batches) == ("own", 10)
     ids = {run_id(tiny(**{f"pair__{name}": value}).config)
-           for name, value in (("buffers", "own"), ("buffers", "carried"), ("recalibrate_batches", 0))}  # fmt: skip
+           for name, value in (("buffers", "own"), ("buffers", "carried"), ("recalibrate_batches", 3))}  # fmt: skip
     assert len(ids) == 3
     classic = [tiny(schedule="base", **changes).config for changes in ({}, {"pair__recalibrate_batches": 0})]
     assert run_id(classic[0]) == run_id(classic[1])
