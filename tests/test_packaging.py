@@ -126,7 +126,7 @@ def test_a_wheel_carries_all_of_the_package(installed: Path) -> None:
 
 def test_a_wheel_runs_outside_the_repository(installed: Path, tmp_path: Path) -> None:
     (entry_points,) = installed.glob("seekcli-*.dist-info/entry_points.txt")
-    assert "seek = seekcli.cli.app:main" in entry_points.read_text()
+    assert "seek = seekcli.__main__:main" in entry_points.read_text()
     recipes = {path.stem for path in (ROOT / "seekcli" / "recipes").glob("*.toml")}
     listing = outside(installed, tmp_path, sys.executable, "-m", "seekcli", "list", "recipes")
     assert recipes

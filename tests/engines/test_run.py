@@ -208,13 +208,13 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_previous_one_used(tmp_
     assert list((folder / records.CHECKPOINTS).glob("*.damaged-1"))
 
 
-def test_a_folder_named_like_a_checkpoint_is_neither_read_nor_removed(tmp_path, whole):
-    folder = stopped_run(tmp_path, 14)
+def test_a_folder_named_like_a_checkpoint_is_neither_read_nor_removed(tmp_path, unfinished, whole):
+    folder = unfinished
     for name in ("step-000000001.safetensors", "step-000000099.safetensors", "step-mine.safetensors"):
         (folder / records.CHECKPOINTS / name).mkdir()
         (folder / records.CHECKPOINTS / name / "mine.txt").write_text("precious")
     progress = Notes()
-    train(tiny(), tmp_path, progress)
+    train(RUN, tmp_path, progress)
     assert not any("damaged" in note for note in progress.notes)
     assert content(folder) == whole
     assert len(list((folder / records.CHECKPOINTS).glob("step-*/mine.txt"))) == 3

@@ -39,9 +39,7 @@ def resnet_by_hand(depth: int, size: int, channels: int, classes: int) -> dict[s
     return costs
 
 
-@pytest.mark.parametrize(
-    ("depth", "size", "channels", "classes"), [(20, 32, 3, 10), (8, 8, 1, 10), (14, 9, 3, 7)]
-)
+@pytest.mark.parametrize(("depth", "size", "channels", "classes"), [(20, 32, 3, 10), (8, 8, 1, 10), (14, 9, 3, 7)])
 def test_a_cifar_resnet_costs_what_its_shapes_say(depth: int, size: int, channels: int, classes: int) -> None:
     model = CifarResNet(depth, classes, channels)
     by_hand = resnet_by_hand(depth, size, channels, classes)
