@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli.cli.options import flag_layers, model_layers
+from seekcli.cli.options import flag_layers, model_layers, set_layers
 from seekcli.cli.output import ReadFormat, echo_json, say
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def map_command(
     starts: Annotated[
         bool, typer.Option("--starts", help="Measure how far each start (--init) is from an identity; builds models.")
     ] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting as in seek train, such as pair.added_scale=0.3 of --starts. Repeatable."),
+    ] = None,
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
     """Show what goes where between the two models of a pair: blocks, tensors, coverage, and what has no counterpart."""
@@ -45,7 +49,8 @@ def map_command(
         "--data-dir": ("data.dir", data_dir),
         "--image-size": ("data.image_size", image_size),
     }
-    config = resolve([*model_layers(model, base, motivated), *flag_layers(flags)]).config
+    layers = [*model_layers(model, base, motivated), *flag_layers(flags), *set_layers(assignments)]
+    config = resolve(layers).config
     document = describe_pair(config)
     if starts:
         document["output_error_at_entry"] = measure_starts(config)
@@ -76,7 +81,10 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
 
 
 def measure_starts(config: RunConfig) -> dict[str, float]:
-    """By start: the relative error of the motivated model's logits at its first entry, on 32 images of noise."""
+    """By start: the relative error of the motivated model's logits at its first entry, on 32 images of noise.
+
+    An added scale of the config is a start of its own, beside the identity start without it.
+    """
     import torch
 
     from seekcli.models.catalog import starts_of
@@ -86,10 +94,13 @@ def measure_starts(config: RunConfig) -> dict[str, float]:
     size, channels = config.data.image_size, config.data.channels
     assert size and channels, "the config is not resolved"
     images = torch.randn((STARTS_IMAGES, channels, size, size), generator=torch.Generator().manual_seed(0))
+    starts = [(init, init, 0.0) for init in starts_of(config.pair.base, config.pair.motivated, config.pair.map)]
+    if scale := config.pair.added_scale:
+        starts.append((f"identity added_scale={scale:g}", "identity", scale))
     errors = {}
-    for init in starts_of(config.pair.base, config.pair.motivated, config.pair.map):
-        pair = config.pair.model_copy(update={"init": init})
-        errors[init] = output_error_at_entry(build_pair(config.model_copy(update={"pair": pair})), images)
+    for name, init, scale in starts:
+        pair = config.pair.model_copy(update={"init": init, "added_scale": scale})
+        errors[name] = output_error_at_entry(build_pair(config.model_copy(update={"pair": pair})), images)
     return errors
 
 

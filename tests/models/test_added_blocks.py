@@ -170,7 +170,8 @@ def test_the_output_error_at_entry_is_zero_for_an_identity_alone_and_leaves_the_
 
 
 def test_seek_map_measures_the_starts_that_are_possible() -> None:
-    words = ["map", "--model", "resnet8-to-14", "--starts", "--format", "json"]
+    words = ["map", "--model", "resnet8-to-14", "--starts", "--format", "json", "--set", "pair.added_scale=0.3"]
     errors = json.loads(CliRunner().invoke(app, words).stdout)["output_error_at_entry"]
+    assert 1e-5 < errors.pop("identity added_scale=0.3") < errors["paper"]
     assert set(errors) == {"identity", "stack", "paper"}
     assert errors["identity"] < 1e-5 < min(errors["stack"], errors["paper"])
