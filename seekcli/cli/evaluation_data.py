@@ -84,6 +84,7 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     """The data that the flags name, read by the rules of the run; without `--data` it is that of the run."""
     from seekcli.config.layers import merge
     from seekcli.data.sets.listings import is_folder
+    from seekcli.data.sets.sources import has_own_size
 
     card = candidate.card
     name = data or card.training.data
@@ -94,6 +95,8 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     if card.input.test_crop is not None:
         settings["data.test_crop"] = card.input.test_crop
     config = merge([("--data", settings)]).config.data
+    if not has_own_size(config):
+        config = config.model_copy(update={"fit": card.input.fit})
     if data is None and folder is None and is_folder(config):
         place = f"{name.partition(':')[0]}:DIR"
         raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")

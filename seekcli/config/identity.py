@@ -54,6 +54,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "runtime.force": False,
     "data.grey_bits": None,
     "augment.erasing_rule": "clipped",
+    "data.fit": "crop",
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
@@ -77,6 +78,8 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
     if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
         off.append("augment.resized_crop_rule")
+    if flat.get("data.fit", "crop") != "crop":  # all of a photograph is shown
+        off.append("data.test_crop")
     if flat.get("lr_schedule.name") != "wsd":
         off.append("lr_schedule.decay_fraction")
     off += ["train.epochs"] if flat.get("train.steps") is not None else []

@@ -14,6 +14,7 @@ from seekcli.config.value_types import (
     AtLeast0,
     BatchSize,
     Count,
+    Fit,
     Fraction,
     Positive,
     PositiveFloat,
@@ -135,6 +136,9 @@ class DataConfig(Section):
     fold: Count | None = Field(None, description="validate on this one of the folds, from 0; there is no test then")
     test_crop: Annotated[float, Field(gt=0, le=1)] = Field(
         0.875, description="imagenet: the share of the shorter side that a test image shows"
+    )
+    fit: Fit = Field(
+        "crop", description="photographs become squares: crop takes the middle; pad (with black) and stretch show all"
     )
     rules: Literal[1, 2] = Field(
         1, description="how a data set is read and split: 2 is today's way, 1 that of earlier runs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,3 +19,5 @@ AtLeast0 = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
 PositiveFloat = Annotated[float, Field(gt=0, le=MAX_FLOAT32)]
 # More at once are a slip of the keyboard: to list them alone would take minutes.
 MOST_SEEDS, MOST_RUNS = 1_000, 10_000
+# How a photograph becomes a square.
+Fit = Literal["crop", "pad", "stretch"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seekcli.config.value_types import Fit
 from seekcli.documents import first_problem, read_document, refuse_newer
 from seekcli.errors import BadInput, shown_value, visible
 
@@ -38,12 +39,14 @@ class Part(BaseModel):
 class InputCard(Part):
     """What the model takes: float32 [batch, channels, image_size, image_size], normalised as `scale` says.
 
+    `fit` is how a photograph becomes a square: `crop` to its middle, `pad` with black, `stretch` (docs/data.md).
     `test_crop` is the share of a photograph's shorter side that the middle square shows which was evaluated on; null
-    where the images of the data set were square already.
+    where the images of the data set were square already, or all of them is shown.
     """
 
     channels: int = Field(ge=1, le=1024)
     image_size: int = Field(ge=1, le=65536)
+    fit: Fit = "crop"
     test_crop: float | None = Field(None, gt=0, le=1)
     scale: str = SCALE
     mean: tuple[float, ...]

@@ -100,9 +100,14 @@ class FinishedRun:
 
     def _input_card(self) -> InputCard:
         facts, data = self.facts, self.config.data
-        test_crop = data.test_crop if data.name.startswith("imagenet:") else None
+        cropped = data.name.startswith("imagenet:") and data.fit == "crop"
         return InputCard(
-            channels=facts.channels, image_size=facts.image_size, test_crop=test_crop, mean=facts.mean, std=facts.std
+            channels=facts.channels,
+            image_size=facts.image_size,
+            fit=data.fit,
+            test_crop=data.test_crop if cropped else None,
+            mean=facts.mean,
+            std=facts.std,
         )
 
     def _card(self, role: str, weights: WeightsCard) -> Card:

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 
+from seekcli.config.value_types import Fit
 from seekcli.data.images.decoding import BROKEN, as_rgb, reason_of
+from seekcli.data.images.fit import Box, box_within, cut_out, square_box
 from seekcli.data.keys import generator_for
 from seekcli.errors import BadInput
 
@@ -33,7 +35,6 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class Shot(NamedTuple):
@@ -50,7 +51,8 @@ class View:
 
     `least_area` above 0: a random part of at least this share of the picture, keyed by (seed, epoch, position). Else
     the centred square whose side is `centre` of the shorter side: the same as resizing the shorter side to
-    size / centre and cropping the middle, in one resampling. `grey_bits` is that of `depth.to_8_bits`.
+    size / centre and cropping the middle, in one resampling. With another `fit` than crop it is the square that the
+    whole picture is padded or stretched to, or a random part of that. `grey_bits` is that of `depth.to_8_bits`.
     """
 
     size: int
@@ -58,13 +60,19 @@ class View:
     least_area: float = 0.0
     seed: int = 0
     grey_bits: int | None = None
+    fit: Fit = "crop"
 
     def box(self, width: int, height: int, shot: Shot) -> Box:
-        if not self.least_area:
+        if not self.least_area and self.fit == "crop":
             return centred(width, height, self.centre * min(width, height))
+        if not self.least_area:
+            return square_box(width, height, self.fit)
         generator = generator_for("resized-crop", self.seed, shot.epoch, shot.position)
         draws = torch.rand((TRIES, 4), generator=generator, dtype=torch.float64).tolist()
-        return random_box(width, height, self.least_area, draws)
+        if self.fit == "crop":
+            return random_box(width, height, self.least_area, draws)
+        side = max(width, height)
+        return box_within(width, height, self.fit, random_box(side, side, self.least_area, draws))
 
 
 def random_box(width: int, height: int, least_area: float, draws: list[list[float]]) -> Box:
@@ -110,10 +118,11 @@ def cut(image: Image.Image, view: View, shot: Shot) -> Image.Image:
     picture = as_rgb(image, view.grey_bits)
     if turn in TURNS:
         picture = picture.transpose(TURNS[turn])
-    # Rounding must not put an edge outside the picture.
-    edges = (min(edge / shrunk, side) for edge, side in zip(box, (*picture.size, *picture.size), strict=True))
-    left, top, right, bottom = edges
-    return picture.resize((view.size, view.size), RESAMPLING, box=(left, top, right, bottom))
+    left, top, right, bottom = (edge / shrunk for edge in box)
+    if view.fit != "pad":  # rounding must not put an edge outside the picture
+        right, bottom = min(right, picture.size[0]), min(bottom, picture.size[1])
+        left, top = min(left, picture.size[0]), min(top, picture.size[1])
+    return cut_out(picture, (left, top, right, bottom), view.size, RESAMPLING)
 
 
 def orientation(image: Image.Image) -> int:

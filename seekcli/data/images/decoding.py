@@ -15,8 +15,10 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Watcher, unwatched
 from seekcli.data.images.depth import is_grey_16, to_8_bits
+from seekcli.data.images.fit import cut_out, square_box
 from seekcli.errors import BadInput
 
 # Part of the cache's key: a change of the rule is a change of the pixels, and of this line.
@@ -30,12 +32,19 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, Type
           zlib.error, Image.DecompressionBombError)  # fmt: skip
 
 
+def rule_of(grey_bits: int | None, fit: Fit) -> str:
+    """The rule by which the pixels are made, in words that are never changed: part of the cache's key."""
+    rule = RULE if fit == "crop" else RULE.replace("centre square", f"fit {fit}")
+    return rule if grey_bits is None else f"{rule}; {grey_bits} bits of grey"
+
+
 def decode(
     paths: Sequence[str],
     size: int,
     watcher: Watcher = unwatched,
     digests: Sequence[str] | None = None,
     grey_bits: int | None = None,
+    fit: Fit = "crop",
 ) -> np.ndarray:
     """uint8 [N, 3, size, size]. Raises BadInput that names the broken files of `paths`, all of them at once.
 
@@ -48,7 +57,7 @@ def decode(
         for index in range(start, min(start + CHUNK_FILES, len(paths))):
             digest = digests[index] if digests else None
             try:
-                images[index] = decode_file(paths[index], size, digest, grey_bits).transpose(2, 0, 1)
+                images[index] = decode_file(paths[index], size, digest, grey_bits, fit).transpose(2, 0, 1)
             except BadInput as error:
                 broken[index] = error
 
@@ -80,13 +89,15 @@ def threads_for(paths: Sequence[str]) -> int:
     return min(MAX_THREADS, os.cpu_count() or 1) if sum(sample) > SMALL_FILE_BYTES * len(sample) else 1
 
 
-def decode_file(path: str, size: int, digest: str | None = None, grey_bits: int | None = None) -> np.ndarray:
-    """One image, uint8 [size, size, 3]: the first frame, upright, RGB, its centre square at `size` pixels a side."""
+def decode_file(
+    path: str, size: int, digest: str | None = None, grey_bits: int | None = None, fit: Fit = "crop"
+) -> np.ndarray:
+    """One image, uint8 [size, size, 3]: the first frame, upright, RGB, as a square of `size` pixels a side."""
     try:
         with Image.open(path if digest is None else io.BytesIO(bytes_of(path, digest))) as image:
             # Large JPEGs are read at a fraction of their size, at least twice the one asked for: several times faster.
             image.draft(image.mode, (2 * size, 2 * size))
-            return np.asarray(centre_square(as_rgb(upright(image), grey_bits), size))
+            return np.asarray(as_square(as_rgb(upright(image), grey_bits), size, fit))
     except BROKEN as error:
         raise BadInput(f"cannot read the image {path}: {reason_of(error)}") from error
 
@@ -132,12 +143,9 @@ def as_rgb(image: Image.Image, grey_bits: int | None = None) -> Image.Image:
     return image.convert("RGB")
 
 
-def centre_square(image: Image.Image, size: int) -> Image.Image:
-    """The largest centred square, resized: the shorter side becomes `size`, the longer one loses its two ends."""
+def as_square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
+    """`crop`: the shorter side becomes `size`, the longer one loses its two ends; the others show all of the image."""
     if image.size == (size, size):
         image.load()
         return image
-    width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    return cut_out(image, square_box(*image.size, fit), size, Image.Resampling.BILINEAR)

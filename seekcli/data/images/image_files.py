@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seekcli.config.value_types import Fit
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,7 +19,8 @@ class ImageFiles:
     """Image files that are indexed as a tensor of images is, by a slice, a mask or indices; none is read by that.
 
     `index` int64 [N] picks from `paths`, which are relative to `root`. Unaugmented the images are `size` pixels a side
-    and show the middle: `centre` of the shorter side. `grey_bits` is that of `depth.to_8_bits`.
+    and show the middle: `centre` of the shorter side (all of it where `fit` is not crop). `grey_bits` is that of
+    `depth.to_8_bits`.
     """
 
     root: Path
@@ -26,6 +29,7 @@ class ImageFiles:
     size: int
     centre: float
     grey_bits: int | None = None
+    fit: Fit = "crop"
 
     def __len__(self) -> int:
         return len(self.index)

@@ -29,8 +29,14 @@ class Streamed:
         self.train_images, self.train_paths = train_images, train_images.located()
         self.device, self.workers = device, config.runtime.workers
         self.size = config.data.train_size or train_images.size
-        least_area, grey_bits = config.augment.resized_crop_area, train_images.grey_bits
-        self.train_view = View(self.size, train_images.centre, least_area, config.seed, grey_bits)
+        self.train_view = View(
+            size=self.size,
+            centre=train_images.centre,
+            least_area=config.augment.resized_crop_area,
+            seed=config.seed,
+            grey_bits=train_images.grey_bits,
+            fit=train_images.fit,
+        )
         self.crops_at_random = self.train_view.least_area > 0
         self.readings: list[Generator[Tensor, None, None]] = []
 
@@ -51,7 +57,7 @@ class Streamed:
         """These images in their own order."""
         paths = images.located()
         bounds = [(first, min(first + batch_size, len(paths))) for first in range(0, len(paths), batch_size)]
-        view = View(images.size, images.centre, grey_bits=images.grey_bits)
+        view = View(images.size, images.centre, grey_bits=images.grey_bits, fit=images.fit)
         return self.batches(view, lambda first, stop: [Shot(path, 0, 0) for path in paths[first:stop]], bounds)
 
     def batches(

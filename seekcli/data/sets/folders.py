@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatched
 from seekcli.data.images.cache import cached
 from seekcli.data.sets.folder_walk import Found, left_out_note, subfolders, walk_classes
@@ -181,22 +182,27 @@ def labelled(found: Found, names: tuple[str, ...]) -> tuple[tuple[ImageFile, ...
     return tuple(file for file, _ in pairs), tuple(label for _, label in pairs)
 
 
-def read(listing: Listing, image_size: int, watcher: Watcher = unwatched, grey_bits: int | None = None) -> Arrays:
+def read(
+    listing: Listing,
+    image_size: int,
+    watcher: Watcher = unwatched,
+    grey_bits: int | None = None,
+    fit: Fit = "crop",
+) -> Arrays:
     """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
     import torch
 
-    from seekcli.data.images.decoding import RULE, decode
+    from seekcli.data.images.decoding import decode, rule_of
 
     files = [*listing.train, *listing.test]
     require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
     digests = read_digests(listing.root, files)
-    rule = RULE if grey_bits is None else f"{RULE}; {grey_bits} bits of grey"
-    key = text_digest([contents(listing.sizes, digests), str(image_size), rule])[:32]
+    key = text_digest([contents(listing.sizes, digests), str(image_size), rule_of(grey_bits, fit)])[:32]
 
     def build() -> dict[str, torch.Tensor]:
         paths = [os.path.join(listing.root, file.path) for file in files]
         own = [digests[file.path] for file in files]
-        return {"images": torch.from_numpy(decode(paths, image_size, watcher, own, grey_bits))}
+        return {"images": torch.from_numpy(decode(paths, image_size, watcher, own, grey_bits, fit))}
 
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import folders
@@ -54,12 +55,12 @@ class Listing:
     sizes: str
     files_to_read: tuple[ImageFile, ...]
 
-    def arrays(self, size: int, centre: float, grey_bits: int | None = None) -> Arrays:
+    def arrays(self, size: int, centre: float, grey_bits: int | None = None, fit: Fit = "crop") -> Arrays:
         """Both splits: labels in memory, images on disk. Nothing is decoded."""
         import torch
 
         train, test = (
-            ImageFiles(self.root, paths, torch.arange(len(paths)), size, centre, grey_bits)
+            ImageFiles(self.root, paths, torch.arange(len(paths)), size, centre, grey_bits, fit)
             for paths in (self.train, self.test)
         )
         labels = (torch.tensor(each, dtype=torch.int64) for each in (self.train_labels, self.test_labels))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatched
 from seekcli.data.images.cache import cache_folder, cached
 from seekcli.data.sets.downloads import Published, fetch, unpacked
@@ -45,19 +46,20 @@ SETS = {
 }
 
 
-def read(name: str, folder: Path | None, image_size: int, watcher: Watcher = unwatched) -> Arrays:
-    """Both splits, `image_size` pixels a side: the centre square of each photograph.
+def read(name: str, folder: Path | None, image_size: int, watcher: Watcher = unwatched, fit: Fit = "crop") -> Arrays:
+    """Both splits, `image_size` pixels a side: each photograph as a square.
 
     The files, or the folders that they unpack to, are looked for in `folder` (the cache folder's data/ when None) and
     downloaded when missing. Raises BadInput, one line that says which files to put where, when they cannot be had.
     """
-    from seekcli.data.images.decoding import RULE
+    from seekcli.data.images.decoding import rule_of
 
     known = SETS[name]
     require_memory(f"--data {name}", known.train_images + known.test_images, CHANNELS, image_size)
     root = folder if folder is not None else cache_folder() / "data"
-    rule = hashlib.sha256(RULE.encode()).hexdigest()[:8]
-    tensors = cached(f"{name}-{image_size}-{rule}-{CACHE_FORMAT}", lambda: decode_set(name, root, image_size, watcher))
+    rule = hashlib.sha256(rule_of(None, fit).encode()).hexdigest()[:8]
+    key = f"{name}-{image_size}-{rule}-{CACHE_FORMAT}"
+    tensors = cached(key, lambda: decode_set(name, root, image_size, watcher, fit))
     names = json.loads(bytes(tensors["class_names"].tolist()))
     return Arrays(
         tensors["train_images"], tensors["train_labels"], tensors["test_images"], tensors["test_labels"],
@@ -65,16 +67,16 @@ def read(name: str, folder: Path | None, image_size: int, watcher: Watcher = unw
     )  # fmt: skip
 
 
-def decode_set(name: str, root: Path, image_size: int, watcher: Watcher) -> dict[str, torch.Tensor]:
+def decode_set(name: str, root: Path, image_size: int, watcher: Watcher, fit: Fit) -> dict[str, torch.Tensor]:
     try:
-        return as_tensors(name, root, image_size, watcher)
+        return as_tensors(name, root, image_size, watcher, fit)
     except RuntimeError:  # torchvision's "Dataset not found or corrupted"
         found = fetch(name, root / SETS[name].folder, published(name))
     with unpacked(found, SETS[name].folder) as staging:
-        return as_tensors(name, Path(staging), image_size, watcher)
+        return as_tensors(name, Path(staging), image_size, watcher, fit)
 
 
-def as_tensors(name: str, root: Path, image_size: int, watcher: Watcher) -> dict[str, torch.Tensor]:
+def as_tensors(name: str, root: Path, image_size: int, watcher: Watcher, fit: Fit) -> dict[str, torch.Tensor]:
     """Raises RuntimeError when torchvision does not find the data set below `root`, BadInput when it is incomplete."""
     import torch
 
@@ -85,7 +87,8 @@ def as_tensors(name: str, root: Path, image_size: int, watcher: Watcher) -> dict
     for split, parts in (("train", known.train_splits), ("test", (known.test_split,))):
         readers = [reader(name, root, part) for part in parts]
         listed = [pair for one in readers for pair in paths_and_labels(one)]
-        tensors[f"{split}_images"] = torch.from_numpy(decode([str(path) for path, _ in listed], image_size, watcher))
+        images = decode([str(path) for path, _ in listed], image_size, watcher, fit=fit)
+        tensors[f"{split}_images"] = torch.from_numpy(images)
         tensors[f"{split}_labels"] = torch.tensor([label for _, label in listed], dtype=torch.int64)
         names = list(json.dumps(list(readers[0].classes)).encode())
     return tensors | {"class_names": torch.tensor(names, dtype=torch.uint8)}

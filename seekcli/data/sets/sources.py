@@ -113,9 +113,15 @@ def summary_ahead(data: DataConfig) -> str:
     test = facts.test_images if data.folds is None else 0
     counts = {"training": facts.train_images, "test": test}
     if listing is None:
-        return f"{facts.name}: {counts_in_words(counts, (), facts.classes)}"
+        return f"{facts.name}: {counts_in_words(counts, (), facts.classes)}{fit_note(data)}"
     deep = deep_images_note(data, listing) if data.rules >= 2 else ""  # else no file needs to be read yet
-    return f"{facts.name}: {counts_in_words(counts, listing.class_names)}; {listing.split}{deep}"
+    return f"{facts.name}: {counts_in_words(counts, listing.class_names)}; {listing.split}{fit_note(data)}{deep}"
+
+
+def fit_note(data: DataConfig) -> str:
+    """How photographs became squares, where that is not the usual way."""
+    words = {"crop": "", "pad": "; images padded to squares with black", "stretch": "; images stretched to squares"}
+    return words[data.fit]
 
 
 def describe(data: DataConfig) -> DataFacts:
@@ -137,13 +143,13 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     if listing is not None and data.fingerprint not in (None, fingerprint):
         raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
     if isinstance(listing, imagenet.Listing):
-        arrays = listing.arrays(facts.image_size, data.test_crop, data.grey_bits)
+        arrays = listing.arrays(facts.image_size, data.test_crop, data.grey_bits, data.fit)
     elif listing is not None:
-        arrays = folders.read(listing, facts.image_size, watcher, data.grey_bits)
+        arrays = folders.read(listing, facts.image_size, watcher, data.grey_bits, data.fit)
     else:
         arrays = read(data, facts.image_size, watcher)
-    if listing is not None:
-        arrays = replace(arrays, split=arrays.split + deep_images_note(data, listing))
+    notes = fit_note(data) + (deep_images_note(data, listing) if listing is not None else "")
+    arrays = replace(arrays, split=arrays.split + notes)
     mean, std = stats_of(arrays.train_images)
     arrays, validation = without_validation(limited(arrays, data), data)
     return Dataset(
@@ -165,14 +171,17 @@ def has_own_size(data: DataConfig) -> bool:
     return not is_folder(data) and data.name not in photo_sets.SETS
 
 
-def check_test_images(data: DataConfig) -> None:
+def check_asked(data: DataConfig) -> None:
+    """Raise BadInput for a setting that this data does not read."""
+    if data.fit != "crop" and has_own_size(data):
+        raise BadInput(f"data.fit {data.fit} is for photographs of any shape, and the images of {data.name} are square")
     if data.test_images is not None and data.name != "digits":
         raise BadInput(f"data.test_images is for digits alone, and this is {data.name}")
 
 
 def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
-    check_test_images(data)
     facts = folder_facts(data, listing) if listing is not None else named_facts(data)
+    check_asked(data)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
     each = by_rules(data.rules, ONE_EACH)
@@ -257,7 +266,7 @@ def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arr
     """A named data set, its images resized where they have another size."""
     folder = Path(os.path.expanduser(data.dir)) if data.dir else None
     if data.name in photo_sets.SETS:
-        return photo_sets.read(data.name, folder, image_size, watcher)
+        return photo_sets.read(data.name, folder, image_size, watcher, data.fit)
     own = named_facts(data)
     size = max(image_size, own.image_size)
     require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)

@@ -15,7 +15,7 @@ from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
 from seekcli.data.sets.identity import ImageFile, shown
 from seekcli.data.sets.layout import require_classes, split_word, subfolders
 from seekcli.data.sets.listings import folder_of, kind_of, label_of
-from seekcli.data.sets.sources import DataFacts, Dataset
+from seekcli.data.sets.sources import DataFacts, Dataset, fit_note
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, unknown
 
@@ -28,11 +28,12 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     """
     listing = list_every_image(folder_of(data), class_names, kind_of(data))
     assert data.image_size is not None
+    listing = replace(listing, split=listing.split + fit_note(data))
     if kind_of(data) == "imagenet":
-        arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop, data.grey_bits)
+        arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop, data.grey_bits, data.fit)
     else:
         listing = replace(listing, split=listing.split + deep_images_note(data, listing))
-        arrays = folders.read(listing, data.image_size, watcher, data.grey_bits)
+        arrays = folders.read(listing, data.image_size, watcher, data.grey_bits, data.fit)
     name = f"{kind_of(data)}:{label_of(listing.root)}"
     facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
     return Dataset(
