@@ -165,7 +165,8 @@ class Lease:
     def _beat(self) -> None:
         # The file is held open: after a takeover this touches the file that was ours, never the new owner's.
         with suppress(OSError), open(self._path, "rb") as file:
-            while not self._released.wait(self._beat_seconds):
+            ours = self.token.encode() in file.read()  # a thread that starts late may open the file of an heir
+            while ours and not self._released.wait(self._beat_seconds):
                 with suppress(OSError):  # a network mount may come back
                     os.utime(file.fileno())
 
@@ -183,8 +184,7 @@ class Lease:
 
     def _check_file(self) -> None:
         """Raise LostLease unless lease.json itself is ours: while the claim after it is ours too, `check` sees that."""
-        first = _read(self._path)
-        if first is None or first.token != self.token:
+        if (first := _read(self._path)) is None or first.token != self.token:
             raise LostLease(f"lost the lease of {self.run_dir}")
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -204,6 +205,21 @@ def test_who_was_taken_over_is_told_and_harms_nobody(tmp_path: Path) -> None:
         quick.check()
         assert names(tmp_path) == [LEASE]
     assert names(tmp_path) == []
+
+
+def test_a_heart_that_starts_after_the_takeover_does_not_beat_for_the_heir(tmp_path: Path, monkeypatch) -> None:
+    late = []
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", lambda thread: late.append(thread))
+        slow = Lease.acquire(tmp_path, beat_seconds=0.01)
+    age(tmp_path / LEASE, 61)
+    with Lease.acquire(tmp_path):
+        age(tmp_path / LEASE, 30)
+        before = (tmp_path / LEASE).stat().st_mtime
+        late[0].start()
+        time.sleep(0.1)
+        assert (tmp_path / LEASE).stat().st_mtime == before
+        slow.release()
 
 
 @pytest.mark.parametrize("moved", [True, False], ids=["moved", "removed"])
