@@ -11,7 +11,7 @@ from scipy import stats
 from seekcli.config.layers import merge
 from seekcli.config.schema import RunConfig
 from seekcli.data.augment.augmenter import Augmenter, crop_windows, repeated, resized_crop
-from seekcli.data.augment.views import TRIES, random_box
+from seekcli.data.augment.crop_rule import TRIES, random_box
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import DataFacts, Dataset
 

@@ -15,7 +15,7 @@ from tiny import tiny
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.data.augment.views import Shot, View, look
+from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.loading.streaming import Streamed
 from seekcli.data.sets import identity
@@ -120,7 +120,12 @@ def test_another_set_is_read_as_the_run_was(scans: Path, tmp_path: Path, kind: s
         images = load_every_image(other, ("a", "b")).test_images
         if not isinstance(images, ImageFiles):
             return images.numpy()
-        return np.stack([look(View(8, grey_bits=images.grey_bits), Shot(path, 0, 0)) for path in images.located()])
+        return np.stack(
+            [
+                decode_view(CropRule(8, grey_bits=images.grey_bits), ImageRequest(path, 0, 0))
+                for path in images.located()
+            ]
+        )
 
     assert (seen() == 128).all()
     grey(tmp_path / "other" / "a" / "1.png", np.full((8, 8), 4096))

@@ -18,7 +18,7 @@ from tiny import tiny
 
 from seekcli.config.identity import run_id
 from seekcli.config.value_types import Fit
-from seekcli.data.augment.views import Shot, View, look
+from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
 from seekcli.data.images.decoding import decode, rule_of
 from seekcli.documents import read_document
 
@@ -36,7 +36,7 @@ def bands(path: Path, size: tuple[int, int], horizontal: bool) -> Path:
 def both_ways(path: Path, size: int, fit: Fit) -> list[np.ndarray]:
     """[size, size], the image in memory and streamed; all three channels are equal."""
     memory = decode([str(path)], size, fit=fit)[0].transpose(1, 2, 0)
-    streamed = look(View(size, fit=fit), Shot(str(path), 0, 0))
+    streamed = decode_view(CropRule(size, fit=fit), ImageRequest(str(path), 0, 0))
     return [memory[..., 0], streamed[..., 0]]
 
 
@@ -83,12 +83,12 @@ def test_turned_jpegs_read_at_a_fraction_are_fitted_as_they_are_seen(tmp_path: P
 
 
 def test_random_crops_are_of_the_fitted_square() -> None:
-    shots = [Shot("a", 1, position) for position in range(200)]
-    padded = [View(8, least_area=0.08, fit="pad").box(400, 200, shot) for shot in shots]
+    requests = [ImageRequest("a", 1, position) for position in range(200)]
+    padded = [CropRule(8, least_area=0.08, fit="pad").box(400, 200, request) for request in requests]
     assert any(top < 0 for _, top, _, _ in padded)
     assert min(top for _, top, _, _ in padded) >= -100
     assert max(bottom for _, _, _, bottom in padded) <= 300
-    stretched = [View(8, least_area=0.08, fit="stretch").box(400, 200, shot) for shot in shots]
+    stretched = [CropRule(8, least_area=0.08, fit="stretch").box(400, 200, request) for request in requests]
     shapes = [(right - left) / (bottom - top) for left, top, right, bottom in stretched]
     assert 1.4 < min(shapes) < max(shapes) < 2.8  # 3/4 to 4/3 in the square, of an image twice as wide as high
     assert all(0 <= left < right <= 400 and 0 <= top < bottom <= 200 for left, top, right, bottom in stretched)
@@ -97,7 +97,8 @@ def test_random_crops_are_of_the_fitted_square() -> None:
 def test_a_box_beside_the_image_is_black(tmp_path: Path) -> None:
     bands(tmp_path / "a.png", (48, 3), True)
     seen = [
-        look(View(6, least_area=0.01, fit="pad", seed=seed), Shot(str(tmp_path / "a.png"), 0, 0)) for seed in range(20)
+        decode_view(CropRule(6, least_area=0.01, fit="pad", seed=seed), ImageRequest(str(tmp_path / "a.png"), 0, 0))
+        for seed in range(20)
     ]
     assert any(pixels.max() == 0 for pixels in seen)
     assert any(pixels.max() > 0 for pixels in seen)
@@ -154,7 +155,7 @@ def test_a_run_its_card_and_its_evaluation_of_other_data_fit_alike(tmp_path: Pat
     bands(wide / "test" / "a" / "0.png", (48, 24), True)
     path = str(wide / "test" / "a" / "0.png")
     in_memory = decode([path], 8, fit="pad")[0].transpose(1, 2, 0)
-    fitted = in_memory if kind == "folder" else look(View(8, fit="pad"), Shot(path, 0, 0))
+    fitted = in_memory if kind == "folder" else decode_view(CropRule(8, fit="pad"), ImageRequest(path, 0, 0))
     (square / "test" / "a").mkdir(parents=True)
     Image.fromarray(np.ascontiguousarray(fitted)).save(square / "test" / "a" / "0.png")
     assert "images padded to squares" in evaluated(wide)["images_taken"]

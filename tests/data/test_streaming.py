@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seekcli.config.layers import merge
 from seekcli.config.schema import RunConfig
-from seekcli.data.augment.views import Shot, View, look
+from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
 from seekcli.data.loading import streaming, workers
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import load
@@ -67,10 +67,10 @@ def order_of(batches: Batches, epoch: int) -> list[str]:
     """The paths that an epoch reads, in its order."""
     read: list[str] = []
 
-    def note(view: View, wanted: Any, *rest: Any) -> Any:
-        for shots in wanted:
-            read.extend(shot.path for shot in shots)
-            yield torch.zeros((len(shots), view.size, view.size, 3), dtype=torch.uint8)
+    def note(rule: CropRule, wanted: Any, *rest: Any) -> Any:
+        for requests in wanted:
+            read.extend(request.path for request in requests)
+            yield torch.zeros((len(requests), rule.size, rule.size, 3), dtype=torch.uint8)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streaming, "read_ahead", note)
@@ -98,8 +98,8 @@ def test_each_batch_holds_what_its_places_ask_for_with_the_right_labels(tree: Pa
     for images, labels in batches.epoch(2):
         assert images.dtype == torch.float32
         for image, label in zip(images, labels.tolist(), strict=True):
-            view = View(16, 0.875, 0.08, 5)
-            expected = torch.from_numpy(look(view, Shot(order[place], 2, place)).copy()).permute(2, 0, 1)
+            rule = CropRule(16, 0.875, 0.08, 5)
+            expected = torch.from_numpy(decode_view(rule, ImageRequest(order[place], 2, place)).copy()).permute(2, 0, 1)
             assert torch.equal(pixels_of(image), expected)
             assert classes[label] == Path(order[place]).parent.name
             place += 1
@@ -124,7 +124,10 @@ def test_test_pictures_come_in_their_own_order_with_the_middle_in_view(tree: Pat
     assert [len(labels) for _, labels in found] == [5, 5, 2]
     assert torch.equal(torch.cat([labels for _, labels in found]), dataset.test_labels)
     paths = sorted((tree / "val").glob("*/*"))
-    expected = [torch.from_numpy(look(View(16, 0.95), Shot(str(path), 0, 0)).copy()).permute(2, 0, 1) for path in paths]
+    expected = [
+        torch.from_numpy(decode_view(CropRule(16, 0.95), ImageRequest(str(path), 0, 0)).copy()).permute(2, 0, 1)
+        for path in paths
+    ]
     assert torch.equal(pixels_of(torch.cat([images for images, _ in found])), torch.stack(expected))
     assert {images.shape[-1] for images, _ in batches.epoch(0)} == {12}
 
@@ -133,7 +136,7 @@ def test_without_a_random_crop_training_pictures_show_the_middle_too(tree: Path)
     batches = make_batches(tree, augment__resized_crop_area=0.0, augment__flip=False)
     order = order_of(batches, 0)
     images = torch.cat([images for images, _ in batches.epoch(0)])
-    first = torch.from_numpy(look(View(16, 0.875), Shot(order[0], 0, 0)).copy()).permute(2, 0, 1)
+    first = torch.from_numpy(decode_view(CropRule(16, 0.875), ImageRequest(order[0], 0, 0)).copy()).permute(2, 0, 1)
     assert torch.equal(pixels_of(images[0]), first)
 
 
@@ -187,9 +190,9 @@ def test_an_epoch_entered_in_its_middle_goes_on_with_the_same_batches_and_reads_
     places = []
     read_ahead = streaming.read_ahead
 
-    def note(view: View, wanted: Any, *rest: Any) -> Any:
-        wanted = [places.extend(shot.position for shot in shots) or shots for shots in wanted]
-        return read_ahead(view, wanted, *rest)
+    def note(rule: CropRule, wanted: Any, *rest: Any) -> Any:
+        wanted = [places.extend(request.position for request in requests) or requests for requests in wanted]
+        return read_ahead(rule, wanted, *rest)
 
     monkeypatch.setattr(streaming, "read_ahead", note)
     assert equal(list(batches.epoch(1, start=2)), whole[2:])

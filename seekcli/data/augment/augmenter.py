@@ -27,7 +27,7 @@ from seekcli.data.augment.blending import (
     mixup,
     shares_of,
 )
-from seekcli.data.augment.views import LEAST_ASPECT, TRIES, random_box
+from seekcli.data.augment.crop_rule import LEAST_ASPECT, TRIES, random_box
 from seekcli.data.images.arrays import resized
 from seekcli.data.keys import generator_for, key_of
 
@@ -142,7 +142,7 @@ def crop_windows(drawn: Tensor, least_area: float) -> Tensor:
     """Uniform numbers [B, 4] -> windows [B, 4]: centre x, centre y, half width, half height, in -1..1 of the image.
 
     By the rule "clipped" the area is uniform from `least_area` to 1 and the aspect log-uniform from 3/4 to 4/3; a side
-    longer than the image is cut to it, where torchvision draws again (`views.random_box`).
+    longer than the image is cut to it, where torchvision draws again (`crop_rule.random_box`).
     """
     area = least_area + (1 - least_area) * drawn[:, 0]
     aspect = torch.exp(math.log(LEAST_ASPECT) * (1 - 2 * drawn[:, 1]))
@@ -162,8 +162,8 @@ def resized_crop(images: Tensor, windows: Tensor, size: int) -> Tensor:
     theta[:, 0, 0], theta[:, 1, 1] = windows[:, 2], windows[:, 3]
     theta[:, :, 2] = windows[:, :2]
     grid = functional.affine_grid(theta, [len(images), images.shape[1], size, size], align_corners=False)
-    cut = functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
-    return cut.round_().clamp_(0, 255).to(torch.uint8)
+    sampled = functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+    return sampled.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def memory_format_of(images: Tensor) -> torch.memory_format:

@@ -123,7 +123,7 @@ def reason_of(error: Exception) -> str:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; an unreadable EXIF block is no reason to refuse the picture."""
+    """Turned as its EXIF orientation says; an unreadable EXIF block is no reason to refuse the image."""
     with suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):
         return ImageOps.exif_transpose(image)
     return image

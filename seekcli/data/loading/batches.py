@@ -41,13 +41,13 @@ def planned_steps_per_epoch(config: RunConfig) -> int:
     return len(batch_bounds(images, config.train.batch_size, config.train.drop_last))
 
 
-class Pictures(Protocol):
+class ImageStore(Protocol):
     """The images of a run, uint8 [B, C, S, S] on its device: from memory (resident.py) or from disk (streaming.py)."""
 
     size: int
     crops_at_random: bool
 
-    def hold(self, images: Any) -> Any:
+    def keep(self, images: Any) -> Any:
         """Keep these images, of the kind this was made for, where they are quickly had."""
 
     def training(self, order: Tensor, epoch: int, bounds: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
@@ -56,8 +56,8 @@ class Pictures(Protocol):
     def unaugmented(self, images: Any, batch_size: int) -> Iterator[Tensor]:
         """These images in their own order, as they are evaluated on."""
 
-    def for_config(self, config: RunConfig) -> Pictures:
-        """The same pictures at the training size of another config; both are closed together."""
+    def for_config(self, config: RunConfig) -> ImageStore:
+        """The same images at the training size of another config; both are closed together."""
 
     def close(self) -> None:
         """End what reads ahead."""
@@ -78,15 +78,15 @@ class Batches:
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.bounds = training_bounds(dataset, config)
         self.eval_batch_size = config.train.eval_batch_size
-        self.pictures = pictures_of(dataset, config, device)
+        self.store = store_of(dataset, config, device)
         self.classes, self.mean = dataset.facts.classes, dataset.mean
-        self.augmenter = augmenter_after(self.pictures, config, self.classes, self.mean)
-        test_images = self.pictures.hold(dataset.test_images)
+        self.augmenter = augmenter_after(self.store, config, self.classes, self.mean)
+        test_images = self.store.keep(dataset.test_images)
         self.train_labels, self.test_labels = dataset.train_labels.to(device), dataset.test_labels.to(device)
         self.to_evaluate = {"test": (test_images, self.test_labels)} if len(self.test_labels) else {}
         if dataset.validation_images is not None and dataset.validation_labels is not None:
             self.to_evaluate["validation"] = (
-                self.pictures.hold(dataset.validation_images),
+                self.store.keep(dataset.validation_images),
                 dataset.validation_labels.to(device),
             )
         # (value / 255 - mean) / std, as one subtraction and one multiplication
@@ -112,7 +112,7 @@ class Batches:
         order = repeated(order, self.augment.repeats)
         labels = self.train_labels[order.to(self.device)]
         offsets, flips = (drawn.to(self.device) for drawn in self.draw(epoch, images))
-        for step, batch in enumerate(self.pictures.training(order, epoch, self.bounds[start:stop]), start):
+        for step, batch in enumerate(self.store.training(order, epoch, self.bounds[start:stop]), start):
             first, last = self.bounds[step]
             if self.augment.crop_padding or self.augment.flip:
                 batch = crop_and_flip(batch, offsets[first:last], flips[first:last], self.augment.crop_padding)
@@ -138,7 +138,7 @@ class Batches:
         return list(self.unaugmented(dataset.holdout_images, dataset.holdout_labels.to(self.device)))
 
     def unaugmented(self, images: Any, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self.pictures.unaugmented(images, self.eval_batch_size)
+        batches = self.store.unaugmented(images, self.eval_batch_size)
         for batch, own in zip(batches, labels.split(self.eval_batch_size), strict=True):
             yield self.normalise(batch), own
 
@@ -152,13 +152,13 @@ class Batches:
         config = self.config.model_copy(update={"data": data, "augment": augment})
         chosen = copy.copy(self)
         chosen.bounds = self.bounds[:batches]
-        chosen.pictures = self.pictures.for_config(config)
-        chosen.augmenter = augmenter_after(chosen.pictures, config, self.classes, self.mean)
+        chosen.store = self.store.for_config(config)
+        chosen.augmenter = augmenter_after(chosen.store, config, self.classes, self.mean)
         return chosen
 
     def close(self) -> None:
         """End what reads ahead: a run that is over, one way or another, leaves no process behind."""
-        self.pictures.close()
+        self.store.close()
 
     def draw(self, epoch: int, images: int) -> tuple[Tensor, Tensor]:
         """Crop offsets int64 [images, 2] and flips bool [images] by position in the epoch, on the CPU.
@@ -187,8 +187,8 @@ def training_bounds(dataset: Dataset, config: RunConfig) -> list[tuple[int, int]
     return bounds
 
 
-def pictures_of(dataset: Dataset, config: RunConfig, device: torch.device) -> Pictures:
-    """Where the pictures of a run come from: memory, or disk for a data set of files."""
+def store_of(dataset: Dataset, config: RunConfig, device: torch.device) -> ImageStore:
+    """Where the images of a run come from: memory, or disk for a data set of files."""
     if isinstance(dataset.train_images, ImageFiles):
         return Streamed(dataset.train_images, config, device)
     others = (dataset.test_images, dataset.validation_images)
@@ -196,12 +196,12 @@ def pictures_of(dataset: Dataset, config: RunConfig, device: torch.device) -> Pi
     return Resident(dataset.train_images, count, device)
 
 
-def augmenter_after(pictures: Pictures, config: RunConfig, classes: int, mean: tuple[float, ...]) -> Augmenter:
-    """What is left to do to pictures; a random resized crop is not, where they were cut while they were decoded."""
-    if pictures.crops_at_random:
+def augmenter_after(store: ImageStore, config: RunConfig, classes: int, mean: tuple[float, ...]) -> Augmenter:
+    """What is left to do to images; a random resized crop is not, where they were cut while they were decoded."""
+    if store.crops_at_random:
         augment = config.augment.model_copy(update={"resized_crop_area": 0.0})
         config = config.model_copy(update={"augment": augment})
-    return Augmenter(config, classes, pictures.size, mean)
+    return Augmenter(config, classes, store.size, mean)
 
 
 def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:

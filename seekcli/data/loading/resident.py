@@ -1,4 +1,4 @@
-"""Pictures that fit in memory: what `streaming.Streamed` is for those that are read from disk batch by batch."""
+"""Images that fit in memory: what `streaming.Streamed` is for those that are read from disk batch by batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESIDENT_SHARE = 0.5
 
 
 class Resident:
-    """Pictures uint8 [N, C, S, S] on the device, or in the host's memory where they would crowd a GPU.
+    """Images uint8 [N, C, S, S] on the device, or in the host's memory where they would crowd a GPU.
 
     Batches come on the device either way, and are equal.
     """
@@ -23,17 +23,17 @@ class Resident:
 
     def __init__(self, train_images: Tensor, images_in_all: int, device: torch.device) -> None:
         self.device = device
-        self.home = home_of(images_in_all * train_images.shape[1:].numel(), device)
-        self.train_images = self.hold(train_images)
+        self.kept_on = device_to_keep_on(images_in_all * train_images.shape[1:].numel(), device)
+        self.train_images = self.keep(train_images)
         self.size = train_images.shape[-1]
 
-    def hold(self, images: Tensor) -> Tensor:
+    def keep(self, images: Tensor) -> Tensor:
         """The images where they are to be kept."""
-        return images.to(self.home)
+        return images.to(self.kept_on)
 
     def training(self, order: Tensor, epoch: int, bounds: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-        """The pictures at these places of an epoch's order, batch by batch."""
-        order = order.to(self.home)
+        """The images at these places of an epoch's order, batch by batch."""
+        order = order.to(self.kept_on)
         for first, stop in bounds:
             yield self.train_images[order[first:stop]].to(self.device, non_blocking=True)
 
@@ -50,7 +50,7 @@ class Resident:
         """There is nothing to let go."""
 
 
-def home_of(needed_bytes: int, device: torch.device) -> torch.device:
+def device_to_keep_on(needed_bytes: int, device: torch.device) -> torch.device:
     """Where uint8 images live: on the device, unless they would crowd a GPU."""
     if device.type != "cuda":
         return device

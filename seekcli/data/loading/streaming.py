@@ -1,4 +1,4 @@
-"""Pictures that are read from disk batch by batch: what `batches.Resident` is for images that fit in memory."""
+"""Images that are read from disk batch by batch: what `batches.Resident` is for images that fit in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seekcli.config.schema import RunConfig
-from seekcli.data.augment.views import Shot, View
+from seekcli.data.augment.crop_rule import CropRule, ImageRequest
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.loading.workers import read_ahead
 
@@ -19,17 +19,17 @@ BATCHES_AHEAD = 2
 
 
 class Streamed:
-    """Pictures uint8 [B, 3, S, S] on the device, decoded as they are needed.
+    """Images uint8 [B, 3, S, S] on the device, decoded as they are needed.
 
-    Training pictures come cut already where the recipe asks for a random resized crop; each is a pure function of
-    (seed, epoch, position in the epoch). Without such a crop they show what test pictures show.
+    Training images come cut already where the recipe asks for a random resized crop; each is a pure function of
+    (seed, epoch, position in the epoch). Without such a crop they show what test images show.
     """
 
     def __init__(self, train_images: ImageFiles, config: RunConfig, device: torch.device) -> None:
         self.train_images, self.train_paths = train_images, train_images.located()
         self.device, self.workers = device, config.runtime.workers
         self.size = config.data.train_size or train_images.size
-        self.train_view = View(
+        self.train_rule = CropRule(
             size=self.size,
             centre=train_images.centre,
             least_area=config.augment.resized_crop_area,
@@ -37,43 +37,43 @@ class Streamed:
             grey_bits=train_images.grey_bits,
             fit=train_images.fit,
         )
-        self.crops_at_random = self.train_view.least_area > 0
+        self.crops_at_random = self.train_rule.least_area > 0
         self.readings: list[Generator[Tensor, None, None]] = []
 
-    def hold(self, images: ImageFiles) -> ImageFiles:
+    def keep(self, images: ImageFiles) -> ImageFiles:
         """They stay where they are."""
         return images
 
     def training(self, order: Tensor, epoch: int, bounds: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-        """The pictures at these places of an epoch's order, batch by batch; no others are read."""
+        """The images at these places of an epoch's order, batch by batch; no others are read."""
 
-        def shots(first: int, stop: int) -> list[Shot]:
+        def requests(first: int, stop: int) -> list[ImageRequest]:
             chosen = zip(order[first:stop].tolist(), range(first, stop), strict=True)
-            return [Shot(self.train_paths[index], epoch, position) for index, position in chosen]
+            return [ImageRequest(self.train_paths[index], epoch, position) for index, position in chosen]
 
-        return self.batches(self.train_view, shots, bounds)
+        return self.batches(self.train_rule, requests, bounds)
 
     def unaugmented(self, images: ImageFiles, batch_size: int) -> Iterator[Tensor]:
         """These images in their own order."""
         paths = images.located()
         bounds = [(first, min(first + batch_size, len(paths))) for first in range(0, len(paths), batch_size)]
-        view = View(images.size, images.centre, grey_bits=images.grey_bits, fit=images.fit)
-        return self.batches(view, lambda first, stop: [Shot(path, 0, 0) for path in paths[first:stop]], bounds)
+        rule = CropRule(images.size, images.centre, grey_bits=images.grey_bits, fit=images.fit)
+        return self.batches(rule, lambda first, stop: [ImageRequest(path, 0, 0) for path in paths[first:stop]], bounds)
 
     def batches(
-        self, view: View, shots: Callable[[int, int], list[Shot]], bounds: Sequence[tuple[int, int]]
+        self, rule: CropRule, requests: Callable[[int, int], list[ImageRequest]], bounds: Sequence[tuple[int, int]]
     ) -> Iterator[Tensor]:
         pieces = [pieces_of(*bound) for bound in bounds]
         ahead = BATCHES_AHEAD * max((len(batch) for batch in pieces), default=0)
-        wanted = (shots(*piece) for batch in pieces for piece in batch)
-        with closing(read_ahead(view, wanted, self.workers, ahead, self.device.type == "cuda")) as reading:
+        wanted = (requests(*piece) for batch in pieces for piece in batch)
+        with closing(read_ahead(rule, wanted, self.workers, ahead, self.device.type == "cuda")) as reading:
             self.readings.append(reading)
             for batch in pieces:
                 parts = [next(reading).to(self.device, non_blocking=True) for _ in batch]
                 yield torch.cat(parts).permute(0, 3, 1, 2).contiguous()
 
     def for_config(self, config: RunConfig) -> Streamed:
-        """The same pictures, decoded at that config's training size."""
+        """The same images, decoded at that config's training size."""
         other = Streamed(self.train_images, config, self.device)
         other.readings = self.readings
         return other

@@ -1,4 +1,4 @@
-"""Reading pictures ahead of the run, here or in worker processes: the same pictures in the same order, however many.
+"""Reading images ahead of the run, here or in worker processes: the same images in the same order, however many.
 
 A worker is told what to read, piece by piece, and knows nothing else: no state, no random numbers of its own.
 """
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from seekcli.data.augment.views import Shot, View, look
+from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
 from seekcli.errors import BadInput, RunFailed
 
 # Imported once by the process that all workers are forked from, so that each starts in milliseconds.
@@ -30,32 +30,32 @@ PRELOADED = ["seekcli.data.loading.workers"]
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Looker(Dataset[Tensor | str]):
-    """Turns a list of shots into pictures uint8 [N, S, S, 3], or into what is wrong with the first broken one.
+class DecodingDataset(Dataset[Tensor | str]):
+    """Turns a list of requests into images uint8 [N, S, S, 3], or into what is wrong with the first broken one.
 
     Said and not raised: an exception would cross to the main process with this one's traceback.
     """
 
-    def __init__(self, view: View) -> None:
-        self.view = view
+    def __init__(self, rule: CropRule) -> None:
+        self.rule = rule
 
-    def __getitem__(self, shots: Any) -> Tensor | str:
-        pictures = np.empty((len(shots), self.view.size, self.view.size, 3), dtype=np.uint8)
+    def __getitem__(self, requests: Any) -> Tensor | str:
+        images = np.empty((len(requests), self.rule.size, self.rule.size, 3), dtype=np.uint8)
         try:
-            for picture, shot in zip(pictures, shots, strict=True):
-                picture[:] = look(self.view, shot)
+            for image, request in zip(images, requests, strict=True):
+                image[:] = decode_view(self.rule, request)
         except BadInput as error:
             return str(error)
-        return torch.from_numpy(pictures)
+        return torch.from_numpy(images)
 
 
 def read_ahead(
-    view: View, pieces: Iterable[list[Shot]], workers: int, ahead: int, pinned: bool = False
+    rule: CropRule, pieces: Iterable[list[ImageRequest]], workers: int, ahead: int, pinned: bool = False
 ) -> Generator[Tensor, None, None]:
-    """The pictures of each piece, uint8 [N, S, S, 3] in the host's memory, in the order of `pieces`.
+    """The images of each piece, uint8 [N, S, S, 3] in the host's memory, in the order of `pieces`.
 
     `ahead` pieces are read before they are asked for (none without workers). Closing the iterator ends the workers.
-    Raises RunFailed that names a broken picture, or says that a worker died.
+    Raises RunFailed that names a broken image, or says that a worker died.
     """
     options: dict[str, Any] = {}
     if workers:
@@ -64,7 +64,7 @@ def read_ahead(
     with warnings.catch_warnings(action="ignore"), signals_held():
         iterator = iter(
             DataLoader(
-                Looker(view), batch_size=None, sampler=pieces, num_workers=workers, collate_fn=as_it_is,
+                DecodingDataset(rule), batch_size=None, sampler=pieces, num_workers=workers, collate_fn=as_it_is,
                 pin_memory=pinned, worker_init_fn=outlive_stop_signals, generator=torch.Generator(), **options,
             )
         )  # fmt: skip
@@ -82,7 +82,7 @@ def next_of(iterator: Iterator[Tensor | str]) -> Tensor | str | None:
     try:
         return next(iterator, None)
     except (RuntimeError, ConnectionError, EOFError) as error:
-        # A worker that dies while it hands over a picture breaks the connection; torch tells of the others.
+        # A worker that dies while it hands over an image breaks the connection; torch tells of the others.
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         reason = (str(error) or type(error).__name__).splitlines()[0]

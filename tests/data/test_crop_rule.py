@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import stats
 from torchvision.transforms import RandomResizedCrop
 
-from seekcli.data.augment.views import Shot, View, look, random_box
+from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view, random_box
 from seekcli.errors import BadInput
 
 SIDES = st.integers(1, 3000)
@@ -27,8 +27,8 @@ def halves(path: Path, width: int = 40, height: int = 20, **options: object) -> 
     return path
 
 
-def seen(path: Path, view: View, epoch: int = 0, position: int = 0) -> np.ndarray:
-    return look(view, Shot(str(path), epoch, position))
+def seen(path: Path, rule: CropRule, epoch: int = 0, position: int = 0) -> np.ndarray:
+    return decode_view(rule, ImageRequest(str(path), epoch, position))
 
 
 # --- the box ----------------------------------------------------------------------------------------------------------
@@ -82,25 +82,25 @@ def test_a_picture_that_no_box_fits_shows_its_middle() -> None:
 
 
 def test_a_box_is_a_function_of_seed_epoch_and_position_alone() -> None:
-    view = View(8, least_area=0.08, seed=3)
+    rule = CropRule(8, least_area=0.08, seed=3)
     places = [(epoch, position) for epoch in (0, 1) for position in (0, 1, 2)]
-    boxes = {place: view.box(500, 375, Shot("a", *place)) for place in places}
+    boxes = {place: rule.box(500, 375, ImageRequest("a", *place)) for place in places}
     assert len(set(boxes.values())) == 6
     for (epoch, position), box in reversed(boxes.items()):
-        assert view.box(500, 375, Shot("b", epoch, position)) == box
-    assert View(8, least_area=0.08, seed=4).box(500, 375, Shot("a", 0, 0)) != boxes[0, 0]
+        assert rule.box(500, 375, ImageRequest("b", epoch, position)) == box
+    assert CropRule(8, least_area=0.08, seed=4).box(500, 375, ImageRequest("a", 0, 0)) != boxes[0, 0]
 
 
 def test_the_middle_is_a_share_of_the_shorter_side() -> None:
-    assert View(224, centre=0.875).box(500, 400, Shot("a", 0, 0)) == (75, 25, 425, 375)
-    assert View(224, centre=1.0).box(400, 500, Shot("a", 5, 9)) == (0, 50, 400, 450)
+    assert CropRule(224, centre=0.875).box(500, 400, ImageRequest("a", 0, 0)) == (75, 25, 425, 375)
+    assert CropRule(224, centre=1.0).box(400, 500, ImageRequest("a", 5, 9)) == (0, 50, 400, 450)
 
 
 # --- pixels -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_middle_of_a_picture_at_the_size_asked_for(tmp_path: Path) -> None:
-    pixels = seen(halves(tmp_path / "a.png"), View(10))
+    pixels = seen(halves(tmp_path / "a.png"), CropRule(10))
     assert pixels.shape == (10, 10, 3)
     assert pixels.dtype == np.uint8
     assert pixels[:, :4].tolist() == [[[255, 0, 0]] * 4] * 10
@@ -111,13 +111,13 @@ def test_a_centre_share_leaves_the_margin_out(tmp_path: Path) -> None:
     picture = Image.new("RGB", (80, 80), (0, 0, 0))
     picture.paste((255, 255, 255), (10, 10, 70, 70))
     picture.save(tmp_path / "framed.png")
-    assert seen(tmp_path / "framed.png", View(8, centre=0.7)).min() == 255
-    assert seen(tmp_path / "framed.png", View(8, centre=1.0)).min() < 10
+    assert seen(tmp_path / "framed.png", CropRule(8, centre=0.7)).min() == 255
+    assert seen(tmp_path / "framed.png", CropRule(8, centre=1.0)).min() < 10
 
 
-@pytest.mark.parametrize("view", [View(24, 0.875), View(24, least_area=0.08, seed=1)], ids=["middle", "random"])
+@pytest.mark.parametrize("rule", [CropRule(24, 0.875), CropRule(24, least_area=0.08, seed=1)], ids=["middle", "random"])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_a_turned_picture_is_seen_upright(tmp_path: Path, view: View, turn: int) -> None:
+def test_a_turned_image_is_seen_upright(tmp_path: Path, rule: CropRule, turn: int) -> None:
     """However the file stores it: what is seen is what is seen of the upright picture, box included."""
     photograph(tmp_path / "upright.jpg", 0, (400, 300))
     upright = Image.open(tmp_path / "upright.jpg")
@@ -128,16 +128,16 @@ def test_a_turned_picture_is_seen_upright(tmp_path: Path, view: View, turn: int)
     upright.save(tmp_path / "plain.png")
     stored.save(tmp_path / "turned.png", exif=exif)
     for position in range(3):
-        expected = seen(tmp_path / "plain.png", view, position=position)
-        assert np.array_equal(seen(tmp_path / "turned.png", view, position=position), expected)
+        expected = seen(tmp_path / "plain.png", rule, position=position)
+        assert np.array_equal(seen(tmp_path / "turned.png", rule, position=position), expected)
 
 
 def test_grey_palette_and_cmyk_pictures_come_as_rgb(tmp_path: Path) -> None:
     halves(tmp_path / "rgb.png")
     for mode, name in (("L", "grey.jpg"), ("P", "palette.png"), ("CMYK", "cmyk.jpg")):
         Image.open(tmp_path / "rgb.png").convert(mode).save(tmp_path / name)
-        assert seen(tmp_path / name, View(6)).shape == (6, 6, 3)
-    assert np.ptp(seen(tmp_path / "grey.jpg", View(6)), axis=2).max() == 0
+        assert seen(tmp_path / name, CropRule(6)).shape == (6, 6, 3)
+    assert np.ptp(seen(tmp_path / "grey.jpg", CropRule(6)), axis=2).max() == 0
 
 
 def test_a_large_jpeg_read_at_a_fraction_shows_the_same_part(tmp_path: Path) -> None:
@@ -147,9 +147,9 @@ def test_a_large_jpeg_read_at_a_fraction_shows_the_same_part(tmp_path: Path) -> 
         photograph(path, 0, (width, height))
         full = tmp_path / f"{width}.png"
         Image.open(path).save(full)
-        for view in (View(24, 0.875), View(24, least_area=0.08, seed=2)):
+        for rule in (CropRule(24, 0.875), CropRule(24, least_area=0.08, seed=2)):
             for position in range(5):
-                one, other = (seen(each, view, 0, position).astype(int) for each in (path, full))
+                one, other = (seen(each, rule, 0, position).astype(int) for each in (path, full))
                 assert np.abs(one - other).max() <= tolerance
 
 
@@ -160,5 +160,5 @@ def test_a_broken_picture_is_named(tmp_path: Path, damage: str) -> None:
     content = {"empty": b"", "cut off": path.read_bytes()[:400], "not an image": b"x" * 900, "missing": None}[damage]
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(BadInput, match=r"cannot read the image .*broken\.jpg: \w+") as caught:
-        seen(path, View(16))
+        seen(path, CropRule(16))
     assert "\n" not in str(caught.value)

@@ -1,6 +1,6 @@
-"""What a run sees of a picture on disk: a part of it, as a square. Drawn for a place in the epoch, not by a history.
+"""What a run sees of an image on disk: a part of it, as a square. Drawn for a place in the epoch, not by a history.
 
-A picture is upright (EXIF) RGB, as in decoding.py. Shapes: S pixels a side, W x H the picture's own size.
+An image is upright (EXIF) RGB, as in decoding.py. Shapes: S pixels a side, W x H the image's own size.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seekcli.errors import BadInput
 LEAST_ASPECT, MOST_ASPECT, TRIES = 3 / 4, 4 / 3, 10
 # Bicubic, as in the recipes that timm trains ImageNet by.
 RESAMPLING = Image.Resampling.BICUBIC
-TURNS = {
+ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -37,8 +37,8 @@ TURNS = {
 }
 
 
-class Shot(NamedTuple):
-    """One picture to take: the file, and which place of which epoch it is for (both 0 where nothing is drawn)."""
+class ImageRequest(NamedTuple):
+    """One image to take: the file, and which place of which epoch it is for (both 0 where nothing is drawn)."""
 
     path: str
     epoch: int
@@ -46,13 +46,13 @@ class Shot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class View:
-    """Which part of a picture is seen, at `size` pixels a side.
+class CropRule:
+    """Which part of an image is seen, at `size` pixels a side.
 
-    `least_area` above 0: a random part of at least this share of the picture, keyed by (seed, epoch, position). Else
+    `least_area` above 0: a random part of at least this share of the image, keyed by (seed, epoch, position). Else
     the centred square whose side is `centre` of the shorter side: the same as resizing the shorter side to
     size / centre and cropping the middle, in one resampling. With another `fit` than crop it is the square that the
-    whole picture is padded or stretched to, or a random part of that. `grey_bits` is that of `depth.to_8_bits`.
+    whole image is padded or stretched to, or a random part of that. `grey_bits` is that of `depth.to_8_bits`.
     """
 
     size: int
@@ -62,12 +62,12 @@ class View:
     grey_bits: int | None = None
     fit: Fit = "crop"
 
-    def box(self, width: int, height: int, shot: Shot) -> Box:
+    def box(self, width: int, height: int, request: ImageRequest) -> Box:
         if not self.least_area and self.fit == "crop":
             return centred(width, height, self.centre * min(width, height))
         if not self.least_area:
             return square_box(width, height, self.fit)
-        generator = generator_for("resized-crop", self.seed, shot.epoch, shot.position)
+        generator = generator_for("resized-crop", self.seed, request.epoch, request.position)
         draws = torch.rand((TRIES, 4), generator=generator, dtype=torch.float64).tolist()
         if self.fit == "crop":
             return random_box(width, height, self.least_area, draws)
@@ -76,7 +76,7 @@ class View:
 
 
 def random_box(width: int, height: int, least_area: float, draws: list[list[float]]) -> Box:
-    """A random part of the picture from uniform numbers [tries, 4].
+    """A random part of the image from uniform numbers [tries, 4].
 
     Its area is uniform from `least_area` to 1, its aspect log-uniform from 3/4 to 4/3, its place uniform over whole
     pixels. When no try fits it is the largest centred part whose aspect does.
@@ -93,43 +93,43 @@ def random_box(width: int, height: int, least_area: float, draws: list[list[floa
 
 
 def centred(width: int, height: int, wide: float, high: float | None = None) -> Box:
-    """The middle of the picture, `wide` x `high` (a square where `high` is not given)."""
+    """The middle of the image, `wide` x `high` (a square where `high` is not given)."""
     high = wide if high is None else high
     left, top = (width - wide) / 2, (height - high) / 2
     return left, top, left + wide, top + high
 
 
-def look(view: View, shot: Shot) -> np.ndarray:
-    """The picture as the view shows it, uint8 [S, S, 3]. Raises BadInput that names a file which cannot be read."""
+def decode_view(rule: CropRule, request: ImageRequest) -> np.ndarray:
+    """The image that the rule cuts out, uint8 [S, S, 3]. Raises BadInput that names a file which cannot be read."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(shot.path) as image:
-            return np.asarray(cut(image, view, shot))
+        with warnings.catch_warnings(action="ignore"), Image.open(request.path) as image:
+            return np.asarray(crop_and_resize(image, rule, request))
     except BROKEN as error:
-        raise BadInput(f"cannot read the image {shot.path}: {reason_of(error)}") from error
+        raise BadInput(f"cannot read the image {request.path}: {reason_of(error)}") from error
 
 
-def cut(image: Image.Image, view: View, shot: Shot) -> Image.Image:
+def crop_and_resize(image: Image.Image, rule: CropRule, request: ImageRequest) -> Image.Image:
     """Decode, turn upright, cut and resize, in one antialiased resampling."""
     turn = orientation(image)
     sideways = turn >= 5
     width, height = image.size[::-1] if sideways else image.size
-    box = view.box(width, height, shot)
-    shrunk = shrink(image, box, view.size, sideways)
-    picture = as_rgb(image, view.grey_bits)
-    if turn in TURNS:
-        picture = picture.transpose(TURNS[turn])
+    box = rule.box(width, height, request)
+    shrunk = shrink(image, box, rule.size, sideways)
+    upright = as_rgb(image, rule.grey_bits)
+    if turn in ORIENTATIONS:
+        upright = upright.transpose(ORIENTATIONS[turn])
     left, top, right, bottom = (edge / shrunk for edge in box)
-    if view.fit != "pad":  # rounding must not put an edge outside the picture
-        right, bottom = min(right, picture.size[0]), min(bottom, picture.size[1])
-        left, top = min(left, picture.size[0]), min(top, picture.size[1])
-    return cut_out(picture, (left, top, right, bottom), view.size, RESAMPLING)
+    if rule.fit != "pad":  # rounding must not put an edge outside the image
+        right, bottom = min(right, upright.size[0]), min(bottom, upright.size[1])
+        left, top = min(left, upright.size[0]), min(top, upright.size[1])
+    return cut_out(upright, (left, top, right, bottom), rule.size, RESAMPLING)
 
 
 def orientation(image: Image.Image) -> int:
     """EXIF's, 1 to 8; 1 (upright) where there is none that can be read."""
     with suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
-        return found if found in TURNS else 1
+        return found if found in ORIENTATIONS else 1
     return 1
 
 
