@@ -36,7 +36,12 @@ def stopped(results: Path, steps: int, **settings: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, pytest.param({"train__ema_decay": 0.9}, marks=pytest.mark.slow), {"schedule": "base"}]
+    "settings",
+    [
+        {"pair__recalibrate_batches": 2},
+        pytest.param({"pair__recalibrate_batches": 2, "train__ema_decay": 0.9}, marks=pytest.mark.slow),
+        {"schedule": "base"},
+    ],
 )
 def test_at_the_last_step_they_are_the_models_of_the_finished_run(tmp_path: Path, settings: dict[str, Any]) -> None:
     resolved = tiny(**settings)
@@ -60,7 +65,7 @@ def test_at_the_last_step_they_are_the_models_of_the_finished_run(tmp_path: Path
 
 
 def test_within_an_epoch_they_are_labelled_by_their_step(tmp_path: Path) -> None:
-    run = stopped(tmp_path / "results", 8)
+    run = stopped(tmp_path / "results", 8, pair__recalibrate_batches=2)
     result = seek("export", run, "--to", tmp_path / "exports")
     assert result.exit_code == 0, (result.output, result.exception)
     assert "not finished (stopped)" in result.stderr
