@@ -240,6 +240,9 @@ def settings_from_config(flat: Mapping[str, Any]) -> Settings:
         # The models of one source have each their own weights: what starts from one source run belongs together.
         common["transfer.run"] = flat["transfer.run"]
         arm["transfer.sha256"] = common.pop("transfer.sha256")
+    if flat.get("extend.run"):
+        # Of each seed another run is extended: what it had in common with the others, and its length, tell them apart.
+        common = {key: value for key, value in common.items() if key not in ("extend.run", "extend.sha256")}
     own_pair = (str(arm.pop("pair.base")), str(arm.pop("pair.motivated")))
     if schedule != GROW:
         arm.pop("schedule")

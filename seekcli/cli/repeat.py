@@ -33,13 +33,17 @@ FLAGS = {
     "pair.map": "--map",
     "transfer.source": "--init-from",
     "transfer.role": "--role",
+    "extend.source": "--extend",
     "recipe": "--recipe",
     "runtime.device": "--device",
     "runtime.precision": "--precision",
 }
 SWITCHES = {"transfer.pretrained": "--pretrained", "runtime.force": "--force"}
 # Resolved, never typed.
-FOUND = ("data.fingerprint", "data.classes", "data.channels", "transfer.sha256", "transfer.run")
+FOUND = (
+    *("data.fingerprint", "data.classes", "data.channels", "transfer.sha256", "transfer.run"),
+    *("extend.run", "extend.sha256", "extend.epochs_before", "extend.settings_sha256"),
+)
 ALWAYS_SAID = ("pair.base", "pair.motivated", "schedule", "seed")
 
 

@@ -89,6 +89,10 @@ def train(
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Start from timm's own ImageNet weights, with a new head.")
     ] = False,
+    extend: Annotated[
+        str | None,
+        typer.Option(help="Go on from the end of a finished run (folder or id), as a new run: --epochs says how long."),
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="Named settings; see `seek list recipes`.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
@@ -138,6 +142,7 @@ def train(
             "--init-from": ("transfer.source", init_from),
             "--role": ("transfer.role", role),
             "--pretrained": ("transfer.pretrained", pretrained or None),
+            "--extend": ("extend.source", extend),
             "--recipe": ("recipe", recipe),
             "--device": ("runtime.device", device),
             "--precision": ("runtime.precision", precision),

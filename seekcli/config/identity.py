@@ -23,7 +23,7 @@ NOT_HASHED = (
     *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes", "runtime.force"),
     # They say where train.steps comes from, which is hashed.
     *("train.match", "train.match_from", "train.match_schedule"),
-    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run"),
+    *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run", "extend.source"),
     *(f"tune.{name}" for name in TuneConfig.model_fields),
 )
 CLASSIC_NOT_HASHED = ("pair", "motivation", "schedule")
@@ -55,6 +55,8 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "data.grey_bits": None,
     "augment.erasing_rule": "clipped",
     "data.fit": "crop",
+    **dict.fromkeys(("extend.source", "extend.run", "extend.sha256", "extend.settings_sha256")),
+    "extend.epochs_before": 0,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
@@ -155,6 +157,8 @@ def run_id(config: RunConfig) -> str:
         words = [config.pair_name, data, config.way, config.pair.init]
     if config.transfer.sha256:
         words.append(f"from-{config.transfer.sha256[:8]}")
+    if config.extend.run:
+        words.append(f"more-of-{config.extend.run[-10:]}")
     if config.data.folds is not None:
         words.append(f"fold{config.data.fold}-of-{config.data.folds}")
     return re.sub(r"[^a-z0-9_.-]+", "-", "_".join([*words, f"s{config.seed}", digest]).lower())

@@ -16,10 +16,10 @@ from seekcli.config.settings import (
     Schedule,
     Section,
     TrainConfig,
-    TransferConfig,
     TuneConfig,
     pair_name,
 )
+from seekcli.config.start_settings import ExtendConfig, TransferConfig
 from seekcli.config.value_types import Seed
 
 
@@ -34,6 +34,7 @@ class RunConfig(Section):
     pair: PairConfig = PairConfig()
     motivation: MotivationConfig = MotivationConfig()
     transfer: TransferConfig = TransferConfig()
+    extend: ExtendConfig = ExtendConfig()
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     optimizer: OptimizerConfig = OptimizerConfig()

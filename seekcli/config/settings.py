@@ -154,14 +154,6 @@ class DataConfig(Section):
     channels: Positive | None = Field(None, description="image channels; resolved, never typed")
 
 
-class TransferConfig(Section):
-    source: str | None = Field(None, description="run (folder or id) or exported model whose weights are taken")
-    role: Literal["base", "motivated"] | None = Field(None, description="which of the source's models")
-    pretrained: bool = Field(False, description="start from timm's own weights")
-    sha256: str | None = Field(None, description="sha256 of the weights started from; resolved, never typed")
-    run: str | None = Field(None, description="id of the run that made them, or timm; resolved, never typed")
-
-
 class TrainConfig(Section):
     epochs: Positive = Field(20, description="passes over the training set")
     steps: Positive | None = Field(

@@ -17,11 +17,10 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
 from seekcli.documents import SCHEMA_VERSION, write_document
-from seekcli.engines.start import forward_macs, has_begun, load_and_build, needed_bytes, say_few_steps
+from seekcli.engines import start
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.short_epochs import require_several_steps
-from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
 from seekcli.runs.checkpoint import resume_from, save_checkpoint
 from seekcli.runs.environment import describe_environment
@@ -76,17 +75,16 @@ def train_or_return(
             return status
         resolved = with_recorded_labels(folder, resolved)
     config = resolved.config
-    begun = not fresh and has_begun(folder, config)
+    begun = not fresh and start.has_begun(folder, config)
     if not begun:
         require_several_steps(config)
-    source = None if begun else start_weights(config, results)
+    beginning = start.Beginning() if begun else start.beginning_of(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset, trainer = load_and_build(config, progress, source)
-    files.require_free_bytes(results, needed_bytes(trainer, None if fresh else folder))
+    dataset, trainer = start.load_and_build(config, progress, beginning)
+    files.require_free_bytes(results, start.needed_bytes(trainer, None if fresh else folder))
     run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
-    if source is not None:
-        progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
+    start.say_beginning(config, beginning, progress)
     if fresh and folder.exists():  # the last thing before the start: a start that is refused leaves the old run
         with Lease.acquire(folder) as old:
             old.follow(files.set_aside(folder, old.check))
@@ -95,7 +93,7 @@ def train_or_return(
         # Somebody else may have finished the run between the first look and the lease.
         if (status := finished_status(folder, config)) is not None:
             return status
-        if config.transfer.sha256 and source is None and not has_begun(folder, config):
+        if begun and start.trained_before(config) and not start.has_begun(folder, config):
             raise RunFailed(f"{folder} was set aside by another process; the same command starts it anew")
         return run.to_the_end(lease)
 
@@ -126,7 +124,7 @@ class Run:
         facts = dataset.facts
         sizes = facts.image_size, self.config.data.train_size or facts.image_size
         self.forward_macs, self.train_macs = (
-            forward_macs(self.config, trainer, facts.channels, size) for size in sizes
+            start.forward_macs(self.config, trainer, facts.channels, size) for size in sizes
         )
         self.run_id = run_id(self.config)
         self.columns = run_columns(self.config, self.run_id, trainer.coverage)
@@ -176,7 +174,7 @@ class Run:
                 self.dataset.summary,
             )
         )  # fmt: skip
-        say_few_steps(self.config, trainer.steps_done, self.progress)
+        start.say_few_steps(self.config, trainer.steps_done, self.progress)
 
     def write_environment(self) -> None:
         environment = {"run_id": self.run_id, **describe_environment(self.trainer.device)}

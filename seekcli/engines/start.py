@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,12 +13,15 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.data.splitting.overlap import overlap_note
+from seekcli.errors import BadInput
 from seekcli.models.catalog import same_start_note
 from seekcli.models.costs import forward_cost
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.build import build_trainer
+from seekcli.resolve.extension import ParentState, extension_note, parent_state
 from seekcli.resolve.plan import partial_map
 from seekcli.resolve.short_epochs import few_steps_note
+from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints
 from seekcli.runs.folder import finished_status
@@ -30,11 +34,47 @@ def has_begun(folder: Path, config: RunConfig) -> bool:
     return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
 
 
-def load_and_build(config: RunConfig, progress: Progress, source: SourceWeights | None) -> tuple[Dataset, Trainer]:
-    """The data and the trainer of the run. A folder is listed anew: it may have changed since the run was planned."""
+@dataclass(frozen=True)
+class Beginning:
+    """What a new run begins with that was trained before; nothing of it for one that starts from nothing."""
+
+    source: SourceWeights | None = None
+    parent: ParentState | None = None
+
+
+def beginning_of(config: RunConfig, results: Path) -> Beginning:
+    """Raises BadInput where that is gone, or has changed since the run was planned."""
+    return Beginning(start_weights(config, results), parent_state(config, results))
+
+
+def trained_before(config: RunConfig) -> bool:
+    """Whether a new run begins with something that was trained before."""
+    return config.transfer.sha256 is not None or config.extend.run is not None
+
+
+def load_and_build(config: RunConfig, progress: Progress, beginning: Beginning) -> tuple[Dataset, Trainer]:
+    """The data and the trainer of the run. A folder is listed anew: it may have changed since the run was planned.
+
+    Raises BadInput where what it extends does not fit.
+    """
+    source, parent = beginning.source, beginning.parent
     with listings_kept(anew=True):
         dataset = load_data(config, progress)
-        return dataset, build_trainer(config, dataset, torch.device(config.runtime.device), source)
+        trainer = build_trainer(config, dataset, torch.device(config.runtime.device), source)
+    if parent is not None:
+        try:
+            trainer.go_on_from(parent.tensors, parent.plain)
+        except (ValueError, LookupError, TypeError) as error:
+            trainer.batches.close()
+            raise BadInput(f"--extend {parent.run_id}: its state does not fit these settings: {error}") from None
+    return dataset, trainer
+
+
+def say_beginning(config: RunConfig, beginning: Beginning, progress: Progress) -> None:
+    if (source := beginning.source) is not None:
+        progress.note(f"starting from {source.label}: {' and '.join(source.models)}, with a new head")
+    if (note := extension_note(config)) is not None:
+        progress.note(note)
 
 
 def load_data(config: RunConfig, progress: Progress) -> Dataset:

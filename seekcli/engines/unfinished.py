@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from seekcli.config.schema import RunConfig
-from seekcli.engines.start import load_and_build
+from seekcli.engines.start import Beginning, load_and_build
 from seekcli.errors import BadInput
 from seekcli.export.checkpoint_run import CheckpointRun
 from seekcli.export.finished_run import FinishedRun
@@ -31,7 +31,7 @@ def take_checkpoint(run: FinishedRun, data_dir: str | None, progress: Progress) 
     config = usable_config(run.config, data_dir)
     if config.runtime.device == "cpu" and (threads := run.environment.get("threads")):
         torch.set_num_threads(min(threads, os.cpu_count() or 1))
-    _, trainer = load_and_build(config, progress, None)
+    _, trainer = load_and_build(config, progress, Beginning())
     try:
         path = load_newest(run, trainer, progress)
         models = trainer.models_to_keep()

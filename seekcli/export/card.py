@@ -114,6 +114,7 @@ class TrainingCard(Part):
     """
 
     run_id: str
+    extends: str | None = None  # the run that this one went on from
     schedule: str
     seed: Count
     recipe: str

@@ -164,6 +164,7 @@ class FinishedRun:
         config = self.config
         return TrainingCard(
             run_id=self.status.run_id,
+            extends=config.extend.run,
             epochs=self.status.epochs,
             steps=self.steps,
             unfinished=self.unfinished,

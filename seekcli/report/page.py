@@ -93,7 +93,16 @@ def cell_tables(comparison: Comparison, cell: Cell) -> list[Table]:
 
 def cell_notes(comparison: Comparison, cell: Cell) -> list[str]:
     margin = margin_note(cell, comparison.options.margin_points)
-    return [*apart.same_model_notes(cell), *cell.notes, *margin, *ratio_notes(cell)]
+    return [*extended_notes(cell), *apart.same_model_notes(cell), *cell.notes, *margin, *ratio_notes(cell)]
+
+
+def extended_notes(cell: Cell) -> list[str]:
+    """What counts of runs that go on from others."""
+    before = cell.settings.common.get("extend.epochs_before")
+    if not before:
+        return []
+    after = "1 epoch" if before == 1 else f"{before} epochs"
+    return [f"these runs go on from others after {after} (--extend): costs and times are of what was added"]
 
 
 def all_notes(comparison: Comparison) -> list[str]:

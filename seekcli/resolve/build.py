@@ -76,6 +76,7 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
         recalibration=recalibration_of(config, batches),
         keeps_recalibrated=config.schedule == "alternating",
         autocast_dtype=dtype,
+        epochs_before=config.extend.epochs_before,
     )
 
 

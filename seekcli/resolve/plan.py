@@ -22,6 +22,7 @@ from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import expected_share_of
+from seekcli.resolve.extension import extension_note
 from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
 from seekcli.resolve.transfer import start_weights
@@ -54,7 +55,14 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     older = older_twin_note(results, resolved) if new else None
     # Of a folder that is known by its contents the files are read already, for the run id.
     overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
-    notes = (old_rules_note(resolved), older, same_start_note(config), overlap, few_steps_note(config))
+    notes = (
+        extension_note(config),
+        old_rules_note(resolved),
+        older,
+        same_start_note(config),
+        overlap,
+        few_steps_note(config),
+    )
     lines += [f"{'note':<12}{note}" for note in notes if note is not None]
     source = start_weights(config, results) if new else None
     if source is not None:

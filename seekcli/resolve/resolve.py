@@ -23,6 +23,7 @@ from seekcli.models.catalog import (
     model_spec,
 )
 from seekcli.resolve.conditions import resolve_condition
+from seekcli.resolve.extension import with_parent
 from seekcli.resolve.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
 from seekcli.resolve.transfer import resolve_transfer
 from seekcli.runs.older_runs import run_of_old_rules
@@ -47,6 +48,7 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
 def resolve_once(layers: Layers, results: Path) -> Resolved:
     from seekcli.resolve.device import resolve_runtime
 
+    layers = with_parent(layers, results)
     resolved = resolve_statistics(resolve_init(resolve_images(layers)))
     check_settings(resolved.config)
     config = resolved.config
@@ -68,7 +70,8 @@ def resolve_images(layers: Layers) -> Resolved:
         transfer = draft.config.transfer
         given = transfer.source is not None or transfer.pretrained
         recipe = pick_recipe(draft.config.data.name, spec.family, given)
-    settings = load_recipe(recipe, draft.config.data.name)
+    # What extends a run has all of its settings, the recipe's among them.
+    settings = load_recipe(recipe, draft.config.data.name) if draft.config.extend.run is None else {}
     resolved = merge([(f"recipe {recipe}", settings), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
     resolved = resolve_data(resolved.updated({"recipe": recipe}, origin), spec.image_size)

@@ -49,6 +49,8 @@ def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
     naming what is missing, or both architectures where none fits.
     """
     transfer = resolved.config.transfer
+    if resolved.config.extend.run is not None:  # its start is the end of that run, wherever that one started
+        return resolved
     check_request(resolved.config)
     if transfer.source is None and not transfer.pretrained:
         return resolved

@@ -57,12 +57,14 @@ class Trainer:
         recalibration: Recalibration | None = None,
         keeps_recalibrated: bool = False,
         autocast_dtype: torch.dtype | None = None,
+        epochs_before: int = 0,
     ) -> None:
         """`models`, `optimizers` and `steps` by role; the models are on the device of the batches.
 
         `turns` says which of them takes a batch, and is shown what it `needs` of each step. `learning_rate` is that of
         an update, counted from 0. `keeps_recalibrated` says which models are kept where there is a `recalibration`;
-        `blocks` are the residual blocks of a pair, where it has some.
+        `blocks` are the residual blocks of a pair, where it has some. A run that goes on where another one ended draws
+        batches, augmentation and dropout as for the epochs after the `epochs_before`.
         """
         self.models, self.optimizers, self.steps = dict(models), dict(optimizers), dict(steps)
         self.batches, self.turns, self.length = batches, turns, length
@@ -74,6 +76,7 @@ class Trainer:
         self.epoch = 0
         self.batch = 0
         self.log = EpochLog()
+        self.epochs_before = epochs_before
         self.skipped_updates = 0
         self._skipped_in_a_row = 0
         self._learning_rate, self._seed, self._autocast_dtype = learning_rate, seed, autocast_dtype
@@ -102,7 +105,8 @@ class Trainer:
         for model in self.models.values():
             model.train()
         clock = time.perf_counter()
-        for images, labels in self.batches.epoch(self.epoch, self.batch, self.length.steps_in(self.epoch)):
+        drawn = self.epochs_before + self.epoch
+        for images, labels in self.batches.epoch(drawn, self.batch, self.length.steps_in(self.epoch)):
             self._train_batch(images, labels)
             self.batch += 1
             self.log.seconds += time.perf_counter() - clock
@@ -121,7 +125,7 @@ class Trainer:
         """One update. Its loss, which travels to the host while backward and update run (DESIGN: Speed)."""
         rate = self._learning_rate(self.steps_done)
         # Dropout draws depend on (seed, epoch, step) alone, not on what was drawn before or by which model.
-        torch.manual_seed(key_of("dropout", self._seed, self.epoch, self.batch))
+        torch.manual_seed(key_of("dropout", self._seed, self.epochs_before + self.epoch, self.batch))
         norm = self.steps[role].take(images, labels, rate, self._loss.start)
         if self.averages is not None:
             self.averages.update(role, fresh=self.turns.motivated_steps == 0)
@@ -224,7 +228,7 @@ class Trainer:
 
     def _recalibrated(self, models: dict[str, nn.Module]) -> dict[str, nn.Module]:
         """Copies with statistics of the epoch that the last step was in; the same models where that is off."""
-        epoch = max(0, self.steps_done - 1) // self.steps_per_epoch
+        epoch = self.epochs_before + max(0, self.steps_done - 1) // self.steps_per_epoch
         return self.recalibration.recalibrated(models, epoch) if self.recalibration else models
 
     def models_as_trained(self) -> dict[str, nn.Module]:
@@ -253,6 +257,28 @@ class Trainer:
 
         Raises ValueError when the tensors are not those of this run.
         """
+        self._load_tensors(tensors)
+        self.epoch, self.batch = plain["epoch"], plain["batch"]
+        self.turns.load_state_dict(plain["turns"])
+        # A checkpoint of an earlier version has no batches: each had one update.
+        self.log = EpochLog(**{"batches": list(range(len(plain["log"]["roles"]))), **plain["log"]})
+        if self.scaler is not None:
+            self.scaler.load_state_dict(plain["scaler"])
+            self.skipped_updates, self._skipped_in_a_row = plain["skipped"]
+
+    def go_on_from(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+        """Begin with what another run of these models ended with: weights, averages, optimizer state, loss scale.
+
+        The condition and all counts begin anew; that the motivated model has had steps of its own is remembered.
+        Raises ValueError as `load_state` does.
+        """
+        self._load_tensors(tensors)
+        begun = {"motivated_steps": plain["turns"].get("motivated_steps", 0)}
+        self.turns.load_state_dict(self.turns.state_dict() | begun)
+        if self.scaler is not None:
+            self.scaler.load_state_dict(plain["scaler"])
+
+    def _load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         own = self._tensors()
         if own.keys() != tensors.keys():
             raise ValueError(f"tensors differ from this run's: {sorted(own.keys() ^ tensors.keys())[:3]}")
@@ -261,13 +287,6 @@ class Trainer:
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(tensors[name])
-        self.epoch, self.batch = plain["epoch"], plain["batch"]
-        self.turns.load_state_dict(plain["turns"])
-        # A checkpoint of an earlier version has no batches: each had one update.
-        self.log = EpochLog(**{"batches": list(range(len(plain["log"]["roles"]))), **plain["log"]})
-        if self.scaler is not None:
-            self.scaler.load_state_dict(plain["scaler"])
-            self.skipped_updates, self._skipped_in_a_row = plain["skipped"]
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}

@@ -177,7 +177,7 @@ def refusals():
         def missing(config, folder):
             raise BadInput("no weights")
 
-        patch.setattr("seekcli.engines.run.start_weights", missing)
+        patch.setattr("seekcli.engines.start.start_weights", missing)
 
     def no_memory(patch, results):
         import torch
