@@ -12,10 +12,10 @@ from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers,
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
 from seekcli.config.layers import Resolved
+from seekcli.config.seeds import seeds_in
 from seekcli.config.settings import CLASSIC, flatten
-from seekcli.config.value_types import MOST_SEEDS
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import BadInput, shown_value, unknown
+from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
 from seekcli.plain_data import json_text
 
@@ -63,7 +63,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and augmentation (0).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Run seeds 0 to N-1.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Run seeds 0 to N-1; or those of a list: 3,4.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Optimizer updates, instead of --epochs; the last epoch may be shorter.")
@@ -179,15 +179,11 @@ def train(
     conclude(outcomes, out)
 
 
-def seed_layers(seed: int | None, seeds: int | None) -> list[Layers]:
+def seed_layers(seed: int | None, seeds: str | None) -> list[Layers]:
     if seed is not None and seeds is not None:
-        raise BadInput("--seed names one seed and --seeds a count of them: give one of the two")
-    if seeds is not None and seeds < 1:
-        raise BadInput(f"--seeds: at least 1, got {shown_value(seeds)}")
-    if seeds is not None and seeds > MOST_SEEDS:
-        raise BadInput(f"--seeds: at most {MOST_SEEDS:,}, got {shown_value(seeds)}")
+        raise BadInput("--seed names one seed and --seeds several (a count, or a list): give one of the two")
     if seeds is not None:
-        return [[("--seeds", {"seed": number})] for number in range(seeds)]
+        return [[("--seeds", {"seed": number})] for number in seeds_in(seeds, "--seeds")]
     return [[("--seed", {"seed": seed})] if seed is not None else []]
 
 

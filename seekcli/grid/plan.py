@@ -1,7 +1,7 @@
 """A grid file -> its points: every arm, every combination of the lists in it, every seed. Equal runs are one point.
 
 name = "digits"
-seeds = 3                       # 0, 1, 2
+seeds = 3                       # 0, 1, 2; or a list of them: [3, 4]
 [settings]                      # shared by all arms: `model = "resnet20-to-32"` and any key of the schema
 [[arms]]                        # one arm; a list stands for one arm per value
 schedule = "alternating"
@@ -25,8 +25,9 @@ from typing import Any
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
+from seekcli.config.seeds import seeds_asked
 from seekcli.config.settings import flatten
-from seekcli.config.value_types import MOST_RUNS, MOST_SEEDS
+from seekcli.config.value_types import MOST_RUNS
 from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.grid.tune import Tuning, draft
 from seekcli.models.catalog import parse_pair
@@ -65,10 +66,7 @@ def read_grid(path: Path) -> dict[str, Any]:
     for key in tree:
         if key not in KEYS:
             raise unknown(f"key in grid file {path}:", key, KEYS)
-    seeds, arms = tree.get("seeds", 1), tree.get("arms", [{}])
-    if not isinstance(seeds, int) or isinstance(seeds, bool) or not 1 <= seeds <= MOST_SEEDS:
-        wanted = f"a whole number from 1 to {MOST_SEEDS:,}"
-        raise BadInput(f"grid file {path}: seeds must be {wanted}, got {shown_value(seeds)}")
+    arms = tree.get("arms", [{}])
     if not isinstance(tree.get("name", ""), str):
         raise BadInput(f"grid file {path}: name must be text, got {shown_value(tree['name'])}")
     if not isinstance(tree.get("settings", {}), dict):
@@ -87,10 +85,10 @@ def plan(path: Path, overrides: Layers | None = None, results: Path = Path("resu
     points: dict[str, Point] = {}
     shared = as_settings(tree.get("settings", {}), path)
     arms = [choices_of(shared | as_settings(arm, path), path) for arm in tree.get("arms", [{}])]
-    seeds = tree.get("seeds", 1)
-    if (runs := seeds * sum(prod(map(len, choices.values())) for choices in arms)) > MOST_RUNS:
+    seeds = seeds_asked(tree.get("seeds", 1), f"grid file {path}: seeds")
+    if (runs := len(seeds) * sum(prod(map(len, choices.values())) for choices in arms)) > MOST_RUNS:
         raise BadInput(f"grid file {path} has {runs:,} runs: at most {MOST_RUNS:,}")
-    for seed in range(seeds):
+    for seed in seeds:
         for choices in arms:
             for values in itertools.product(*choices.values()):
                 settings = dict(zip(choices, values, strict=True))

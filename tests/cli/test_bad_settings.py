@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -49,7 +50,29 @@ def test_so_many_seeds_are_refused_at_once(count: str, tmp_path: Path) -> None:
     grid = tmp_path / "grid.toml"
     grid.write_text(f"seeds = {count}\n")
     for command in ("plan", "run"):
-        assert "seeds must be a whole number from 1 to 1,000" in error_of(seek("grid", command, grid))
+        assert error_of(seek("grid", command, grid)).startswith(f"grid file {grid}: seeds: at ")
+
+
+@pytest.mark.parametrize("words", ["x", "1.5", "3,x", ",", "3,-4", "3,99999999999999999999", "true"])
+def test_words_that_name_no_seeds_are_bad_input(words: str) -> None:
+    assert error_of(seek(*TINY, "--seeds", words)).startswith("--seeds: ")
+
+
+@pytest.mark.parametrize("value", ["[]", "[1.5]", "[true]", '"3"', "true", "[[3]]", "-1", "[3, -1]"])
+def test_seeds_of_a_grid_that_are_none_are_bad_input(value: str, tmp_path: Path) -> None:
+    (tmp_path / "grid.toml").write_text(f"seeds = {value}\n")
+    assert "grid.toml: seeds: " in error_of(seek("grid", "plan", tmp_path / "grid.toml"))
+
+
+def test_a_list_of_seeds_is_these_seeds(tmp_path: Path) -> None:
+    found = re.findall(r"_s(\d+)_", seek(*TINY, "--schedule", "base", "--seeds", "7,3,7").stdout)
+    assert list(dict.fromkeys(found)) == ["7", "3"]
+    assert re.findall(r"^run .*_s(\d+)_", seek(*TINY, "--schedule", "base", "--seeds", "5,").stdout, re.MULTILINE) == [
+        "5"
+    ]
+    (tmp_path / "grid.toml").write_text('seeds = [4, 9]\n[settings]\nmodel = "resnet8-to-14"\n')
+    planned = seek("grid", "plan", tmp_path / "grid.toml", "--out", tmp_path).stdout
+    assert list(dict.fromkeys(re.findall(r"_s(\d+)_", planned))) == ["4", "9"]
 
 
 def test_so_many_runs_are_refused_at_once(tmp_path: Path) -> None:
