@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all golden format bench torture families batchnorm starts wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda golden format bench torture families batchnorm starts wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ format: setup  ## let ruff sort imports and fix what it can
 
 bench: setup  ## the loop and the switch against the plain way of writing them, side by side in one process
 	$(VENV)/bin/python benchmarks/loop.py
+
+test-cuda: setup  ## what CUDA has of its own; without a CUDA device every test says "not run"
+	$(RUN) pytest tests/cuda $(PYTEST_FLAGS)
 
 torture: setup  ## kill, damage, pause and starve real seek processes for 20 minutes: see docs/robustness.md
 	PYTHONPATH=tests $(VENV)/bin/python -m torture $(TORTURE_FLAGS)
