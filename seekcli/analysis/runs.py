@@ -147,8 +147,8 @@ def _load(summary: RunSummary) -> Run | LeftOut:
     if _is_over_a_fold(summary):
         return LeftOut(summary.run_id, summary.path, FOLD, "over a fold, to choose k by: it has no test accuracy")
     if status is None:
-        state = "begun" if summary.has_just_begun else "damaged"
-        return LeftOut(summary.run_id, summary.path, state, summary.problem or "no readable status")
+        state = "damaged" if summary.state == "unreadable" else summary.state
+        return LeftOut(summary.run_id, summary.path, state, summary.message or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
         config = _read_config(summary.path, status.run_id)
@@ -157,9 +157,9 @@ def _load(summary: RunSummary) -> Run | LeftOut:
     settings = _settings(config, status, rows)
     seed = _seed(config, rows)
     steps = None if config is None else config.get("train.steps")
-    reason = _why_left_out(status, rows, summary.problem, steps) or _table_problem(summary.path, status)
+    reason = _why_left_out(summary, status, rows, steps) or _table_problem(summary.path, status)
     if reason is not None or settings is None or seed is None:
-        state = status.state if status.state != "finished" else "damaged"
+        state = summary.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
     return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share)
 
@@ -176,13 +176,13 @@ def _is_over_a_fold(summary: RunSummary) -> bool:
 
 
 def _why_left_out(
-    status: RunStatus, rows: Mapping[str, Mapping[str, Any]], problem: str | None, steps: int | None
+    summary: RunSummary, status: RunStatus, rows: Mapping[str, Mapping[str, Any]], steps: int | None
 ) -> str | None:
     if status.state != "finished":
         done = done_in_words(status, steps)
-        return f"{done}; {status.message}" if status.message else done
-    if problem:
-        return problem
+        return f"{done}; {summary.message}" if summary.message else done
+    if summary.problem:
+        return summary.problem
     if status.final and not {row["schedule"] for row in status.final} & set(CLASSIC) and len(rows) < 2:
         return "finished with one role only"
     if not rows or any(row.get("test_accuracy_percent") is None for row in rows.values()):

@@ -148,7 +148,7 @@ def run_rows(results: Path) -> Rows:
         rows.append(
             {
                 "run": run.run_id,
-                "state": run.status.state if run.status else "begun" if run.has_just_begun else "unreadable",
+                "state": run.state,
                 **length_columns(run.status, config.train.steps if config else None),
                 "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
                 **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
@@ -157,7 +157,7 @@ def run_rows(results: Path) -> Rows:
                     for role in ROLES
                 },
                 "path": str(run.path),
-                "message": run.status.message if run.status else run.problem,
+                "message": run.message,
             }
         )
     return rows

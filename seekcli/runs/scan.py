@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import config_if_readable
+from seekcli.runs.liveness import is_being_written
 from seekcli.runs.records import (
     CHECKPOINTS,
     CONFIG,
@@ -23,6 +24,8 @@ from seekcli.runs.records import (
 )
 
 RECORDED = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
+RESUMABLE = "resumable: the same command goes on with it"
+DEAD = f"dead, {RESUMABLE}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,25 @@ class RunSummary:
     run_id: str
     status: RunStatus | None
     problem: str | None
-    has_just_begun: bool = False  # nothing is recorded of it yet: its first step is not done, or it was killed before
+    has_just_begun: bool = False  # nothing is recorded of it yet: its first step is not done
+    is_interrupted: bool = False  # it says that it runs, or has just begun, and its process is gone
+
+    @property
+    def state(self) -> str:
+        """That of the status; `interrupted` where its process was killed, `begun` and `unreadable` without a status."""
+        if self.is_interrupted:
+            return "interrupted"
+        if self.status is None:
+            return "begun" if self.has_just_begun else "unreadable"
+        return self.status.state
+
+    @property
+    def message(self) -> str | None:
+        """What to know of a run that is not finished: why it is not, and whether the same command goes on with it."""
+        said = self.problem if self.status is None else self.status.message
+        if self.state not in ("interrupted", "stopped"):
+            return said
+        return "; ".join(filter(None, (said, DEAD if self.is_interrupted else RESUMABLE)))
 
 
 def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
@@ -99,14 +120,19 @@ def _summaries(path: Path) -> list[RunSummary]:
         if path.is_file():
             return _published(path)
         status = read_status(path)
+        dead = False
+        if status.state == "running" and not is_being_written(path):
+            status = read_status(path)  # it may have ended in between
+            dead = status.state == "running"
         if status.run_id != Path(os.path.realpath(path)).name and _owner(path) not in (None, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
         if not os.path.lexists(path):  # set aside in between
             return []
         early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
-        return [RunSummary(path, Path(os.path.realpath(path)).name, None, early if begun else str(error), begun)]
-    return [RunSummary(path, status.run_id, status, None)]
+        name, dead = Path(os.path.realpath(path)).name, begun and not is_being_written(path)
+        return [RunSummary(path, name, None, early if begun else str(error), begun and not dead, dead)]
+    return [RunSummary(path, status.run_id, status, None, is_interrupted=dead)]
 
 
 def _owner(path: Path) -> str | None:

@@ -90,8 +90,8 @@ def test_runs_show_state_and_accuracy_and_hide_none(tmp_path: Path) -> None:
     assert (found[stopped.name]["state"], found[stopped.name]["motivated_accuracy_percent"]) == ("stopped", None)
     assert found[broken.name]["state"] == "unreadable"
     assert "status.json is damaged" in found[broken.name]["message"]
-    assert found[begun.name]["state"] == "begun"
-    assert "nothing is recorded of this run yet" in found[begun.name]["message"]
+    assert found[begun.name]["state"] == "interrupted"
+    assert "nothing is recorded of this run yet; dead, resumable" in found[begun.name]["message"]
     assert found[done.name]["path"] == str(done)
 
 

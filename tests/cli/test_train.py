@@ -450,7 +450,7 @@ def test_a_run_is_known_before_its_first_epoch_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "after_step", interrupted)
     assert seek("train", *TINY, "--out", tmp_path / "r").exit_code == 130
     listed = seek("list", "runs", "--out", tmp_path / "r", "--format", "json")
-    assert [(row["state"], row["epochs_done"]) for row in json.loads(listed.stdout)] == [("running", 0)]
+    assert [(row["state"], row["epochs_done"]) for row in json.loads(listed.stdout)] == [("interrupted", 0)]
     assert "damaged" not in seek("compare", tmp_path / "r").stdout
 
 

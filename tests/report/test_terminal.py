@@ -101,6 +101,6 @@ def test_nothing_finished_is_said(results: Results, capsys: pytest.CaptureFixtur
     folder = results.add(state="running", accuracy=None)
     print_comparison(results.compare())
     shown = capsys.readouterr().out
-    assert shown.startswith("1 run: 0 finished, 1 running\n")
+    assert shown.startswith("1 run: 0 finished, 1 interrupted\n")
     assert "no run has finished" in shown
-    assert f"running: {folder} (3 of 20 epochs)" in shown
+    assert f"interrupted: {folder} (3 of 20 epochs; dead, resumable: the same command goes on with it)" in shown

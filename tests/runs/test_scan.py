@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 from record_rows import a_status, alternating_rows, epoch_row, make_run, step_columns
 
 from seekcli import files
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, RunFailed
 from seekcli.runs import records
+from seekcli.runs.lease import LEASE, Lease, this_machine
 from seekcli.runs.scan import scan_runs
 
 
@@ -52,12 +55,58 @@ def test_runs_that_cannot_be_read_are_counted(tmp_path: Path, monkeypatch: pytes
     }
     assert "damaged" in str(found["cut"].problem)
     assert str(runs / "early" / records.STATUS) in str(found["early"].problem)
-    assert {run_id for run_id, run in found.items() if run.has_just_begun} == {"early", "empty"}
+    assert {run_id for run_id, run in found.items() if run.is_interrupted} == {"early", "empty"}
+    with Lease.acquire(runs / "early"):
+        assert [run.state for run in scan_runs([runs / "early"])] == ["begun"]
     assert "nothing is recorded of this run yet" in str(found["empty"].problem)
     (alone,) = scan_runs([runs / "early"])
     assert alone == found["early"]
     monkeypatch.chdir(runs / "early")
     assert [run.run_id for run in scan_runs([Path()])] == ["early"]
+
+
+def test_a_run_whose_process_is_gone_is_interrupted_and_one_that_is_written_runs(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for name in ("killed", "no-lease", "elsewhere", "lost-elsewhere", "written", "asked-to-stop"):
+        make_run(runs, name)
+        state, said = ("stopped", "stopped by SIGHUP") if "stop" in name else ("running", None)
+        records.write_status(runs / name, a_status(name, state=state, message=said))
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    host, boot_id, namespace = this_machine()
+    here = {"token": "a1", "host": host, "boot_id": boot_id, "pid_namespace": namespace, "process_start": "1"}
+    there = here | {"host": "another", "boot_id": "another", "pid": os.getpid()}
+    (runs / "killed" / LEASE).write_text(json.dumps(here | {"pid": int(gone.stdout)}))
+    for name in ("elsewhere", "lost-elsewhere"):
+        (runs / name / LEASE).write_text(json.dumps(there))
+    os.utime(runs / "lost-elsewhere" / LEASE, (time.time() - 100,) * 2)
+    with Lease.acquire(runs / "written"):
+        found = {run.run_id: run for run in scan_runs([tmp_path])}
+    assert {name: run.state for name, run in found.items()} == {
+        **dict.fromkeys(("killed", "no-lease", "lost-elsewhere"), "interrupted"),
+        **dict.fromkeys(("elsewhere", "written"), "running"),
+        "asked-to-stop": "stopped",
+    }
+    assert {found[name].message for name in ("elsewhere", "written")} == {None}
+    assert found["killed"].message == "dead, resumable: the same command goes on with it"
+    assert found["asked-to-stop"].message == "stopped by SIGHUP; resumable: the same command goes on with it"
+    assert (runs / "killed" / LEASE).exists()  # whoever reads takes nothing over
+
+
+def test_a_run_in_a_folder_that_cannot_be_written_to_is_judged_by_its_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs" / "elsewhere"
+    make_run(tmp_path / "runs", run.name)
+    records.write_status(run, a_status(run.name, state="running"))
+    (run / LEASE).write_text("{}")
+
+    def refuse(folder: Path) -> float:
+        raise RunFailed(f"cannot write to {folder}: Read-only file system")
+
+    monkeypatch.setattr("seekcli.runs.exclusive.clock_seconds", refuse)
+    assert [one.state for one in scan_runs([run])] == ["running"]
+    os.utime(run / LEASE, (time.time() - 100,) * 2)
+    assert [one.state for one in scan_runs([run])] == ["interrupted"]
 
 
 def test_a_scan_takes_published_findings(tmp_path: Path) -> None:
