@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 import seekcli
 from seekcli.cli.output import never_refuse_a_character, say
+from seekcli.cli.readers import ReaderGone, closed_streams_are_nowhere, noticing_readers
 from seekcli.cli.reading import ReadingLines
 from seekcli.cli.stop import interruptible
 from seekcli.data.sets.identity import reading_watched
@@ -27,8 +28,12 @@ class SeekGroup(TyperGroup):
     """A Typer group whose errors are one line on stderr: `seek: error: ...`."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        options = {**extra, "standalone_mode": False}
+        closed_streams_are_nowhere()
         never_refuse_a_character()
+        with noticing_readers():
+            self.answer(args, *rest, **{**extra, "standalone_mode": False})
+
+    def answer(self, args: Sequence[str] | None, *rest: Any, **options: Any) -> NoReturn:
         try:
             with interruptible(), reading_watched(ReadingLines()):
                 code = super().main(args, *rest, **options)
@@ -40,9 +45,7 @@ class SeekGroup(TyperGroup):
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:
             fail("interrupted", EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # The reader of a pipe has gone (`seek compare | head`): not an error of ours.
-            sys.stderr.close()
+        except ReaderGone:  # `seek compare | head`: not an error
             sys.exit(0)
         except Exception as error:  # the last resort
             if os.environ.get(TRACEBACK):
@@ -53,7 +56,7 @@ class SeekGroup(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def fail(message: str, code: int, kind: str = "error: ") -> None:
+def fail(message: str, code: int, kind: str = "error: ") -> NoReturn:
     say(f"seek: {kind}{one_line(message)}", err=True)
     sys.exit(code)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the run to save and stop, a second Ctrl-C stops at once.
+"""Ctrl-C, SIGTERM and the like: the first asks the run to save and stop, a second Ctrl-C stops at once.
 
 Of any other work Ctrl-C is the end.
 """
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from seekcli.cli.readers import outliving_readers
 from seekcli.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE, Stopped
+from seekcli.stop_signals import STOP_SIGNALS
 
 
 @contextmanager
@@ -55,14 +57,21 @@ class StopSwitch:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle the signals inside the block. A Stopped that passes through carries the exit code of its signal."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.catch) for number in numbers}
+        """Handle the signals inside the block. A Stopped that passes through carries the exit code of its signal.
+
+        One that was ignored when the program started stays so: `nohup` wants no SIGHUP, a shell's `&` no Ctrl-C. The
+        work also outlives whoever reads its output.
+        """
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+        for number in heeded:
+            signal.signal(number, self.catch)
         try:
-            yield
+            with outliving_readers():
+                yield
         except Stopped as stopped:
             stopped.exit_code = EXIT_INTERRUPTED if self.received == signal.SIGINT else EXIT_RESUMABLE
             raise
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in heeded:
+                signal.signal(number, before[number])

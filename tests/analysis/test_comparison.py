@@ -311,7 +311,8 @@ def test_unfinished_failed_and_damaged_runs_are_counted_and_named(full: Results)
     comparison = full.compare()
     assert (comparison.runs_found, comparison.runs_finished) == (13, 9)
     by_path = {entry.path: entry for entry in comparison.left_out}
-    assert (by_path[stopped].state, by_path[stopped].reason) == ("stopped", "3 of 20 epochs; resumable: the same command goes on with it")
+    assert by_path[stopped].state == "stopped"
+    assert by_path[stopped].reason == "3 of 20 epochs; resumable: the same command goes on with it"
     assert by_path[failed].reason == "3 of 20 epochs; non-finite loss at step 7"
     assert by_path[full.folder / "runs" / "broken"].state == "damaged"
     assert by_path[torn].state == "damaged"

@@ -22,6 +22,7 @@ from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import load
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import RunFailed
+from seekcli.stop_signals import STOP_SIGNALS
 
 CPU = torch.device("cpu")
 MEAN, STD = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
@@ -241,12 +242,12 @@ def test_closing_ends_the_workers_of_an_epoch_that_was_left(tree: Path) -> None:
     batches.close()
 
 
-def test_workers_outlive_ctrl_c_and_a_first_sigterm(tree: Path) -> None:
+def test_workers_outlive_every_signal_that_asks_for_a_stop_once(tree: Path) -> None:
     batches = make_batches(tree, runtime__workers=2)
     reading = batches.epoch(0)
     found = [next(reading)]
     for child in multiprocessing.active_children():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             os.kill(child.pid or 0, number)
     found += reading
     assert equal(found, list(make_batches(tree).epoch(0)))

@@ -24,10 +24,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
 from seekcli.errors import BadInput, RunFailed
+from seekcli.stop_signals import STOP_SIGNALS
 
 # Imported once by the process that all workers are forked from, so that each starts in milliseconds.
 PRELOADED = ["seekcli.data.loading.workers"]
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DecodingDataset(Dataset[Tensor | str]):
@@ -103,11 +103,11 @@ def start_method() -> BaseContext:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Processes that are started inside are born with Ctrl-C and SIGTERM blocked: until they are ready for them."""
+    """Processes that are started inside are born with the signals blocked that ask for a stop, until they are ready."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    resource_tracker.ensure_running()  # which lets the two signals through again when it starts something
+    resource_tracker.ensure_running()  # which lets two of the signals through again when it starts something
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
@@ -116,13 +116,13 @@ def signals_held() -> Iterator[None]:
 
 
 def outlive_stop_signals(worker: int) -> None:
-    """In a worker: the terminal's Ctrl-C and a scheduler's SIGTERM reach every process, but only the run decides.
+    """In a worker: the terminal's Ctrl-C and a scheduler's signals reach every process, but only the run decides.
 
     It finishes its step, saves, and ends the workers itself. A second SIGTERM, as Python sends when a process exits
     that did not end them, does what it says.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, heed_the_next)
+    for number in STOP_SIGNALS:
+        signal.signal(number, heed_the_next if number == signal.SIGTERM else signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     threading.Thread(target=follow_the_main_process, daemon=True).start()

@@ -1,0 +1,95 @@
+"""Signals that ask a run to stop: it saves, says so, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cli.bad_input import seek
+
+from seekcli.engines.run import Run
+from seekcli.runs.scan import RunSummary, scan_runs
+from seekcli.stop_signals import STOP_SIGNALS
+
+TINY = ("train", "--model", "resnet8-to-14", "--data", "synthetic:1x8x8:3:30", "--schedule", "base")
+TINY += ("--epochs", "1", "--batch-size", "12", "--device", "cpu", "--progress", "plain")
+
+
+@pytest.fixture
+def signalled(monkeypatch: pytest.MonkeyPatch) -> list[signal.Signals]:
+    """The signals that reach the process in the first step of a run that begins."""
+    numbers: list[signal.Signals] = []
+    after_step = Run.after_step
+
+    def step(run: Any) -> None:
+        while numbers:
+            os.kill(os.getpid(), numbers.pop(0))
+        after_step(run)
+
+    monkeypatch.setattr(Run, "after_step", step)
+    return numbers
+
+
+def only_run(results: Path) -> RunSummary:
+    (run,) = scan_runs([results])
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_saves_and_leaves_with_75(
+    number: signal.Signals, signalled: list[signal.Signals], tmp_path: Path
+) -> None:
+    signalled.append(number)
+    before = signal.getsignal(number)
+    stopped = seek(*TINY, "--out", tmp_path)
+    assert stopped.exit_code == 75, stopped.output
+    assert f"seek: stopped by {number.name}: saved at step 1; the same command again goes on" in stopped.stderr
+    assert signal.getsignal(number) == before
+    run = only_run(tmp_path)
+    assert run.state == "stopped"
+    assert run.message == f"stopped by {number.name}; resumable: the same command goes on with it"
+    assert run.status is not None
+    assert run.status.steps_saved == 1
+    if number == signal.SIGHUP:
+        again = seek(*TINY, "--out", tmp_path)
+        assert (again.exit_code, only_run(tmp_path).state) == (0, "finished")
+        assert "going on from step 1" in again.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
+    number: signal.Signals, signalled: list[signal.Signals], tmp_path: Path
+) -> None:
+    """`nohup seek train`, and Ctrl-C for what a script started with `&`."""
+    signalled.append(number)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert seek(*TINY, "--out", tmp_path).exit_code == 0
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert only_run(tmp_path).state == "finished"
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_leaves_at_once_and_the_run_is_resumable(
+    first: signal.Signals, signalled: list[signal.Signals], tmp_path: Path
+) -> None:
+    signalled += [first, signal.SIGINT]
+    left = seek(*TINY, "--out", tmp_path)
+    assert (left.exit_code, left.stderr.splitlines()[-1]) == (130, "seek: error: interrupted")
+    assert "Traceback" not in left.output
+    (row,) = json.loads(seek("list", "runs", "--out", tmp_path, "--format", "json").stdout)
+    assert (row["state"], row["message"]) == ("interrupted", "dead, resumable: the same command goes on with it")
+
+
+def test_windows_has_some_of_them() -> None:
+    assert {"SIGINT", "SIGTERM"} <= {number.name for number in STOP_SIGNALS}
