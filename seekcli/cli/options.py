@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from seekcli.config.layers import parse_assignment
-from seekcli.errors import BadInput
+from seekcli.config.settings_files import read_settings, read_tree
+from seekcli.errors import BadInput, shown_value
 from seekcli.models.catalog import MODELS, model_spec, parse_pair
 
 Layers = list[tuple[str, Mapping[str, Any]]]
@@ -47,6 +49,21 @@ def neighbour(name: str, direction: int, schedule: str | None) -> str:
         return name
     kind, flag = ("largest", "--motivated") if direction > 0 else ("smallest", "--base")
     raise BadInput(f"{name} is the {kind} of its family: it can only be named with {flag}, and the other one with it")
+
+
+def config_layers(path: Path | None) -> Layers:
+    """The settings of `--config FILE`; `model = PAIR` names both models, as in a grid file."""
+    if path is None:
+        return []
+    what = f"--config {path}"
+    settings = read_settings(read_tree(path, "--config"), what, others=("model",))
+    model = settings.pop("model", None)
+    if model is None:
+        return [(what, settings)]
+    if not isinstance(model, str):
+        raise BadInput(f"{what}: model must be the name of one pair, got {shown_value(model)}")
+    base, motivated = parse_pair(model)
+    return [(what, {"pair.base": base, "pair.motivated": motivated, **settings})]
 
 
 def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:

@@ -74,8 +74,14 @@ def run_like(card: Card, run: RunConfig | None) -> RunConfig:
     """The run's settings, or those that its card and recipe tell, with a number of batches where it had none."""
     from seekcli.config.layers import load_recipe, merge
     from seekcli.config.settings import RECALIBRATE_BATCHES, flatten
+    from seekcli.config.settings_files import is_recipe_file
 
     training, evaluation = card.training, card.evaluation
+    if run is None and is_recipe_file(training.recipe):
+        raise BadInput(
+            f"--recalibrate: the model was trained by {training.recipe}, a recipe that its card cannot tell: give the "
+            "run instead of the export"
+        )
     known: Mapping[str, Any] = dict(flatten(run.model_dump())) if run is not None else {
         **load_recipe(training.recipe, training.data),
         "seed": training.seed,

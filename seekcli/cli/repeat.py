@@ -41,6 +41,7 @@ FLAGS = {
 SWITCHES = {"transfer.pretrained": "--pretrained", "runtime.force": "--force"}
 # Resolved, never typed.
 FOUND = (
+    "recipe_file",
     *("data.fingerprint", "data.classes", "data.channels", "transfer.sha256", "transfer.run"),
     *("extend.run", "extend.sha256", "extend.epochs_before", "extend.settings_sha256"),
 )
@@ -58,7 +59,8 @@ def command_of(resolved: Resolved, out: Path, grid: str = "", fresh: bool = Fals
         if key == "motivation.k" and undecided:
             words += ["--k", "auto"]
         elif was_said(resolved, key, grid) and (undecided or not key.startswith("tune.")):
-            words += as_words(key, value)
+            own = resolved.config.recipe_file if key == "recipe" else None
+            words += as_words(key, own or value)
     words += ["--fresh"] if fresh else []
     return " ".join(as_shell_word(word) for word in [*words, "--out", str(out)])
 

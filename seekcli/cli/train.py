@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seekcli.cli.arm_first import AHEAD, runs_of_arm, trains_arm_first
-from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, parse_k, set_layers
+from seekcli.cli.options import Layers, config_layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
 from seekcli.config.layers import Resolved
 from seekcli.config.seeds import seeds_in
-from seekcli.config.settings import CLASSIC, flatten
+from seekcli.config.settings import CLASSIC
+from seekcli.config.settings_files import as_toml
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
-from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
     from seekcli.engines.local import Outcome
@@ -93,7 +93,11 @@ def train(
         str | None,
         typer.Option(help="Go on from the end of a finished run (folder or id), as a new run: --epochs says how long."),
     ] = None,
-    recipe: Annotated[str | None, typer.Option(help="Named settings; see `seek list recipes`.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Named settings, see `seek list recipes`; or FILE.toml.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings of your own (TOML), as --print-config prints them; flags win."),
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
     ] = None,
@@ -152,12 +156,12 @@ def train(
             "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
         }
     )
-    seeded = seed_layers(seed, seeds)
+    seeded, own = seed_layers(seed, seeds), config_layers(config)
 
     def runs_of(schedules: list[tuple[str | None, Layers]]) -> list[Layers]:
         names, said = (model, base, motivated), set_layers(assignments)
         return [
-            [*model_layers(*names, one), *layers, *each, *matched, *said, *schedule_layers(one)]
+            [*own, *model_layers(*names, one), *layers, *each, *matched, *said, *schedule_layers(one)]
             for each in seeded
             for one, matched in schedules
         ]
@@ -224,7 +228,7 @@ def describe_runs(runs: list[Layers], out: Path, as_config: bool) -> None:
     with listings_kept():
         drafts = [draft(one, out) for one in runs]
         for one in drafts:
-            say(describe_config(one.resolved) if as_config else describe_ahead(one, out))
+            say(as_toml(one.resolved) if as_config else describe_ahead(one, out))
 
 
 def describe_ahead(one: Draft, out: Path) -> str:
@@ -284,13 +288,3 @@ def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None
         say_json(as_json(status, folder))
     else:
         say(as_text(status, folder))
-
-
-def describe_config(resolved: Resolved) -> str:
-    """Every setting as `key = value  # where it came from`: valid TOML but for the settings that are none."""
-    lines = []
-    for key, value in flatten(resolved.config.model_dump(mode="json")):
-        shown: Any = "none" if value is None else json_text(value) if isinstance(value, str) else str(value)
-        shown = shown.lower() if isinstance(value, bool) else shown
-        lines.append(f"{key} = {shown:<24}  # {resolved.origins.get(key, 'default')}")
-    return "\n".join(lines)

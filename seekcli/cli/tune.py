@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.cli.options import Layers, flag_layers, length_flags, model_layers, set_layers
+from seekcli.cli.options import Layers, config_layers, flag_layers, length_flags, model_layers, set_layers
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.progress import STYLES
 from seekcli.config.identity import run_id
@@ -46,7 +46,11 @@ def tune(
     ] = None,
     role: Annotated[str | None, typer.Option(help="Which model of --init-from: base or motivated.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from timm's own ImageNet weights.")] = False,
-    recipe: Annotated[str | None, typer.Option(help="Named settings; see `seek list recipes`.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Named settings, see `seek list recipes`; or FILE.toml.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings of your own (TOML), as --print-config prints them; flags win."),
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
     ] = None,
@@ -100,7 +104,8 @@ def tune(
     from seekcli.grid.tune import plan_tuning
 
     with listings_kept():
-        tuning = plan_tuning([*model_layers(model, base, motivated), *layers, *set_layers(assignments)], out)
+        named = [*config_layers(config), *model_layers(model, base, motivated)]
+        tuning = plan_tuning([*named, *layers, *set_layers(assignments)], out)
     if dry_run:
         show_plan(tuning, out, format_)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -20,6 +21,12 @@ SIGNS = {"ge": "{:g} or more", "gt": "above {:g}", "le": "up to {:g}", "lt": "be
 def described_settings() -> list[dict[str, Any]]:
     """One row per setting, in the order of the schema. `choices` is empty where the type says all."""
     return list(rows_of(RunConfig, ""))
+
+
+@cache
+def optional_settings() -> frozenset[str]:
+    """Keys of the settings that may be unset (null)."""
+    return frozenset(row["key"] for row in described_settings() if row["type"].endswith("not set"))
 
 
 def rows_of(section: type[BaseModel], prefix: str) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ from seekcli.config.settings import TuneConfig, flatten, unflatten
 RUN_ID_VERSION = 1
 # Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
 NOT_HASHED = (
-    *("data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes", "runtime.force"),
+    *("recipe_file", "data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes", "runtime.force"),
     # They say where train.steps comes from, which is hashed.
     *("train.match", "train.match_from", "train.match_schedule"),
     *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run", "extend.source"),
@@ -57,6 +57,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "data.fit": "crop",
     **dict.fromkeys(("extend.source", "extend.run", "extend.sha256", "extend.settings_sha256")),
     "extend.epochs_before": 0,
+    "recipe_file": None,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from seekcli.config.describe import optional_settings
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten, unflatten
 from seekcli.errors import BadInput, shown_value, unknown
@@ -30,7 +31,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not separator or not raw:
         raise BadInput(f"--set {shown_value(text)}: expected key=value, such as optimizer.lr=0.05")
     check_key(key, "--set")
-    if raw.lower() == "none":
+    if raw.lower() == "none" and key in optional_settings():
         return key, None
     try:
         return key, parse_toml(f"value = {raw}")["value"]
@@ -74,7 +75,8 @@ def validate(flat: Mapping[str, Any], origins: Mapping[str, str]) -> RunConfig:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         origin = origins.get(key, "settings")
-        where = origin if origin.startswith("--") and origin != "--set" else f"{key} ({origin})"
+        one_setting = origin.startswith("--") and not origin.startswith(("--set", "--config"))
+        where = origin if one_setting else f"{key} ({origin})"
         what = first["msg"].removeprefix("Value error, ")
         raise BadInput(f"{where}: {what[:1].lower()}{what[1:]}, got {shown_value(first['input'])}") from None
 
@@ -89,7 +91,11 @@ def load_recipe(name: str, data_name: str = "") -> dict[str, Any]:
     if name not in recipe_names():
         raise unknown("recipe", name, recipe_names())
     text = (resources.files("seekcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    tree = tomllib.loads(text)
-    tree.pop("about", None)
-    own = tree.pop("per_data", {}).get(data_name.partition(":")[0], {})
-    return dict(flatten(tree)) | dict(flatten(own))
+    return recipe_settings(tomllib.loads(text), data_name)
+
+
+def recipe_settings(tree: Mapping[str, Any], data_name: str) -> dict[str, Any]:
+    """The settings of a recipe as its file has them, for this data."""
+    own = {key: value for key, value in tree.items() if key not in ("about", "per_data")}
+    per_data = tree.get("per_data", {}).get(data_name.partition(":")[0], {})
+    return dict(flatten(own)) | dict(flatten(per_data))

@@ -30,7 +30,8 @@ class RunConfig(Section):
         "alternating", description="alternating; one model alone: base, motivated; grow: the larger branches off late"
     )
     seed: Seed = Field(0, description="seed of weights, batches and augmentation")
-    recipe: str = Field("auto", description="named settings; auto picks one for the data and family")
+    recipe: str = Field("auto", description="named settings, or FILE.toml; auto picks one for the data and family")
+    recipe_file: str | None = Field(None, description="path of a recipe of your own; resolved, never typed")
     pair: PairConfig = PairConfig()
     motivation: MotivationConfig = MotivationConfig()
     transfer: TransferConfig = TransferConfig()

@@ -27,11 +27,11 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.seeds import seeds_asked
 from seekcli.config.settings import flatten
+from seekcli.config.settings_files import read_tree
 from seekcli.config.value_types import MOST_RUNS
 from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.grid.tune import Tuning, draft
 from seekcli.models.catalog import parse_pair
-from seekcli.plain_data import parse_toml
 from seekcli.resolve.resolve import Layers
 
 KEYS = ("name", "seeds", "settings", "arms")
@@ -55,14 +55,7 @@ class Point:
 
 def read_grid(path: Path) -> dict[str, Any]:
     """The file as a tree. Raises BadInput naming the file and the key that is wrong."""
-    try:
-        tree = parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
-    except FileNotFoundError:
-        raise BadInput(f"grid file {path} does not exist") from None
-    except OSError as error:
-        raise BadInput(f"grid file {path}: {error.strerror}") from None
-    except ValueError as error:  # not TOML, not UTF-8, a NUL in the path
-        raise BadInput(f"grid file {path}: {error}") from None
+    tree = read_tree(path, "grid file")
     for key in tree:
         if key not in KEYS:
             raise unknown(f"key in grid file {path}:", key, KEYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from seekcli.config.layers import Resolved, load_recipe, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import RECALIBRATE_BATCHES, DataConfig
+from seekcli.config.settings_files import is_recipe_file, read_recipe
 from seekcli.data.sets.deep_images import check_grey_bits, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
@@ -70,12 +72,23 @@ def resolve_images(layers: Layers) -> Resolved:
         transfer = draft.config.transfer
         given = transfer.source is not None or transfer.pretrained
         recipe = pick_recipe(draft.config.data.name, spec.family, given)
-    # What extends a run has all of its settings, the recipe's among them.
-    settings = load_recipe(recipe, draft.config.data.name) if draft.config.extend.run is None else {}
+    recipe, settings, file = recipe_of(draft.config, recipe)
     resolved = merge([(f"recipe {recipe}", settings), *layers])
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
-    resolved = resolve_data(resolved.updated({"recipe": recipe}, origin), spec.image_size)
+    resolved = resolve_data(resolved.updated({"recipe": recipe, "recipe_file": file}, origin), spec.image_size)
     return fit_to_size(fit_to_length(resolved, settings), settings)
+
+
+def recipe_of(config: RunConfig, named: str) -> tuple[str, dict[str, Any], str | None]:
+    """The recipe as it is recorded, its settings, and the file that it was read from: its name is recorded alone."""
+    if config.extend.run is not None:  # what extends a run has all of its settings, the recipe's among them
+        return named, {}, config.recipe_file
+    if not is_recipe_file(named):
+        return named, load_recipe(named, config.data.name), None
+    file = Path(os.path.expanduser(named))
+    if config.recipe_file is not None and Path(config.recipe_file).name == named:  # as it was resolved before
+        file = Path(config.recipe_file)
+    return file.name, read_recipe(file, config.data.name), str(file)
 
 
 def resolve_match(resolved: Resolved, layers: Layers, results: Path) -> Resolved:
