@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli.cli.evaluation_data import Candidate, images_taken, load_data, training_images_among
+from seekcli.cli.evaluation_data import (
+    Candidate,
+    images_taken,
+    load_data,
+    own_data_known_by,
+    training_images_among,
+)
 from seekcli.cli.evaluation_predictions import check_target, predictions_of, write_predictions
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.recalibrate import recalibrate as mend
@@ -181,6 +187,7 @@ def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_n
         "unfinished": card.training.unfinished and card.training.unfinished.model_dump(),
         "data": dataset.facts.name,
         "test_images": found.images,
+        "own_data_known_by": own_data_known_by(candidate, dataset),
         "images_taken": images_taken(candidate, dataset),
         "test_accuracy_percent": found.accuracy_percent,
         "test_top5_accuracy_percent": found.top5_accuracy_percent,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seekcli.config.schema import RunConfig
     from seekcli.config.settings import DataConfig
     from seekcli.data.sets.sources import DataFacts, Dataset
-    from seekcli.export.card import Card
+    from seekcli.export.card import Card, TrainingCard
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
         return overlap_note(own, dataset)
     if candidate.run is None or not is_folder(asked) or not is_folder(candidate.run.data):
         return None
+    if has_other_contents(candidate.card.training, candidate.run.data):  # what it was trained on is not known any more
+        return None
     others = list_every_image(folder_of(asked), candidate.card.class_names, kind_of(asked))
     return overlap_with_training(candidate.run.data, others)
 
@@ -118,9 +120,40 @@ def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig 
             same = False
     else:
         same = asked.name == training.data
+    if same and has_other_contents(training, asked):
+        if sure:
+            raise BadInput(
+                f"--data: {asked.dir} holds other images by now than {training.run_id} was made of, under the same "
+                f"names and sizes; to evaluate on them name it, as in --data {asked.name.partition(':')[0]}:{asked.dir}"
+            )
+        same = False
     if not same:
         return None
     return asked.model_copy(update={"fingerprint": training.data_fingerprint, **split_settings(candidate)})
+
+
+def has_other_contents(training: TrainingCard, asked: DataConfig) -> bool:
+    """Whether a folder with the names and sizes that the run knew surely has other contents: they were recorded."""
+    from seekcli.data.sets.listings import contents_of, listing_of
+
+    if training.data_contents is None:
+        return False
+    try:
+        listing = listing_of(asked)
+    except BadInput:  # it is gone
+        return True
+    return listing is not None and contents_of(listing) != training.data_contents
+
+
+def own_data_known_by(candidate: Candidate, dataset: Dataset) -> str | None:
+    """Whether the data is the run's own, and by what that is known: "contents", "names and sizes" or "name".
+
+    None for another set.
+    """
+    training = candidate.card.training
+    if dataset.fingerprint is not None:
+        return "contents" if dataset.rules >= 2 or training.data_contents is not None else "names and sizes"
+    return "name" if dataset.facts.train_images and dataset.facts.name == training.data else None
 
 
 def split_settings(candidate: Candidate) -> dict[str, Any]:
@@ -158,6 +191,8 @@ def images_taken(candidate: Candidate, dataset: Dataset) -> str:
     """Which images are evaluated on, in words."""
     if dataset.facts.train_images == 0:
         return f"another set than the run's: {dataset.split}"
-    own = dataset.facts.name == candidate.card.training.data or dataset.fingerprint is not None
-    whose = "the run's own data, its" if own else "the"
+    whose = {
+        None: "the",
+        "names and sizes": "the run's own data by names and sizes (other pixels would not be noticed), its",
+    }.get(own_data_known_by(candidate, dataset), "the run's own data, its")
     return f"{whose} test split: {dataset.split}"

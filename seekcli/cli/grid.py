@@ -61,7 +61,7 @@ def notes_of(point: Point, row: dict[str, str | None], out: Path) -> list[str]:
 
     older = older_twin_note(out, point.resolved) if row["state"] == "new" else None
     same = same_start_note(point.resolved.config)
-    return [note for note in (row["problem"], old_rules_note(point.resolved), older, same) if note]
+    return [note for note in (row["problem"], old_rules_note(point.resolved, out), older, same) if note]
 
 
 @commands.command("run")

@@ -273,7 +273,7 @@ def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
     done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
     notes = [
         done if state == "finished" else None,
-        old_rules_note(resolved),
+        old_rules_note(resolved, out),
         older_twin_note(out, resolved) if state == "new" else None,
     ]
     return [note for note in notes if note is not None]

@@ -81,7 +81,7 @@ def train_or_return(
     beginning = start.Beginning() if begun else start.beginning_of(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset, trainer = start.load_and_build(config, progress, beginning)
+    dataset, trainer = start.load_and_build(config, progress, beginning, folder if begun else None)
     files.require_free_bytes(results, start.needed_bytes(trainer, None if fresh else folder))
     run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
     start.say_beginning(config, beginning, progress)

@@ -24,6 +24,7 @@ from seekcli.resolve.short_epochs import few_steps_note
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints
+from seekcli.runs.data_contents import refuse_other_images
 from seekcli.runs.folder import finished_status
 from seekcli.train.progress import Progress
 from seekcli.train.trainer import Trainer
@@ -52,14 +53,20 @@ def trained_before(config: RunConfig) -> bool:
     return config.transfer.sha256 is not None or config.extend.run is not None
 
 
-def load_and_build(config: RunConfig, progress: Progress, beginning: Beginning) -> tuple[Dataset, Trainer]:
+def load_and_build(
+    config: RunConfig, progress: Progress, beginning: Beginning, resumed: Path | None = None
+) -> tuple[Dataset, Trainer]:
     """The data and the trainer of the run. A folder is listed anew: it may have changed since the run was planned.
 
-    Raises BadInput where what it extends does not fit.
+    `resumed` is the folder of a run that goes on. Raises BadInput where it began with other images, or where the run
+    that is extended did, or its state does not fit.
     """
     source, parent = beginning.source, beginning.parent
     with listings_kept(anew=True):
         dataset = load_data(config, progress)
+        for before in (resumed, parent.folder if parent is not None else None):
+            if before is not None:
+                refuse_other_images(before, dataset)
         trainer = build_trainer(config, dataset, torch.device(config.runtime.device), source)
     if parent is not None:
         try:

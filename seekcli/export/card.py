@@ -123,6 +123,7 @@ class TrainingCard(Part):
     unfinished: UnfinishedCard | None = None
     data: str
     data_fingerprint: str | None
+    data_contents: str | None = None  # of a folder whose fingerprint is of names and sizes alone (data.rules 1)
     data_settings: dict[str, Any] = {}  # of [data]: what decides its identity and its test split, unless as of old
     limit_train: Positive | None
     train_images: Count | None

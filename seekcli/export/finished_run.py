@@ -50,6 +50,7 @@ class RecordedFacts(BaseModel):
     std: tuple[float, ...]
     train_images: int
     test_images: int
+    contents: str | None = None  # of data whose fingerprint does not hold them
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ class FinishedRun:
             steps=self.steps,
             unfinished=self.unfinished,
             data_fingerprint=config.data.fingerprint,
+            data_contents=self.facts.contents,
             data_settings=data_settings(config),
             limit_train=config.data.limit_train,
             train_images=self.facts.train_images,

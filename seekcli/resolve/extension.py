@@ -18,7 +18,8 @@ from seekcli.errors import BadInput
 from seekcli.resolve.recipes import SPANS, passes
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoints, read_checkpoint
-from seekcli.runs.config_file import config_if_readable
+from seekcli.runs.config_file import config_if_readable, read_config
+from seekcli.runs.data_contents import refuse_other_contents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,6 +150,7 @@ class ParentState:
     """What the last checkpoint of the run that is extended holds."""
 
     run_id: str
+    folder: Path
     tensors: Mapping[str, Tensor]
     plain: Mapping[str, Any]
 
@@ -161,7 +163,8 @@ def parent_state(config: RunConfig, results: Path) -> ParentState | None:
     run = open_parent(extend.source, results)
     if settings_of(run)["extend.sha256"] != extend.sha256 or run.status.run_id != extend.run:
         raise BadInput(f"--extend {extend.source}: it has changed since this run was made for it")
-    return ParentState(run.status.run_id, *read_checkpoint(last_checkpoint(run), run.status.run_id))
+    refuse_other_contents(read_config(run.path), config.data)
+    return ParentState(run.status.run_id, run.path, *read_checkpoint(last_checkpoint(run), run.status.run_id))
 
 
 def extension_note(config: RunConfig) -> str | None:

@@ -57,7 +57,7 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
     notes = (
         extension_note(config),
-        old_rules_note(resolved),
+        old_rules_note(resolved, results),
         older,
         same_start_note(config),
         overlap,

@@ -16,6 +16,7 @@ from seekcli.documents import SCHEMA_VERSION, read_document
 from seekcli.errors import BadInput, DamagedRun, NewerFile
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
+from seekcli.runs.data_contents import CONTENTS, refuse_other_contents
 from seekcli.runs.environment import describe_environment
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
@@ -50,6 +51,7 @@ def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
             "test_images": len(dataset.test_labels),
             "validation_images": 0 if validation is None else len(validation),
             "split": dataset.split,
+            **({CONTENTS: dataset.contents} if dataset.contents else {}),
         },
     }
 
@@ -92,7 +94,7 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
 
 
 def check_config(path: Path, config: RunConfig) -> None:
-    """Raise DamagedRun unless the file holds the config of this run."""
+    """Raise DamagedRun unless the file holds the config of this run, BadInput where its data has other contents."""
     try:
         stored = read_config(path.parent)
     except NewerFile:
@@ -102,6 +104,7 @@ def check_config(path: Path, config: RunConfig) -> None:
     if stored.run_id != run_id(config) or identity(stored.config) != identity(config):
         whose = f" but of {stored.run_id}" if stored.run_id != run_id(config) else ""
         raise DamagedRun(f"{path} is not the config of this run{whose}; {AFRESH}")
+    refuse_other_contents(stored, config.data)
 
 
 def check_finished(folder: Path, status: RunStatus) -> None:

@@ -13,12 +13,16 @@ from typing import Any
 from seekcli.config.identity import identity, older_twins, run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.data.sets.listings import fingerprint_of, is_folder, listing_of
+from seekcli.data.sets.identity import ImageFile
+from seekcli.data.sets.listings import fingerprint_of, folder_of, is_folder, kind_of, listing_of
 from seekcli.errors import BadInput
 from seekcli.runs import records
-from seekcli.runs.config_file import read_config
+from seekcli.runs.config_file import ConfigFile, config_if_readable
+from seekcli.runs.data_contents import same_contents
 
 RECORDED = "recorded by rules 1"
+OTHER_IMAGES = "was made of other images under these names and sizes"
+CHANGED_SINCE = "files of its folder were written after it began"
 # All that may differ between a run by names and sizes and the same one by contents.
 RULES_KEYS = frozenset({"data.rules", "data.fingerprint", "data.whole_digest", "data.grey_bits"})
 
@@ -44,7 +48,7 @@ def run_of_old_rules(resolved: Resolved, results: Path) -> Resolved:
     if not automatic or is_recorded(config, results) or not (results / "runs").is_dir():
         return resolved
     for twin, _ in twins_by_rules_alone(config):
-        if is_recorded(twin, results) and not contents_differ(config, record_path(twin, results)):
+        if is_recorded(twin, results) and why_not_the_same(config, record_path(twin, results).parent) is None:
             values = {f"data.{name}": getattr(twin.data, name) for name in ("rules", "fingerprint", "grey_bits")}
             return resolved.updated(values, RECORDED)
     return resolved
@@ -62,23 +66,46 @@ def twins_by_rules_alone(config: RunConfig) -> Iterator[tuple[RunConfig, dict[st
             yield twin, values
 
 
-def old_rules_note(resolved: Resolved) -> str | None:
-    """What to know of a run that goes on by the rules that it was begun with."""
-    if resolved.origins.get("data.rules") != RECORDED:
+def old_rules_note(resolved: Resolved, results: Path) -> str | None:
+    """What to know of a run over a folder that is known by names and sizes alone."""
+    config = resolved.config
+    if config.data.rules != 1 or not is_folder(config.data):
         return None
-    return (
-        f"an earlier version of seek made {run_id(resolved.config)} and knew this folder by names and sizes alone: "
-        "other pixels under them would not be noticed. The run keeps its rules and its numbers; "
-        "`--set data.rules=2` makes a run that knows the folder by its contents"
-    )
+    how = "`--set data.rules=2` makes a run that knows the folder by its contents"
+    if resolved.origins.get("data.rules") == RECORDED:
+        made = f"an earlier version of seek made {run_id(config)} and knew this folder by names and sizes alone"
+        how = f"The run keeps its rules and its numbers; {how}"
+    else:
+        made = "by data.rules 1 this folder is known by names and sizes alone"
+    return f"{made}: {what_is_known(config, results)}. {how}"
+
+
+def what_is_known(config: RunConfig, results: Path) -> str:
+    """What the record of a run by rules 1 can prove of the contents of its folder."""
+    stored = config_if_readable(record_path(config, results).parent)
+    if stored is None:
+        return "its id does not tell other pixels under them"
+    if same_contents(stored, config.data):
+        return "the contents that it recorded beside them are those that lie there now"
+    touched = touched_since(config, stored)
+    since = f", and {touched:,} of its files were touched or replaced since the run began" if touched else ""
+    return f"other pixels under them would not be noticed{since}"
 
 
 def older_twin_note(results: Path, resolved: Resolved) -> str | None:
     """Where a run is new and an earlier program has made it in its own way: say so, and how to go on with that one."""
-    for twin, values in twins(resolved.config):
+    config = resolved.config
+    for twin, values in twins(config):
         if is_recorded(twin, results):
             words = " ".join(f"--set {key}={as_assigned(value)}" for key, value in values.items())
-            return f"an earlier version of seek made this run as {run_id(twin)}; `{words}` goes on with that one"
+            by_rules = "data.rules" in values and is_folder(config.data)
+            other = why_not_the_same(config, record_path(twin, results).parent) if by_rules else None
+            if other == OTHER_IMAGES:
+                return f"{run_id(twin)} {OTHER_IMAGES}: this is another run"
+            made = f"an earlier version of seek made this run as {run_id(twin)}"
+            if other is not None:
+                return f"{made}, but {other}: `{words}` goes on with that one where the images are the same"
+            return f"{made}; `{words}` goes on with that one"
     return None
 
 
@@ -94,33 +121,59 @@ def is_recorded(config: RunConfig, results: Path) -> bool:
     return record_path(config, results).exists()
 
 
-def contents_differ(config: RunConfig, record: Path) -> bool:
-    """Whether the recorded run was surely made of other contents than those that the folder has now.
+def why_not_the_same(config: RunConfig, run_dir: Path) -> str | None:
+    """Why the recorded run is not of the contents that the folder has now, as far as can be told; None where it may be.
 
-    Its own folder, where it still is another one, is read; in the folder itself nothing may have changed since the run
-    began. Of a folder that is gone nothing is known, and the run is taken.
+    What it recorded of its contents decides. Where it did not: its own folder, where it still is another one, is read;
+    in the folder itself nothing may have changed since the run began. Of a folder that is gone nothing is known, and
+    the run is taken.
     """
-    try:
-        data = read_config(record.parent).config.data
-        begun_ns = record.stat().st_mtime_ns
-    except (BadInput, OSError):
-        return False
-    now, then = Path(config.data.dir or ""), Path(data.dir or "")
+    stored = config_if_readable(run_dir)
+    if stored is None:
+        return None
+    if (same := same_contents(stored, config.data)) is not None:
+        return None if same else OTHER_IMAGES
+    now, then = Path(config.data.dir or ""), Path(stored.config.data.dir or "")
     if not then.is_dir():
-        return False
+        return None
     if now.samefile(then):
-        return changed_since(config, begun_ns)
+        return CHANGED_SINCE if changed_since(config, begun_ns(stored)) else None
     try:
-        return fingerprint_of(config.data.model_copy(update={"dir": str(then)})) != config.data.fingerprint
+        of_then = fingerprint_of(config.data.model_copy(update={"dir": str(then)}))
     except BadInput:
-        return False
+        return None
+    return None if of_then == config.data.fingerprint else OTHER_IMAGES
+
+
+def begun_ns(stored: ConfigFile) -> int:
+    """The config is written once, when a run begins."""
+    return stored.path.stat().st_mtime_ns
 
 
 def changed_since(config: RunConfig, moment_ns: int) -> bool:
     """Whether a file or a folder of the data was modified after that moment."""
-    listing = listing_of(config.data)
-    assert listing is not None
-    folders = {path.parent for file in listing.files_to_read for path in [listing.root / file.path]}
-    folders |= {parent for folder in folders for parent in folder.parents if listing.root in (parent, *parent.parents)}
-    times = [file.modified_ns for file in listing.files_to_read]
+    files, root = files_of(config), folder_of(config.data)
+    folders = {path.parent for file in files for path in [root / file.path]}
+    folders |= {parent for folder in folders for parent in folder.parents if root in (parent, *parent.parents)}
+    times = [file.modified_ns for file in files]
     return max([*times, *(folder.stat().st_mtime_ns for folder in folders)]) > moment_ns
+
+
+def touched_since(config: RunConfig, stored: ConfigFile) -> int:
+    """How many files of the run's own folder the system changed in any way after it began: a copy that keeps times too.
+
+    That is no proof of other pixels, so it is only said.
+    """
+    then = Path(stored.config.data.dir or "")
+    if not then.is_dir() or not folder_of(config.data).samefile(then):
+        return 0
+    moment_ns = begun_ns(stored)
+    return sum(file.changed_ns > moment_ns for file in files_of(config))
+
+
+def files_of(config: RunConfig) -> tuple[ImageFile, ...]:
+    """Every file of the data, those of a streamed tree that its identity does not read too."""
+    streamed = {"whole_digest": True} if kind_of(config.data) == "imagenet" and config.data.rules >= 2 else {}
+    listing = listing_of(config.data.model_copy(update=streamed))
+    assert listing is not None
+    return listing.files_to_read

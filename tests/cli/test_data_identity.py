@@ -17,6 +17,7 @@ from seekcli.cli import reading
 from seekcli.cli.app import app
 from seekcli.config.identity import run_id
 from seekcli.data.sets import identity
+from seekcli.documents import read_document, write_document
 
 T = ("train", "--model", "resnet8-to-14", "--schedule", "base", "--epochs", "2", "--batch-size", "4")
 T += ("--image-size", "16", "--progress", "plain", "--device", "cpu")
@@ -128,20 +129,42 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(live, live.with_name("trained")))
 
 
+def without_contents(results: Path) -> Path:
+    """As an earlier version left the run, which did not record the contents of a folder."""
+    (path,) = results.glob("runs/*/config.json")
+    content, begun = read_document(path), path.stat().st_mtime
+    del content["facts"]["contents"]
+    write_document(path, content)
+    os.utime(path, (begun, begun))
+    return results
+
+
+def other_pixels(file: Path) -> None:
+    """Of the same size and time of modification, in place."""
+    status, data = file.stat(), bytearray(file.read_bytes())
+    data[-5:] = bytes(255 - value for value in data[-5:])
+    file.write_bytes(data)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 class TestRulesOne:
     """Runs that an earlier version made; `--set data.rules=1` makes what it made, under the id of then."""
 
     @pytest.fixture
-    def old(self, trained: Path) -> Path:
-        """Those results, of a run over `a`: a copy for this test, in the place where they were made."""
+    def new(self, trained: Path) -> Path:
+        """Results of a run over `a`, which recorded the contents: a copy for this test, where they were made."""
         live = trained.with_name("live")
         shutil.rmtree(live)
         shutil.copytree(trained, live)
         return live / "out"
 
     @pytest.fixture
-    def a(self, old: Path) -> Path:
-        return old.with_name("A")
+    def old(self, new: Path) -> Path:
+        return without_contents(new)
+
+    @pytest.fixture
+    def a(self, new: Path) -> Path:
+        return new.with_name("A")
 
     def test_the_run_is_found_with_a_note(self, a: Path, old: Path) -> None:
         found = ran(*T, "--data", f"folder:{a}", "--out", old)
@@ -163,13 +186,76 @@ class TestRulesOne:
     def test_another_folder_whose_pixels_differ_is_not_taken_for_it(self, b: Path, old: Path) -> None:
         done = ran(*T, "--data", f"folder:{b}", "--out", old)
         assert "finished before" not in done.stderr
-        assert "`--set data.rules=1` goes on with that one" in done.stderr
+        assert "was made of other images under these names and sizes: this is another run" in done.stderr
         assert accuracies(old) == [0.0, 100.0]
 
     def test_a_folder_that_has_changed_since_is_not_taken_for_it(self, a: Path, old: Path) -> None:
         swap(a / "train" / "a", a / "train" / "b")
         assert "finished before" not in ran(*T, "--data", f"folder:{a}", "--out", old).stderr
         assert accuracies(old) == [0.0, 100.0]
+
+    def test_how_to_go_on_where_the_folder_was_only_written_anew(self, a: Path, old: Path) -> None:
+        (a / "train" / "a" / "000.bmp").touch()
+        ahead = ran(*T, "--data", f"folder:{a}", "--out", old, "--dry-run").stdout
+        assert (
+            "files of its folder were written after it began: `--set data.rules=1` goes on with that one where" in ahead
+        )
+
+    def test_other_pixels_that_it_cannot_notice_are_said(self, a: Path, old: Path) -> None:
+        """Size and time of modification are as before: an earlier version recorded nothing else."""
+        other_pixels(a / "test" / "a" / "000.bmp")
+        ahead = ran(*T, "--data", f"folder:{a}", "--out", old, "--dry-run").stdout
+        assert "state       finished" in ahead
+        assert "other pixels under them would not be noticed, and " in ahead
+        assert " of its files were touched or replaced since the run began. The run keeps its rules" in ahead
+        assert "as given; known by names and sizes alone (data.rules 1)" in ahead
+
+    def test_other_pixels_are_noticed_where_the_contents_were_recorded(self, a: Path, new: Path) -> None:
+        words = (*T, "--data", f"folder:{a}", "--out", new)
+        (a / "train" / "a" / "000.bmp").touch()
+        assert "the contents that it recorded beside them are those that lie there now" in ran(*words).stderr
+        other_pixels(a / "test" / "a" / "000.bmp")
+        ahead = ran(*words, "--dry-run").stdout
+        assert "state       new" in ahead
+        assert "was made of other images under these names and sizes: this is another run" in ahead
+        assert "state       damaged: " in ran(*words, "--set", "data.rules=1", "--dry-run").stdout
+        refused = seek(*words, "--set", "data.rules=1")
+        assert refused.exit_code == 2
+        assert "was made of other images than " in refused.stderr
+        assert "under the same names and sizes; --set data.rules=2 makes a run that knows" in refused.stderr
+        assert len(list((new / "runs").iterdir())) == 1
+
+    def test_an_unfinished_one_is_not_resumed_on_other_training_images(self, a: Path, old: Path) -> None:
+        (run,) = (old / "runs").iterdir()
+        (run / "status.json").unlink()
+        other_pixels(a / "train" / "a" / "000.bmp")
+        refused = seek(*T, "--data", f"folder:{a}", "--out", old)
+        assert refused.exit_code == 2
+        assert "began with other training images than those that lie there now: their mean is 0.4" in refused.stderr
+        assert not (run / "status.json").exists()
+
+    def test_evaluate_says_by_what_it_knows_the_data(self, a: Path, new: Path) -> None:
+        (run,) = (new / "runs").iterdir()
+
+        def answer(*words: object) -> dict[str, object]:
+            (found,) = json.loads(ran("evaluate", run, "--format", "json", *words).stdout)
+            return found
+
+        assert (answer()["own_data_known_by"], answer()["equals_recorded"]) == ("contents", True)
+        ran("export", run, "--to", new / "export")
+        other_pixels(a / "test" / "a" / "000.bmp")
+        (other,) = json.loads(ran("evaluate", new / "export", "--data", f"folder:{a}", "--format", "json").stdout)
+        assert (other["own_data_known_by"], other["equals_recorded"], other["test_images"]) == (None, None, 22)
+        refused = seek("evaluate", run)
+        assert refused.exit_code == 2
+        assert "holds other images by now than" in refused.stderr
+        without_contents(new)
+        for words in ((), ("--data", f"folder:{a}")):
+            assert answer(*words)["own_data_known_by"] == "names and sizes"
+            taken = str(answer(*words)["images_taken"])
+            assert taken.startswith(
+                "the run's own data by names and sizes (other pixels would not be noticed), its tes"
+            )
 
     def test_it_is_taken_where_its_folder_is_gone(self, a: Path, old: Path, tmp_path: Path) -> None:
         moved = a.rename(tmp_path / "moved")

@@ -44,6 +44,17 @@ def test_files_of_both_splits_are_counted_and_named(photos: Path, kind: str) -> 
     )
 
 
+def test_an_image_that_is_trained_on_under_two_classes_is_told(photos: Path) -> None:
+    """Whichever of the two comes first: it lies in the class of the test image, and in another one."""
+    for name in ("cat", "dog"):
+        shutil.copy(photos / "val" / name / "0.png", photos / "train" / "cat" / f"{name}.png")
+        shutil.copy(photos / "val" / name / "0.png", photos / "train" / "dog" / f"{name}.png")
+    assert overlap_note(data_of(f"folder:{photos}", image_size=4, rules=2)) == (
+        "2 of 6 test images are training images too, 2 of them under another class "
+        "(val/cat/0.png is train/dog/cat.png, val/dog/0.png is train/cat/dog.png)"
+    )
+
+
 def test_of_a_streamed_tree_it_is_said_that_a_sample_was_looked_at(photos: Path, monkeypatch) -> None:
     monkeypatch.setattr(identity, "SAMPLE_FILES", 11)
     for index in range(3):

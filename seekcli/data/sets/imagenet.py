@@ -141,7 +141,10 @@ def listing_by_names(root: Path) -> Listing:
             raise refused(root, str(unknown(f"class in {test_folder(root)}/:", name, names)))
     files = [file for found in (train, val) for each in found.images.values() for file in each]
     split = f"train/ and {test_folder(root)}/ as given{left_out_note(train, val)}"
-    return Listing(root, names, *labelled(train, names), *labelled(val, names), split, names_and_sizes(files), ())
+    return Listing(
+        root, names, *labelled(train, names), *labelled(val, names), split, names_and_sizes(files),
+        tuple(sample_of(files)),
+    )  # fmt: skip
 
 
 def test_folder(root: Path) -> str:

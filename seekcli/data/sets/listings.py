@@ -48,9 +48,19 @@ def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | No
     listing = listing or listing_of(data)
     if listing is None:
         return None
-    if data.rules == 1:
-        return listing.sizes
+    return listing.sizes if data.rules == 1 else contents_of(listing)
+
+
+def contents_of(listing: Listing) -> str:
+    """The identity by contents of the files that were listed, by whichever rules."""
     return contents(listing.sizes, read_digests(listing.root, listing.files_to_read))
+
+
+def known_by(data: DataConfig) -> str:
+    """What the data is known by, in a word or two: "contents", "names and sizes" or "name"."""
+    if not is_folder(data):
+        return "name"
+    return "names and sizes" if data.rules == 1 else "contents"
 
 
 def folder_of(data: DataConfig) -> Path:

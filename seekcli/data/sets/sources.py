@@ -16,10 +16,12 @@ from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synt
 from seekcli.data.sets.deep_images import deep_images_note
 from seekcli.data.sets.listings import (
     Listing,
+    contents_of,
     fingerprint_of as fingerprint_of,
     folder_of as folder_of,
     is_folder as is_folder,
     kind_of as kind_of,
+    known_by,
     label_of as label_of,
     listing_of,
 )
@@ -66,8 +68,9 @@ class Dataset:
     to 0..1.
     `split` says who chose the test images, and what was left out. `holdout.hold_out` takes the held-out images, which a
     run's seed chooses, from the training images. A run over a fold (`data.fold`) has an empty test split.
-    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`. `test_paths` are those of a
-    folder's test images below it; None where images have no file each.
+    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`; `contents` is that by contents
+    where the fingerprint is not. `test_paths` are those of a folder's test images below it; None where images have no
+    file each.
     """
 
     facts: DataFacts
@@ -81,6 +84,7 @@ class Dataset:
     split: str
     rules: int = 1
     fingerprint: str | None = None
+    contents: str | None = None
     holdout_images: Tensor | ImageFiles | None = None
     holdout_labels: Tensor | None = None
     validation_images: Tensor | ImageFiles | None = None
@@ -115,7 +119,13 @@ def summary_ahead(data: DataConfig) -> str:
     if listing is None:
         return f"{facts.name}: {counts_in_words(counts, (), facts.classes)}{fit_note(data)}"
     deep = deep_images_note(data, listing) if data.rules >= 2 else ""  # else no file needs to be read yet
-    return f"{facts.name}: {counts_in_words(counts, listing.class_names)}; {listing.split}{fit_note(data)}{deep}"
+    notes = f"{fit_note(data)}{deep}{rules_note(data)}"
+    return f"{facts.name}: {counts_in_words(counts, listing.class_names)}; {listing.split}{notes}"
+
+
+def rules_note(data: DataConfig) -> str:
+    """That a folder is known by less than its contents, where it is."""
+    return "; known by names and sizes alone (data.rules 1)" if known_by(data) == "names and sizes" else ""
 
 
 def fit_note(data: DataConfig) -> str:
@@ -148,13 +158,14 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
         arrays = folders.read(listing, facts.image_size, watcher, data.grey_bits, data.fit)
     else:
         arrays = read(data, facts.image_size, watcher)
-    notes = fit_note(data) + (deep_images_note(data, listing) if listing is not None else "")
-    arrays = replace(arrays, split=arrays.split + notes)
+    deep = deep_images_note(data, listing) if listing is not None else ""
+    arrays = replace(arrays, split=f"{arrays.split}{fit_note(data)}{deep}{rules_note(data)}")
     mean, std = stats_of(arrays.train_images)
     arrays, validation = without_validation(limited(arrays, data), data)
     return Dataset(
         facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
         mean, std, arrays.split, data.rules, fingerprint,
+        contents=contents_of(listing) if listing is not None and data.rules == 1 else None,
         validation_images=validation.train_images if validation else None,
         validation_labels=validation.train_labels if validation else None,
         test_paths=listing.test_paths if listing is not None and data.folds is None else None,

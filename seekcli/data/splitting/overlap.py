@@ -67,11 +67,19 @@ def where_of(listing: Listing) -> str:
 
 
 def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str = "") -> str | None:
-    """The note in words; an image may lie in the two splits under two classes. `where` says what was looked at."""
-    trained: dict[str, Known] = {}
+    """The note in words; an image may lie in the two splits under two classes. `where` says what was looked at.
+
+    A training image that is there under several classes is named by one that the test image does not have.
+    """
+    trained: dict[str, list[Known]] = {}
     for image in train:
-        trained.setdefault(image.digest, image)
-    pairs = [(image, trained[image.digest]) for image in test if image.digest in trained]
+        trained.setdefault(image.digest, []).append(image)
+
+    def twin_of(image: Known) -> Known:
+        twins = trained[image.digest]
+        return next((twin for twin in twins if twin.label != image.label), twins[0])
+
+    pairs = [(image, twin_of(image)) for image in test if image.digest in trained]
     if not pairs:
         return None
     named = first_few([f"{image.name} is {twin.name}" for image, twin in pairs])
