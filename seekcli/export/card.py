@@ -53,6 +53,22 @@ class InputCard(Part):
     std: tuple[Annotated[float, Field(gt=0)], ...]
 
 
+class TimmCard(Part):
+    """`timm.create_model(name, **arguments)` builds the model, once `modules` are put in it (docs/export.md)."""
+
+    name: str
+    arguments: dict[str, int | float]
+    modules: dict[str, dict[str, Any]]
+
+
+class ArchitectureCard(Part):
+    """What else of the model depends on the size of its images. `timm` is null for a model that timm has not."""
+
+    stem: str | None
+    patch_size: Positive | None
+    timm: TimmCard | None
+
+
 class WeightsCard(Part):
     """The weights file beside the card. `file` is a bare name, so that the two can be moved together."""
 
@@ -144,6 +160,7 @@ class Card(Part):
     classes: Positive
     class_names: tuple[str, ...]
     input: InputCard
+    architecture: ArchitectureCard | None = None  # null in the cards of older programs
     weights: WeightsCard
     result: ResultCard
     statistics: StatisticsCard | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,17 +16,20 @@ from seekcli.config.schema import RunConfig
 from seekcli.documents import first_problem, read_document
 from seekcli.errors import BadInput, unknown
 from seekcli.export.card import (
+    ArchitectureCard,
     Card,
     EvaluationCard,
     InputCard,
     ResultCard,
     StatisticsCard,
+    TimmCard,
     TrainingCard,
     UnfinishedCard,
     WeightsCard,
 )
 from seekcli.export.load import read_weights
-from seekcli.models.catalog import has_running_statistics, model_spec
+from seekcli.models.catalog import TRANSFORMERS, has_running_statistics, model_spec, patch_pixels
+from seekcli.models.timm_form import stem_of, timm_form
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 from seekcli.runs.records import RunStatus
@@ -123,6 +126,7 @@ class FinishedRun:
             classes=facts.classes,
             class_names=facts.class_names,
             input=self._input_card(),
+            architecture=architecture_card(row["model"], facts),
             weights=weights,
             result=ResultCard(
                 test_accuracy_percent=row["test_accuracy_percent"],
@@ -176,6 +180,16 @@ class FinishedRun:
             train_images=self.facts.train_images,
             **{key: row[key] for key in TRAINING_KEYS},
         )
+
+
+def architecture_card(model: str, facts: RecordedFacts) -> ArchitectureCard:
+    spec = model_spec(model)
+    form = timm_form(spec, facts.classes, facts.channels, facts.image_size)
+    return ArchitectureCard(
+        stem=stem_of(spec, facts.image_size),
+        patch_size=patch_pixels(facts.image_size) if spec.family in TRANSFORMERS else None,
+        timm=form and TimmCard(**asdict(form)),
+    )
 
 
 def data_settings(config: RunConfig) -> dict[str, Any]:

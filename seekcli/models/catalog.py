@@ -36,6 +36,9 @@ WITHOUT_RUNNING_STATISTICS = TRANSFORMERS  # families that normalise by LayerNor
 TIMM_STARTS = ("resnet",)  # families in which timm's own start is another than the usual one
 GROW_IN_DEPTH = ("cifar-resnet", "resnet")  # families in which a larger model has more blocks and nothing else
 BASIC_BLOCK_DEPTHS = (18, 34)  # of the ImageNet ResNets; deeper ones have bottleneck blocks
+# Tan and Le 2019, section 5.2: dropout grows from 0.2 for B0 to 0.5 for B7; stochastic depth with survival 0.8.
+EFFICIENTNET_DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5)
+STOCHASTIC_DEPTH = 0.2
 PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))  # of transformers: (smallest image, patch), pixels a side
 
 

@@ -15,22 +15,16 @@ from seekcli.method.weights_map import WeightsMap, build_map
 from seekcli.models.added_blocks import Blocks, set_last_scale
 from seekcli.models.catalog import ModelSpec
 from seekcli.models.family import Family, ignore_added_inputs
+from seekcli.models.timm_form import timm_form
 
-# Tan and Le 2019, section 5.2: dropout grows from 0.2 for B0 to 0.5 for B7; stochastic depth with survival 0.8.
-DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5)
-STOCHASTIC_DEPTH = 0.2
 BLOCKS = Blocks((DepthwiseSeparableConv, InvertedResidual), ("bn3", "bn2"))
 
 
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
     """[B, channels, image_size, image_size] -> logits [B, classes]."""
-    return timm.create_model(
-        spec.name.replace("-", "_"),
-        num_classes=classes,
-        in_chans=channels,
-        drop_rate=DROPOUT[spec.order],
-        drop_path_rate=STOCHASTIC_DEPTH,
-    )
+    form = timm_form(spec, classes, channels, image_size)
+    assert form is not None
+    return timm.create_model(form.name, **form.arguments)
 
 
 def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:

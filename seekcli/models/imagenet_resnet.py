@@ -18,9 +18,9 @@ from seekcli.method.weights_map import WeightsMap, block_renames, build_map, sha
 from seekcli.models.added_blocks import Blocks, set_last_scale
 from seekcli.models.catalog import ModelSpec
 from seekcli.models.family import Family
+from seekcli.models.timm_form import timm_form
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
-SMALL_IMAGE_PIXELS = 64
 BLOCKS = Blocks((BasicBlock, Bottleneck), ("bn3", "bn2"))
 # A basic block's two 3x3 convolutions become the 3x3 and the last 1x1 of a bottleneck.
 BASIC_TO_BOTTLENECK = {"conv1": "conv2", "bn1": "bn2", "conv2": "conv3", "bn2": "bn3"}
@@ -28,11 +28,13 @@ BASIC_TO_BOTTLENECK = {"conv1": "conv2", "bn1": "bn2", "conv2": "conv3", "bn2": 
 
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
     """[B, channels, image_size, image_size] -> logits [B, classes]."""
-    model = timm.create_model(spec.name, num_classes=classes, in_chans=channels, zero_init_last=False)
-    if image_size < SMALL_IMAGE_PIXELS:
-        model.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
-        nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
-        model.maxpool = nn.Identity()
+    form = timm_form(spec, classes, channels, image_size)
+    assert form is not None
+    model = timm.create_model(form.name, **form.arguments, zero_init_last=False)
+    for name, made in form.modules.items():
+        setattr(model, name, getattr(nn, made["type"])(**{key: made[key] for key in made if key != "type"}))
+    if "conv1" in form.modules:
+        nn.init.kaiming_normal_(model.get_parameter("conv1.weight"), mode="fan_out", nonlinearity="relu")
     return model
 
 

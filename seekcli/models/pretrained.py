@@ -8,17 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seekcli.errors import BadInput, nearest
-from seekcli.models.catalog import MODELS, ModelSpec, model_spec
+from seekcli.models.catalog import MODELS, model_spec
+from seekcli.models.timm_form import timm_name
 
 # The only form that is read: nothing from the network is unpickled.
 FILE = "model.safetensors"
-
-
-def timm_name(spec: ModelSpec) -> str | None:
-    """What timm calls the model; None for the CIFAR ResNets, which it has not."""
-    names = {"resnet": spec.name, "vit": f"{spec.name}_patch16_224", "efficientnet": spec.name}
-    name = names.get(spec.family)
-    return name and name.replace("-", "_")
 
 
 def hub_repository(name: str) -> str | None:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, build_map, fused, leading
-from seekcli.models.catalog import ModelSpec, check_image_size, patch_pixels
+from seekcli.models.catalog import ModelSpec, check_image_size
 from seekcli.models.family import Family
+from seekcli.models.timm_form import timm_form
 
 # The layers of a block that write the residual stream, and those that read a stream or a hidden layer.
 WRITERS = ("attn.proj", "mlp.fc2")
@@ -24,13 +25,9 @@ READERS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
     """[B, channels, image_size, image_size] -> logits [B, classes]. Raises BadInput if the patch does not divide."""
     check_image_size(spec.name, image_size)
-    return timm.create_model(
-        f"{spec.name.replace('-', '_')}_patch16_224",
-        img_size=image_size,
-        patch_size=patch_pixels(image_size),
-        in_chans=channels,
-        num_classes=classes,
-    )
+    form = timm_form(spec, classes, channels, image_size)
+    assert form is not None
+    return timm.create_model(form.name, **form.arguments)
 
 
 def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
