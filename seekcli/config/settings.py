@@ -103,7 +103,7 @@ class MotivationConfig(Section):
         None, description="budget: share of each epoch's steps that are motivated; not set: 0.1667"
     )
     source_sha256: str | None = Field(
-        None, description="sha256 of the source file of a condition of your own; resolved, never typed"
+        None, description="sha256 of the source files of a condition of your own; resolved, never typed"
     )
     grow_at: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.8, description="schedule grow: where the motivated model branches off, a fraction of all steps of the run"

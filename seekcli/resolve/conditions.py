@@ -5,9 +5,7 @@ Anybody's condition is run behind a guard: whatever it does wrong becomes one li
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import inspect
 import json
 import os
 import sys
@@ -30,6 +28,7 @@ from seekcli.method.condition import (
 )
 from seekcli.method.growing import grown_share
 from seekcli.method.observation import Observation
+from seekcli.resolve.condition_sources import digest_of_sources
 
 if TYPE_CHECKING:
     from seekcli.train.length import RunLength
@@ -112,27 +111,18 @@ def expected_share_of(config: RunConfig, length: RunLength) -> float | None:
 
 
 def with_source(resolved: Resolved, path: str) -> Resolved:
-    """The sha256 of the source file of a condition of somebody's own, so that other code is another run.
+    """The sha256 of the source of a condition of somebody's own, so that other code is another run.
 
-    Set by name to none it stays out of the run id, as it did in earlier versions; another one than that of the file is
-    refused.
+    Set by name to none it stays out of the run id, as it did in earlier versions; another one than that of the code is
+    refused. That of its file alone, as earlier versions had it, may be set.
     """
-    said, found = resolved.config.motivation.source_sha256, source_sha256(path)
+    found = digest_of_sources(import_class(path))
+    said = resolved.config.motivation.source_sha256
     if resolved.origins["motivation.source_sha256"] == "default":
-        return resolved.updated({"motivation.source_sha256": found}, "source file") if found else resolved
-    if said not in (None, found):
+        return resolved.updated({"motivation.source_sha256": found[0]}, "source files") if found else resolved
+    if said is not None and said not in (found or ()):
         raise BadInput(f"motivation.source_sha256: the source of {path} is not the one that it was ({said[:12]}...)")
     return resolved
-
-
-def source_sha256(path: str) -> str | None:
-    """Of the file in which the class at `package.module:Class` is written; None where there is none."""
-    kind = import_class(path)
-    try:
-        file = inspect.getsourcefile(kind) or inspect.getfile(kind)
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    except (TypeError, OSError):  # made by no file: in a session, or compiled into the program
-        return None
 
 
 def build_condition(config: RunConfig, length: RunLength) -> Condition:
