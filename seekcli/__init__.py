@@ -20,7 +20,14 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'seekcli' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_OFFERED[name]), name)
+    try:
+        return getattr(import_module(_OFFERED[name]), name)
+    except Exception as error:
+        from seekcli.torch_pair import explained
+
+        if (reason := explained(error)) is None:
+            raise
+        raise ImportError(f"{reason}; `seek doctor` shows what is installed") from error
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""What a user can be told: one clear line, and the exit code that goes with it. Imports nothing of ours."""
+"""What a user can be told: one clear line, and the exit code that goes with it."""
 
 from __future__ import annotations
 
@@ -80,6 +80,10 @@ def unforeseen(error: BaseException) -> tuple[str, int]:
         return what, EXIT_BAD_INPUT if error.errno in WRONG_PATH else EXIT_RUN_FAILED
     if isinstance(error, MemoryError):
         return f"out of memory ({error})" if str(error) else "out of memory", EXIT_RUN_FAILED
+    from seekcli.torch_pair import explained
+
+    if (reason := explained(error)) is not None:
+        return f"{reason}; `seek doctor` shows what is installed", EXIT_RUN_FAILED
     what = f"{type(error).__name__}: {error}"
     return f"{what} (unexpected: please report it; {TRACEBACK}=1 shows where)", EXIT_RUN_FAILED
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import time
 import warnings
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import seekcli
-from seekcli import files
+from seekcli import files, torch_pair
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.decoding import decode_file
@@ -48,7 +47,7 @@ class Finding:
 def examine(results: Path, data_dir: Path | None) -> Iterator[Finding]:
     """Findings one after the other. Leaves nothing on the disk: `results` is written to where it is, or would be."""
     yield from versions()
-    yield torch_pair()
+    yield torch_and_torchvision()
     yield from devices()
     yield from data_sets(data_dir)
     yield from disk(results)
@@ -91,28 +90,17 @@ def versions() -> Iterator[Finding]:
             yield Finding("versions", "wrong", f"{name} is not installed: pip install {name}")
 
 
-def torch_pair() -> Finding:
+def torch_and_torchvision() -> Finding:
     """Whether torchvision was built for the torch that is here: it says for which, and is loaded to be sure."""
     try:
-        there, needed = metadata.version("torch"), required_torch()
+        problem = torch_pair.misfit()
         import torchvision.transforms.v2.functional  # noqa: F401
     except metadata.PackageNotFoundError as error:
-        return Finding("torch and torchvision", "wrong", f"{error.name} is not installed")
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:  # of what was built for another torch
-        reason = " ".join(str(error).split())[:120]
-        return Finding("torch and torchvision", "wrong", f"torchvision does not load beside torch {there}: {reason}")
-    if needed is not None and needed != there.partition("+")[0]:
-        said = f"torchvision {metadata.version('torchvision')} was built for torch {needed}, here is {there}"
-        return Finding("torch and torchvision", "wrong", f"{said}: pip install torch=={needed}")
-    return Finding("torch and torchvision", "ok", "fit each other")
-
-
-def required_torch() -> str | None:
-    """The one version of torch that the installed torchvision asks for."""
-    for wanted in metadata.requires("torchvision") or ():
-        if found := re.match(r"torch\s*\(?==\s*([\w.]+)", wanted):
-            return found[1]
-    return None
+        problem = f"{error.name} is not installed"
+    except torch_pair.OF_ANOTHER_BUILD as error:
+        problem = problem or torch_pair.not_loaded(error)
+    state: State = "ok" if problem is None else "wrong"
+    return Finding("torch and torchvision", state, problem or "fit each other")
 
 
 def devices() -> Iterator[Finding]:

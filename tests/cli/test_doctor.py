@@ -41,7 +41,7 @@ def test_data_sets_are_found_where_torchvision_keeps_them(tmp_path: Path) -> Non
 
 def test_a_torchvision_for_another_torch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "requires", lambda name: ["numpy", "torch (==1.9.0)"])
-    finding = doctor.torch_pair()
+    finding = doctor.torch_and_torchvision()
     assert finding.state == "wrong"
     assert "was built for torch 1.9.0" in finding.text
 
