@@ -73,17 +73,31 @@ def home_of(module: str, file: Path) -> Path:
 
 def imported_by(module: str, file: Path) -> Iterator[str]:
     """Full names of what its import statements may mean; those inside of functions count, code in text does not."""
+    package = module if file.stem == "__init__" else module.rpartition(".")[0]
+    for node in statements(file):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = absolute_name(node, package)
+            names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)] if origin else []
+        else:
+            continue
+        for name in names:
+            yield from with_packages(name)
+
+
+def statements(file: Path) -> list[ast.AST]:
+    """All of its syntax; none of what is no Python source."""
     with suppress(SyntaxError, ValueError, OSError, RecursionError):
-        package = module if file.stem == "__init__" else module.rpartition(".")[0]
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    yield from with_packages(alias.name)
-            elif isinstance(node, ast.ImportFrom):
-                with suppress(ImportError):  # above the outermost package
-                    origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-                    yield from with_packages(origin)
-                    yield from (f"{origin}.{alias.name}" for alias in node.names)
+        return list(ast.walk(ast.parse(file.read_bytes())))
+    return []
+
+
+def absolute_name(node: ast.ImportFrom, package: str) -> str | None:
+    """What `from ..a import b` imports from; None where that is above the outermost package."""
+    with suppress(ImportError):
+        return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+    return None
 
 
 def with_packages(name: str) -> Iterator[str]:

@@ -17,10 +17,17 @@ NUMBERS = itertools.count()
 CLASS = "class Mine:\n    pass\n"
 
 
+OWN = ("alone", "beside", "between", "cond", "pack", "space")
+
+
+def forget() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
+        del sys.modules[name]
+
+
 @pytest.fixture
 def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     """The digest of `module:Mine` over files with these texts, in a folder of their own at the front of the path."""
-    before = set(sys.modules)
 
     def found(module: str, **texts: str) -> tuple[str, str] | None:
         folder = tmp_path / str(next(NUMBERS))
@@ -28,14 +35,12 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
             file = folder / f"{name.replace('__in__', '/')}.py"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        for name in set(sys.modules) - before:
-            del sys.modules[name]
+        forget()
         monkeypatch.syspath_prepend(str(folder))
         return digest_of_sources(importlib.import_module(module).Mine)
 
     yield found
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    forget()
 
 
 def test_code_in_one_file_is_known_by_the_bytes_of_that_file(digest) -> None:
