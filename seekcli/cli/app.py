@@ -38,7 +38,10 @@ class SeekGroup(TyperGroup):
             with interruptible(), reading_watched(ReadingLines()):
                 code = super().main(args, *rest, **options)
         except TyperException as error:
-            fail(error.format_message().replace("Value error, ", ""), error.exit_code)  # the words of a library
+            message = error.format_message().replace("Value error, ", "")  # the words of a library
+            if not message:  # of `seek` and `seek grid` alone, which have printed their help
+                sys.exit(error.exit_code)
+            fail(message, error.exit_code)
         except Stopped as stop:
             fail(str(stop), stop.exit_code, "")
         except SeekError as error:

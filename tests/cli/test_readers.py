@@ -70,3 +70,13 @@ def test_an_output_that_is_closed_from_the_start_is_no_error(words: str, monkeyp
 def test_a_reader_who_stays_gets_everything(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code("list", "models", "--format", "json") == 0
     assert len(json.loads(capfd.readouterr().out)) > 10
+
+
+@pytest.mark.parametrize("words", [(), ("grid",)])
+def test_a_command_without_words_prints_its_help_and_no_error(words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, as is typer's custom: a script that forgot the command is wrong."""
+    assert exit_code(*words) == 2
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert "Usage: seek" in out
+    assert "Commands" in out

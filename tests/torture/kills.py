@@ -1,4 +1,4 @@
-"""Kills: SIGKILL, SIGTERM and SIGINT, one to four of them, at any time and at any write; then the same command again.
+"""Kills: SIGKILL, SIGTERM, SIGHUP and SIGINT, one to four of them, at any time and at any write; then the same command.
 
 It ends, and leaves what a run leaves that nothing disturbed: the same bytes, and no file more.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from torture.runs import COMMANDS, ENDED_BY, Reference, Verdict
 from torture.seek_process import Ended, seek, signal_at_write, start
 
-SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # A forked process trains for a second or two; a new interpreter imports for some seconds first.
 FORKED_SECONDS, STARTED_SECONDS = 3.0, 8.0
 # An undisturbed run changes something on the disk about 135 times; one of two seeds 172 times.

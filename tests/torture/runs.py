@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 MAY_DIFFER = r"checkpoint/step-\d+\.safetensors$|\.damaged-\d+|^\..*lease.*\.tmp"
 # Codes of a process that was killed, or asked to stop; and of one that was not.
-ENDED_BY = {9: (-9,), 15: (-15, 75), 2: (-2, 130)}
+ENDED_BY = {9: (-9,), 15: (-15, 75), 2: (-2, 130), 1: (-1, 75)}
 
 
 @dataclass(frozen=True)

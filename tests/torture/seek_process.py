@@ -162,7 +162,8 @@ def _be_seek(words: list[str], outputs: tuple[int, int], prepare: Callable[[], N
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         for number, handle in enumerate(outputs, start=1):
             os.dup2(handle, number)
         sys.stdout = sys.__stdout__ = writer(1, "strict")
