@@ -89,19 +89,24 @@ def evaluate(
 
 def find_candidates(what: str, role: str | None, results: Path) -> list[Candidate]:
     """The models that `what` means, loaded and verified. Raises BadInput when there is none of that role."""
-    from seekcli.export.finished_run import choose_roles, find_run, open_run
-    from seekcli.export.formats import take_model
-    from seekcli.export.load import find_cards, is_export, load_model
+    from seekcli.export.card_files import find_cards, is_export
+    from seekcli.runs.named_runs import find_run
 
     path = Path(what)
-    if is_export(path):
+    exported = is_export(path)
+    found_at = path if exported else find_run(what, results)
+    from seekcli.export.finished_run import choose_roles, open_run
+    from seekcli.export.formats import take_model
+    from seekcli.export.load import load_model
+
+    if exported:
         cards = find_cards(path) if path.is_dir() else [path]
         loaded = [(card, *load_model(card)) for card in cards]
         found = [Candidate(card, model, path) for path, model, card in loaded if role in (None, card.role)]
         if not found:
             raise BadInput(f"--role {role}: {path} holds no {role} model")
         return found
-    run = open_run(find_run(what, results))
+    run = open_run(found_at)
     taken = [(run.weights_path(one), take_model(run, one)) for one in choose_roles(run, role)]
     return [Candidate(one.card, one.model, path, run.config) for path, one in taken]
 

@@ -45,10 +45,13 @@ def export(
 
     Of a run that is not finished: those of its last checkpoint, and the card and the output say so.
     """
-    from seekcli.export.finished_run import choose_roles, find_run, open_run, read_run
+    from seekcli.runs.named_runs import find_run
+
+    path = find_run(run, out)
+    from seekcli.export.finished_run import choose_roles, open_run, read_run
     from seekcli.export.formats import export_run
 
-    opened = read_run(find_run(run, out))
+    opened = read_run(path)
     if opened.status.state == "finished":
         if not recalibrate and (data or data_dir):
             raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")

@@ -75,16 +75,18 @@ def run_grid(
 
     Several processes may run one grid into one results folder: each takes the points that no other has.
     """
-    from seekcli.cli.outcomes import Announcer, conclude
-    from seekcli.cli.stop import StopSwitch
-    from seekcli.engines.local import LocalEngine, Outcome
     from seekcli.grid.plan import plan
-    from seekcli.runs.folder import look
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     with listings_kept():
         points = plan(grid, set_layers(assignments), out)
+    # What takes seconds to import comes when the words are known to be right.
+    from seekcli.cli.outcomes import Announcer, conclude
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.local import LocalEngine, Outcome
+    from seekcli.runs.folder import look
+
     stop = StopSwitch()
     with stop.listening():
         if unchosen := search_first(points, out, progress, stop):

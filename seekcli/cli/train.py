@@ -174,12 +174,12 @@ def train(
         if arm_first:
             say(AHEAD)
         return
-    from seekcli.cli.outcomes import conclude
-
     outcomes = train_all(first, out, progress, fresh)
     if arm_first and (named := runs_of_arm(outcomes)):
         matching = match_layers(match, named, model, at=False)
         outcomes += train_all(runs_of([(one, matching) for one in CLASSIC]), out, progress, fresh)
+    from seekcli.cli.outcomes import conclude
+
     conclude(outcomes, out)
 
 
@@ -244,14 +244,16 @@ def describe_ahead(one: Draft, out: Path) -> str:
 
 def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list[Outcome]:
     """Train one run after the other; one that fails does not keep the next from running. A search for k comes first."""
-    from seekcli.cli.outcomes import Announcer
-    from seekcli.cli.stop import StopSwitch
-    from seekcli.cli.tune import settle
-    from seekcli.engines.local import LocalEngine
     from seekcli.grid.tune import draft
 
     with listings_kept():
         drafts = [draft(one, out) for one in runs]
+    # What takes seconds to import comes when the words are known to be right.
+    from seekcli.cli.outcomes import Announcer
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.cli.tune import settle
+    from seekcli.engines.local import LocalEngine
+
     stop, alone = StopSwitch(), len(drafts) == 1
     with stop.listening():
         settled, unsettled = settle(drafts, out, progress, stop)

@@ -198,32 +198,6 @@ def data_settings(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != OLD_BEHAVIOUR[f"data.{name}"]}
 
 
-def find_run(text: str, results: Path) -> Path:
-    """A run folder from its path, its run id under `results`/runs, or the hash that ends its id.
-
-    Raises BadInput with the nearest id when there is none.
-    """
-    path = Path(text)
-    if (path / records.CONFIG).is_file() or (path / records.STATUS).is_file():
-        return path
-    if path.is_file():
-        raise BadInput(f"{path} is a file: name the run folder that it is in")
-    if path.is_dir():
-        hint = f"; name one of the runs under {path / 'runs'}" if (path / "runs").is_dir() else ""
-        raise BadInput(f"{path} is not a run folder (it has no {records.CONFIG}){hint}")
-    runs = results / "runs"
-    ids = [entry.name for entry in runs.iterdir() if entry.is_dir()] if runs.is_dir() else []
-    ids = [name for name in ids if not name.startswith(".")]
-    if text in ids:
-        return runs / text
-    ending = [name for name in ids if name.endswith(f"_{text}")]
-    if len(ending) == 1:
-        return runs / ending[0]
-    if not ids:
-        raise BadInput(f"there is no run {text!r}: {runs} holds no runs (--out names another results folder)")
-    raise unknown(f"run (under {runs})", text, ids)
-
-
 def open_run(path: Path) -> FinishedRun:
     """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
     run = read_run(path)

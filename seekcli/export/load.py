@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from seekcli.errors import BadInput
 from seekcli.export.card import Card, read_card
+from seekcli.export.card_files import find_card
 from seekcli.models.pairs import build_model
-from seekcli.runs import records
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:
@@ -35,37 +35,6 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn
     weights = card_path.parent / card.weights.file
     model = build_from_card(card, read_weights(weights, card.weights.sha256), weights)
     return model.to(device), card
-
-
-def find_card(path: Path) -> Path:
-    """The card that `path` means. Raises BadInput when there is none, or more than one."""
-    if path.is_dir():
-        cards = find_cards(path)
-        if len(cards) > 1:
-            raise BadInput(f"{path} holds several models: name one, {' or '.join(str(card) for card in cards)}")
-        return cards[0]
-    stem = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
-    card = stem.with_name(f"{stem.name}.json")
-    if not card.is_file():
-        raise BadInput(f"there is no exported model at {path} ({card} does not exist)")
-    return card
-
-
-def is_export(path: Path) -> bool:
-    """Whether `path` names an exported model, or a folder with some, rather than a run or nothing at all."""
-    if path.suffix in (".json", ".safetensors") and path.is_file():
-        return path.with_suffix(".json").is_file()
-    if path.is_dir():
-        return not (path / records.CONFIG).exists() and any(path.glob("*.safetensors"))
-    return path.with_name(f"{path.name}.json").is_file()
-
-
-def find_cards(folder: Path) -> list[Path]:
-    """The cards in a folder: every JSON file with weights of its name beside it. Raises BadInput when there is none."""
-    cards = sorted(path for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file())
-    if not cards:
-        raise BadInput(f"{folder} holds no exported model (no .json card with a .safetensors file beside it)")
-    return cards
 
 
 def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from seekcli import files
 from seekcli.analysis.tuning import BEST, Search, choose_k
 from seekcli.config.condition_settings import CONDITION_READS, settings_read
 from seekcli.config.identity import identity, run_id
-from seekcli.config.layers import Resolved
+from seekcli.config.layers import Resolved, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.config.value_types import MOST_RUNS
@@ -147,6 +147,7 @@ def reads_k(config: RunConfig) -> bool:
 def plan_tuning(layers: Layers, results: Path) -> Tuning:
     """The search for the best k of the run that `layers` describe. Raises BadInput for one that cannot be made."""
     plain, _ = without_auto(layers)
+    parse_ks(merge(plain).config.tune.k)  # ahead of what takes seconds
     config = resolve([*plain, ("tune", AS_ARM)], results).config
     if not reads_k(config):
         readers = [name for name, read in CONDITION_READS.items() if "k" in read]

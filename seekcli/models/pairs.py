@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import math
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from seekcli.config.schema import RunConfig
 from seekcli.data.keys import key_of
@@ -99,8 +101,18 @@ def differential_parameters(weights_map: WeightsMap) -> frozenset[str]:
 
 def planned_models(config: RunConfig) -> dict[str, nn.Module]:
     """The models of a resolved config by role, without memory for their weights: to look at names and shapes."""
-    with torch.device("meta"):
+    with torch.device("meta"), NothingDrawn():
         return build_models(config)
+
+
+class NothingDrawn(TorchFunctionMode):
+    """Inside, no tensor is filled with random numbers: for tensors without memory torch would import its compiler to do
+    so, which takes seconds."""
+
+    DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func in self.DRAWS else func(*args, **(kwargs or {}))
 
 
 def link_models(base_name: str, models: dict[str, nn.Module], map_name: str) -> WeightsMap:

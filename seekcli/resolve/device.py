@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import torch
-
 from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput, shown_value
 
@@ -18,6 +16,8 @@ def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
     fp32 on every device: bf16 and fp16 are asked for by name. Convolutional families run channels_last.
     Raises BadInput for a device that this machine has not.
     """
+    import torch
+
     runtime = resolved.config.runtime
     values: dict[str, str] = {}
     if runtime.device == "auto":
@@ -30,10 +30,20 @@ def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
     return resolved.updated(values, "auto") if values else resolved
 
 
-def check_device(name: str) -> None:
+def check_device_word(name: str) -> None:
+    """Raise BadInput for what names no device anywhere. Needs no torch."""
     kind, _, index = name.partition(":")
-    if kind not in DEVICE_TYPES or not re.fullmatch("[0-9]{0,4}", index) or (index and kind != "cuda"):
+    known = kind in DEVICE_TYPES and re.fullmatch("[0-9]{0,4}", index) and (not index or kind == "cuda")
+    if name != "auto" and not known:
         raise BadInput(f"--device {shown_value(name)}: expected auto, cpu, cuda, cuda:0 or mps")
+
+
+def check_device(name: str) -> None:
+    """Raise BadInput for a device that this machine does not have."""
+    import torch
+
+    check_device_word(name)
+    kind, _, index = name.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
         raise BadInput(f"--device {name}: torch {torch.__version__} finds no CUDA device here; use --device cpu")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():

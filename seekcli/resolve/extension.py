@@ -17,9 +17,9 @@ from seekcli.config.settings import flatten
 from seekcli.errors import BadInput
 from seekcli.resolve.recipes import SPANS, passes
 from seekcli.runs import records
-from seekcli.runs.checkpoint import checkpoints, read_checkpoint
 from seekcli.runs.config_file import config_if_readable, read_config
 from seekcli.runs.data_contents import refuse_other_contents
+from seekcli.runs.named_runs import find_run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,9 +67,10 @@ def with_parent(layers: Layers, results: Path) -> Layers:
 
 def open_parent(source: str, results: Path) -> FinishedRun:
     """Raises BadInput unless it is finished and its last checkpoint is there."""
-    from seekcli.export.finished_run import find_run, open_run
+    path = find_run(source, results)
+    from seekcli.export.finished_run import open_run
 
-    run = open_run(find_run(source, results))
+    run = open_run(path)
     if run.config.schedule == "grow":
         raise BadInput("a growing run cannot be extended: its larger model branches off once, late in the run")
     if run.config.data.folds is not None:
@@ -82,6 +83,8 @@ def open_parent(source: str, results: Path) -> FinishedRun:
 
 
 def last_checkpoint(run: FinishedRun) -> Path:
+    from seekcli.runs.checkpoint import checkpoints
+
     found = checkpoints(run.path / records.CHECKPOINTS)
     if not found or int(found[-1].stem.partition("-")[2]) != run.status.steps_done:
         raise BadInput(
@@ -160,6 +163,8 @@ def parent_state(config: RunConfig, results: Path) -> ParentState | None:
     extend = config.extend
     if extend.run is None or extend.source is None:
         return None
+    from seekcli.runs.checkpoint import read_checkpoint
+
     run = open_parent(extend.source, results)
     if settings_of(run)["extend.sha256"] != extend.sha256 or run.status.run_id != extend.run:
         raise BadInput(f"--extend {extend.source}: it has changed since this run was made for it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seekcli.config.schema import RunConfig
-from seekcli.data.loading.batches import batch_bounds, planned_steps_per_epoch
+from seekcli.data.loading.batch_bounds import batch_bounds, planned_steps_per_epoch
 from seekcli.data.sets.sources import describe
 from seekcli.train.length import RunLength
 

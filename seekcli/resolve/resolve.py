@@ -24,7 +24,8 @@ from seekcli.models.catalog import (
     has_running_statistics,
     model_spec,
 )
-from seekcli.resolve.conditions import resolve_condition
+from seekcli.resolve.conditions import full_name, resolve_condition
+from seekcli.resolve.device import check_device_word, resolve_runtime
 from seekcli.resolve.extension import with_parent
 from seekcli.resolve.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
 from seekcli.resolve.transfer import resolve_transfer
@@ -48,12 +49,13 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
 
 
 def resolve_once(layers: Layers, results: Path) -> Resolved:
-    from seekcli.resolve.device import resolve_runtime
-
     layers = with_parent(layers, results)
     resolved = resolve_statistics(resolve_init(resolve_images(layers)))
-    check_settings(resolved.config)
     config = resolved.config
+    check_settings(config)
+    # Torch takes seconds to import: wrong words are told before it is asked which devices there are.
+    check_device_word(config.runtime.device)
+    full_name(config.motivation.condition)
     family = model_spec(config.model_name(config.roles[0])).family
     resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
     if resolved.config.schedule == "grow":

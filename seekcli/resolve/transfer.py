@@ -173,7 +173,7 @@ def fitting_command(config: RunConfig, name: str) -> str:
 
 def offers_of(text: str, results: Path) -> list[Offer]:
     """The models of a run or an export, base first. Raises BadInput where there is none, or none that will do."""
-    from seekcli.export.load import find_cards, is_export
+    from seekcli.export.card_files import find_cards, is_export
 
     if not text.strip():
         raise BadInput("name a run (its folder, id, or the hash that ends its id) or an exported model")
@@ -188,7 +188,8 @@ def offers_of(text: str, results: Path) -> list[Offer]:
 
 def export_offer(path: Path) -> Offer:
     from seekcli.export.card import read_card
-    from seekcli.export.load import find_card, read_weights
+    from seekcli.export.card_files import find_card
+    from seekcli.export.load import read_weights
 
     card_path = find_card(path)
     card = read_card(card_path)
@@ -200,9 +201,12 @@ def export_offer(path: Path) -> Offer:
 
 
 def run_offers(text: str, results: Path) -> list[Offer]:
-    from seekcli.export.finished_run import find_run, open_run
+    from seekcli.runs.named_runs import find_run
 
-    run = open_run(find_run(text, results))
+    path = find_run(text, results)
+    from seekcli.export.finished_run import open_run
+
+    run = open_run(path)
     return [
         Offer(
             run.final_row(role)["model"], role, sha256_of(run.weights_path(role)), run.status.run_id,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from seekcli.config.identity import identity, run_id
 from seekcli.config.layers import Resolved
@@ -17,9 +15,11 @@ from seekcli.errors import BadInput, DamagedRun, NewerFile
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 from seekcli.runs.data_contents import CONTENTS, refuse_other_contents
-from seekcli.runs.environment import describe_environment
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
 
 AFRESH = "use --fresh to set this run aside and start again"
 # How a run failed that could not write its first epoch: older programs recorded its steps as if they were saved.
@@ -191,6 +191,8 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
 
 def warn_of_other_environment(folder: Path, owner: str, device: torch.device, progress: Progress) -> None:
     """A resume is bit for bit only with the same torch and thread count: say so when they changed."""
+    from seekcli.runs.environment import describe_environment
+
     path = folder / records.ENVIRONMENT
     try:
         then = read_document(path, since="run_id")

@@ -1,4 +1,4 @@
-"""Runs that a setting names: run folders or run ids each, and of a results folder those that fit."""
+"""Runs that a setting or an argument names: run folders or run ids each, and of a results folder those that fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.config.schema import RunConfig
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, unknown
 from seekcli.runs import records
 from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.records import RunStatus
@@ -40,6 +40,32 @@ def folder_named(key: str, word: str, results: Path) -> Path:
         if candidate.is_dir():
             return candidate
     raise BadInput(f"{key} {word}: no such folder, and no run of that name in {results}")
+
+
+def find_run(text: str, results: Path) -> Path:
+    """A run folder from its path, its run id under `results`/runs, or the hash that ends its id.
+
+    Raises BadInput with the nearest id when there is none.
+    """
+    path = Path(text)
+    if (path / records.CONFIG).is_file() or (path / records.STATUS).is_file():
+        return path
+    if path.is_file():
+        raise BadInput(f"{path} is a file: name the run folder that it is in")
+    if path.is_dir():
+        hint = f"; name one of the runs under {path / 'runs'}" if (path / "runs").is_dir() else ""
+        raise BadInput(f"{path} is not a run folder (it has no {records.CONFIG}){hint}")
+    runs = results / "runs"
+    ids = [entry.name for entry in runs.iterdir() if entry.is_dir()] if runs.is_dir() else []
+    ids = [name for name in ids if not name.startswith(".")]
+    if text in ids:
+        return runs / text
+    ending = [name for name in ids if name.endswith(f"_{text}")]
+    if len(ending) == 1:
+        return runs / ending[0]
+    if not ids:
+        raise BadInput(f"there is no run {text!r}: {runs} holds no runs (--out names another results folder)")
+    raise unknown(f"run (under {runs})", text, ids)
 
 
 def config_of(run: RunSummary) -> RunConfig | None:

@@ -12,7 +12,8 @@ from torch import Tensor
 from seekcli.config.layers import merge
 from seekcli.config.schema import RunConfig
 from seekcli.data.augment.augmentation import crop_and_flip
-from seekcli.data.loading.batches import Batches, batch_bounds
+from seekcli.data.loading.batch_bounds import batch_bounds
+from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import DataFacts, Dataset
 from seekcli.errors import BadInput
 

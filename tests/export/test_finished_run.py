@@ -12,7 +12,8 @@ from finished_runs import make_run
 from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.export.card import WeightsCard
-from seekcli.export.finished_run import choose_roles, find_run, open_run
+from seekcli.export.finished_run import choose_roles, open_run
+from seekcli.runs.named_runs import find_run
 
 WEIGHTS = WeightsCard(file="x.safetensors", sha256="0", bytes=1, parameters=1)
 

@@ -10,9 +10,10 @@ import torch
 from finished_runs import make_run, trained_model
 
 from seekcli.errors import BadInput
+from seekcli.export.card_files import find_cards, is_export
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
-from seekcli.export.load import find_cards, is_export, load_model
+from seekcli.export.load import load_model
 
 
 @pytest.fixture

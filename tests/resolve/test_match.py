@@ -12,7 +12,7 @@ from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
 from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
-from seekcli.data.loading.batches import batch_bounds
+from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.engines.run import train
 from seekcli.errors import BadInput, Stopped
 from seekcli.grid.plan import plan

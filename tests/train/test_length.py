@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from seekcli.cli.app import app
 from seekcli.config.identity import identity, older_twins, run_id
-from seekcli.data.loading.batches import Batches, batch_bounds
+from seekcli.data.loading.batch_bounds import batch_bounds
+from seekcli.data.loading.batches import Batches
 from seekcli.data.sets import sources
 from seekcli.engines.run import train
 from seekcli.errors import BadInput, Stopped
