@@ -54,11 +54,11 @@ def examine(results: Path, data_dir: Path | None) -> Iterator[Finding]:
 
 
 def examine_images(name: str) -> Iterator[Finding]:
-    """Every image file of a `folder:` or `imagenet:` set that cannot be read, and how many can.
+    """Every image file of a `folder:` or `imagenet:` set that cannot be read, how many can, and what is left out.
 
     Raises BadInput for other data, and as the listing of the folder does.
     """
-    data = DataConfig(name=name)
+    data = DataConfig(name=name, rules=2)
     listing = listing_of(data)
     if listing is None:
         raise BadInput(f"--data {name}: expected folder:DIR or imagenet:DIR, whose image files can be examined")
@@ -71,6 +71,7 @@ def examine_images(name: str) -> Iterator[Finding]:
                 yield Finding("images", "wrong", problem)
     readable = f"{len(paths) - broken:,} of {len(paths):,} image files can be read"
     yield Finding("images", "ok", f"{readable}, {len(listing.class_names)} classes ({first_few(listing.class_names)})")
+    yield Finding("layout", "note" if "left out" in listing.split else "ok", listing.split)
 
 
 def problem_of(path: str) -> str | None:

@@ -11,8 +11,9 @@ from seekcli.config.layers import Resolved, load_recipe, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import RECALIBRATE_BATCHES, DataConfig
 from seekcli.config.settings_files import is_recipe_file, read_recipe
-from seekcli.data.sets.deep_images import check_grey_bits, grey_bits_for
+from seekcli.data.sets.deep_images import check_grey_bits, check_values, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
+from seekcli.data.sets.listings import listing_of
 from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step
@@ -170,6 +171,8 @@ def check_data_settings(data: DataConfig) -> None:
     """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
     if data.whole_digest and kind_of(data) != "imagenet":
         raise BadInput(f"data.whole_digest is for imagenet:DIR alone, and this is {data.name}")
+    if data.rules >= 2 and (listing := listing_of(data)) is not None:
+        check_values(listing)
     check_grey_bits(data)
 
 

@@ -61,9 +61,13 @@ def test_every_broken_image_is_named_at_once(tmp_path: Path) -> None:
     broken = [tmp_path / "train" / "a" / "1.png", tmp_path / "test" / "b" / "0.png"]
     for path in broken:
         path.write_text("no image")
-    *wrong, last = answers("--data", f"folder:{tmp_path}", exit_code=1)
+    for index in range(3):
+        (tmp_path / "train" / "a" / f"{index}.HEIC").write_text("")
+    *wrong, last, layout = answers("--data", f"folder:{tmp_path}", exit_code=1)
     assert {path for path in broken for finding in wrong if str(path) in finding["text"]} == set(broken)
     assert last["text"] == "6 of 8 image files can be read, 2 classes (a, b)"
+    assert layout["state"] == "note"
+    assert layout["text"].endswith("as given; 3 files that are no images (or hidden) left out (a: 3 .heic)")
 
 
 def test_only_folders_have_images_to_examine() -> None:

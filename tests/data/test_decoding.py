@@ -11,6 +11,7 @@ from PIL import Image
 
 from seekcli.data.images import decoding
 from seekcli.data.images.decoding import decode
+from seekcli.data.images.decoding_errors import unreadable_images
 from seekcli.errors import BadInput
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -144,12 +145,29 @@ def test_every_broken_file_is_named_at_once(tmp_path: Path) -> None:
 
     assert re.match(r"cannot read the image \S*071\.jpg: ", said(71))
     both = said(140)
-    assert both.startswith("2 images: cannot read the image ")
-    assert re.findall(r"(\d+)\.jpg: ", both) == ["071", "140"]
-    many = said(*range(30))
-    assert many.startswith("32 images: ")
-    assert many.endswith("; and 12 more")
-    assert re.findall(r"(\d+)\.jpg: ", many) == [f"{index:03}" for index in range(20)]
+    assert both.startswith(f"cannot read 2 images below {tmp_path}: 071.jpg, 140.jpg (")
+    paths[3].write_bytes(b"no image")
+    many = said(*range(4, 30))
+    assert many.startswith(f"cannot read 29 images below {tmp_path}: 003.jpg (it is damaged, or no image); 004.jpg, ")
+    assert many.endswith("008.jpg and 23 more (Truncated File Read); `seek doctor --data` names every one")
+
+
+def test_broken_files_of_many_reasons_fit_into_a_line() -> None:
+    error = unreadable_images({f"train/cat/{index:03}.png": f"reason {index % 7}" for index in range(700)}, "photos")
+    assert len(str(error)) < 500
+    assert "and 95 more (reason 2); and 400 more for other reasons; `seek doctor" in str(error)
+
+
+def test_whoever_watches_is_not_told_that_all_is_decoded_where_a_file_is_broken(tmp_path: Path) -> None:
+    paths = [str(saved(tmp_path, Image.new("L", (4, 4), index), f"{index}.png")) for index in range(65)]
+    heard: list[int] = []
+    decode(paths, 4, lambda done, total: heard.append(done))
+    assert heard == [64, 65]
+    Path(paths[0]).write_bytes(b"no image")
+    heard.clear()
+    with pytest.raises(BadInput):
+        decode(paths, 4, lambda done, total: heard.append(done))
+    assert heard == [64]
 
 
 @pytest.mark.parametrize("content", [b"", b"a text file", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM" + bytes(60)])

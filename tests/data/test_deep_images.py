@@ -25,7 +25,7 @@ from seekcli.errors import BadInput
 
 # A pattern of 12 bits: 64 steps from black to white.
 STEPS = np.linspace(0, 4095, 64).round().astype(np.uint16).reshape(8, 8)
-SUFFIXES = ("png", "tif")
+SUFFIXES = ("png", "tif", "pgm")
 
 
 def grey(path: Path, values: np.ndarray) -> None:
@@ -129,8 +129,38 @@ def test_another_set_is_read_as_the_run_was(scans: Path, tmp_path: Path, kind: s
 
     assert (seen() == 128).all()
     grey(tmp_path / "other" / "a" / "1.png", np.full((8, 8), 4096))
-    with pytest.raises(BadInput, match=r"1\.png: its value 4096 is above 4095, .* data.grey_bits 14 has room for it"):
+    with pytest.raises(BadInput, match=r"a/1\.png has the value 4096, .* white at 4095 .* a model with --set data.gr"):
         seen()
+
+
+def test_a_model_of_8_bits_reads_another_set_as_it_was_trained(scans: Path, tmp_path: Path) -> None:
+    """There is no setting that could change it."""
+    other = planned(scans, grey_bits=None).config.data.model_copy(update={"fingerprint": None})
+    assert load_every_image(other, ("a", "b")).split.endswith("read, as in training (highest value 4095 of 65535)")
+
+
+def test_a_pgm_says_its_own_white(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "test/a"):
+        (tmp_path / name).mkdir(parents=True)
+        header, values = b"P5\n# of a camera\n8 8\n4095\n", STEPS.astype(">u2").tobytes()
+        (tmp_path / name / "0.pgm").write_bytes(header + values)
+    assert planned(tmp_path).config.data.grey_bits == 16
+    assert np.array_equal(pixels(planned(tmp_path).config), (STEPS * (255 / 4095)).round())
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [(STEPS.astype(np.float32), "no fixed range"), (STEPS.astype(np.int32) * 20, "not within 0..65535")],
+)
+def test_values_without_a_known_white_are_refused_before_a_run(tmp_path: Path, values: np.ndarray, why: str) -> None:
+    for name in ("train/a", "train/b", "test/a"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(STEPS.astype(np.int32)).save(tmp_path / name / "0.tif")
+    assert planned(tmp_path).config.data.grey_bits == 12  # 32 bits a value, of which 12 are used
+    assert np.array_equal(pixels(planned(tmp_path).config), (STEPS * (255 / 4095)).round())
+    Image.fromarray(values).save(tmp_path / "train" / "a" / "0.tif")
+    with pytest.raises(BadInput, match=rf"cannot read the image .*train/a/0.tif: .*{why}.*; convert it to 8 or 16"):
+        planned(tmp_path)
 
 
 def test_a_streamed_tree_takes_the_bits_from_its_sample(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,7 @@ def test_system_folders_and_empty_classes_are_no_classes(tmp_path: Path) -> None
     ("names", "message"),
     [
         (("cat", "dogg"), "unknown class 'dogg'; did you mean 'dog'?"),
+        (("cat", "dog", "Test/cat"), "class folders (cat, dog) stand beside Test/, and which images are meant"),
         (("set/train/cat", "set/test/cat"), "the splits are inside set/; name set/ itself"),
         ((), "no images in class folders"),
     ],

@@ -17,15 +17,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Watcher, unwatched
-from seekcli.data.images.depth import is_grey_16, to_8_bits
+from seekcli.data.images.decoding_errors import unreadable_images
+from seekcli.data.images.depth import is_grey_16, range_problem, to_8_bits
 from seekcli.data.images.fit import cut_out, square_box
-from seekcli.errors import BadInput
 
 # Part of the cache's key: a change of the rule is a change of the pixels, and of this line.
 RULE = "EXIF orientation; transparent on white; RGB; centre square; bilinear, antialiased; JPEG read at 2x or more; 1"
 CHUNK_FILES = 64
 MAX_THREADS = 8
-MOST_NAMED = 20  # of broken files
 SMALL_FILE_BYTES = 16 * 1024
 # What Pillow's readers raise for files that are damaged, cut off, or something else under an image's name.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error,
@@ -51,33 +50,30 @@ def decode(
     With `digests` also for a file whose bytes are not those of its sha256: it changed since the folder was listed.
     """
     images = np.empty((len(paths), 3, size, size), dtype=np.uint8)
-    broken: dict[int, BadInput] = {}
+    broken: dict[int, str] = {}
 
     def decode_chunk(start: int) -> None:
         for index in range(start, min(start + CHUNK_FILES, len(paths))):
             digest = digests[index] if digests else None
             try:
-                images[index] = decode_file(paths[index], size, digest, grey_bits, fit).transpose(2, 0, 1)
-            except BadInput as error:
-                broken[index] = error
+                images[index] = pixels_of(paths[index], size, digest, grey_bits, fit).transpose(2, 0, 1)
+            except Unreadable as error:
+                broken[index] = str(error)
+
+    def tell(done: int) -> None:
+        if done < len(paths) or not broken:  # who hears of the last one says that all are decoded
+            watcher(done, len(paths))
 
     pool = ThreadPoolExecutor(threads_for(paths))
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow's, of odd metadata; the pixels are what counts
             for chunk, _ in enumerate(pool.map(decode_chunk, range(0, len(paths), CHUNK_FILES)), 1):
-                watcher(min(chunk * CHUNK_FILES, len(paths)), len(paths))
+                tell(min(chunk * CHUNK_FILES, len(paths)))
     finally:
         pool.shutdown(cancel_futures=True)
     if broken:
-        raise all_broken([broken[index] for index in sorted(broken)])
+        raise unreadable_images({paths[index]: broken[index] for index in sorted(broken)})
     return images
-
-
-def all_broken(errors: Sequence[BadInput]) -> BadInput:
-    if len(errors) == 1:
-        return errors[0]
-    more = f"; and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""
-    return BadInput(f"{len(errors):,} images: {'; '.join(map(str, errors[:MOST_NAMED]))}{more}")
 
 
 def threads_for(paths: Sequence[str]) -> int:
@@ -89,7 +85,19 @@ def threads_for(paths: Sequence[str]) -> int:
     return min(MAX_THREADS, os.cpu_count() or 1) if sum(sample) > SMALL_FILE_BYTES * len(sample) else 1
 
 
-def decode_file(
+class Unreadable(Exception):
+    """Why an image cannot be read, without its path."""
+
+
+def decode_file(path: str, size: int) -> np.ndarray:
+    """As `pixels_of`. Raises BadInput that names the file."""
+    try:
+        return pixels_of(path, size)
+    except Unreadable as error:
+        raise unreadable_images({path: str(error)}) from error
+
+
+def pixels_of(
     path: str, size: int, digest: str | None = None, grey_bits: int | None = None, fit: Fit = "crop"
 ) -> np.ndarray:
     """One image, uint8 [size, size, 3]: the first frame, upright, RGB, as a square of `size` pixels a side."""
@@ -99,15 +107,15 @@ def decode_file(
             image.draft(image.mode, (2 * size, 2 * size))
             return np.asarray(as_square(as_rgb(upright(image), grey_bits), size, fit))
     except BROKEN as error:
-        raise BadInput(f"cannot read the image {path}: {reason_of(error)}") from error
+        raise Unreadable(reason_of(error)) from error
 
 
 def bytes_of(path: str, digest: str) -> bytes:
-    """The file's bytes. Raises BadInput unless they have this sha256."""
+    """The file's bytes. Raises Unreadable unless they have this sha256."""
     with open(path, "rb") as file:
         data = file.read()
     if hashlib.sha256(data).hexdigest() != digest:
-        raise BadInput(f"the image {path} changed while it was read: give the command again")
+        raise Unreadable("it changed while it was read: give the command again")
     return data
 
 
@@ -133,10 +141,10 @@ def as_rgb(image: Image.Image, grey_bits: int | None = None) -> Image.Image:
     """Grey, palette, CMYK and 16-bit grey images (`grey_bits`: `to_8_bits`) as RGB; transparent ones as on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    if (problem := range_problem(image)) is not None:
+        raise ValueError(problem)
     if is_grey_16(image):
         return to_8_bits(image, grey_bits).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of mode {image.mode} have no fixed range; convert it to 8 or 16 bits")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 from seekcli import files
 from seekcli.data.images.cache import cache_folder
-from seekcli.data.images.depth import depth_of, may_be_deep
+from seekcli.data.images.depth import Depth, depth_of, may_be_deep
 from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput, RunFailed
 from seekcli.plain_data import parse_json
 
-STORE_FORMAT = 2
+STORE_FORMAT = 3
 CHUNK_FILES = 256
 MAX_THREADS = 8
 READ_BYTES = 2**20
@@ -93,14 +93,12 @@ def sample_of(listed: Iterable[ImageFile]) -> list[ImageFile]:
 
 
 class Content(NamedTuple):
-    """What the bytes of a file say. `brightest` is the highest value of a grey image of 16 bits, None for all others.
-
-    `cut`: it has 16 bits a channel, of which only the upper 8 can be read.
-    """
+    """What the bytes of a file say: their sha256, and what `Depth` has of its pixels."""
 
     digest: str
     brightest: int | None = None
     cut: bool = False
+    problem: str = ""
 
 
 def read_digests(root: Path, wanted: Sequence[ImageFile]) -> dict[str, str]:
@@ -164,12 +162,12 @@ def hash_file(root: Path, path: str) -> Read:
             while block := file.read(READ_BYTES):
                 digest.update(block)
                 head = head or block
-            brightest, cut = depth_of(whole) if may_be_deep(head) else (None, False)
+            depth = depth_of(whole) if may_be_deep(head) else Depth()
             after = version_of(file.fileno())
     except OSError as error:
         raise BadInput(f"cannot read the image {shown(whole)}: {error.strerror or error}") from error
     unsettled = before != after or time.time_ns() - max(after[1:3]) < SETTLED_NS
-    return path, None if unsettled else after, Content(digest.hexdigest(), brightest, cut)
+    return path, None if unsettled else after, Content(digest.hexdigest(), *depth)
 
 
 def version_of(handle: int) -> Version:

@@ -9,7 +9,7 @@ from pathlib import Path
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Watcher, unwatched
 from seekcli.data.sets import folders, imagenet
-from seekcli.data.sets.deep_images import deep_images_note
+from seekcli.data.sets.deep_images import check_values, check_white, deep_images_note
 from seekcli.data.sets.folder_walk import left_out_note, walk_classes
 from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
 from seekcli.data.sets.identity import ImageFile, shown
@@ -29,10 +29,16 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     listing = list_every_image(folder_of(data), class_names, kind_of(data))
     assert data.image_size is not None
     listing = replace(listing, split=listing.split + fit_note(data))
+    what = f"--data {kind_of(data)}:{listing.root}"
     if kind_of(data) == "imagenet":
+        sample = imagenet.streamed(listing, data.whole_digest)
+        check_values(sample)
+        check_white(what, data, sample)
         arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop, data.grey_bits, data.fit)
     else:
-        listing = replace(listing, split=listing.split + deep_images_note(data, listing))
+        check_values(listing)
+        check_white(what, data, listing)
+        listing = replace(listing, split=listing.split + deep_images_note(data, listing, as_trained=True))
         arrays = folders.read(listing, data.image_size, watcher, data.grey_bits, data.fit)
     name = f"{kind_of(data)}:{label_of(listing.root)}"
     facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
@@ -73,10 +79,22 @@ def parts_of(root: Path, class_names: Sequence[str], what: str) -> tuple[list[st
         if comparable(name) not in known and split_word(name) is not None and subfolders(root / name)
     ]
     if splits:
-        return splits, [name for name in names if name not in splits]
+        beside = [name for name in names if name not in splits]
+        require_one_place(root, splits, [name for name in beside if comparable(name) in known], what)
+        return splits, beside
     if not any(comparable(name) in known for name in names):
         require_classes(root, names, what)
     return [""], []
+
+
+def require_one_place(root: Path, splits: list[str], classes: list[str], what: str) -> None:
+    """Raise BadInput where there are images of the model's classes both in splits and beside them."""
+    if classes:
+        few, part = first_few([shown(name) for name in classes]), shown(splits[0])
+        raise BadInput(
+            f"{what}: class folders ({few}) stand beside {part}/, and which images are meant cannot be told; name "
+            f"{what.removeprefix('--data ')}/{part} for those in it, or move it elsewhere for the others"
+        )
 
 
 def label_by_name(class_names: Sequence[str]) -> dict[str, int]:
