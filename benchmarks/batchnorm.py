@@ -24,7 +24,7 @@ from scipy import stats
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.resolve.resolve import resolve
 from seekcli.runs.records import RunStatus
 
@@ -76,7 +76,7 @@ def accuracies(case: Case, schedule: str, buffers: str, seeds: int, results: Pat
     """Of runs that are trained where they are not there; without re-estimated ones where nothing is re-estimated."""
     found: Accuracies = {}
     for seed in range(seeds):
-        status: RunStatus = train(case.resolved(schedule, buffers, seed), results)
+        status: RunStatus = train_run(case.resolved(schedule, buffers, seed), results)
         print(f"{status.run_id}: {[round(row['test_accuracy_percent'], 2) for row in status.final]}", flush=True)
         for row, (words, column) in itertools.product(status.final, COLUMNS.items()):
             if row[column] is not None:

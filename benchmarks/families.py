@@ -30,7 +30,7 @@ import seekcli
 from seekcli import files
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
@@ -102,7 +102,7 @@ def settings(pair: str, **changes: Any) -> Resolved:
 
 def measure(pair: str, work: Path) -> Row:
     resolved = settings(pair)
-    train(resolved, work / "whole")
+    train_run(resolved, work / "whole")
     whole = run_folder(work / "whole", resolved.config)
     return Row(
         pair=pair,
@@ -138,7 +138,7 @@ def identity_error(pair: str) -> float | None:
         return None
     trainer = make_trainer(settings(pair, motivation__condition="never"))
     trainer.train_epoch(lambda: None)
-    trainer.turns.refresh_motivated()
+    trainer.turn_rule.refresh_motivated()
     images = torch.cat([images for images, _ in trainer.batches.test()])
     with torch.no_grad():
         base, motivated = (trainer.models[role].eval()(images) for role in ROLES)
@@ -149,11 +149,11 @@ def resumes_exactly(resolved: Resolved, whole: Path, results: Path) -> bool:
     """Whether the run, stopped before a base step and before a motivated one, gives the same bytes and rows."""
     for stop_after in stops(records.read_steps(whole / records.STEPS)["role"]):
         try:
-            train(resolved, results, stop_requested=StopAt(stop_after, results, resolved))
+            train_run(resolved, results, stop_requested=StopAt(stop_after, results, resolved))
             raise AssertionError(f"the run did not stop at step {stop_after}")
         except Stopped:
             pass
-    train(resolved, results)
+    train_run(resolved, results)
     resumed = run_folder(results, resolved.config)
     same_models = all(
         (whole / f"{role}.safetensors").read_bytes() == (resumed / f"{role}.safetensors").read_bytes() for role in ROLES

@@ -87,8 +87,8 @@ def plain_switch(trainer: Trainer) -> None:
 
 
 def seek_switch(trainer: Trainer) -> None:
-    assert isinstance(trainer.turns, Alternating)
-    trainer.turns.carrier.up(fresh=False)
+    assert isinstance(trainer.turn_rule, Alternating)
+    trainer.turn_rule.state_transfer.up(fresh=False)
 
 
 def seconds(work: Callable[[], None], device: torch.device) -> float:

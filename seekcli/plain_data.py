@@ -37,11 +37,11 @@ def checked(parse: Any, text: Any, no_syntax: type[ValueError], finite_only: boo
         raise
     except ValueError:
         raise ValueError(TOO_LONG) from None
-    check_bounds(value, finite_only)
+    check_plain(value, finite_only)
     return value
 
 
-def check_bounds(value: Any, finite_only: bool) -> None:
+def check_plain(value: Any, finite_only: bool) -> None:
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:

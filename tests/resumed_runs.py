@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
 from seekcli.runs import records
 from seekcli.train.progress import Progress
@@ -37,7 +37,7 @@ def train_in_pieces(resolved, results, steps):
     for stops in range(100):
         progress = StopAfter(steps)
         try:
-            train(resolved, results, progress, stop_requested=progress.reason)
+            train_run(resolved, results, progress, stop_requested=progress.reason)
         except Stopped:
             continue
         return stops

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from seekcli.analysis.runs import Settings
+from seekcli.analysis.runs import ArmSettings
 from seekcli.config.condition_settings import SCHEDULE_OPTIONS
 from seekcli.config.identity import OLD_BEHAVIOUR
 from seekcli.config.layers import DEFAULTS
@@ -25,7 +25,7 @@ USUAL = DEFAULTS | {"pair.recalibrate_batches": RECALIBRATE_BATCHES}
 LONGEST_LIST = 4
 
 
-def arm_labels(arms: Iterable[Settings]) -> list[str]:
+def arm_labels(arms: Iterable[ArmSettings]) -> list[str]:
     """`loss k=2 identity` for each arm, and what of it is not the default; no two are the same."""
     listed = [dict(settings.arm) for settings in arms]
     others = sorted({key for arm in listed for key in arm} - set(IN_FRONT))

@@ -36,7 +36,7 @@ from seekcli.analysis.groups import (
     plain_and_paper,
     recorded_macs,
 )
-from seekcli.analysis.runs import FOLD, LeftOut, Run, Settings, load_runs
+from seekcli.analysis.runs import FOLD, ArmSettings, LeftOut, Run, load_runs
 from seekcli.analysis.selection import Where, select
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import pair_name
@@ -61,7 +61,7 @@ class Cell:
     pair: str | None
     base: str | None
     motivated: str | None
-    settings: Settings
+    settings: ArmSettings
     marks: Mapping[str, Any]
     x_c: Group | None
     arms: tuple[Arm, ...]
@@ -218,7 +218,7 @@ def _how_to_match(arm: Arm, nearest: Run, ratio: float) -> str:
     return f"; --match train_flops{f' --at {at:g}' if arm.grown else ''} gives it the steps, to the nearest one"
 
 
-def _missing(name: str, model: str, settings: Settings, classic: Sequence[Run]) -> str:
+def _missing(name: str, model: str, settings: ArmSettings, classic: Sequence[Run]) -> str:
     """Say that a baseline is missing, and what keeps the nearest candidate from being it."""
     candidates = [run.settings for run in classic if model in run.models.values()]
     if not candidates:

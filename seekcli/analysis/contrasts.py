@@ -17,7 +17,7 @@ from seekcli.analysis.checks import Checks, checks
 from seekcli.analysis.groups import Accuracy, Arm, Group
 from seekcli.analysis.power import Precision, precision
 from seekcli.analysis.statistics import PairedDifference, equivalence_p_value, paired_difference
-from seekcli.analysis.verdicts import Family, Hypothesis, Verdict, judge
+from seekcli.analysis.verdicts import Hypothesis, QuestionFamily, Verdict, judge
 
 if TYPE_CHECKING:
     from seekcli.analysis.comparison import Cell
@@ -30,7 +30,7 @@ EFFECT_POINTS = 0.3
 class OfArm:
     """`left` minus `right` in every arm; a side that a cell does not have leaves the comparison out."""
 
-    family: Family
+    family: QuestionFamily
     left: Callable[[Cell, Arm], Group | None]
     right: Callable[[Cell, Arm], Group | None]
     accuracy: Accuracy | None = Accuracy.AS_TRAINED  # None: whichever `like_with_like` takes
@@ -40,7 +40,7 @@ class OfArm:
 class OfCell:
     """`left` minus `right`, once in a cell."""
 
-    family: Family
+    family: QuestionFamily
     left: Callable[[Cell], Group | None]
     right: Callable[[Cell], Group | None]
     accuracy: Accuracy = Accuracy.AS_TRAINED
@@ -49,25 +49,27 @@ class OfCell:
 # In the order in which an arm's rows are shown. The larger model of an alternating run rests in most steps, and its
 # running statistics with it: where both sides have re-estimated ones, those are compared.
 OF_EACH_ARM = (
-    OfArm(Family.PRIMARY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c),
-    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, None),
-    OfArm(Family.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base, None),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.x_c, None),
+    OfArm(QuestionFamily.PRIMARY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c),
+    OfArm(QuestionFamily.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, None),
+    OfArm(QuestionFamily.SECOND, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base, None),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.x_c, None),
     # At equal training compute. Not primary: the primary family is every arm's base - X-C.
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal, None),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c, Accuracy.RECALIBRATED),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal, None),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: cell.x_c, Accuracy.RECALIBRATED),
 )
 # The base of a growing run is a classic run: base - X-C is 0 by construction and no test, and larger - X-C is larger -
 # base. Without a primary comparison nothing opens a second family.
 OF_EACH_GROWN_ARM = (
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal),
-    OfArm(Family.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.base),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.base, lambda cell, arm: arm.x_c_equal),
+    OfArm(QuestionFamily.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: arm.y_c_equal),
+    OfArm(
+        QuestionFamily.EXPLORATORY, lambda cell, arm: arm.motivated, lambda cell, arm: cell.y_c, Accuracy.RECALIBRATED
+    ),
 )
-OF_THE_CELL = (OfCell(Family.EXPLORATORY, lambda cell: cell.y_c, lambda cell: cell.x_c),)
+OF_THE_CELL = (OfCell(QuestionFamily.EXPLORATORY, lambda cell: cell.y_c, lambda cell: cell.x_c),)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Planned:
     `differ_in` is what tells the two sides apart where these are of two arms: `("k=2", "k=3")`.
     """
 
-    family: Family
+    family: QuestionFamily
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
@@ -89,7 +91,7 @@ class Planned:
 class Contrast:
     """A comparison with its words. `precision` is None where there is no spread over seeds."""
 
-    family: Family
+    family: QuestionFamily
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
@@ -109,8 +111,8 @@ def like_with_like(left: Group, right: Group) -> Accuracy:
     return Accuracy.RECALIBRATED if common and common <= known else Accuracy.AS_TRAINED
 
 
-def plan(
-    family: Family, arm: str | None, left: Group | None, right: Group | None, accuracy: Accuracy | None
+def plan_contrasts(
+    family: QuestionFamily, arm: str | None, left: Group | None, right: Group | None, accuracy: Accuracy | None
 ) -> list[Planned]:
     """No row where a side is missing, or where the two share no seed with that accuracy."""
     if left is None or right is None:
@@ -123,12 +125,12 @@ def plan(
 def of_each_arm(cell: Cell) -> Iterator[Planned]:
     for arm in cell.arms:
         for one in OF_EACH_GROWN_ARM if arm.grown else OF_EACH_ARM:
-            yield from plan(one.family, arm.label, one.left(cell, arm), one.right(cell, arm), one.accuracy)
+            yield from plan_contrasts(one.family, arm.label, one.left(cell, arm), one.right(cell, arm), one.accuracy)
 
 
 def of_the_cell(cell: Cell) -> Iterator[Planned]:
     for one in OF_THE_CELL:
-        yield from plan(one.family, None, one.left(cell), one.right(cell), one.accuracy)
+        yield from plan_contrasts(one.family, None, one.left(cell), one.right(cell), one.accuracy)
 
 
 def of_arms(cell: Cell) -> Iterator[Planned]:
@@ -144,7 +146,7 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
             accuracy = like_with_like(one, other) if larger else Accuracy.AS_TRAINED
             found = paired_difference(left_name, right_name, one.by_seed(accuracy), other.by_seed(accuracy))
             if found:
-                yield Planned(Family.EXPLORATORY, None, accuracy, found, one.test_images, differ_in)
+                yield Planned(QuestionFamily.EXPLORATORY, None, accuracy, found, one.test_images, differ_in)
 
 
 PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell, of_arms)

@@ -19,7 +19,7 @@ NOT_MEANINGFUL = "not meaningful"
 
 
 @dataclass(frozen=True)
-class Share:
+class StepShare:
     """Observed share of motivated steps (0..1, one value per run) and what is expected; `basis` says by what.
 
     The interval is a t interval on the logit of (m + 0.5) / (n - m + 0.5), m of n steps motivated, and turned back: it
@@ -51,7 +51,9 @@ class Efficiency:
     ratio_remark: str | None
 
 
-def share_against_expected(steps: Sequence[tuple[int, int]], expected: float | None, basis: str = "by chance") -> Share:
+def share_against_expected(
+    steps: Sequence[tuple[int, int]], expected: float | None, basis: str = "by chance"
+) -> StepShare:
     """From (motivated steps, all steps) of each run. Runs that agree exactly tell nothing of the noise: no interval."""
     observed = sample([m / n for m, n in steps])
     logits = sample([_logit(m, n) for m, n in steps])
@@ -61,7 +63,7 @@ def share_against_expected(steps: Sequence[tuple[int, int]], expected: float | N
     if expected is not None and interval is not None:
         all_steps = steps[0][1]
         inside = _logit(expected * all_steps, all_steps) in interval
-    return Share(replace(observed, interval=shown), expected, inside, basis)
+    return StepShare(replace(observed, interval=shown), expected, inside, basis)
 
 
 def _logit(motivated: float, steps: int) -> float:

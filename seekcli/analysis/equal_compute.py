@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from seekcli.analysis.runs import Run, Settings
+from seekcli.analysis.runs import ArmSettings, Run
 
 LENGTH = ("train.epochs", "train.steps")
 # A baseline whose training FLOPs are within this fraction of an arm's has its compute.
 SAME_COST_FRACTION = 0.01
 
 
-def key_but_length(settings: Settings) -> str:
+def key_but_length(settings: ArmSettings) -> str:
     """Equal for runs whose common settings differ in nothing but how long they are."""
     return json.dumps({key: value for key, value in settings.common.items() if key not in LENGTH}, sort_keys=True)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from seekcli.analysis.arm_labels import value_of
 from seekcli.analysis.equal_compute import baselines_of_equal_compute
-from seekcli.analysis.runs import Run, Settings
+from seekcli.analysis.runs import ArmSettings, Run
 from seekcli.config.layers import DEFAULTS, load_recipe, recipe_names
 
 # Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
@@ -27,7 +27,7 @@ class RunCell:
 
     base: str | None
     motivated: str | None
-    settings: Settings
+    settings: ArmSettings
     base_runs: tuple[Run, ...]
     motivated_runs: tuple[Run, ...]
     arms: tuple[tuple[Run, ...], ...]
@@ -123,7 +123,7 @@ def _arm_order(arm: Mapping[str, Any]) -> tuple[Any, ...]:
     return (*known, len(arm), str(sorted(arm.items(), key=str)))
 
 
-def changed_from_recipe(settings: Settings) -> dict[str, Any]:
+def changed_from_recipe(settings: ArmSettings) -> dict[str, Any]:
     """Settings of this cell that are not its recipe's own, so that a heading can name them."""
     recipe = settings.common.get("recipe")
     if not settings.from_config or recipe not in recipe_names():
@@ -147,7 +147,7 @@ def varied_settings(cells: Sequence[RunCell]) -> list[dict[str, Any]]:
     return varied
 
 
-def differing(left: Settings, right: Settings) -> list[str]:
+def differing(left: ArmSettings, right: ArmSettings) -> list[str]:
     """Names of the common settings in which two runs differ."""
     keys = left.common.keys() | right.common.keys()
     return sorted(key for key in keys if left.common.get(key) != right.common.get(key))

@@ -11,9 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from seekcli.analysis.efficiency import Efficiency, Share, efficiency, share_against_expected
-from seekcli.analysis.images import motivated_image_share
-from seekcli.analysis.runs import GROW, Run, Settings
+from seekcli.analysis.efficiency import Efficiency, StepShare, efficiency, share_against_expected
+from seekcli.analysis.images import motivated_share_of_images
+from seekcli.analysis.runs import GROW, ArmSettings, Run
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
 from seekcli.config.condition_settings import share_basis
 from seekcli.method.cost_measures import mean_forward_cost
@@ -65,7 +65,7 @@ class Group:
     name: str
     model: str
     arm: str | None
-    settings: Settings
+    settings: ArmSettings
     run_ids: tuple[str, ...]
     accuracy_by_seed: Mapping[int, float]
     recalibrated_by_seed: Mapping[int, float]
@@ -120,7 +120,7 @@ class Arm:
     label: str
     base: Group
     motivated: Group
-    share: Share
+    share: StepShare
     efficiency: Efficiency
     apart: Apart
     x_c_equal: Group | None = None
@@ -159,7 +159,7 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     base = make_group(X_Y_B, label, runs, lambda run: "base", forward_cost)
     motivated = make_group(X_Y_M, label, runs, lambda run: "motivated", forward_cost)
     f_x, f_y = base.forward_per_image, motivated.forward_per_image
-    shares = [motivated_image_share(run, run_facts(run.path)) for run in runs]
+    shares = [motivated_share_of_images(run, run_facts(run.path)) for run in runs]
     by_image = [run.share if share is None else share for run, share in zip(runs, shares, strict=True)]
     f_xy = sample([mean_forward_cost(f_x, f_y, share) for share in by_image]).mean
     expected = [run.expected_share for run in runs if run.expected_share is not None]

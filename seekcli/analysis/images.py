@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from seekcli.analysis.runs import Run
+from seekcli.method.roles import ROLES
 from seekcli.runs import records
 
 # The FLOPs of a run are sums of whole numbers below 2**53 or nearly so: a count that they give is whole up to this.
 WHOLE = 1e-3
 
 
-def motivated_image_share(run: Run, facts: Mapping[str, Any]) -> float | None:
+def motivated_share_of_images(run: Run, facts: Mapping[str, Any]) -> float | None:
     """As recorded; of an older run what its training FLOPs say exactly; None where they do not.
 
     `facts` are those of its config.json.
@@ -31,7 +32,7 @@ def _from_train_flops(run: Run, train_images: Any) -> float | None:
     if not known or common.get("data.train_size") is not None or common.get("train.steps") is not None:
         return None
     row = run.rows["base"]
-    f_x, f_y = (float(run.rows[role]["forward_macs_per_image"]) for role in ("base", "motivated"))
+    f_x, f_y = (float(run.rows[role]["forward_macs_per_image"]) for role in ROLES)
     epochs, motivated_steps = int(row["epoch"]), int(run.totals["motivated_steps"])
     images = epochs * train_images
     if f_x == f_y or not images:

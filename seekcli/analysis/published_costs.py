@@ -15,7 +15,7 @@ from seekcli.config.settings import pair_name
 NEAR_CHANCE = 0.3
 # A printed figure farther than this from its own row is not explained by the rounding of the row.
 ROUNDING = 0.1
-UNITS = {"M": 1e6, "G": 1e9}
+PREFIX_FACTORS = {"M": 1e6, "G": 1e9}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _forward_costs(row: dict[str, str]) -> tuple[float, float, float]:
     """F_X, F_Y and F_XY of an alternating row, in the FLOPs of its table."""
     classic = classic_rows()
     rows = classic[row["base"], row["dataset"]], classic[row["motivated"], row["dataset"]], row
-    f_x, f_y, f_xy = (float(one["flops_label"][:-1]) * UNITS[one["flops_label"][-1]] for one in rows)
+    f_x, f_y, f_xy = (float(one["flops_label"][:-1]) * PREFIX_FACTORS[one["flops_label"][-1]] for one in rows)
     return f_x, f_y, f_xy
 
 
@@ -91,7 +91,7 @@ def _figures(row: dict[str, str]) -> list[Misprint]:
     classic = classic_rows()
     base, larger = classic[row["base"], row["dataset"]], classic[row["motivated"], row["dataset"]]
     f_x, f_y, f_xy = _forward_costs(row)
-    unit = UNITS[row["flops_label"][-1]]
+    unit = PREFIX_FACTORS[row["flops_label"][-1]]
     of_base = _gain(row, base) / ((f_xy - f_x) / unit)
     of_larger = _gain(larger, base) / ((f_y - f_x) / unit)
     found = (

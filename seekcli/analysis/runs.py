@@ -41,7 +41,7 @@ ARM_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class ArmSettings:
     """A run's settings without its seed, split by whom they concern.
 
     `common` must be equal for an alternating run and its baselines; `arm` (pair.*, motivation.*) is empty for a
@@ -82,7 +82,7 @@ class Run:
     run_id: str
     path: Path
     seed: int
-    settings: Settings
+    settings: ArmSettings
     rows: Mapping[str, Mapping[str, Any]]
     totals: Mapping[str, Any]
     expected_share: float | None
@@ -126,7 +126,7 @@ class LeftOut:
     state: str
     reason: str
     seed: int | None = None
-    settings: Settings | None = None
+    settings: ArmSettings | None = None
 
 
 def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]]:
@@ -222,13 +222,13 @@ def _seed(config: Mapping[str, Any] | None, rows: Mapping[str, Mapping[str, Any]
 
 def _settings(
     config: Mapping[str, Any] | None, status: RunStatus, rows: Mapping[str, Mapping[str, Any]]
-) -> Settings | None:
+) -> ArmSettings | None:
     if config is not None:
         return settings_from_config(config)
     return settings_from_rows(rows, status) if rows else None
 
 
-def settings_from_config(flat: Mapping[str, Any]) -> Settings:
+def settings_from_config(flat: Mapping[str, Any]) -> ArmSettings:
     """Settings from a full resolved config (dotted keys), by the same rule as the run id."""
     common = {key: value for key, value in telling_settings(flat).items() if key not in ("seed", "schema_version")}
     schedule, data = str(common["schedule"]), str(common["data.name"])
@@ -246,10 +246,10 @@ def settings_from_config(flat: Mapping[str, Any]) -> Settings:
     own_pair = (str(arm.pop("pair.base")), str(arm.pop("pair.motivated")))
     if schedule != GROW:
         arm.pop("schedule")
-    return Settings(schedule, data, common, {} if schedule in CLASSIC else arm, True, own_pair)
+    return ArmSettings(schedule, data, common, {} if schedule in CLASSIC else arm, True, own_pair)
 
 
-def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus) -> Settings:
+def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus) -> ArmSettings:
     """What record rows alone tell: enough to group by, not enough to tell apart runs that differ in, say, lr."""
     whole = status.steps_done == status.epochs * status.steps_per_epoch
     length = {"train.epochs": status.epochs} if whole else {"train.steps": status.steps_done}
@@ -257,7 +257,7 @@ def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus)
     schedule = str(row["schedule"])
     common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | length
     if schedule in CLASSIC or len(rows) < 2:
-        return Settings(schedule, str(row["data"]), common, {}, False, None)
+        return ArmSettings(schedule, str(row["data"]), common, {}, False, None)
     arm = {key: row.get(column) for key, column in ARM_COLUMNS.items()}
     # A table that was written before a setting was there has no value of it, and stands at its old behaviour.
     arm = {
@@ -266,4 +266,4 @@ def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus)
     if schedule == GROW:
         arm["schedule"] = schedule
     own_pair = (str(rows["base"]["model"]), str(rows["motivated"]["model"]))
-    return Settings(schedule, str(row["data"]), common, arm, False, own_pair)
+    return ArmSettings(schedule, str(row["data"]), common, arm, False, own_pair)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seekcli.analysis.equal_compute import LENGTH, baselines_of_equal_compute
-from seekcli.analysis.runs import LeftOut, Run, Settings
+from seekcli.analysis.runs import ArmSettings, LeftOut, Run
 from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, OLD_BEHAVIOUR, unread_settings
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import CLASSIC
@@ -16,7 +16,7 @@ from seekcli.errors import BadInput, unknown
 SETTINGS = [key for key in DEFAULTS if key not in NOT_HASHED]
 LAST_WORDS = Counter(key.rpartition(".")[2] for key in SETTINGS)
 # Flags and columns whose name is another than that of the setting, and then `lr` for `optimizer.lr` where it is clear.
-SHORT_NAMES = {
+WHERE_SHORT_NAMES = {
     "data": "data.name",
     "optimizer": "optimizer.name",
     "lr_schedule": "lr_schedule.name",
@@ -24,7 +24,7 @@ SHORT_NAMES = {
     "model": "pair",
     "device_type": "runtime.device",
 } | {word: key for key in SETTINGS if LAST_WORDS[word := key.rpartition(".")[2]] == 1 and word != key}
-KEYS = sorted({"pair", *SHORT_NAMES, *SETTINGS})
+WHERE_KEYS = sorted({"pair", *WHERE_SHORT_NAMES, *SETTINGS})
 Where = Mapping[str, tuple[str, ...]]
 
 
@@ -39,9 +39,9 @@ def parse_where(conditions: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if not separator or not value:
             raise BadInput(f"--where {condition!r}: expected key=value, such as k=2")
         key = key.replace("-", "_")
-        if key not in KEYS:
-            raise unknown("--where key", key, KEYS)
-        values[SHORT_NAMES.get(key, key)].append(value)
+        if key not in WHERE_KEYS:
+            raise unknown("--where key", key, WHERE_KEYS)
+        values[WHERE_SHORT_NAMES.get(key, key)].append(value)
     return {key: tuple(listed) for key, listed in values.items()}
 
 
@@ -81,7 +81,7 @@ def select(runs: Sequence[Run], left_out: Sequence[LeftOut], where: Where) -> tu
     return kept, others
 
 
-def _asked_for_itself(where: Where, settings: Settings) -> bool:
+def _asked_for_itself(where: Where, settings: ArmSettings) -> bool:
     """Whether a classic run has the schedule that was asked for, or the pair, where that is all that was asked."""
     asked = [key for key in where if _concerns_arm(key)]
     of_pair = "pair" not in where or settings.own_pair_name in where["pair"]
@@ -92,7 +92,7 @@ def _concerns_arm(key: str) -> bool:
     return key.partition(".")[0] in CLASSIC_NOT_HASHED
 
 
-def _value(settings: Settings, seed: int | None, key: str) -> Any:
+def _value(settings: ArmSettings, seed: int | None, key: str) -> Any:
     if key == "seed":
         return seed
     if key == "pair":
@@ -107,7 +107,7 @@ def _value(settings: Settings, seed: int | None, key: str) -> Any:
     return known[key] if key in known else _left_out_value(settings, key, known)
 
 
-def _left_out_value(settings: Settings, key: str, known: Mapping[str, Any]) -> Any:
+def _left_out_value(settings: ArmSettings, key: str, known: Mapping[str, Any]) -> Any:
     """Settings that tell runs apart lack those that stand at their old behaviour, and those that nothing reads."""
     if not settings.from_config or key not in OLD_BEHAVIOUR:
         return None
@@ -115,7 +115,7 @@ def _left_out_value(settings: Settings, key: str, known: Mapping[str, Any]) -> A
     return None if key in unread_settings(flat) else OLD_BEHAVIOUR[key]
 
 
-def _meets(settings: Settings, seed: int | None, where: Where) -> bool:
+def _meets(settings: ArmSettings, seed: int | None, where: Where) -> bool:
     classic = settings.schedule in CLASSIC
     asked = {key: values for key, values in where.items() if not (classic and _concerns_arm(key))}
     return all(any(_equal(_value(settings, seed, key), v) for v in values) for key, values in asked.items())

@@ -30,7 +30,7 @@ EXPLORATORY_ALPHA = 0.0025
 HIGHER, LOWER, EQUIVALENT, UNDECIDED, HINT = "higher", "lower", "equivalent", "undecided", "hint"
 
 
-class Family(StrEnum):
+class QuestionFamily(StrEnum):
     PRIMARY = "primary"
     SECOND = "second"
     EXPLORATORY = "exploratory"
@@ -51,7 +51,7 @@ class Hypothesis:
     `arm` says whose primary comparison opens those of the second family; `equivalence_p_value` is for `margin_points`.
     """
 
-    family: Family
+    family: QuestionFamily
     arm: Hashable
     n: int
     mean_points: float
@@ -86,7 +86,7 @@ def judge(report: Sequence[Hypothesis]) -> list[Verdict]:
     opened = {
         one.arm
         for one, p in zip(report, adjusted, strict=True)
-        if one.family is Family.PRIMARY and p is not None and p < ALPHA
+        if one.family is QuestionFamily.PRIMARY and p is not None and p < ALPHA
     }
     return [
         _verdict(one, p, equivalence_p, one.arm in opened)
@@ -97,7 +97,7 @@ def judge(report: Sequence[Hypothesis]) -> list[Verdict]:
 def _by_family(report: Sequence[Hypothesis], p_values: Sequence[float | None]) -> list[float | None]:
     """Corrected within each family. A comparison without spread counts as one, with p = 1."""
     adjusted: list[float | None] = [None] * len(report)
-    for family in Family:
+    for family in QuestionFamily:
         members = [
             index for index, one in enumerate(report) if one.family is family and one.n >= LEAST_SEEDS_FOR_A_WORD
         ]
@@ -126,16 +126,16 @@ def _verdict(one: Hypothesis, p: float | None, equivalence_p: float | None, open
 def _unsaid(one: Hypothesis, p: float | None, opened: bool) -> Unsaid | None:
     if p is None:
         return Unsaid.FEW_SEEDS
-    if one.family is Family.SECOND and not opened:
+    if one.family is QuestionFamily.SECOND and not opened:
         return Unsaid.NOT_READ
-    if one.family is Family.EXPLORATORY and p >= EXPLORATORY_ALPHA:
+    if one.family is QuestionFamily.EXPLORATORY and p >= EXPLORATORY_ALPHA:
         return Unsaid.EXPLORATORY
     return None
 
 
 def _word(one: Hypothesis, p: float | None, equivalence_p: float | None) -> str:
     different = p is not None and p < ALPHA
-    if one.family is Family.EXPLORATORY or one.n < LEAST_SEEDS_FOR_A_STRONG_WORD:
+    if one.family is QuestionFamily.EXPLORATORY or one.n < LEAST_SEEDS_FOR_A_STRONG_WORD:
         return HINT if different else UNDECIDED
     within = equivalence_p is not None and equivalence_p < ALPHA
     if not different:

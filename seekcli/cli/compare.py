@@ -118,11 +118,11 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
     from seekcli.report import page, text
 
     if format_ is CompareFormat.MARKDOWN:
-        say(text.markdown_text(comparison), nl=False)
+        say(text.comparison_markdown(comparison), nl=False)
     elif format_ is CompareFormat.JSON:
-        say_json(text.json_text(comparison))
+        say_json(text.comparison_json(comparison))
     else:
-        say(text.csv_text(comparison), nl=False)
+        say(text.comparison_csv(comparison), nl=False)
         for line in page.all_notes(comparison):
             say(f"seek: {line}", err=True)
 
@@ -132,9 +132,9 @@ def _show_paper(format_: CompareFormat) -> None:
 
     texts = {
         CompareFormat.TABLE: published.table_text,
-        CompareFormat.MARKDOWN: published.markdown_text,
-        CompareFormat.JSON: published.json_text,
-        CompareFormat.CSV: published.csv_text,
+        CompareFormat.MARKDOWN: published.published_markdown,
+        CompareFormat.JSON: published.published_json,
+        CompareFormat.CSV: published.published_csv,
     }
     if format_ is CompareFormat.JSON:
         say_json(texts[format_]())

@@ -12,7 +12,7 @@ import typer
 from seekcli.cli.evaluation_data import (
     Candidate,
     images_taken,
-    load_data,
+    load_for_card,
     own_data_known_by,
     training_images_among,
 )
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seekcli.export.card import Card
     from seekcli.train.tasks.classification import Evaluation
 
-ROLES = ("base", "motivated")
+from seekcli.method.roles import ROLES
 
 
 def evaluate(
@@ -68,23 +68,25 @@ def evaluate(
     for candidate in find_candidates(what, role, out):
         name = choose_device(candidate.card, device)
         with listings_kept():
-            dataset = load_data(candidate, data, data_dir)
+            dataset = load_for_card(candidate, data, data_dir)
             among = training_images_among(candidate, dataset, data, data_dir)
         set_threads(candidate.card, name)
-        model = placed(candidate, name)
+        model = model_on_device(candidate, name)
         done = mend(candidate.card, model, dataset, candidate.run, name) if recalibrate else None
         found = run_evaluation(candidate.card, model, dataset, name, ranked=predictions is not None)
         more: dict[str, Any] = {"training_images_among_them": among, "recalibration": str(done) if done else None}
         if predictions is not None:
             answers.append(predictions_of(candidate.card, dataset, found))
             more["confusion_matrix"] = answers[-1].confusion_matrix()
-        results.append({**describe(candidate, dataset, found, name), **more})
+        results.append({**evaluation_data(candidate, dataset, found, name), **more})
     if predictions is not None:  # first: whoever reads the rest may go away
         write_predictions(predictions, answers)
     if format_ is ReadFormat.JSON:
         echo_json(results)
     else:
-        say("\n\n".join(as_text(result, *answers[number : number + 1]) for number, result in enumerate(results)))
+        say(
+            "\n\n".join(evaluation_text(result, *answers[number : number + 1]) for number, result in enumerate(results))
+        )
 
 
 def find_candidates(what: str, role: str | None, results: Path) -> list[Candidate]:
@@ -136,7 +138,7 @@ def set_threads(card: Card, device_name: str) -> None:
         torch.set_num_threads(threads)
 
 
-def placed(candidate: Candidate, device_name: str) -> nn.Module:
+def model_on_device(candidate: Candidate, device_name: str) -> nn.Module:
     """The model on the device, in the memory layout that is recorded."""
     import torch
 
@@ -160,7 +162,7 @@ def run_evaluation(
     from seekcli.config.layers import merge
     from seekcli.data.loading.batches import Batches
     from seekcli.train.step import AUTOCAST
-    from seekcli.train.tasks.classification import TOP, evaluate as evaluate_model
+    from seekcli.train.tasks.classification import TOP, evaluate_model
 
     recorded = card.evaluation
     config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config
@@ -175,7 +177,7 @@ def run_evaluation(
     return found
 
 
-def describe(candidate: Candidate, dataset: Dataset, found: Evaluation, device_name: str) -> dict[str, Any]:
+def evaluation_data(candidate: Candidate, dataset: Dataset, found: Evaluation, device_name: str) -> dict[str, Any]:
     """The answer as data. The recorded numbers are null where the data is not that of the run."""
     from seekcli.report.run_summary import imbalanced
 
@@ -221,7 +223,7 @@ def is_recorded_data(card: Card, dataset: Dataset, images: int) -> bool:
     return (dataset.fingerprint, images) == recorded
 
 
-def as_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
+def evaluation_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
     pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
     recorded = result["recorded_test_accuracy_percent"]
     beside = "no recorded accuracy: the run was made on other data"

@@ -27,7 +27,7 @@ class Candidate:
     run: RunConfig | None = None
 
 
-def load_data(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
+def load_for_card(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
     """The data at the card's input size, normalised by the card's mean and deviation instead of its own.
 
     A folder is the run's own data where its contents are, whatever its path: then the test split is that of the run. Of
@@ -53,7 +53,7 @@ def load_at_once(candidate: Candidate, data: str | None, data_dir: str | None) -
         dataset = load_every_image(asked, card.class_names)
     else:
         config = own or asked
-        check_shape(candidate, sources.describe(config))
+        check_shape(candidate, sources.data_facts(config))
         dataset = sources.load(config)
         if own is not None and candidate.run is not None:
             dataset = hold_out(dataset, candidate.run.data.holdout_images, candidate.run.seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seekcli import files
 from seekcli.cli.output import say
 from seekcli.errors import BadInput, visible
-from seekcli.report.predictions import Predictions, csv_text
+from seekcli.report.predictions import Predictions, predictions_csv
 
 if TYPE_CHECKING:
     from seekcli.data.sets.sources import Dataset
@@ -48,6 +48,6 @@ def predictions_of(card: Card, dataset: Dataset, found: Evaluation) -> Predictio
 
 
 def write_predictions(path: Path, answers: list[Predictions]) -> None:
-    files.write_text(path, csv_text(answers))
+    files.write_text(path, predictions_csv(answers))
     images = sum(len(one.images) for one in answers)
     say(f"seek: wrote {visible(str(path))}, {images:,} predictions", err=True)

@@ -48,10 +48,10 @@ def export(
     from seekcli.runs.named_runs import find_run
 
     path = find_run(run, out)
-    from seekcli.export.finished_run import choose_roles, open_run, read_run
+    from seekcli.export.finished_run import choose_roles, open_run, read_run_as_it_is
     from seekcli.export.formats import export_run
 
-    opened = read_run(path)
+    opened = read_run_as_it_is(path)
     if opened.status.state == "finished":
         if not recalibrate and (data or data_dir):
             raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")
@@ -125,17 +125,17 @@ def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None)
     """The model with statistics estimated anew, and a card that says so and holds its accuracy now."""
     from dataclasses import replace
 
-    from seekcli.cli.evaluate import choose_device, placed, run_evaluation, set_threads
-    from seekcli.cli.evaluation_data import Candidate, load_data
+    from seekcli.cli.evaluate import choose_device, model_on_device, run_evaluation, set_threads
+    from seekcli.cli.evaluation_data import Candidate, load_for_card
     from seekcli.cli.recalibrate import recalibrate
     from seekcli.export.formats import weights_card
     from seekcli.export.load import build_from_card
 
     card = taken.card
     candidate = Candidate(card, taken.model, run.weights_path(card.role), run.config)
-    dataset, device = load_data(candidate, data, data_dir), choose_device(card, None)
+    dataset, device = load_for_card(candidate, data, data_dir), choose_device(card, None)
     set_threads(card, device)
-    model = placed(candidate, device)
+    model = model_on_device(candidate, device)
     done = recalibrate(card, model, dataset, run.config, device)
     found = run_evaluation(card, model, dataset, device)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}

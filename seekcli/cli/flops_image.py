@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from seekcli.cli.options import Layers
-from seekcli.config.layers import merge
+from seekcli.config.layers import Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 

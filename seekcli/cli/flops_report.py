@@ -49,7 +49,7 @@ class CostReport:
     expectation: Expectation | None
 
 
-def as_json(report: CostReport) -> str:
+def cost_json(report: CostReport) -> str:
     facts = {"convention": report.convention, "unit": report.unit, "image_shape": report.image.shape}
     models = [
         {
@@ -107,11 +107,11 @@ def as_csv(report: CostReport) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def as_table(report: CostReport) -> str:
+def cost_table(report: CostReport) -> str:
     rows = table_rows(report)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    return "\n".join([*title(report), "", *lines, "", *notes(report)]).rstrip()
+    return "\n".join([*title(report), "", *lines, "", *forward_cost_notes(report)]).rstrip()
 
 
 def as_markdown(report: CostReport) -> str:
@@ -119,7 +119,7 @@ def as_markdown(report: CostReport) -> str:
     rule = ["---", *["---:"] * (len(header) - 1)]
     lines = [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
     first, *rest = title(report)
-    return "\n".join([f"**{first}**", "", *rest, "", *lines, "", *notes(report)]).rstrip()
+    return "\n".join([f"**{first}**", "", *rest, "", *lines, "", *forward_cost_notes(report)]).rstrip()
 
 
 def title(report: CostReport) -> list[str]:
@@ -151,7 +151,7 @@ def table_rows(report: CostReport) -> list[list[str]]:
     ]
 
 
-def notes(report: CostReport) -> list[str]:
+def forward_cost_notes(report: CostReport) -> list[str]:
     """What follows from the forward costs: a training step, and the mean cost of an alternating run."""
     training = [f"{quantity(report.training_flops[role])}FLOPs for {cost.model}" for role, cost in report.costs.items()]
     size = "x".join(map(str, report.image.train_shape))
@@ -182,8 +182,8 @@ def quantity(value: float) -> str:
 
 
 RENDERERS: dict[str, Callable[[CostReport], str]] = {
-    "table": as_table,
-    "json": as_json,
+    "table": cost_table,
+    "json": cost_json,
     "csv": as_csv,
     "markdown": as_markdown,
 }

@@ -26,7 +26,7 @@ Assignments = Annotated[list[str] | None, typer.Option("--set", help="A setting 
 
 
 @commands.command("plan")
-def plan_grid(
+def grid_points(
     grid: GridFile,
     out: Out = Path("results"),
     assignments: Assignments = None,
@@ -34,14 +34,14 @@ def plan_grid(
 ) -> None:
     """List the runs of a grid and where each stands; trains nothing."""
     from seekcli.data.sets.sources import summary_ahead
-    from seekcli.grid.plan import plan
+    from seekcli.grid.plan import grid_points
 
     if format_name not in ("table", "json"):
         raise unknown("--format", format_name, ("table", "json"))
     with listings_kept():
-        points = plan(grid, set_layers(assignments), out)
+        points = grid_points(grid, set_layers(assignments), out)
         rows = [state_row(point, out) for point in points]
-        notes = [notes_of(point, row, out) for row, point in zip(rows, points, strict=True)]
+        notes = [point_notes(point, row, out) for row, point in zip(rows, points, strict=True)]
         data = dict.fromkeys(summary_ahead(point.resolved.config.data) for point in points)
     if format_name == "json":
         say_json(json_text(rows))
@@ -55,7 +55,7 @@ def plan_grid(
         say(f"before them, to choose k for {tuning.name}: {tuning.describe()}")
 
 
-def notes_of(point: Point, row: dict[str, str | None], out: Path) -> list[str]:
+def point_notes(point: Point, row: dict[str, str | None], out: Path) -> list[str]:
     from seekcli.models.catalog import same_start_note
     from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
@@ -75,25 +75,25 @@ def run_grid(
 
     Several processes may run one grid into one results folder: each takes the points that no other has.
     """
-    from seekcli.grid.plan import plan
+    from seekcli.grid.plan import grid_points
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     with listings_kept():
-        points = plan(grid, set_layers(assignments), out)
+        points = grid_points(grid, set_layers(assignments), out)
     # What takes seconds to import comes when the words are known to be right.
     from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.cli.stop import StopSwitch
     from seekcli.engines.local import LocalEngine, Outcome
-    from seekcli.runs.folder import look
+    from seekcli.runs.folder import standing_or_damage
 
     stop = StopSwitch()
     with stop.listening():
         if unchosen := search_first(points, out, progress, stop):
             with listings_kept():
-                points = plan(grid, set_layers(assignments), out)
+                points = grid_points(grid, set_layers(assignments), out)
         runs = [point.resolved for point in points if not point.tuning]
-        done = sum(look(out, one)[0] == "finished" for one in runs)
+        done = sum(standing_or_damage(out, one)[0] == "finished" for one in runs)
         say(f"{grid}: {len(points)} runs, {done} done already", err=True)
         outcomes = LocalEngine(out, Announcer(progress, len(runs) - done), stop.reason).run(runs)
     waiting = [Outcome(one.resolved, "failed", error=unchosen[one.tuning.name]) for one in points if one.tuning]
@@ -102,9 +102,9 @@ def run_grid(
 
 def state_row(point: Point, out: Path) -> dict[str, str | None]:
     """How a point stands; `problem` is what is wrong with a damaged one."""
-    from seekcli.runs.folder import look
+    from seekcli.runs.folder import standing_or_damage
 
-    state, problem = ("needs k", None) if point.tuning else look(out, point.resolved)
+    state, problem = ("needs k", None) if point.tuning else standing_or_damage(out, point.resolved)
     return {"run_id": point.run_id, "state": state, "problem": problem}
 
 

@@ -14,12 +14,13 @@ import typer
 from seekcli.cli.list_columns import column_rows
 from seekcli.cli.list_settings import setting_rows, settings_text
 from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.method.roles import ROLES
 
 if TYPE_CHECKING:
     from seekcli.runs.records import RunStatus
 
 Rows = list[dict[str, Any]]
-ROLES = ("base", "motivated")
+
 ABOUT_DATA = {
     "digits": "handwritten digits, bundled with scikit-learn: works offline",
     "cifar10": "photographs; downloaded once, or read from --data-dir",
@@ -54,7 +55,7 @@ def list_command(
     elif what is What.SETTINGS:
         say(settings_text(rows))
     else:
-        say(as_table(rows) if rows else f"no {what.value}")
+        say(rows_table(rows) if rows else f"no {what.value}")
 
 
 def model_rows() -> Rows:
@@ -80,13 +81,13 @@ def model_rows() -> Rows:
 def data_rows() -> Rows:
     """Every form that --data takes; sizes where the name alone decides them."""
     from seekcli.config.settings import DataConfig
-    from seekcli.data.sets.sources import KINDS, describe
+    from seekcli.data.sets.sources import KINDS, data_facts
 
     rows: Rows = []
     for kind in KINDS:
         row: dict[str, Any] = dict.fromkeys(("name", "classes", "images", "train_images", "test_images"))
         if ":" not in kind:
-            facts = describe(DataConfig(name=kind))
+            facts = data_facts(DataConfig(name=kind))
             row |= {"classes": facts.classes, "train_images": facts.train_images, "test_images": facts.test_images}
             row["images"] = f"{facts.channels}x{facts.image_size}x{facts.image_size}"
         rows.append(row | {"name": kind, "about": ABOUT_DATA.get(kind.partition(":")[0])})
@@ -118,12 +119,12 @@ def condition_rows() -> Rows:
     Those of installed packages are named, not imported.
     """
     from seekcli.config.condition_settings import share_basis
-    from seekcli.method.condition import CONDITIONS, Settings, expected_share
+    from seekcli.method.condition import CONDITIONS, ConditionSettings, expected_share
     from seekcli.resolve.conditions import installed
 
     rows: Rows = []
     for name, condition in CONDITIONS.items():
-        share = rounded(expected_share(name, Settings(k=2)))
+        share = rounded(expected_share(name, ConditionSettings(k=2)))
         basis = None if share is None else share_basis("alternating", name)
         rows.append({"name": name, "expected_share_at_k_2": share, "expected": basis, "about": condition.about})
     unknown = {"expected_share_at_k_2": None, "expected": None}
@@ -183,7 +184,7 @@ LISTS: dict[What, Callable[[], Rows]] = {
 }
 
 
-def as_table(rows: Rows) -> str:
+def rows_table(rows: Rows) -> str:
     from seekcli.report.columns import aligned
 
     kept = [key for key in rows[0] if any(row[key] is not None for row in rows)]

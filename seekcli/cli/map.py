@@ -40,7 +40,7 @@ def map_command(
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
     """Show what goes where between the two models of a pair: blocks, tensors, coverage, and what has no counterpart."""
-    from seekcli.report.weights_map import as_text
+    from seekcli.report.weights_map import weights_map_text
     from seekcli.resolve.resolve import resolve
 
     flags = {
@@ -57,7 +57,7 @@ def map_command(
     if format_ is ReadFormat.JSON:
         echo_json(document)
     else:
-        say(as_text(document, with_tensors=tensors))
+        say(weights_map_text(document, with_tensors=tensors))
 
 
 def describe_pair(config: RunConfig) -> dict[str, Any]:

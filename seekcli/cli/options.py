@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.layers import parse_assignment
+from seekcli.config.layers import Layers, parse_assignment
 from seekcli.config.settings_files import read_settings, read_tree
 from seekcli.errors import BadInput, shown_value
+from seekcli.method.roles import ROLES
 from seekcli.models.catalog import MODELS, model_spec, parse_pair
-
-Layers = list[tuple[str, Mapping[str, Any]]]
 
 
 def model_layers(model: str | None, base: str | None, motivated: str | None, schedule: str | None = None) -> Layers:
@@ -19,7 +18,7 @@ def model_layers(model: str | None, base: str | None, motivated: str | None, sch
     if model is not None and (base is not None or motivated is not None):
         raise BadInput("--model names a whole pair: give it or --base and --motivated, not both")
     layers: Layers = []
-    if model in MODELS and schedule in ("base", "motivated"):
+    if model in MODELS and schedule in ROLES:
         layers.append(("--model", {f"pair.{schedule}": model}))
     elif model in MODELS:
         raise BadInput(f"--model {model!r} is one model: name a pair such as resnet20-to-32, or add --schedule base")
@@ -45,7 +44,7 @@ def neighbour(name: str, direction: int, schedule: str | None) -> str:
     nearest = min(others, key=lambda one: direction * one.order, default=None)
     if nearest is not None:
         return nearest.name
-    if schedule in ("base", "motivated"):
+    if schedule in ROLES:
         return name
     kind, flag = ("largest", "--motivated") if direction > 0 else ("smallest", "--base")
     raise BadInput(f"{name} is the {kind} of its family: it can only be named with {flag}, and the other one with it")

@@ -72,11 +72,11 @@ def conclude(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> None:
     same = all(outcome.state == "refused" for outcome in outcomes) and len(refused) == 1
     if first is not None and ((len(outcomes) == 1 and not grid) or (same and isinstance(first, BadInput))):
         raise first
-    say(describe(outcomes, out, grid), err=True)
+    say(outcome_lines(outcomes, out, grid), err=True)
     raise RunFailed(f"{len(unfinished)} of {len(outcomes)} runs failed")
 
 
-def describe(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str:
+def outcome_lines(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str:
     """How many runs ended how; of each that is not finished the cause, and the command that repeats it."""
     counts = Counter(outcome.state for outcome in outcomes)
     lines = [f"{len(outcomes)} runs: {', '.join(f'{count} {state}' for state, count in counts.items())}"]

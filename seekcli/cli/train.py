@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekcli.cli.arm_first import AHEAD, runs_of_arm, trains_arm_first
-from seekcli.cli.options import Layers, config_layers, flag_layers, length_flags, model_layers, parse_k, set_layers
+from seekcli.cli.options import config_layers, flag_layers, length_flags, model_layers, parse_k, set_layers
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
-from seekcli.config.layers import Resolved
+from seekcli.config.layers import Layers, Resolved
 from seekcli.config.seeds import seeds_in
 from seekcli.config.settings import CLASSIC
 from seekcli.config.settings_files import as_toml
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
+from seekcli.method.roles import ROLES
 from seekcli.models.catalog import MODELS
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def schedules_of(schedule: str | None, matched: Layers) -> list[tuple[str | None
     if schedule != "all":
         return [(schedule, matched)]
     lengths: list[Layers] = [[], matched] if matched else [[]]
-    return [*((one, length) for one in ("base", "motivated") for length in lengths), ("alternating", [])]
+    return [*((one, length) for one in ROLES for length in lengths), ("alternating", [])]
 
 
 def schedule_layers(schedule: str | None) -> Layers:
@@ -260,7 +261,7 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
         announcer = Announcer(
             progress,
             len(settled),
-            lambda resolved, state: notes_of(resolved, "new" if fresh else state, out),
+            lambda resolved, state: run_notes(resolved, "new" if fresh else state, out),
             lambda status, resolved: report(status, resolved, out, progress),
             alone=alone,
         )
@@ -268,7 +269,7 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
     return [*outcomes, *unsettled]
 
 
-def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
+def run_notes(resolved: Resolved, state: str, out: Path) -> list[str]:
     """What to know of a run before it begins, or instead of its training."""
     from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
@@ -282,11 +283,11 @@ def notes_of(resolved: Resolved, state: str, out: Path) -> list[str]:
 
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:
-    from seekcli.report.run_summary import as_json, as_text
+    from seekcli.report.run_summary import run_summary_json, run_summary_text
     from seekcli.runs.folder import run_folder
 
     folder = run_folder(out, resolved.config)
     if style == "json":
-        say_json(as_json(status, folder))
+        say_json(run_summary_json(status, folder))
     else:
-        say(as_text(status, folder))
+        say(run_summary_text(status, folder))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.cli.options import Layers, config_layers, flag_layers, length_flags, model_layers, set_layers
+from seekcli.cli.options import config_layers, flag_layers, length_flags, model_layers, set_layers
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.progress import STYLES
 from seekcli.config.identity import run_id
-from seekcli.config.layers import Resolved
+from seekcli.config.layers import Layers, Resolved
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import RunFailed, SeekError, Stopped, one_line, unknown, visible
 
@@ -119,21 +119,21 @@ def tune(
 
 def show(found: Search, tuning: Tuning, out: Path, format_: ReadFormat) -> None:
     from seekcli.grid.tune import choice_path
-    from seekcli.report.tuning import as_data, as_text
+    from seekcli.report.tuning import as_data, search_text
 
     path = choice_path(out, tuning.name)
     if format_ is ReadFormat.JSON:
         echo_json({"name": tuning.name, "file": str(path), **as_data(found)})
     else:
-        say(f"{as_text(found)}\nkept in {visible(str(path))}: `--k auto` uses it, whatever the seed")
+        say(f"{search_text(found)}\nkept in {visible(str(path))}: `--k auto` uses it, whatever the seed")
 
 
 def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
-    from seekcli.runs.folder import look
+    from seekcli.runs.folder import standing_or_damage
 
     rows = []
     for k, fold, one in tuning.runs():
-        state, problem = look(out, one)
+        state, problem = standing_or_damage(out, one)
         rows.append({"run_id": run_id(one.config), "k": k, "fold": fold, "state": state, "problem": problem})
     if format_ is ReadFormat.JSON:
         echo_json(rows)
@@ -151,10 +151,10 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
     from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.engines.local import LocalEngine
     from seekcli.grid.tune import search
-    from seekcli.runs.folder import look
+    from seekcli.runs.folder import standing_or_damage
 
     runs = [one for _, _, one in tuning.runs()]
-    left = sum(look(out, one)[0] != "finished" for one in runs)
+    left = sum(standing_or_damage(out, one)[0] != "finished" for one in runs)
     if left:
         say(f"k of {tuning.name}: {tuning.describe()}, {left} to do", err=True)
     outcomes = LocalEngine(out, Announcer(progress, left), stop.reason).run(runs)
@@ -186,14 +186,14 @@ def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> t
     """
     from seekcli.engines.local import Outcome
     from seekcli.grid.tune import choice_path
-    from seekcli.report.tuning import as_text
+    from seekcli.report.tuning import search_text
 
     found: dict[str, tuple[Search | None, SeekError | None]] = {}
     for tuning in {one.tuning.name: one.tuning for one in drafts if one.tuning}.values():
         say(f"--k auto: no k is chosen yet in {choice_path(out, tuning.name)}; searching first", err=True)
         found[tuning.name] = search, _ = try_search(tuning, out, progress, stop)
         if search is not None:
-            say(as_text(search), err=True)
+            say(search_text(search), err=True)
     for choice in {one.choice.name: one.choice for one in drafts if one.choice}.values():
         where = choice_path(out, choice.name)
         say(f"--k auto: {choice.describe()}, chosen earlier ({where}; `seek tune` chooses anew)", err=True)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from seekcli.config.schema import RunConfig
 from seekcli.config.value_types import MAX_FLOAT32, MAX_INT32
 
-WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+TYPE_WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 # Bounds that only say what a table or a kernel can hold.
 UNSAID = {MAX_INT32, MAX_FLOAT32, 2**63 - 1}
 SIGNS = {"ge": "{:g} or more", "gt": "above {:g}", "le": "up to {:g}", "lt": "below {:g}"}
@@ -20,7 +20,7 @@ SIGNS = {"ge": "{:g} or more", "gt": "above {:g}", "le": "up to {:g}", "lt": "be
 
 def described_settings() -> list[dict[str, Any]]:
     """One row per setting, in the order of the schema. `choices` is empty where the type says all."""
-    return list(rows_of(RunConfig, ""))
+    return list(section_rows(RunConfig, ""))
 
 
 @cache
@@ -29,11 +29,11 @@ def optional_settings() -> frozenset[str]:
     return frozenset(row["key"] for row in described_settings() if row["type"].endswith("not set"))
 
 
-def rows_of(section: type[BaseModel], prefix: str) -> Iterator[dict[str, Any]]:
+def section_rows(section: type[BaseModel], prefix: str) -> Iterator[dict[str, Any]]:
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from rows_of(kind, f"{name}.")
+            yield from section_rows(kind, f"{name}.")
             continue
         yield {
             "key": f"{prefix}{name}",
@@ -44,7 +44,7 @@ def rows_of(section: type[BaseModel], prefix: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def parts_of(kind: Any) -> list[Any]:
+def alternatives_of(kind: Any) -> list[Any]:
     """The alternatives of a union without None; the type itself where it is none."""
     if get_origin(kind) in (Union, types.UnionType):
         return [part for part in get_args(kind) if part is not type(None)]
@@ -63,21 +63,21 @@ def unwrapped(kind: Any) -> tuple[Any, list[Any]]:
 def type_words(kind: Any, notes: list[Any]) -> str:
     """`whole number, 1 or more, or not set`."""
     found = []
-    for part in parts_of(kind):
+    for part in alternatives_of(kind):
         plain, own = unwrapped(part)
-        found.append(", ".join([name_of(plain), *bounds([*notes, *own])]))
+        found.append(", ".join([value_name(plain), *bounds([*notes, *own])]))
     return " or ".join([*found, *(["not set"] if type(None) in get_args(kind) else [])])
 
 
-def name_of(plain: Any) -> str:
+def value_name(plain: Any) -> str:
     origin = get_origin(plain)
     if origin is Literal:
         return "one of the choices"
     if origin in (tuple, list):
-        return f"list of {name_of(unwrapped(get_args(plain)[0])[0])}s"
+        return f"list of {value_name(unwrapped(get_args(plain)[0])[0])}s"
     if origin in (dict, Mapping):
         return "table"
-    return WORDS.get(plain, getattr(plain, "__name__", str(plain)))
+    return TYPE_WORDS.get(plain, getattr(plain, "__name__", str(plain)))
 
 
 def bounds(notes: list[Any]) -> Iterator[str]:
@@ -90,7 +90,7 @@ def bounds(notes: list[Any]) -> Iterator[str]:
 def choices(kind: Any) -> list[Any]:
     return [
         value
-        for part in parts_of(kind)
+        for part in alternatives_of(kind)
         for plain in [unwrapped(part)[0]]
         if get_origin(plain) is Literal
         for value in get_args(plain)

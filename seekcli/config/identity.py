@@ -130,7 +130,7 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
             yield twin, values
 
 
-def identity(config: RunConfig) -> dict[str, Any]:
+def run_key(config: RunConfig) -> dict[str, Any]:
     """What makes a run that run: the resolved settings that change its numbers, as plain data.
 
     A classic run keeps its one model and drops pair, init, map, condition and k, so that one baseline serves every
@@ -149,7 +149,7 @@ def identity(config: RunConfig) -> dict[str, Any]:
 
 def run_id(config: RunConfig) -> str:
     """A readable name that ends in 10 hex digits of the sha256 of `identity(config)`."""
-    payload = json.dumps(identity(config), sort_keys=True, separators=(",", ":"))
+    payload = json.dumps(run_key(config), sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(payload.encode()).hexdigest()[:10]
     data = config.data.name.partition(":")[0]
     if config.classic:

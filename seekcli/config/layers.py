@@ -15,6 +15,8 @@ from seekcli.config.settings import flatten, unflatten
 from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.plain_data import parse_toml
 
+Layers = list[tuple[str, Mapping[str, Any]]]  # (where it comes from, dotted key -> value), later wins
+
 DEFAULTS: dict[str, Any] = dict(flatten(RunConfig().model_dump()))
 
 

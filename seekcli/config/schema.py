@@ -21,6 +21,7 @@ from seekcli.config.settings import (
 )
 from seekcli.config.start_settings import ExtendConfig, TransferConfig
 from seekcli.config.value_types import Seed
+from seekcli.method.roles import ROLES
 
 
 class RunConfig(Section):
@@ -52,7 +53,7 @@ class RunConfig(Section):
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles this schedule trains, base first."""
-        return (self.schedule,) if self.classic else ("base", "motivated")
+        return (self.schedule,) if self.classic else ROLES
 
     @property
     def way(self) -> str:

@@ -22,9 +22,10 @@ from seekcli.config.value_types import (
     Share,
     UpTo1024,
 )
+from seekcli.method.roles import ROLES
 
 Schedule = Literal["alternating", "base", "motivated", "grow"]
-CLASSIC = ("base", "motivated")
+CLASSIC = ROLES  # a classic schedule trains one role alone and is named after it
 # Batches that BatchNorm statistics are estimated anew on, where the user names no number.
 RECALIBRATE_BATCHES = 10
 

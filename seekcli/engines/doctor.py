@@ -27,7 +27,7 @@ from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, SeekError, human_bytes
 from seekcli.runs.exclusive import create_exclusive
 
-State = Literal["ok", "note", "wrong"]
+FindingState = Literal["ok", "note", "wrong"]
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pyarrow", "pandas", "fvcore", "scikit-learn", "scipy")
 # Instructions that make bf16 quick on a CPU, by the names of /proc/cpuinfo.
 BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
@@ -40,7 +40,7 @@ class Finding:
     """One line of the answer. `wrong` is what keeps runs from working here."""
 
     topic: str
-    state: State
+    state: FindingState
     text: str
 
 
@@ -100,7 +100,7 @@ def torch_and_torchvision() -> Finding:
         problem = f"{error.name} is not installed"
     except torch_pair.OF_ANOTHER_BUILD as error:
         problem = problem or torch_pair.not_loaded(error)
-    state: State = "ok" if problem is None else "wrong"
+    state: FindingState = "ok" if problem is None else "wrong"
     return Finding("torch and torchvision", state, problem or "fit each other")
 
 

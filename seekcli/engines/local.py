@@ -15,7 +15,7 @@ from typing import Literal
 
 from seekcli import files
 from seekcli.config.layers import Resolved
-from seekcli.engines.run import StopReason, train
+from seekcli.engines.run import StopReason, train_run
 from seekcli.errors import (
     TRACEBACK,
     BadInput,
@@ -28,7 +28,7 @@ from seekcli.errors import (
     unforeseen,
 )
 from seekcli.runs import records
-from seekcli.runs.folder import look, run_folder, standing
+from seekcli.runs.folder import run_folder, standing, standing_or_damage
 from seekcli.runs.lease import clear_dead_lease, require_no_owner
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
@@ -92,7 +92,7 @@ class LocalEngine:
         """
         for one in runs:
             files.require_possible_path(run_folder(self.results, one.config))
-        states = [look(self.results, one)[0] for one in runs]
+        states = [standing_or_damage(self.results, one)[0] for one in runs]
         if self.fresh or set(states) != {"finished"}:
             files.require_writable_folders(self.results)
             files.require_results_folder(self.results)
@@ -132,7 +132,7 @@ class LocalEngine:
                 raise RunFailed(self.message_of(one))  # in another process, since this loop began
             begun = True
             progress = self.observer.begins(one, state)
-            status = train(one, self.results, progress, fresh=self.fresh, stop_requested=self.stop_requested)
+            status = train_run(one, self.results, progress, fresh=self.fresh, stop_requested=self.stop_requested)
             return self.end(Outcome(one, "finished", status), begun)
         except (Stopped, HeldElsewhere):
             raise

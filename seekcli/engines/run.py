@@ -43,7 +43,7 @@ from seekcli.train.trainer import Trainer
 StopReason = Callable[[], str | None]
 
 
-def train(
+def train_run(
     resolved: Resolved,
     results: Path,
     progress: Progress | None = None,
@@ -83,7 +83,7 @@ def train_or_return(
         torch.set_num_threads(config.runtime.threads)
     dataset, trainer = start.load_and_build(config, progress, beginning, folder if begun else None)
     files.require_free_bytes(results, start.needed_bytes(trainer, None if fresh else folder))
-    run = Run(folder, resolved, trainer, dataset, progress, stop_requested)
+    run = RecordedTraining(folder, resolved, trainer, dataset, progress, stop_requested)
     start.say_beginning(config, beginning, progress)
     if fresh and folder.exists():  # the last thing before the start: a start that is refused leaves the old run
         with Lease.acquire(folder) as old:
@@ -103,7 +103,7 @@ def skipped_updates(trainer: Trainer) -> dict[str, int]:
     return {} if trainer.scaler is None else {"skipped_updates": trainer.skipped_updates}
 
 
-class Run:
+class RecordedTraining:
     """A trainer and the folder that it is recorded in."""
 
     def __init__(
@@ -258,7 +258,7 @@ class Run:
         return digests
 
     def record_state(
-        self, state: records.State, message: str | None, weights_sha256: dict[str, str] | None = None
+        self, state: records.RunState, message: str | None, weights_sha256: dict[str, str] | None = None
     ) -> RunStatus:
         trainer = self.trainer
         done = trainer.epoch

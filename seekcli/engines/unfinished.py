@@ -35,7 +35,7 @@ def take_checkpoint(run: FinishedRun, data_dir: str | None, progress: Progress) 
     try:
         path = load_newest(run, trainer, progress)
         models = trainer.models_to_keep()
-        rows = rows_of(run.config, trainer)
+        rows = measured_rows(run.config, trainer)
     finally:
         trainer.batches.close()
     done = {"final": rows, "epochs_done": trainer.epoch, "steps_done": trainer.steps_done}
@@ -85,7 +85,7 @@ def load_newest(run: FinishedRun, trainer: Trainer, progress: Progress) -> Path:
     raise first or BadInput(f"the checkpoints of {run.path} went away meanwhile: give the command again")
 
 
-def rows_of(config: RunConfig, trainer: Trainer) -> list[dict[str, Any]]:
+def measured_rows(config: RunConfig, trainer: Trainer) -> list[dict[str, Any]]:
     """What a card reads of the last rows of a run, measured now."""
     evaluations = trainer.evaluate()
     others = trainer.evaluate_other_statistics() if trainer.keeps_recalibrated else {}

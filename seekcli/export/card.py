@@ -17,7 +17,7 @@ from seekcli.errors import BadInput, shown_value, visible
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 1
+CARD_FORMAT = 1
 MAX_INT64 = 2**63 - 1
 CITATION = (
     "M. Acheli, W. Gaaloul, 'Motivation Is Something You Need', arXiv:2602.21064 (2026). "
@@ -27,8 +27,8 @@ SCALE = "x = pixels / 255 (0..1); then (x - mean) / std for each channel; layout
 
 
 # What a card can say.
-Count = Annotated[int, Field(ge=0, le=MAX_INT64)]
-Positive = Annotated[int, Field(ge=1, le=MAX_INT64)]
+Int64Count = Annotated[int, Field(ge=0, le=MAX_INT64)]
+Int64Positive = Annotated[int, Field(ge=1, le=MAX_INT64)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -65,7 +65,7 @@ class ArchitectureCard(Part):
     """What else of the model depends on the size of its images. `timm` is null for a model that timm has not."""
 
     stem: str | None
-    patch_size: Positive | None
+    patch_size: Int64Positive | None
     timm: TimmCard | None
 
 
@@ -75,8 +75,8 @@ class WeightsCard(Part):
     file: str
     format: Literal["safetensors"] = "safetensors"
     sha256: str
-    bytes: Count
-    parameters: Count
+    bytes: Int64Count
+    parameters: Int64Count
 
 
 class ResultCard(Part):
@@ -84,8 +84,8 @@ class ResultCard(Part):
 
     test_accuracy_percent: Percent
     test_loss: float | None
-    test_images: Count
-    epoch: Count
+    test_images: Int64Count
+    epoch: Int64Count
 
 
 class StatisticsCard(Part):
@@ -97,7 +97,7 @@ class StatisticsCard(Part):
     """
 
     buffers: Literal["own", "carried"] | None
-    recalibrated_batches: Count
+    recalibrated_batches: Int64Count
     recalibrated: str | None = None
     test_accuracy_as_trained_percent: Percent | None = None
 
@@ -105,21 +105,21 @@ class StatisticsCard(Part):
 class EvaluationCard(Part):
     """How the recorded result was computed: with these on the same machine it comes back exactly."""
 
-    batch_size: Positive
+    batch_size: Int64Positive
     precision: Literal["fp32", "bf16", "fp16"]
     layout: Literal["channels_last", "contiguous"]
     device_type: str
     device: str | None = None
     cpu: str | None = None
-    threads: Positive | None = None
+    threads: Int64Positive | None = None
     torch: str | None = None
 
 
 class UnfinishedCard(Part):
     """How far a run had come that was not finished: the whole epochs, and all updates up to these weights."""
 
-    epochs_done: Count
-    steps_done: Count
+    epochs_done: Int64Count
+    steps_done: Int64Count
 
 
 class TrainingCard(Part):
@@ -132,19 +132,19 @@ class TrainingCard(Part):
     run_id: str
     extends: str | None = None  # the run that this one went on from
     schedule: str
-    seed: Count
+    seed: Int64Count
     recipe: str
-    epochs: Positive
-    steps: Positive | None = None  # null in the cards of older programs
+    epochs: Int64Positive
+    steps: Int64Positive | None = None  # null in the cards of older programs
     unfinished: UnfinishedCard | None = None
     data: str
     data_fingerprint: str | None
     data_contents: str | None = None  # of a folder whose fingerprint is of names and sizes alone (data.rules 1)
     data_settings: dict[str, Any] = {}  # of [data]: what decides its identity and its test split, unless as of old
-    limit_train: Positive | None
-    train_images: Count | None
+    limit_train: Int64Positive | None
+    train_images: Int64Count | None
     condition: str | None
-    k: Positive | None
+    k: Int64Positive | None
     init: str | None
     map: str | None
 
@@ -152,12 +152,12 @@ class TrainingCard(Part):
 class Card(Part):
     """One exported model."""
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = CARD_FORMAT
     model: str
     family: str
     role: Literal["base", "motivated"]
     pair: str | None
-    classes: Positive
+    classes: Int64Positive
     class_names: tuple[str, ...]
     input: InputCard
     architecture: ArchitectureCard | None = None  # null in the cards of older programs
@@ -208,7 +208,7 @@ def read_card(path: Path) -> Card:
     version = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(version, int):
         raise BadInput(f"{path} is not the card of an exported model (it has no format_version)")
-    refuse_newer(path, version, FORMAT_VERSION, "card version")
+    refuse_newer(path, version, CARD_FORMAT, "card version")
     try:
         card = Card.model_validate(data)
     except ValidationError as error:

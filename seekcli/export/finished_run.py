@@ -28,13 +28,13 @@ from seekcli.export.card import (
     WeightsCard,
 )
 from seekcli.export.load import read_weights
+from seekcli.method.roles import ROLES
 from seekcli.models.catalog import TRANSFORMERS, has_running_statistics, model_spec, patch_pixels
 from seekcli.models.timm_form import stem_of, timm_form
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 from seekcli.runs.records import RunStatus
 
-ROLES = ("base", "motivated")
 DATA_SETTINGS = ("rules", "whole_digest", "grey_bits", "test_images")
 # What a card takes from the last epoch's rows.
 TRAINING_KEYS = ("schedule", "seed", "recipe", "data", "condition", "k", "init", "map")
@@ -200,7 +200,7 @@ def data_settings(config: RunConfig) -> dict[str, Any]:
 
 def open_run(path: Path) -> FinishedRun:
     """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
-    run = read_run(path)
+    run = read_run_as_it_is(path)
     status = run.status
     if status.state != "finished":
         done = f"{records.done_in_words(status, run.config.train.steps)} done"
@@ -217,7 +217,7 @@ def open_run(path: Path) -> FinishedRun:
     return run
 
 
-def read_run(path: Path) -> FinishedRun:
+def read_run_as_it_is(path: Path) -> FinishedRun:
     """As `open_run`, whatever the state of the run is."""
     document = read_config(path)
     try:

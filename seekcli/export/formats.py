@@ -16,7 +16,7 @@ from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.export.card import Card, WeightsCard
 from seekcli.export.finished_run import FinishedRun
-from seekcli.export.load import build_from_card, build_loaded, digest, parse_weights, read_bytes
+from seekcli.export.load import build_from_card, build_loaded, parse_weights, read_bytes, sha256_of_bytes
 
 FORMATS = ("safetensors",)
 # One key only, or the bytes of the file would change from process to process. Some other readers ask for this one.
@@ -80,7 +80,7 @@ def take_model(run: FinishedRun, role: str) -> Taken:
 def weights_card(file: str, tensors: Mapping[str, Tensor], model: nn.Module) -> WeightsCard:
     data = save(dict(tensors), metadata=METADATA)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return WeightsCard(file=file, sha256=digest(data), bytes=len(data), parameters=parameters)
+    return WeightsCard(file=file, sha256=sha256_of_bytes(data), bytes=len(data), parameters=parameters)
 
 
 def require_writable(folder: Path) -> None:
@@ -97,7 +97,7 @@ def require_writable(folder: Path) -> None:
 def require_free_names(card: Card, folder: Path) -> None:
     """Raise BadInput when a file of another export, or of something else, has one of the names."""
     weights, card_path = folder / card.weights.file, folder / card.file
-    if weights.exists() and digest(read_bytes(weights)) != card.weights.sha256:
+    if weights.exists() and sha256_of_bytes(read_bytes(weights)) != card.weights.sha256:
         raise BadInput(f"{weights} exists and holds other weights: name another folder with --to, or add --overwrite")
     if card_path.exists() and not holds(card_path, card):
         raise BadInput(f"{card_path} exists and differs: name another folder with --to, or add --overwrite")
@@ -131,7 +131,7 @@ def check_parity(taken: Taken, written: Path) -> None:
     """Raise RunFailed unless the written file, in a freshly built model, gives the same bits as the run's own model."""
     card = taken.card
     data = read_bytes(written)
-    if digest(data) != card.weights.sha256:
+    if sha256_of_bytes(data) != card.weights.sha256:
         raise RunFailed(f"{card.weights.file} was not exported: what was read back differs from what was written")
     images = parity_images(card)
     with torch.no_grad():

@@ -40,7 +40,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn
 def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """Tensors by name, on the CPU. Raises BadInput, naming the file, unless it is whole and has the given sha256."""
     data = read_bytes(path)
-    if sha256 is not None and digest(data) != sha256:
+    if sha256 is not None and sha256_of_bytes(data) != sha256:
         raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
     return parse_weights(path, data)
 
@@ -66,7 +66,7 @@ def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
     return tensors
 
 
-def digest(data: bytes) -> str:
+def sha256_of_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
@@ -93,11 +93,11 @@ def build_loaded(
     for key, tensor in own.items():
         found = tensors[key]
         if (tensor.shape, tensor.dtype) != (found.shape, found.dtype):
-            shapes = f"{key} is {describe(found)}, not {describe(tensor)}"
+            shapes = f"{key} is {shape_and_type(found)}, not {shape_and_type(tensor)}"
             raise BadInput(f"{source} does not fit {name} with {classes} classes: {shapes}")
     model.load_state_dict(dict(tensors))
     return model.eval()
 
 
-def describe(tensor: Tensor) -> str:
+def shape_and_type(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

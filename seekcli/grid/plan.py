@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.config.identity import run_id
-from seekcli.config.layers import Resolved
+from seekcli.config.layers import Layers, Resolved
 from seekcli.config.seeds import seeds_asked
 from seekcli.config.settings import flatten
 from seekcli.config.settings_files import read_tree
@@ -32,10 +32,9 @@ from seekcli.config.value_types import MOST_RUNS
 from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.grid.tune import Tuning, draft
 from seekcli.models.catalog import parse_pair
-from seekcli.resolve.resolve import Layers
 
-KEYS = ("name", "seeds", "settings", "arms")
-SHORT_NAMES = {name: f"train.{name}" for name in ("match", "match_from", "match_schedule")}
+GRID_KEYS = ("name", "seeds", "settings", "arms")
+GRID_SHORT_NAMES = {name: f"train.{name}" for name in ("match", "match_from", "match_schedule")}
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ def read_grid(path: Path) -> dict[str, Any]:
     """The file as a tree. Raises BadInput naming the file and the key that is wrong."""
     tree = read_tree(path, "grid file")
     for key in tree:
-        if key not in KEYS:
-            raise unknown(f"key in grid file {path}:", key, KEYS)
+        if key not in GRID_KEYS:
+            raise unknown(f"key in grid file {path}:", key, GRID_KEYS)
     arms = tree.get("arms", [{}])
     if not isinstance(tree.get("name", ""), str):
         raise BadInput(f"grid file {path}: name must be text, got {shown_value(tree['name'])}")
@@ -69,7 +68,7 @@ def read_grid(path: Path) -> dict[str, Any]:
     return tree
 
 
-def plan(path: Path, overrides: Layers | None = None, results: Path = Path("results")) -> list[Point]:
+def grid_points(path: Path, overrides: Layers | None = None, results: Path = Path("results")) -> list[Point]:
     """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point.
 
     `results` is where a chosen k is looked for, and runs that are named by their id.
@@ -98,7 +97,7 @@ def point_of(layers: Layers, results: Path) -> Point:
 
 def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:
     """Nested tables -> dotted settings, with the shorthands `model = PAIR`, `match` and `match_*`."""
-    flat = {SHORT_NAMES.get(key, key): value for key, value in flatten(tree)}
+    flat = {GRID_SHORT_NAMES.get(key, key): value for key, value in flatten(tree)}
     model = flat.pop("model", None)
     if model is None:
         return flat

@@ -19,22 +19,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seekcli import files
 from seekcli.analysis.tuning import BEST, Search, choose_k
 from seekcli.config.condition_settings import CONDITION_READS, settings_read
-from seekcli.config.identity import identity, run_id
-from seekcli.config.layers import Resolved, merge
+from seekcli.config.identity import run_id, run_key
+from seekcli.config.layers import Layers, Resolved, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.config.value_types import MOST_RUNS
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput, RunFailed, shown_value
 from seekcli.resolve.length import planned_length
-from seekcli.resolve.resolve import AS_ARM, Layers, resolve
+from seekcli.resolve.resolve import AS_ARM, resolve
 from seekcli.runs.records import RunStatus
 
 AUTO, TUNED, UNDECIDED = "auto", "tuned", "auto, not chosen yet"
-KEY = "motivation.k"
+K_KEY = "motivation.k"
 FOLDER = "tuning"
 # Settings of a run that do not change which k is best, or are what is searched over.
-NOT_IN_NAME = ("seed", KEY, "train.eval_every", "train.eval_batch_size", "data.folds", "data.fold")
+NOT_IN_NAME = ("seed", K_KEY, "train.eval_every", "train.eval_batch_size", "data.folds", "data.fold")
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class Tuning:
         """(k, fold, run), one fold after the other."""
         for fold in range(self.folds):
             for k in self.ks:
-                yield k, fold, self.first.updated({KEY: k, "data.fold": fold}, "tune")
+                yield k, fold, self.first.updated({K_KEY: k, "data.fold": fold}, "tune")
 
     def describe(self) -> str:
         runs = len(self.ks) * self.folds
         return f"{len(self.ks)} values of k x {self.folds} folds = {runs} runs of {length_in_words(self.first.config)}"
 
 
-class Choice(BaseModel):
+class ChosenK(BaseModel):
     """tuning/NAME.json: the k that was chosen, and how."""
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -95,13 +95,13 @@ class Draft:
 
     resolved: Resolved
     tuning: Tuning | None = None
-    choice: Choice | None = None
+    choice: ChosenK | None = None
     layers: Layers = field(default_factory=list)
     results: Path = Path("results")
 
     def with_k(self, k: int, origin: str = TUNED) -> Resolved:
         """The run with this k; a baseline that is matched to an arm gets the steps that the arm then costs."""
-        return resolve([*self.layers, (origin, {KEY: k})], self.results)
+        return resolve([*self.layers, (origin, {K_KEY: k})], self.results)
 
 
 def draft(layers: Layers, results: Path) -> Draft:
@@ -118,7 +118,7 @@ def draft(layers: Layers, results: Path) -> Draft:
         return Draft(resolved)
     found = Draft(resolved, layers=plain, results=results)
     arm = resolve([*plain, ("tune", AS_ARM)], results) if resolved.config.classic else resolved
-    name, _ = name_of(arm.config)
+    name, _ = choice_name(arm.config)
     if (choice := stored_choice(results, name)) is not None:
         return replace(found, resolved=found.with_k(choice.k), choice=choice)
     tuning = plan_tuning(plain, results)
@@ -128,9 +128,9 @@ def draft(layers: Layers, results: Path) -> Draft:
 def without_auto(layers: Layers) -> tuple[Layers, bool]:
     """The layers without any `k = auto`, and whether that is what the last word on k was."""
     flat = [(origin, dict(flatten(values))) for origin, values in layers]
-    said = [values[KEY] for _, values in flat if KEY in values]
+    said = [values[K_KEY] for _, values in flat if K_KEY in values]
     kept: Layers = [
-        (origin, {key: value for key, value in values.items() if (key, value) != (KEY, AUTO)})
+        (origin, {key: value for key, value in values.items() if (key, value) != (K_KEY, AUTO)})
         for origin, values in flat
     ]
     return kept, bool(said and said[-1] == AUTO)
@@ -160,10 +160,10 @@ def plan_tuning(layers: Layers, results: Path) -> Tuning:
     if len(ks) * tune.folds > MOST_RUNS:
         runs = f"{len(ks):,} values of k (tune.k) over {tune.folds:,} folds (tune.folds)"
         raise BadInput(f"{runs} are {len(ks) * tune.folds:,} runs: at most {MOST_RUNS:,}")
-    own = {KEY: ks[0], "seed": tune.seed, "data.folds": tune.folds, "data.fold": 0}
+    own = {K_KEY: ks[0], "seed": tune.seed, "data.folds": tune.folds, "data.fold": 0}
     length = {"train.epochs": tune.epochs, "train.steps": None} if tune.epochs else {}
     first = resolve([*plain, ("tune", AS_ARM | own | length)], results)
-    name, settings = name_of(config)
+    name, settings = choice_name(config)
     return Tuning(name, settings, ks, tune.folds, first)
 
 
@@ -181,11 +181,11 @@ def parse_ks(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(word) for word in words}))
 
 
-def name_of(config: RunConfig) -> tuple[str, dict[str, Any]]:
+def choice_name(config: RunConfig) -> tuple[str, dict[str, Any]]:
     """What a choice is known by: a readable name that ends in a hash, and the settings that are hashed."""
     settings = {
         key: value
-        for key, value in identity(config).items()
+        for key, value in run_key(config).items()
         if key not in NOT_IN_NAME and not key.startswith("runtime.")
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
@@ -197,7 +197,7 @@ def choice_path(results: Path, name: str) -> Path:
     return results / FOLDER / f"{name}.json"
 
 
-def stored_choice(results: Path, name: str) -> Choice | None:
+def stored_choice(results: Path, name: str) -> ChosenK | None:
     """The choice that was made under this name, None for none yet. Raises BadInput, naming a file that is damaged."""
     path = choice_path(results, name)
     if not path.exists():
@@ -208,7 +208,7 @@ def stored_choice(results: Path, name: str) -> Choice | None:
         raise BadInput(f"{error}; `seek tune` makes it again") from None
     refuse_newer(path, value.get("schema_version") if isinstance(value, dict) else None)
     try:
-        return Choice.model_validate(value)
+        return ChosenK.model_validate(value)
     except ValidationError as error:
         raise BadInput(f"{path} is damaged ({first_problem(error)}); `seek tune` makes it again") from None
 
@@ -231,7 +231,7 @@ def search(tuning: Tuning, results: Path, statuses: Mapping[str, RunStatus]) -> 
 def keep(results: Path, tuning: Tuning, found: Search) -> str | None:
     """Write the choice where it is not what stands there already; what became of an earlier one, in words."""
     path, said = choice_path(results, tuning.name), None
-    choice = Choice(
+    choice = ChosenK(
         name=tuning.name,
         k=found.k,
         ks=list(tuning.ks),

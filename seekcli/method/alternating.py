@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seekcli.method.condition import Condition
 from seekcli.method.observation import Observation
+from seekcli.method.roles import BASE, MOTIVATED
 
 if TYPE_CHECKING:
-    from seekcli.method.pair import Carrier
-
-BASE, MOTIVATED = "base", "motivated"
+    from seekcli.method.pair import StateTransfer
 
 
-class Turns(Protocol):
+class TurnRule(Protocol):
     """Who takes the next batch, in order. All schedules share the loop through this."""
 
     @property
@@ -38,8 +37,8 @@ class Turns(Protocol):
 class Alternating:
     """The base takes the batches, the motivated model while the condition holds; a switch carries the state over."""
 
-    def __init__(self, carrier: Carrier, condition: Condition) -> None:
-        self.carrier = carrier
+    def __init__(self, state_transfer: StateTransfer, condition: Condition) -> None:
+        self.state_transfer = state_transfer
         self.condition = condition
         self.role = BASE
         self.motivated_steps = 0
@@ -65,14 +64,16 @@ class Alternating:
             self._switch(BASE)
 
     def _switch(self, role: str) -> None:
-        copied = self.carrier.up(fresh=self.motivated_steps == 0) if role == MOTIVATED else self.carrier.down()
+        copied = (
+            self.state_transfer.up(fresh=self.motivated_steps == 0) if role == MOTIVATED else self.state_transfer.down()
+        )
         self.role = role
         self.switches += 1
         self.copied_bytes += copied
 
     def refresh_motivated(self) -> None:
         """Put the base's weights and buffers into the motivated model, as it is evaluated and exported."""
-        self.carrier.refresh(fresh=self.motivated_steps == 0)
+        self.state_transfer.refresh(fresh=self.motivated_steps == 0)
 
     def state_dict(self) -> dict[str, Any]:
         counts = {"motivated_steps": self.motivated_steps, "switches": self.switches, "copied_bytes": self.copied_bytes}
@@ -86,7 +87,7 @@ class Alternating:
         self.condition.load_state_dict(state["condition"])
 
 
-class Alone:
+class SingleModel:
     """A classic schedule: one model takes every batch. No map, no copies."""
 
     motivated_steps = 0

@@ -49,7 +49,7 @@ def needs_of(condition: Condition) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ConditionSettings:
     """All that the shipped conditions are made from; each takes what it reads. `counts` has a number for each epoch.
 
     `window_start` and `window_stop` are fractions of the `steps` of the whole run, 0 where its length is not known. All
@@ -82,20 +82,20 @@ class Shipped:
     """
 
     about: str
-    make: Callable[[Settings], Condition]
-    chance: Callable[[Settings], float | None]
+    make: Callable[[ConditionSettings], Condition]
+    chance: Callable[[ConditionSettings], float | None]
 
 
 # 1/(k+1)! of more is zero in floating point.
 LONGEST_STREAK = 170
 
 
-def in_a_row(settings: Settings) -> float:
+def in_a_row(settings: ConditionSettings) -> float:
     """If losses (or norms) were exchangeable, k falls in a row would be one of (k+1)! equally likely orderings."""
     return 1 / math.factorial(settings.k + 1) if settings.k < LONGEST_STREAK else 0.0
 
 
-def unknown_chance(settings: Settings) -> None:
+def unknown_chance(settings: ConditionSettings) -> None:
     """No expectation is known."""
 
 
@@ -159,7 +159,7 @@ class Counted(Protocol):
         """How many of the steps of the run."""
 
 
-def expected_share(condition: str, settings: Settings) -> float | None:
+def expected_share(condition: str, settings: ConditionSettings) -> float | None:
     """Share of motivated steps that is expected; None where no expectation is known.
 
     The first step of an epoch is always the base's: what chance gives is times (B-1)/B, with B steps an epoch on

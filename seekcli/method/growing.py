@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seekcli.method.alternating import BASE, MOTIVATED
 from seekcli.method.observation import Observation
+from seekcli.method.roles import BASE, MOTIVATED
 
 if TYPE_CHECKING:
-    from seekcli.method.pair import Carrier
+    from seekcli.method.pair import StateTransfer
 
 
 def branch_step(at: float, steps: int) -> int:
@@ -30,8 +30,8 @@ class Growing:
     is that of a classic run.
     """
 
-    def __init__(self, carrier: Carrier, branch: int) -> None:
-        self.carrier = carrier
+    def __init__(self, state_transfer: StateTransfer, branch: int) -> None:
+        self.state_transfer = state_transfer
         self.branch = branch
         self.batches_done = 0
         self.motivated_steps = 0
@@ -48,7 +48,7 @@ class Growing:
         self.batches_done += 1
         self.motivated_steps += self.switches
         if self.batches_done == self.branch:
-            self.copied_bytes += self.carrier.up(fresh=True)
+            self.copied_bytes += self.state_transfer.up(fresh=True)
             self.switches += 1
 
     def end_epoch(self) -> None:
@@ -57,7 +57,7 @@ class Growing:
     def refresh_motivated(self) -> None:
         """Before the branch the motivated model is the base; after it, it has weights of its own."""
         if not self.switches:
-            self.carrier.refresh(fresh=True)
+            self.state_transfer.refresh(fresh=True)
 
     def state_dict(self) -> dict[str, Any]:
         counts = {"motivated_steps": self.motivated_steps, "switches": self.switches, "copied_bytes": self.copied_bytes}

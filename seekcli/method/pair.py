@@ -21,17 +21,17 @@ RUNNING_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 class Pair:
     """The base and the motivated model and the weights map between them.
 
-    `entry` is called on the motivated model after each copy into it until its first own step: identity inits that must
-    write more than the mapped region live there (none for depth).
+    `after_copy_up` is called on the motivated model after each copy into it until its first own step. An identity start
+    that must write more than the mapped region lives there (none for depth).
     """
 
     base: nn.Module
     motivated: nn.Module
     weights_map: WeightsMap
-    entry: Callable[[nn.Module], None] | None = field(default=None)
+    after_copy_up: Callable[[nn.Module], None] | None = field(default=None)
 
 
-class Copies:
+class CopyPlan:
     """One direction of a copy, over views that were made once, in groups of one dtype and device.
 
     Optimizers keep their step counts on the host, mostly.
@@ -52,7 +52,7 @@ class Copies:
             torch._foreach_copy_(targets, sources)
 
 
-class Carrier:
+class StateTransfer:
     """Carries weights, buffers and optimizer state between the two models of a pair.
 
     The views hold as long as nobody replaces a parameter, buffer or state tensor: load checkpoints with `copy_`.
@@ -71,10 +71,10 @@ class Carrier:
         own = link_tensors(pair, [link for link in links if link.motivated in staying])
         state = list(state_views(pair.weights_map, base_state, motivated_state))
         self._pair = pair
-        self._weights_up = Copies([(large, small) for small, large in carried])
-        self._statistics_up = Copies([(large, small) for small, large in own])
-        self._up = Copies([(large, small) for small, large in carried + state])
-        self._down = Copies([(small, large) for small, large in carried + state])
+        self._weights_up = CopyPlan([(large, small) for small, large in carried])
+        self._statistics_up = CopyPlan([(large, small) for small, large in own])
+        self._up = CopyPlan([(large, small) for small, large in carried + state])
+        self._down = CopyPlan([(small, large) for small, large in carried + state])
 
     def up(self, fresh: bool) -> int:
         """Base -> motivated, optimizer state included. `fresh`: the motivated model has made no step of its own yet.
@@ -82,7 +82,7 @@ class Carrier:
         Returns the bytes copied.
         """
         self._up.run()
-        return self._up.bytes + self._enter(fresh)
+        return self._up.bytes + self._finish_copy_up(fresh)
 
     def down(self) -> int:
         """Motivated -> base, optimizer state included. Returns the bytes copied."""
@@ -92,19 +92,19 @@ class Carrier:
     def refresh(self, fresh: bool) -> None:
         """Base weights and buffers into the motivated model, in place, to evaluate and export: no optimizer state."""
         self._weights_up.run()
-        self._enter(fresh)
+        self._finish_copy_up(fresh)
 
     def start_statistics(self) -> int:
         """Base -> motivated, the running statistics that otherwise stay with their model. Returns the bytes copied."""
         self._statistics_up.run()
         return self._statistics_up.bytes
 
-    def _enter(self, fresh: bool) -> int:
+    def _finish_copy_up(self, fresh: bool) -> int:
         """What a copy into a motivated model without a step of its own adds. Returns the bytes copied."""
         if not fresh:
             return 0
-        if self._pair.entry is not None:
-            self._pair.entry(self._pair.motivated)
+        if self._pair.after_copy_up is not None:
+            self._pair.after_copy_up(self._pair.motivated)
         return self.start_statistics()
 
 

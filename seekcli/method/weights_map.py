@@ -45,8 +45,8 @@ class WeightsMap:
 
     def __post_init__(self) -> None:
         for link in self.links:
-            check_bounds(link.base, link.base_region, self.base_shapes)
-            check_bounds(link.motivated, link.motivated_region, self.motivated_shapes)
+            check_region(link.base, link.base_region, self.base_shapes)
+            check_region(link.motivated, link.motivated_region, self.motivated_shapes)
             if extents(link.base_region) != extents(link.motivated_region):
                 raise ValueError(f"link {link.base} -> {link.motivated}: regions differ in size")
         check_disjoint((link.base, link.base_region) for link in self.links)
@@ -98,7 +98,7 @@ def view(tensor: Tensor, region: Region) -> Tensor:
     return tensor
 
 
-def check_bounds(name: str, region: Region, shapes: Mapping[str, Shape]) -> None:
+def check_region(name: str, region: Region, shapes: Mapping[str, Shape]) -> None:
     if name not in shapes:
         raise ValueError(f"weights map names {name!r}, which the model does not have")
     shape = shapes[name]

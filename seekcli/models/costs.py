@@ -28,15 +28,15 @@ import torch
 from torch import nn
 
 from seekcli.errors import BadInput, unknown
+from seekcli.method.weights_map import Shape
 from seekcli.models.catalog import MODELS
 
-UNITS = {"macs": "MACs", "flops": "FLOPs", "paper": "FLOPs"}
-CONVENTIONS = tuple(UNITS)
+UNIT_OF_CONVENTION = {"macs": "MACs", "flops": "FLOPs", "paper": "FLOPs"}
+CONVENTIONS = tuple(UNIT_OF_CONVENTION)
 PAPER_FAMILY = "cifar-resnet"
 # Counting runs a real forward: of a larger image it would take minutes and tens of GB.
 MAX_PIXELS = 2048
 
-Shape = tuple[int, ...]
 Rule = Callable[[list[Any], list[Any]], int]  # traced inputs and outputs of one operation -> its count
 
 
@@ -53,7 +53,7 @@ class ModelCost:
 
 
 @dataclass(frozen=True)
-class Operation:
+class CountedOperation:
     """One counted operation: the dotted name of the module it ran in ("" for the model itself), and its count."""
 
     module: str
@@ -79,7 +79,7 @@ def forward_cost(
     per_stage: dict[str, int] = {}
     for stage, count in by_stage(module, count_operations(module, name, image_shape, rules)):
         per_stage[stage] = per_stage.get(stage, 0) + factor * count
-    return ModelCost(name, convention, UNITS[convention], image_shape, sum(per_stage.values()), per_stage)
+    return ModelCost(name, convention, UNIT_OF_CONVENTION[convention], image_shape, sum(per_stage.values()), per_stage)
 
 
 def check_convention(name: str, convention: str) -> None:
@@ -95,14 +95,14 @@ def check_convention(name: str, convention: str) -> None:
 
 def count_operations(
     module: nn.Module, name: str, image_shape: tuple[int, int, int], rules: dict[str, Rule]
-) -> list[Operation]:
+) -> list[CountedOperation]:
     """Every operation of one forward that has a rule, in order of execution. Raises BadInput as `forward_cost` does."""
-    operations: list[Operation] = []
+    operations: list[CountedOperation] = []
 
     def recorded(rule: Rule) -> Rule:
         def record(inputs: list[Any], outputs: list[Any]) -> int:
             scope = outputs[0].node().scopeName().rpartition("/")[2]
-            operations.append(Operation(scope, rule(inputs, outputs)))
+            operations.append(CountedOperation(scope, rule(inputs, outputs)))
             return operations[-1].count
 
         return record
@@ -246,11 +246,11 @@ def is_sequence_of_blocks(module: nn.Module) -> bool:
     )
 
 
-def by_stage(module: nn.Module, operations: list[Operation]) -> Iterator[tuple[str, int]]:
+def by_stage(module: nn.Module, operations: list[CountedOperation]) -> Iterator[tuple[str, int]]:
     """(stage, count) of each operation, in order. Before the first stage is the `stem`, after the last `classifier`."""
     prefixes = stage_prefixes(module)
 
-    def stage_of(operation: Operation) -> str | None:
+    def stage_of(operation: CountedOperation) -> str | None:
         return next((prefix for prefix in prefixes if f"{operation.module}.".startswith(f"{prefix}.")), None)
 
     stages = [stage_of(operation) for operation in operations]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.models.added_blocks import copier_of_neighbours, set_last_scale, stages_of
 from seekcli.models.family import Family
 
@@ -29,7 +29,7 @@ def start(pair: Pair, family: Family, config: RunConfig) -> Pair:
     if init == "stack":
         assert family.blocks is not None, f"{family} has no blocks to stack"
         copy_up = copier_of_neighbours(pair.weights_map.receivers, family.blocks)
-        return Pair(pair.base, pair.motivated, pair.weights_map, entry=copy_up)
+        return Pair(pair.base, pair.motivated, pair.weights_map, after_copy_up=copy_up)
     return pair
 
 
@@ -57,7 +57,7 @@ def output_error_at_entry(pair: Pair, images: Tensor) -> float:
     is an identity, but for rounding. The pair stays as it is.
     """
     base, motivated = copy.deepcopy(pair.base), copy.deepcopy(pair.motivated)
-    Carrier(Pair(base, motivated, pair.weights_map, pair.entry), {}, {}).refresh(fresh=True)
+    StateTransfer(Pair(base, motivated, pair.weights_map, pair.after_copy_up), {}, {}).refresh(fresh=True)
     expected, found = (logits_of(model, images) for model in (base, motivated))
     return float((found - expected).norm() / expected.norm())
 

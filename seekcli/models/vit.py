@@ -49,7 +49,7 @@ def identity(pair: Pair) -> Pair:
     width, wide = (int(model.embed_dim) for model in models)
     if wide % width:
         raise ValueError(f"an identity start needs a width that is a multiple of the base's: {wide} is none of {width}")
-    return Pair(pair.base, pair.motivated, pair.weights_map, entry=lambda model: repeat_stream(model, width))
+    return Pair(pair.base, pair.motivated, pair.weights_map, after_copy_up=lambda model: repeat_stream(model, width))
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from seekcli.analysis.groups import X_Y_B, X_Y_M, Arm
 from seekcli.analysis.statistics import Sample
 from seekcli.analysis.verdicts import LEAST_SEEDS_FOR_A_STRONG_WORD
 from seekcli.report import wording
-from seekcli.report.tables import Column, Row, Table
+from seekcli.report.tables import Column, Table, TableRow
 
 # Below it the added blocks write less than a tenth of what the mapped blocks beside them write.
 USED_FROM = 0.1
@@ -35,7 +35,7 @@ def apart_table(cell: Cell) -> Table | None:
     return Table("The two models of a run: one model or two?", columns, tuple(_row(arm) for arm in arms))
 
 
-def _row(arm: Arm) -> Row:
+def _row(arm: Arm) -> TableRow:
     apart = arm.apart
     shown = (
         _shown(apart.usage, 3),
@@ -43,7 +43,7 @@ def _row(arm: Arm) -> Row:
         _shown(apart.base_accuracy_where_differ_percent, 1),
         _shown(apart.motivated_accuracy_where_differ_percent, 1),
     )
-    return Row((arm.label, *shown))
+    return TableRow((arm.label, *shown))
 
 
 def _shown(found: Sample | None, digits: int) -> str:

@@ -18,7 +18,7 @@ from seekcli.analysis.runs import LeftOut
 from seekcli.analysis.statistics import Interval, Sample
 
 # 2: words follow corrected p values, "seeds_needed" is gone, a statement may be null.
-FORMAT_VERSION = 2
+COMPARISON_FORMAT = 2
 DIFFERENCE_KEYS = (
     "mean_points",
     "sd_points",
@@ -67,7 +67,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     """Every number that the tables show, unrounded, and the checks that no word follows."""
     options = comparison.options
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": COMPARISON_FORMAT,
         "runs_found": comparison.runs_found,
         "runs_finished": comparison.runs_finished,
         "margin_points": options.margin_points,

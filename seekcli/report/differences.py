@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.contrasts import Contrast, margin_for
 from seekcli.analysis.groups import Accuracy
-from seekcli.analysis.verdicts import Family
+from seekcli.analysis.verdicts import QuestionFamily
 from seekcli.report import wording
-from seekcli.report.tables import Column, Row, Table
+from seekcli.report.tables import Column, Table, TableRow
 
 
 def difference_table(cell: Cell) -> Table:
@@ -27,8 +27,8 @@ def difference_table(cell: Cell) -> Table:
         Column("word", numeric=False),
     )
 
-    def row(one: Contrast, indent: str) -> Row:
-        return Row((
+    def row(one: Contrast, indent: str) -> TableRow:
+        return TableRow((
             f"{indent}{names[id(one)]}",
             *(() if same else (str(one.difference.n),)),
             wording.points_with_interval(one.difference),
@@ -44,7 +44,9 @@ def difference_table(cell: Cell) -> Table:
 
 def precision_table(cell: Cell, effect_points: float) -> Table | None:
     """Of the differences that words may follow; None where there is no spread over seeds in any."""
-    shown = [one for one in cell.contrasts if one.family is not Family.EXPLORATORY and one.precision is not None]
+    shown = [
+        one for one in cell.contrasts if one.family is not QuestionFamily.EXPLORATORY and one.precision is not None
+    ]
     if not shown:
         return None
     floors = {one.checks.sign_flip_floor for one in shown}
@@ -61,13 +63,13 @@ def precision_table(cell: Cell, effect_points: float) -> Table | None:
     return Table(title, columns, _under_arms(shown, lambda one, indent: _precision_row(one, indent, not same)))
 
 
-def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], Row]) -> tuple[Row, ...]:
+def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], TableRow]) -> tuple[TableRow, ...]:
     """Rows of an arm stand under its name, those of the cell last and without one."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for label in [*dict.fromkeys(one.arm for one in contrasts if one.arm is not None), None]:
         found = [one for one in contrasts if one.arm == label]
         if found and label is not None:
-            rows.append(Row((label,), heading=True))
+            rows.append(TableRow((label,), heading=True))
         rows += [row(one, "" if label is None else " ") for one in found]
     return tuple(rows)
 
@@ -85,12 +87,12 @@ def _name(one: Contrast, whole: bool = False) -> str:
     return name if one.accuracy is Accuracy.AS_TRAINED else f"{name}, {one.accuracy}"
 
 
-def _precision_row(one: Contrast, indent: str, with_floor: bool) -> Row:
+def _precision_row(one: Contrast, indent: str, with_floor: bool) -> TableRow:
     found, checks = one.precision, one.checks
     assert found is not None
     assert one.difference.sd is not None
     floor = f" ({wording.p_value(checks.sign_flip_floor)})" if with_floor else ""
-    return Row((
+    return TableRow((
         f"{indent}{_name(one)}",
         f"{one.difference.sd:.2f} [{found.sd_interval.low:.2f}, {found.sd_interval.high:.2f}]",
         f"{_seeds(found.seeds)} [{_seeds(found.seeds_low)}, {_seeds(found.seeds_high)}]",

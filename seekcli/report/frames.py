@@ -39,7 +39,7 @@ def epochs(paths: Paths = "results") -> pd.DataFrame:
 
 def steps(paths: Paths = "results") -> pd.DataFrame:
     """One row per update of every run at `paths`; published findings hold none. Else as `epochs`."""
-    return steps_of(scan_runs(as_paths(paths)))
+    return steps_frame(scan_runs(as_paths(paths)))
 
 
 def as_paths(paths: Paths) -> list[Path]:
@@ -57,7 +57,7 @@ def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
     return as_frame(pa.Table.from_pylist(rows, schema=EPOCH_SCHEMA))
 
 
-def steps_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
+def steps_frame(runs: Sequence[RunSummary]) -> pd.DataFrame:
     found = [read_steps(run.path / STEPS, run.run_id) for run in runs if (run.path / STEPS).exists()]
     columns = {name: [value for one in found for value in one[name]] for name in STEP_SCHEMA.names}
     return as_frame(pa.Table.from_pydict(columns, schema=STEP_SCHEMA))
@@ -68,7 +68,7 @@ def groups(comparison: Comparison) -> pd.DataFrame:
     return from_cells(comparison, "groups")
 
 
-def differences(comparison: Comparison) -> pd.DataFrame:
+def differences_frame(comparison: Comparison) -> pd.DataFrame:
     """One row per paired difference, with its interval, p values and word."""
     return from_cells(comparison, "paired_differences")
 
@@ -106,9 +106,9 @@ def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Compariso
         raise BadInput(f"--tables {folder} is a file; name a folder")
     frames = {
         "epochs": epochs_of(runs),
-        "steps": steps_of(runs),
+        "steps": steps_frame(runs),
         "groups": groups(comparison),
-        "differences": differences(comparison),
+        "differences": differences_frame(comparison),
     }
     files.make_folder(folder)
     written = []

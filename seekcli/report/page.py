@@ -6,7 +6,7 @@ The terminal and the markdown text show the same page.
 from __future__ import annotations
 
 from seekcli.analysis.comparison import PAPER, Cell, Comparison
-from seekcli.analysis.verdicts import Family
+from seekcli.analysis.verdicts import QuestionFamily
 from seekcli.report import apart
 from seekcli.report.differences import difference_table, margin_note, precision_table
 from seekcli.report.tables import (
@@ -63,7 +63,7 @@ RATIO = (
 def words_legend(comparison: Comparison) -> list[str]:
     """What the words mean, with the numbers of this report."""
     options = comparison.options
-    primary = sum(one.family is Family.PRIMARY for cell in comparison.cells for one in cell.contrasts)
+    primary = sum(one.family is QuestionFamily.PRIMARY for cell in comparison.cells for one in cell.contrasts)
     return [
         "[ ] is a 95 % interval, p the two-sided paired t test over common seeds, adj. p the same after Holm's "
         f"correction. This report is one table, whatever it holds: its question is base - base alone ({primary} such "

@@ -42,7 +42,7 @@ class Predictions:
         return [[counts[true, predicted] for predicted in range(classes)] for true in range(classes)]
 
 
-def csv_text(models: Sequence[Predictions]) -> str:
+def predictions_csv(models: Sequence[Predictions]) -> str:
     """One line an image and model."""
     ranks = max(len(ranked) for one in models for ranked in one.ranked_classes)
     more = [f"{name}_{rank}" for rank in range(2, ranks + 1) for name in ("class", "probability")]

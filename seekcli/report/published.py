@@ -12,16 +12,16 @@ from seekcli.analysis.published import PaperRow, paper_rows
 from seekcli.analysis.published_costs import NEAR_CHANCE, PaperCost, misprints, paper_costs
 from seekcli.report import wording
 from seekcli.report.columns import aligned
-from seekcli.report.tables import Column, Row, Table
+from seekcli.report.tables import Column, Table, TableRow
 from seekcli.report.text import markdown_table
 
-COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p", "also in table")
+PAPER_COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p", "also in table")
 COST_COLUMNS = ("table", "pair", "data", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
 NUMBERS = ("table", "points", "n", "p", "also in table", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
 SOURCE = "M. Acheli, W. Gaaloul, Motivation Is Something You Need, arXiv 2602.21064v1"
 
 
-def notes(rows: list[PaperRow]) -> list[str]:
+def published_notes(rows: list[PaperRow]) -> list[str]:
     tested = [row for row in rows if row.table not in ("2", "3") and row.p_value is not None]
     p_values = [row.p_value for row in tested if row.p_value is not None]
     transfer = [row.p_value for row in rows if row.table == "3" and row.p_value is not None]
@@ -101,38 +101,43 @@ def cells(row: PaperRow) -> tuple[str, ...]:
 
 def table_text() -> str:
     rows, costs = paper_rows(), paper_costs()
-    lines = [f"The rows of {SOURCE}", "", aligned(COLUMNS, [cells(row) for row in rows], NUMBERS), ""]
-    lines += [*(f"- {note}" for note in notes(rows)), ""]
+    lines = [f"The rows of {SOURCE}", "", aligned(PAPER_COLUMNS, [cells(row) for row in rows], NUMBERS), ""]
+    lines += [*(f"- {note}" for note in published_notes(rows)), ""]
     lines += ["Its forward costs", "", aligned(COST_COLUMNS, [cost_cells(one) for one in costs], NUMBERS), ""]
     return "\n".join([*lines, *(f"- {note}" for note in cost_notes(costs))]) + "\n"
 
 
-def markdown_text() -> str:
+def published_markdown() -> str:
     rows, costs = paper_rows(), paper_costs()
     lines = ["# The paper's own rows", "", f"{SOURCE}. Printed by `seek compare --paper --format markdown`.", ""]
-    lines += [*(f"- {note}" for note in notes(rows)), "", *_markdown(COLUMNS, [cells(row) for row in rows]), ""]
+    lines += [
+        *(f"- {note}" for note in published_notes(rows)),
+        "",
+        *_markdown(PAPER_COLUMNS, [cells(row) for row in rows]),
+        "",
+    ]
     lines += ["## Its forward costs", "", *(f"- {note}" for note in cost_notes(costs)), ""]
     return "\n".join([*lines, *_markdown(COST_COLUMNS, [cost_cells(one) for one in costs])]) + "\n"
 
 
 def _markdown(header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
     columns = tuple(Column(name, numeric=name in NUMBERS) for name in header)
-    return markdown_table(Table("", columns, tuple(Row(row) for row in rows)))
+    return markdown_table(Table("", columns, tuple(TableRow(row) for row in rows)))
 
 
-def json_text() -> str:
+def published_json() -> str:
     rows, costs = paper_rows(), paper_costs()
     tree = {
         "source": SOURCE,
         "rows": [asdict(row) for row in rows],
         "costs": [asdict(one) | {"near_chance": one.near_chance} for one in costs],
         "figures_that_do_not_follow": [asdict(one) for one in misprints()],
-        "notes": [*notes(rows), *cost_notes(costs)],
+        "notes": [*published_notes(rows), *cost_notes(costs)],
     }
     return plain_data.json_text(tree, indent=2)
 
 
-def csv_text() -> str:
+def published_csv() -> str:
     rows = [asdict(row) for row in paper_rows()]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")

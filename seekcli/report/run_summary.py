@@ -40,7 +40,7 @@ def imbalanced(images_by_class: Sequence[int]) -> bool | None:
     return max(images_by_class) > IMBALANCED * min(images_by_class) if images_by_class else None
 
 
-def image_shape(folder: Path) -> list[int] | None:
+def recorded_image_shape(folder: Path) -> list[int] | None:
     """Channels, height and width of the images that forward costs are of; None where config.json does not say."""
     try:
         facts = read_config(folder).facts
@@ -66,7 +66,7 @@ def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
         "expected_share": status.expected_share,
         "expected_share_basis": records.expected_share_basis(status),
         "switches": totals["switches"],
-        "image_shape": image_shape(folder),
+        "image_shape": recorded_image_shape(folder),
         "forward_macs_per_image": costs,
         "f_xy_macs_per_image": None if share is None else f_xy(status, costs, share),
         "train_flops": totals["train_flops"],
@@ -81,11 +81,11 @@ def f_xy(status: RunStatus, costs: dict[str, float], share: float) -> float:
     return mean_forward_cost(costs["base"], costs["motivated"], share if by_image is None else by_image)
 
 
-def as_json(status: RunStatus, folder: Path) -> str:
+def run_summary_json(status: RunStatus, folder: Path) -> str:
     return json_text({"event": "finished", **summarize(status, folder)})
 
 
-def as_text(status: RunStatus, folder: Path) -> str:
+def run_summary_text(status: RunStatus, folder: Path) -> str:
     """A few aligned lines, the same on a terminal and in a pipe."""
     facts = summarize(status, folder)
     whole = status.steps_done == status.epochs_done * status.steps_per_epoch
@@ -93,7 +93,7 @@ def as_text(status: RunStatus, folder: Path) -> str:
     lines = [f"{role:<12}{name}: {accuracy_words(facts, role)} {last}" for role, name in status.models.items()]
     if facts["share"] is not None:
         lines.append(f"{'share':<12}{describe_share(facts, grown=status.final[0]['schedule'] == 'grow')}")
-    lines.append(f"{'cost':<12}{describe_cost(facts)}")
+    lines.append(f"{'cost':<12}{cost_words(facts)}")
     lines.append(f"{'time':<12}{facts['wall_seconds']:.1f} s training and evaluation")
     lines.append(f"{'run':<12}{visible(facts['folder'])}")
     return "\n".join(lines)
@@ -123,7 +123,7 @@ def describe_share(facts: dict[str, Any], grown: bool) -> str:
     return f"{facts['share']:.4f} of steps motivated ({basis}), {facts['switches']} switches"
 
 
-def describe_cost(facts: dict[str, Any]) -> str:
+def cost_words(facts: dict[str, Any]) -> str:
     costs = {role: f"{macs / 1e6:.3f}" for role, macs in facts["forward_macs_per_image"].items()}
     shape = facts["image_shape"]
     image = f"{'x'.join(map(str, shape))} image" if shape else "image"

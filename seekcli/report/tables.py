@@ -30,7 +30,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """Cells of text; a heading row has one cell and names the rows that follow it."""
 
     cells: tuple[str, ...]
@@ -41,7 +41,7 @@ class Row:
 class Table:
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 def cell_title(cell: Cell) -> str:
@@ -91,11 +91,11 @@ def accuracy_table(cell: Cell) -> Table:
 
     def row(
         group: Group, indent: str = "", same_run: bool = False, ratio: float | None = None, grown: bool = False
-    ) -> Row:
+    ) -> TableRow:
         cost = group.cost
         spent = (wording.scaled(cost.train_flops.mean, flops_factor), wording.duration(cost.epoch_seconds.mean))
         again = (wording.NOT_AVAILABLE if group.recalibrated is None else wording.mean_and_sd(group.recalibrated),)
-        return Row((
+        return TableRow((
             f"{indent}{wording.group(group.name, grown)}{'' if ratio is None else f' ({ratio:.4f} of the cost)'}",
             str(group.accuracy.n),
             wording.seed_list(group.seeds),
@@ -107,7 +107,7 @@ def accuracy_table(cell: Cell) -> Table:
 
     rows = [row(cell.x_c)] if cell.x_c else []
     for arm in cell.arms:
-        rows += [Row((arm.label,), heading=True), row(arm.base, " ", grown=arm.grown)]
+        rows += [TableRow((arm.label,), heading=True), row(arm.base, " ", grown=arm.grown)]
         rows += [row(arm.motivated, " ", same_run=True, grown=arm.grown)]
         equal = (arm.x_c_equal, arm.y_c_equal)
         rows += [row(group, " ", ratio=arm.cost_ratio(group)) for group in equal if group is not None]
@@ -142,7 +142,7 @@ def price_table(cell: Cell) -> Table:
         Column("the same in time"),
     )
     rows = [
-        Row((arm.label, *(wording.ratio(value) for value in astuple(prices(cell, arm))))) for arm in cell.arms
+        TableRow((arm.label, *(wording.ratio(value) for value in astuple(prices(cell, arm))))) for arm in cell.arms
     ]  # fmt: skip
     return Table("Training FLOPs of the models alone over those of the run of both", columns, tuple(rows))
 
@@ -163,13 +163,13 @@ def share_table(cell: Cell) -> Table:
     return Table(title, columns, tuple(_share_row(arm, factor, not one_basis) for arm in cell.arms))
 
 
-def _share_row(arm: Arm, factor: float, with_basis: bool) -> Row:
+def _share_row(arm: Arm, factor: float, with_basis: bool) -> TableRow:
     measures = arm.efficiency
     outside = " (outside)" if arm.share.expected_inside is False else ""
-    return Row((
+    return TableRow((
         arm.label,
         f"{wording.share(arm.share.observed.mean)} {wording.share_interval(arm.share.observed.interval)}",
-        f"{wording.expected_share(arm.share, with_basis)}{outside}",
+        f"{wording.share_words(arm.share, with_basis)}{outside}",
         wording.scaled(measures.f_x, factor),
         wording.scaled(measures.f_xy, factor),
         wording.scaled(measures.f_y, factor),
@@ -189,10 +189,10 @@ def efficiency_table(cell: Cell) -> Table:
     return Table(title, columns, tuple(_efficiency_row(arm) for arm in cell.arms))
 
 
-def _efficiency_row(arm: Arm) -> Row:
+def _efficiency_row(arm: Arm) -> TableRow:
     measures = arm.efficiency
     noise = (measures.ratio_remark or "").startswith(NOT_MEANINGFUL)
-    return Row((
+    return TableRow((
         arm.label,
         wording.points(measures.gain_x_y_b_points),
         wording.points(measures.gain_y_c_points),

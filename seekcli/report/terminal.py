@@ -35,7 +35,7 @@ class PlainConsole(Console):
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Print everything the comparison holds, the runs that are in no group included."""
     screen = console or _console()
-    screen.print(shown(tables.counts(comparison)))
+    screen.print(plain_text(tables.counts(comparison)))
     for cell in comparison.cells:
         _print_cell(screen, comparison, cell)
     if not comparison.cells:
@@ -45,7 +45,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     _print_lines(screen, "How to read this", page.legend(comparison), "dim")
 
 
-def shown(text: str, style: str = "") -> Text:
+def plain_text(text: str, style: str = "") -> Text:
     """What is printed as it is, whatever names are in it: nothing in it is a colour or steers the terminal."""
     return Text(visible(text), style=style)
 
@@ -58,12 +58,12 @@ def _console() -> Console:
 
 def _print_cell(screen: Console, comparison: Comparison, cell: Cell) -> None:
     screen.print()
-    screen.print(shown(tables.cell_title(cell), style="bold"))
-    screen.print(shown(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
-    screen.print(shown(tables.test_set(cell)), soft_wrap=not screen.is_terminal)
+    screen.print(plain_text(tables.cell_title(cell), style="bold"))
+    screen.print(plain_text(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
+    screen.print(plain_text(tables.test_set(cell)), soft_wrap=not screen.is_terminal)
     for table in page.cell_tables(comparison, cell):
         screen.print()
-        screen.print(shown(table.title, style="italic"))
+        screen.print(plain_text(table.title, style="italic"))
         _print_table(screen, table)
     for note in page.cell_notes(comparison, cell):
         _print_item(screen, note, "yellow")
@@ -73,17 +73,17 @@ def _print_lines(screen: Console, title: str, lines: list[str], style: str = "")
     if not lines:
         return
     screen.print()
-    screen.print(shown(title, style="bold"))
+    screen.print(plain_text(title, style="bold"))
     for line in lines:
         _print_item(screen, line, style)
 
 
 def _print_item(screen: Console, line: str, style: str) -> None:
     if not screen.is_terminal:
-        screen.print(shown(f"- {line}"), soft_wrap=True)
+        screen.print(plain_text(f"- {line}"), soft_wrap=True)
         return
     grid = RichTable.grid(padding=(0, 1))
-    grid.add_row(shown("-", style=style), Text(visible(line), style=style, overflow="fold"))
+    grid.add_row(plain_text("-", style=style), Text(visible(line), style=style, overflow="fold"))
     screen.print(grid)
 
 
@@ -110,7 +110,7 @@ def _rich_table(table: Table) -> RichTable:
             width = min(12, max(widths))
             built.add_column(column.header, min_width=width, overflow="fold", vertical="bottom" if index else "top")
     for row in table.rows:
-        cells = [shown(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
+        cells = [plain_text(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
         if row.heading:
             cells[0].stylize("cyan")
         built.add_row(*cells)

@@ -18,7 +18,7 @@ from seekcli.report.tables import Table
 CSV_DIFFERENCES = (("minus_x_c", X_C), ("minus_own_base", X_Y_B), ("minus_y_c", Y_C))
 
 
-def markdown_text(comparison: Comparison) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     lines = [tables.counts(comparison), ""]
     for cell in comparison.cells:
         lines += [f"## {tables.cell_title(cell)}", "", tables.cell_settings(cell), "", tables.test_set(cell), ""]
@@ -47,11 +47,11 @@ def markdown_table(table: Table) -> list[str]:
     return lines
 
 
-def json_text(comparison: Comparison) -> str:
+def comparison_json(comparison: Comparison) -> str:
     return plain_data.json_text(comparison_data(comparison), indent=2)
 
 
-def csv_text(comparison: Comparison) -> str:
+def comparison_csv(comparison: Comparison) -> str:
     """One line per group. Runs that are in no group do not fit here: the command names them on stderr."""
     rows = [_csv_row(cell, group) for cell in comparison.cells for group in cell.groups]
     if not rows:

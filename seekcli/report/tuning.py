@@ -8,17 +8,21 @@ from seekcli.analysis.statistics import NO_SPREAD, PairedDifference
 from seekcli.analysis.tuning import ONE_SE, KResult, Search
 from seekcli.report.columns import aligned
 
-COLUMNS = ("k", "validation accuracy", "sd", "folds", "share", "expected", "F_XY MMACs", "")
+SEARCH_COLUMNS = ("k", "validation accuracy", "sd", "folds", "share", "expected", "F_XY MMACs", "")
 FOLDS_OVERLAP = (
     "validation accuracy is the base model's after the last epoch, mean and sd over folds; the folds' training sets "
     "overlap, so that the interval is too narrow rather than too wide"
 )
 
 
-def as_text(search: Search) -> str:
+def search_text(search: Search) -> str:
     """A table by k, why this one is chosen, and which others lie within one standard error of the best."""
     rows = [_cells(result, search.k) for result in search.results]
-    lines = [aligned(COLUMNS, rows, COLUMNS[:-1]), "", f"k = {search.k} is chosen: {choice_words(search)}"]
+    lines = [
+        aligned(SEARCH_COLUMNS, rows, SEARCH_COLUMNS[:-1]),
+        "",
+        f"k = {search.k} is chosen: {choice_words(search)}",
+    ]
     lines += [near_words(search)] if search.margin is not None else []
     return "\n".join([*lines, f"({FOLDS_OVERLAP})"])
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from seekcli.method.roles import ROLES
 from seekcli.report.columns import aligned
 
 Document = Mapping[str, Any]
@@ -19,7 +20,7 @@ START_HEADER = ("start (--init)", "output error at entry")
 NUMERIC = ("base elements", "linked", "coverage", "motivated elements", "tensors", "elements")
 
 
-def as_text(document: Document, with_tensors: bool = False) -> str:
+def weights_map_text(document: Document, with_tensors: bool = False) -> str:
     """What `seek map --format json` gives: stages, blocks and shapes as tables, or every tensor in one.
 
     Coverage is the share of the base's elements that have a counterpart.
@@ -140,7 +141,7 @@ def elements_of(tensors: list[Document]) -> str:
 def tensor_rows(stage: Document) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for link in stage["links"]:
-        base, motivated = ((link[side], *shape_and_region(link, side)) for side in ("base", "motivated"))
+        base, motivated = ((link[side], *shape_and_region(link, side)) for side in ROLES)
         rows.append((stage["stage"], *base, *motivated))
     rows += [(stage["stage"], name, None, "unlinked", None, None, None) for name in stage["unlinked"]]
     rows += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seekcli.analysis.efficiency import Share
+from seekcli.analysis.efficiency import StepShare
 from seekcli.analysis.groups import PLAIN_NAMES, X_Y_B, X_Y_M
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
 from seekcli.analysis.verdicts import Verdict
@@ -73,7 +73,7 @@ def share(value: float | None) -> str:
     return NOT_AVAILABLE if value is None else f"{value:.2%}"
 
 
-def expected_share(found: Share, with_basis: bool) -> str:
+def share_words(found: StepShare, with_basis: bool) -> str:
     """`16.67%`, or `16.67% by chance`."""
     basis = f" {found.basis.replace('its ', '')}" if with_basis else ""
     return NOT_AVAILABLE if found.expected is None else f"{found.expected:.2%}{basis}"

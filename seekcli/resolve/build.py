@@ -12,10 +12,10 @@ from seekcli.config.schema import RunConfig
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import Dataset
 from seekcli.errors import RunFailed
-from seekcli.method.alternating import Alone, Alternating, Turns
+from seekcli.method.alternating import Alternating, SingleModel, TurnRule
 from seekcli.method.condition import needs_of
 from seekcli.method.growing import Growing, branch_step
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, family_of
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import build_condition
@@ -53,16 +53,16 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
     models = {role: place(model, device, channels_last) for role, model in models.items()}
     optimizers = {role: optimizer_of(config, pair, role, model, device) for role, model in models.items()}
     averages = Averages(models, config.train.ema_decay, pair, config.pair.buffers) if config.train.ema_decay else None
-    turns, needs = build_turns(config, pair, models, optimizers, length)
+    turn_rule, needs = build_turn_rule(config, pair, models, optimizers, length)
     held_out = HeldOut(batches.held_out(dataset), dtype) if "validation_loss" in needs else None
     scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
     schedule = LrSchedule(**config.lr_schedule.model_dump())
     return Trainer(
         models=models,
         optimizers=optimizers,
-        steps=steps_of(config, models, optimizers, scaler),
+        steps=build_steps(config, models, optimizers, scaler),
         batches=batches,
-        turns=turns,
+        turn_rule=turn_rule,
         length=length,
         learning_rate=lambda step: learning_rate(
             schedule, config.optimizer.lr, step, length.steps_per_epoch, length.steps
@@ -97,7 +97,7 @@ def optimizer_of(
     return build_optimizer(OptimizerSettings(**config.optimizer.model_dump()), model, device, lr_factors)
 
 
-def steps_of(
+def build_steps(
     config: RunConfig,
     models: Mapping[str, nn.Module],
     optimizers: Mapping[str, torch.optim.Optimizer],
@@ -116,22 +116,22 @@ def steps_of(
     return {role: make(model, optimizers[role]) for role, model in models.items()}
 
 
-def build_turns(
+def build_turn_rule(
     config: RunConfig,
     pair: Pair | None,
     models: Mapping[str, nn.Module],
     optimizers: Mapping[str, torch.optim.Optimizer],
     length: RunLength,
-) -> tuple[Turns, frozenset[str]]:
+) -> tuple[TurnRule, frozenset[str]]:
     """The rule that says which model takes the next batch, and what it needs to see of a step beside its loss."""
     if pair is None:
-        return Alone(config.schedule), frozenset()
+        return SingleModel(config.schedule), frozenset()
     state = {role: optimizer_state(optimizers[role], model) for role, model in models.items()}
-    carrier = Carrier(pair, state["base"], state["motivated"], config.pair.buffers)
+    state_transfer = StateTransfer(pair, state["base"], state["motivated"], config.pair.buffers)
     if config.schedule == "grow":
-        return Growing(carrier, branch_step(config.motivation.grow_at, length.steps)), frozenset()
+        return Growing(state_transfer, branch_step(config.motivation.grow_at, length.steps)), frozenset()
     condition = build_condition(config, length)
-    return Alternating(carrier, condition), needs_of(condition)
+    return Alternating(state_transfer, condition), needs_of(condition)
 
 
 def recalibration_of(config: RunConfig, batches: Batches) -> Recalibration | None:

@@ -22,7 +22,7 @@ from seekcli.method.condition import (
     CONDITIONS,
     MEASURED_ON_DEMAND,
     Condition,
-    Settings,
+    ConditionSettings,
     expected_share,
     needs_of,
 )
@@ -82,16 +82,16 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
     motivation = resolved.config.motivation
     not_set = [key for key in settings_read(name) if key in SCHEDULE_OPTIONS and getattr(motivation, key) is None]
     if not_set:
-        resolved = resolved.updated({f"motivation.{key}": getattr(Settings(), key) for key in not_set}, "auto")
+        resolved = resolved.updated({f"motivation.{key}": getattr(ConditionSettings(), key) for key in not_set}, "auto")
     build_condition(resolved.config, planned_length(resolved.config))
     return resolved if name in CONDITIONS else with_source(resolved, name)
 
 
-def condition_settings(config: RunConfig, length: RunLength) -> Settings:
+def condition_settings(config: RunConfig, length: RunLength) -> ConditionSettings:
     """What a shipped condition is made from, given the length of the run. Settings that are not set keep defaults."""
     motivation = config.motivation
     optional = {key: getattr(motivation, key) for key in SCHEDULE_OPTIONS}
-    return Settings(
+    return ConditionSettings(
         k=motivation.k,
         seed=config.seed,
         ema_alpha=motivation.ema_alpha,
@@ -235,14 +235,14 @@ class Guarded:
         except (Exception, SystemExit) as error:  # anybody's code
             raise self._failed(f"state_dict() raised {line_of(error)}") from error
         if not isinstance(state, dict) or not survives_json(state):
-            raise self._failed(f"its state is not a dict that JSON gives back as it was: {one_line(state)}")
+            raise self._failed(f"its state is not a dict that JSON gives back as it was: {short_repr(state)}")
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         try:
             self.condition.load_state_dict(state)
         except (Exception, SystemExit) as error:  # anybody's code
-            raise self._failed(f"load_state_dict({one_line(state)}) raised {line_of(error)}") from error
+            raise self._failed(f"load_state_dict({short_repr(state)}) raised {line_of(error)}") from error
 
     def _failed(self, what: str) -> RunFailed:
         when = f" at step {self.steps_done}" if self.steps_done else ""
@@ -268,6 +268,6 @@ def line_of(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def one_line(value: object) -> str:
+def short_repr(value: object) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 120 else f"{text[:117]}..."

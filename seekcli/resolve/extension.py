@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seekcli import files
-from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, identity, run_id
-from seekcli.config.layers import merge
+from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, run_id, run_key
+from seekcli.config.layers import Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.errors import BadInput
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from seekcli.export.finished_run import FinishedRun
 
-Layers = list[tuple[str, Mapping[str, Any]]]
 LENGTH = ("train.epochs", "train.steps")
 # What may be another than in the run that is extended: how it is trained on. What is in its checkpoint may not.
 FREE = ("train.", "optimizer.", "lr_schedule.", "augment.", "runtime.", "extend.source", "data.dir")
@@ -53,7 +52,7 @@ def with_parent(layers: Layers, results: Path) -> Layers:
     try:
         parent = open_parent(source, results)
     except BadInput as error:
-        if (begun := recorded(layers, results)) is not None:
+        if (begun := as_parent_recorded(layers, results)) is not None:
             return [("recorded", begun), *layers]
         raise BadInput(f"--extend {source}: {error}") from None
     own = settings_of(parent)
@@ -116,7 +115,7 @@ def settings_of(parent: FinishedRun) -> dict[str, Any]:
 def digest_of_settings(config: RunConfig) -> str:
     """Equal for runs that a comparison may put side by side: they differ in seed, schedule and motivation at most."""
     own = ("seed", "model", "extend.run", "extend.sha256", "transfer.sha256")
-    common = {key: value for key, value in identity(config).items() if key not in own}
+    common = {key: value for key, value in run_key(config).items() if key not in own}
     common = {key: value for key, value in common.items() if key.partition(".")[0] not in CLASSIC_NOT_HASHED}
     payload = json.dumps(common | {"transfer.run": config.transfer.run}, sort_keys=True)
     return hashlib.sha256(payload.encode()).hexdigest()[:16]  # it is shown
@@ -136,7 +135,7 @@ def refuse_others(own: Mapping[str, Any], found: Mapping[str, Any], origins: Map
             )
 
 
-def recorded(layers: Layers, results: Path) -> dict[str, Any] | None:
+def as_parent_recorded(layers: Layers, results: Path) -> dict[str, Any] | None:
     """The settings of a run that has begun and is what these layers ask for, where its parent is gone."""
     for path in sorted((results / "runs").glob(f"*/{records.CONFIG}")):
         found = config_if_readable(path.parent)

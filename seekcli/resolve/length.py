@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seekcli.config.schema import RunConfig
 from seekcli.data.loading.batch_bounds import batch_bounds, planned_steps_per_epoch
-from seekcli.data.sets.sources import describe
+from seekcli.data.sets.sources import data_facts
 from seekcli.train.length import RunLength
 
 
@@ -21,4 +21,4 @@ def planned_length(config: RunConfig) -> RunLength:
 
 def planned_bounds(config: RunConfig) -> list[tuple[int, int]]:
     """[(start, stop), ...] of the batches of a whole epoch, in positions of its images."""
-    return batch_bounds(describe(config.data).train_images, config.train.batch_size, config.train.drop_last)
+    return batch_bounds(data_facts(config.data).train_images, config.train.batch_size, config.train.drop_last)

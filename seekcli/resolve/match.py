@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from seekcli.config.condition_settings import share_basis
-from seekcli.config.identity import CLASSIC_NOT_HASHED, identity
+from seekcli.config.identity import CLASSIC_NOT_HASHED, run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
@@ -19,11 +19,11 @@ from seekcli.models.pairs import build_model
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.plan import expected_train_flops, train_shape
-from seekcli.runs.named_runs import differences, fitting_runs, named_runs, read_run, require_finished
+from seekcli.runs.named_runs import differing_settings, fitting_runs, named_runs, read_named_run, require_finished
 from seekcli.runs.scan import RunSummary
 from seekcli.train.length import images_in, nearest_steps
 
-KEY = "train.match_from"
+MATCH_FROM = "train.match_from"
 
 
 def with_matched_steps(resolved: Resolved, arm: RunConfig, results: Path) -> Resolved:
@@ -71,10 +71,10 @@ def recorded_flops(config: RunConfig, arm: RunConfig, results: Path) -> tuple[fl
     """Mean training FLOPs of the runs that `train.match_from` names, and how many these are."""
     text = config.train.match_from
     assert text is not None
-    runs = named_runs(KEY, text, results, lambda found, word: runs_of(arm, found, word))
+    runs = named_runs(MATCH_FROM, text, results, lambda found, word: runs_of(arm, found, word))
     totals = [checked_flops(run, arm) for run in runs]
-    if len({str(arm_key(read_run(KEY, run)[0])) for run in runs}) > 1:
-        raise BadInput(f"{KEY}: the runs are of more than one arm; name those of one")
+    if len({str(arm_key(read_named_run(MATCH_FROM, run)[0])) for run in runs}) > 1:
+        raise BadInput(f"{MATCH_FROM}: the runs are of more than one arm; name those of one")
     return fmean(totals), f"the mean of {len(runs)} run{'s' if len(runs) > 1 else ''}"
 
 
@@ -83,25 +83,25 @@ def runs_of(arm: RunConfig, runs: Sequence[RunSummary], word: str) -> list[RunSu
     wanted = arm_key(arm)
     fitting, nearest = fitting_runs(runs, wanted, lambda other: None if other.classic else arm_key(other))
     if not fitting:
-        raise BadInput(f"{KEY} {word}: no {arm.schedule} run there has all settings of the arm{nearest}")
+        raise BadInput(f"{MATCH_FROM} {word}: no {arm.schedule} run there has all settings of the arm{nearest}")
     return fitting
 
 
 def arm_key(config: RunConfig) -> dict[str, Any]:
     """What the runs of one arm share: everything but the seed."""
-    return {**identity(config), "seed": None}
+    return {**run_key(config), "seed": None}
 
 
 def checked_flops(run: RunSummary, arm: RunConfig) -> float:
     """Training FLOPs that a run recorded. Raises BadInput unless it is finished and could be joined to this arm."""
-    config, status = read_run(KEY, run)
+    config, status = read_named_run(MATCH_FROM, run)
     if config.classic:
         raise BadInput(
-            f"{KEY}: {run.run_id} is {config.schedule}, and the compute to match is that of a run of both models"
+            f"{MATCH_FROM}: {run.run_id} is {config.schedule}, and the compute to match is that of a run of both models"
         )
-    require_finished(KEY, status, config)
-    if differing := differences(shared_settings(arm), shared_settings(config)):
-        raise BadInput(f"{KEY}: {run.run_id} has {differing[0]}, so it is no run of this arm")
+    require_finished(MATCH_FROM, status, config)
+    if differing := differing_settings(shared_settings(arm), shared_settings(config)):
+        raise BadInput(f"{MATCH_FROM}: {run.run_id} has {differing[0]}, so it is no run of this arm")
     return float(status.totals["train_flops"])
 
 

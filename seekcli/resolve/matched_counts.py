@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.identity import identity
+from seekcli.config.identity import run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 from seekcli.resolve.length import planned_length
 from seekcli.runs import records
-from seekcli.runs.named_runs import fitting_runs, named_runs, read_run, require_finished
+from seekcli.runs.named_runs import fitting_runs, named_runs, read_named_run, require_finished
 from seekcli.runs.scan import RunSummary
 
-KEY = "motivation.counts_from"
+COUNTS_FROM = "motivation.counts_from"
 
 
 def with_counts(resolved: Resolved, results: Path) -> Resolved:
@@ -27,9 +27,9 @@ def with_counts(resolved: Resolved, results: Path) -> Resolved:
     if motivation.counts_from is None:
         return resolved
     if motivation.counts is not None:
-        raise BadInput(f"{KEY} and motivation.counts: give one of the two")
+        raise BadInput(f"{COUNTS_FROM} and motivation.counts: give one of the two")
     config = resolved.config
-    runs = named_runs(KEY, motivation.counts_from, results, lambda found, word: group_of(config, found, word))
+    runs = named_runs(COUNTS_FROM, motivation.counts_from, results, lambda found, word: group_of(config, found, word))
     for run in runs:
         check_run(run, config)
     counts = mean_counts([motivated_batches(run.path, run.run_id) for run in runs])
@@ -52,13 +52,15 @@ def group_of(config: RunConfig, runs: Sequence[RunSummary], word: str) -> list[R
     wanted = group_key(config)
     group, nearest = fitting_runs(runs, wanted, lambda other: group_key(other) if follows_loss(other) else None)
     if not group:
-        raise BadInput(f"{KEY} {word}: no `loss` run there has k={config.motivation.k} and all settings{nearest}")
+        raise BadInput(
+            f"{COUNTS_FROM} {word}: no `loss` run there has k={config.motivation.k} and all settings{nearest}"
+        )
     return group
 
 
 def group_key(config: RunConfig) -> dict[str, Any]:
     """What the seeds of a group share, whichever condition they follow; k says which group of `loss` runs."""
-    flat = {key: value for key, value in identity(config).items() if not key.startswith("motivation.")}
+    flat = {key: value for key, value in run_key(config).items() if not key.startswith("motivation.")}
     return {**flat, "seed": None, "motivation.k": config.motivation.k}
 
 
@@ -68,15 +70,15 @@ def follows_loss(config: RunConfig) -> bool:
 
 def check_run(run: RunSummary, config: RunConfig) -> None:
     """Raise BadInput unless this is a finished `loss` run of as many epochs and steps."""
-    other, status = read_run(KEY, run)
+    other, status = read_named_run(COUNTS_FROM, run)
     if not follows_loss(other):
         kind = (
             other.schedule
             if other.schedule != "alternating"
             else f"{other.schedule} under {other.motivation.condition}"
         )
-        raise BadInput(f"{KEY}: {run.run_id} is {kind}, and counts come from alternating runs under `loss`")
-    require_finished(KEY, status, other)
+        raise BadInput(f"{COUNTS_FROM}: {run.run_id} is {kind}, and counts come from alternating runs under `loss`")
+    require_finished(COUNTS_FROM, status, other)
     length = planned_length(config)
     for what, theirs, ours in (
         ("epochs", status.epochs, length.epochs),
@@ -84,4 +86,4 @@ def check_run(run: RunSummary, config: RunConfig) -> None:
         ("steps", status.steps_done, length.steps),
     ):
         if theirs != ours:
-            raise BadInput(f"{KEY}: {run.run_id} has {theirs} {what}, and this run has {ours}")
+            raise BadInput(f"{COUNTS_FROM}: {run.run_id} has {theirs} {what}, and this run has {ours}")

@@ -12,7 +12,7 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
-from seekcli.data.sets.sources import describe, summary_ahead
+from seekcli.data.sets.sources import data_facts, summary_ahead
 from seekcli.data.splitting.overlap import overlap_note
 from seekcli.errors import visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
@@ -26,7 +26,7 @@ from seekcli.resolve.extension import extension_note
 from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
 from seekcli.resolve.transfer import start_weights
-from seekcli.runs.folder import look, run_folder
+from seekcli.runs.folder import run_folder, standing_or_damage
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
 from seekcli.train.length import images_in
 
@@ -40,7 +40,7 @@ def describe_plan(resolved: Resolved, results: Path) -> str:
 def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     config = resolved.config
     files.require_possible_path(run_folder(results, config))
-    state, problem = look(results, resolved)
+    state, problem = standing_or_damage(results, resolved)
     lines = [
         f"run         {run_id(config)}",
         f"state       {state}: {problem or run_folder(results, config)}",
@@ -126,7 +126,7 @@ def partial_map(config: RunConfig) -> str | None:
 def describe_work(config: RunConfig) -> str:
     runtime, length = config.runtime, planned_length(config)
     size = f" of {config.data.train_size} pixels" if train_shape(config) != image_shape(config) else ""
-    images = f"{length.epochs} epochs over {describe(config.data).train_images} images{size}"
+    images = f"{length.epochs} epochs over {data_facts(config.data).train_images} images{size}"
     rest = length.steps % length.steps_per_epoch
     last = f" (the last epoch has {rest})" if rest else ""
     where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.layers import Resolved, load_recipe, merge
+from seekcli.config.layers import Layers, Resolved, load_recipe, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import RECALIBRATE_BATCHES, DataConfig
 from seekcli.config.settings_files import is_recipe_file, read_recipe
 from seekcli.data.sets.deep_images import check_grey_bits, check_values, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import listing_of
-from seekcli.data.sets.sources import describe, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
+from seekcli.data.sets.sources import data_facts, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import (
@@ -33,7 +32,6 @@ from seekcli.resolve.transfer import resolve_transfer
 from seekcli.runs.older_runs import run_of_old_rules
 
 HOW_TO_MATCH_GROW = "; --at beside --match names the growing run, as in --schedule base --match train_flops --at 0.8"
-Layers = list[tuple[str, Mapping[str, Any]]]
 # Laid over the settings of a baseline: its alternating arm.
 AS_ARM: dict[str, Any] = {"schedule": "alternating", "train.match": None, "train.match_from": None}
 AS_ARM |= {"train.match_schedule": "alternating"}
@@ -185,7 +183,7 @@ def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
     if resolved.origins["data.grey_bits"] == "default" and (found := grey_bits_for(resolved.config.data)):
         resolved = resolved.updated({"data.grey_bits": found[0]}, found[1])
     check_data_settings(resolved.config.data)
-    facts = describe(resolved.config.data)
+    facts = data_facts(resolved.config.data)
     values: dict[str, Any] = {
         "data.name": facts.name,
         "data.image_size": facts.image_size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seekcli.config.schema import RunConfig
-from seekcli.data.sets.sources import describe
+from seekcli.data.sets.sources import data_facts
 from seekcli.errors import BadInput
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_length
@@ -44,7 +44,7 @@ def few_steps_note(config: RunConfig) -> str | None:
 
 
 def images(config: RunConfig) -> int:
-    return describe(config.data).train_images
+    return data_facts(config.data).train_images
 
 
 def proposal(config: RunConfig) -> str:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """One model that a source has, described but not held. `run_id` is the run that made it."""
+class SourceModel:
+    """One model that a source has: described here, read when it is needed. `run_id` is the run that made it."""
 
     model: str
     role: str
@@ -55,17 +55,17 @@ def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
     if transfer.source is None and not transfer.pretrained:
         return resolved
     try:
-        offers = choose(resolved.config, results)
+        sources = match_models(resolved.config, results)
     except BadInput as error:
-        if (known := recorded(resolved, results)) is not None:
+        if (known := as_recorded(resolved, results)) is not None:
             return known
         origin = resolved.origins["transfer.pretrained" if transfer.pretrained else "transfer.source"]
         raise error if origin.startswith("-") else BadInput(f"{origin}: {error}") from None
-    values = {"transfer.sha256": joined_sha256(offers)}
+    values = {"transfer.sha256": joined_sha256(sources)}
     if transfer.sha256 not in (None, values["transfer.sha256"]):
         raise BadInput(f"{label(resolved.config)}: the sha256 of its weights is not the one in transfer.sha256")
-    values["transfer.run"] = next(iter(offers.values())).run_id
-    if not resolved.config.classic and resolved.config.pair.motivated in offers:
+    values["transfer.run"] = next(iter(sources.values())).run_id
+    if not resolved.config.classic and resolved.config.pair.motivated in sources:
         values |= init_of_given(resolved)
     elif not resolved.config.classic and resolved.config.pair.init == "source":
         raise BadInput("--init source: the source gives the base alone; use identity or paper")
@@ -111,54 +111,54 @@ def start_weights(config: RunConfig, results: Path) -> SourceWeights | None:
         return None
     from seekcli.models.transplant import SourceWeights
 
-    offers = choose(config, results)
-    if joined_sha256(offers) != config.transfer.sha256:
+    sources = match_models(config, results)
+    if joined_sha256(sources) != config.transfer.sha256:
         raise BadInput(f"{label(config)}: its weights have changed since this run was made for them (sha256 differs)")
-    return SourceWeights(label(config), {name: offer.read() for name, offer in offers.items()})
+    return SourceWeights(label(config), {name: source.read() for name, source in sources.items()})
 
 
-def joined_sha256(offers: Mapping[str, Offer]) -> str:
+def joined_sha256(sources: Mapping[str, SourceModel]) -> str:
     """One digest, or two joined by +, the base's first."""
-    return "+".join(offer.sha256 for offer in offers.values())
+    return "+".join(source.sha256 for source in sources.values())
 
 
-def choose(config: RunConfig, results: Path) -> dict[str, Offer]:
+def match_models(config: RunConfig, results: Path) -> dict[str, SourceModel]:
     """What each model of this run takes, by model name, base first. At least one takes something."""
     transfer = config.transfer
     if transfer.pretrained:
         role = transfer.role or config.roles[0]
         if role not in config.roles:
             raise BadInput(f"--role {role}: a run of schedule {config.schedule} has no {role} model")
-        return {config.model_name(role): timm_offer(config.model_name(role))}
+        return {config.model_name(role): model_of_timm(config.model_name(role))}
     assert transfer.source is not None
     try:
-        offers = offers_of(transfer.source, results)
+        sources = source_models_of(transfer.source, results)
     except BadInput as error:
         raise BadInput(f"{label(config)}: {error}") from None
-    allowed = [offer for offer in offers if transfer.role in (None, offer.role)]
+    allowed = [source for source in sources if transfer.role in (None, source.role)]
     if not allowed:
-        raise BadInput(f"--role {transfer.role}: {transfer.source} has only the {listed(offers, 'role')} model")
+        raise BadInput(f"--role {transfer.role}: {transfer.source} has only the {words_of(sources, 'role')} model")
     names = [config.model_name(role) for role in config.roles]
-    chosen = {name: [offer for offer in allowed if offer.model == name] for name in names}
+    chosen = {name: [source for source in allowed if source.model == name] for name in names}
     taken = {name: found for name, found in chosen.items() if found}
     if not taken:
-        raise BadInput(f"{label(config)} {wrong_architecture(config, allowed, offers)}")
-    if len({offer.run_id for found in taken.values() for offer in found}) > 1 or max(map(len, taken.values())) > 1:
+        raise BadInput(f"{label(config)} {wrong_architecture(config, allowed, sources)}")
+    if len({source.run_id for found in taken.values() for source in found}) > 1 or max(map(len, taken.values())) > 1:
         raise BadInput(f"{label(config)} holds models of different runs: name one of its files, or say --role")
     return {name: found[0] for name, found in taken.items()}
 
 
-def listed(offers: list[Offer], attribute: str) -> str:
-    return " and ".join(dict.fromkeys(getattr(offer, attribute) for offer in offers))
+def words_of(sources: list[SourceModel], attribute: str) -> str:
+    return " and ".join(dict.fromkeys(getattr(source, attribute) for source in sources))
 
 
-def wrong_architecture(config: RunConfig, allowed: list[Offer], offers: list[Offer]) -> str:
+def wrong_architecture(config: RunConfig, allowed: list[SourceModel], sources: list[SourceModel]) -> str:
     """Both architectures, and what would fit."""
     names = [config.model_name(role) for role in config.roles]
-    other = next((offer.role for offer in offers if offer.model in names), None)
-    have, wanted = allowed[0].model, " and ".join(names)
-    hint = f"take its {other} model with --role {other}" if other else fitting_command(config, have)
-    return f"has weights of {listed(allowed, 'model')}, this run trains {wanted}, and only the same model fits; {hint}"
+    other = next((source.role for source in sources if source.model in names), None)
+    have, wanted = words_of(allowed, "model"), " and ".join(names)
+    hint = f"take its {other} model with --role {other}" if other else fitting_command(config, allowed[0].model)
+    return f"has weights of {have}, this run trains {wanted}, and only the same model fits; {hint}"
 
 
 def fitting_command(config: RunConfig, name: str) -> str:
@@ -171,7 +171,7 @@ def fitting_command(config: RunConfig, name: str) -> str:
     return f"train it with --model {pair_name(family[place].name, family[place + 1].name)}"
 
 
-def offers_of(text: str, results: Path) -> list[Offer]:
+def source_models_of(text: str, results: Path) -> list[SourceModel]:
     """The models of a run or an export, base first. Raises BadInput where there is none, or none that will do."""
     from seekcli.export.card_files import find_cards, is_export
 
@@ -180,13 +180,13 @@ def offers_of(text: str, results: Path) -> list[Offer]:
     path = Path(os.path.expanduser(text))
     if is_export(path):
         cards = find_cards(path) if path.is_dir() else [path]
-        return sorted(map(export_offer, cards), key=lambda offer: offer.role)
+        return sorted(map(model_of_export, cards), key=lambda source: source.role)
     if not path.exists() and (os.sep in text or path.suffix in (".safetensors", ".json")):
         raise BadInput("there is no run and no exported model")
-    return run_offers(str(path), results)
+    return models_of_run(str(path), results)
 
 
-def export_offer(path: Path) -> Offer:
+def model_of_export(path: Path) -> SourceModel:
     from seekcli.export.card import read_card
     from seekcli.export.card_files import find_card
     from seekcli.export.load import read_weights
@@ -197,10 +197,10 @@ def export_offer(path: Path) -> Offer:
     # Models of one run at two moments are not of one source: no baseline from the one goes with an arm from the other.
     left = card.training.unfinished
     run_id = card.training.run_id if left is None else f"{card.training.run_id}@step-{left.steps_done}"
-    return Offer(card.model, card.role, card.weights.sha256, run_id, read)
+    return SourceModel(card.model, card.role, card.weights.sha256, run_id, read)
 
 
-def run_offers(text: str, results: Path) -> list[Offer]:
+def models_of_run(text: str, results: Path) -> list[SourceModel]:
     from seekcli.runs.named_runs import find_run
 
     path = find_run(text, results)
@@ -208,53 +208,53 @@ def run_offers(text: str, results: Path) -> list[Offer]:
 
     run = open_run(path)
     return [
-        Offer(
-            run.final_row(role)["model"], role, sha256_of(run.weights_path(role)), run.status.run_id,
+        SourceModel(
+            run.final_row(role)["model"], role, sha256_as_exported(run.weights_path(role)), run.status.run_id,
             partial(run.weights, role),
         )
         for role in run.roles
     ]  # fmt: skip
 
 
-def timm_offer(name: str) -> Offer:
+def model_of_timm(name: str) -> SourceModel:
     from seekcli.export.load import read_weights
     from seekcli.models.pretrained import pretrained_file
 
     path = pretrained_file(name)
-    return Offer(name, "base", sha256_of(path), "timm", partial(read_weights, path))
+    return SourceModel(name, "base", sha256_as_exported(path), "timm", partial(read_weights, path))
 
 
-def sha256_of(path: Path) -> str:
+def sha256_as_exported(path: Path) -> str:
     """sha256 of the tensors as an export writes them, so that a run and its export are one source."""
     try:
         found = path.stat()
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    return sha256_of_version(path, found.st_mtime_ns, found.st_size)
+    return sha256_of_file_version(path, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=64)
-def sha256_of_version(path: Path, modified_ns: int, size_bytes: int) -> str:
+def sha256_of_file_version(path: Path, modified_ns: int, size_bytes: int) -> str:
     """A grid asks for the same file once for each of its points."""
     from safetensors.torch import save
 
     from seekcli.export.formats import METADATA
-    from seekcli.export.load import digest, read_weights
+    from seekcli.export.load import read_weights, sha256_of_bytes
 
-    return digest(save(read_weights(path), metadata=METADATA))
+    return sha256_of_bytes(save(read_weights(path), metadata=METADATA))
 
 
-def recorded(resolved: Resolved, results: Path) -> Resolved | None:
+def as_recorded(resolved: Resolved, results: Path) -> Resolved | None:
     """The same settings with the source's sha256 as a run that has begun recorded it; None when not exactly one did."""
     found = [
         candidate
         for path in sorted((results / "runs").glob(f"*/{records.CONFIG}"))
-        if (candidate := with_record(resolved, path)) is not None
+        if (candidate := with_recorded_source(resolved, path)) is not None
     ]
     return found[0] if len(found) == 1 else None
 
 
-def with_record(resolved: Resolved, path: Path) -> Resolved | None:
+def with_recorded_source(resolved: Resolved, path: Path) -> Resolved | None:
     """`resolved` with the weights that the run of this config.json started from, if that makes it that very run."""
     found = config_if_readable(path.parent)
     if found is None:

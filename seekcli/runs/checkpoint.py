@@ -23,7 +23,7 @@ from seekcli.documents import refuse_newer
 from seekcli.errors import BadInput, DamagedRun
 from seekcli.plain_data import parse_json
 
-FORMAT_VERSION = 1
+CHECKPOINT_FORMAT = 1
 KEPT = 2
 # The key of the plain state under which a checkpoint says whose it is. Those of the first version do not.
 OWNER = "run_id"
@@ -42,7 +42,7 @@ def save_checkpoint(
     """Write `step-<steps>.safetensors`, drop all but the newest two. Raises RunFailed on a full disk."""
     on_host = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     owned = {**plain, OWNER: run_id}
-    state = {"version": FORMAT_VERSION, "sha256": digest(on_host, owned), "plain": owned}
+    state = {"version": CHECKPOINT_FORMAT, "sha256": checkpoint_sha256(on_host, owned), "plain": owned}
     path = folder / f"step-{steps_done:09d}.safetensors"
     files.write_bytes(path, save(on_host, metadata={"state": json.dumps(state, sort_keys=True)}), check)
     for old in checkpoints(folder)[:-KEPT]:
@@ -66,15 +66,15 @@ def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[st
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise BadInput(f"{path} is damaged: {error}") from None
     version, plain = (state.get("version"), state.get("plain")) if isinstance(state, dict) else (None, None)
-    refuse_newer(path, version, FORMAT_VERSION, "checkpoint version")
-    if not isinstance(plain, dict) or state.get("sha256") != digest(tensors, plain):
+    refuse_newer(path, version, CHECKPOINT_FORMAT, "checkpoint version")
+    if not isinstance(plain, dict) or state.get("sha256") != checkpoint_sha256(tensors, plain):
         raise BadInput(f"{path} is damaged: its content does not match its sha256")
     if (owner := plain.pop(OWNER, run_id)) != run_id:
         raise BadInput(f"{path} belongs to another run, {owner}")
     return tensors, plain
 
 
-def digest(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
+def checkpoint_sha256(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
     """sha256 over names, shapes, types, bytes and the plain state."""
     sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for name in sorted(tensors):

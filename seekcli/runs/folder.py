@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seekcli.config.identity import identity, run_id
+from seekcli.config.identity import run_id, run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.sources import Dataset
@@ -67,7 +67,7 @@ def standing(results: Path, resolved: Resolved) -> str:
     return "failed" if failed else "unfinished"
 
 
-def look(results: Path, resolved: Resolved) -> tuple[str, str | None]:
+def standing_or_damage(results: Path, resolved: Resolved) -> tuple[str, str | None]:
     """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it)."""
     try:
         return standing(results, resolved), None
@@ -101,7 +101,7 @@ def check_config(path: Path, config: RunConfig) -> None:
         raise
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
-    if stored.run_id != run_id(config) or identity(stored.config) != identity(config):
+    if stored.run_id != run_id(config) or run_key(stored.config) != run_key(config):
         whose = f" but of {stored.run_id}" if stored.run_id != run_id(config) else ""
         raise DamagedRun(f"{path} is not the config of this run{whose}; {AFRESH}")
     refuse_other_contents(stored, config.data)

@@ -74,7 +74,7 @@ def config_of(run: RunSummary) -> RunConfig | None:
     return found.config if found else None
 
 
-def read_run(key: str, run: RunSummary) -> tuple[RunConfig, RunStatus]:
+def read_named_run(key: str, run: RunSummary) -> tuple[RunConfig, RunStatus]:
     """Its config and status, whatever its state. Raises BadInput where one of them cannot be read."""
     config = config_of(run)
     if config is None or run.status is None:
@@ -88,7 +88,7 @@ def require_finished(key: str, status: RunStatus, config: RunConfig) -> None:
         raise BadInput(f"{key}: {status.run_id} is {status.state} after {done}; finish it first")
 
 
-def differences(wanted: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+def differing_settings(wanted: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     """`motivation.k 3, not 2`, for each setting that differs."""
     keys = sorted(key for key in wanted.keys() | theirs.keys() if wanted.get(key) != theirs.get(key))
     return [f"{key} {theirs.get(key)}, not {wanted.get(key)}" for key in keys]
@@ -105,7 +105,7 @@ def fitting_runs(
         theirs = key_of(config) if config is not None else None
         if theirs is None:
             continue
-        if differing := differences(wanted, theirs):
+        if differing := differing_settings(wanted, theirs):
             nearest = min(nearest, (len(differing), f"; the nearest, {run.run_id}, has {differing[0]}"))
         else:
             fitting.append(run)

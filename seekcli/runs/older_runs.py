@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.identity import identity, older_twins, run_id
+from seekcli.config.identity import older_twins, run_id, run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.identity import ImageFile
@@ -20,7 +20,7 @@ from seekcli.runs import records
 from seekcli.runs.config_file import ConfigFile, config_if_readable
 from seekcli.runs.data_contents import same_contents
 
-RECORDED = "recorded by rules 1"
+RECORDED_BY_RULES_1 = "recorded by rules 1"
 OTHER_IMAGES = "was made of other images under these names and sizes"
 CHANGED_SINCE = "files of its folder were written after it began"
 # All that may differ between a run by names and sizes and the same one by contents.
@@ -50,15 +50,15 @@ def run_of_old_rules(resolved: Resolved, results: Path) -> Resolved:
     for twin, _ in twins_by_rules_alone(config):
         if is_recorded(twin, results) and why_not_the_same(config, record_path(twin, results).parent) is None:
             values = {f"data.{name}": getattr(twin.data, name) for name in ("rules", "fingerprint", "grey_bits")}
-            return resolved.updated(values, RECORDED)
+            return resolved.updated(values, RECORDED_BY_RULES_1)
     return resolved
 
 
 def twins_by_rules_alone(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]:
     """The twins by rules 1 that differ from `config` in nothing but how the folder is read."""
-    own = identity(config)
+    own = run_key(config)
     for twin, values in twins(config):
-        other = identity(twin)
+        other = run_key(twin)
         if (
             twin.data.rules == 1
             and {key for key in own.keys() | other.keys() if own.get(key) != other.get(key)} <= RULES_KEYS
@@ -72,7 +72,7 @@ def old_rules_note(resolved: Resolved, results: Path) -> str | None:
     if config.data.rules != 1 or not is_folder(config.data):
         return None
     how = "`--set data.rules=2` makes a run that knows the folder by its contents"
-    if resolved.origins.get("data.rules") == RECORDED:
+    if resolved.origins.get("data.rules") == RECORDED_BY_RULES_1:
         made = f"an earlier version of seek made {run_id(config)} and knew this folder by names and sizes alone"
         how = f"The run keeps its rules and its numbers; {how}"
     else:

@@ -30,7 +30,7 @@ STATUS = "status.json"
 CHECKPOINTS = "checkpoint"
 
 Row = dict[str, Any]
-State = Literal["running", "stopped", "failed", "finished"]
+RunState = Literal["running", "stopped", "failed", "finished"]
 
 
 def _schema(columns: str) -> pa.Schema:
@@ -94,7 +94,7 @@ class RunStatus(BaseModel):
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
-    state: State
+    state: RunState
     message: str | None = None
     epochs_done: int
     epochs: int

@@ -23,7 +23,7 @@ from seekcli.runs.records import (
     totals_of,
 )
 
-RECORDED = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
+RUN_FILES = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
 RESUMABLE = "resumable: the same command goes on with it"
 DEAD = f"dead, {RESUMABLE}"
 
@@ -115,7 +115,7 @@ def _is_run(folder: Path) -> bool:
 def _summaries(path: Path) -> list[RunSummary]:
     """The run of a folder or those of a published table; what cannot be read is a summary too."""
     # Looked at before the status is read, which may be written in between.
-    begun = path.is_dir() and not any((path / name).exists() for name in RECORDED)
+    begun = path.is_dir() and not any((path / name).exists() for name in RUN_FILES)
     try:
         if path.is_file():
             return _published(path)

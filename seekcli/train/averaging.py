@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.method.weights_map import tensors_of
 
 
@@ -40,24 +40,24 @@ class Averages:
     """The averages of a run's models by role. The motivated model's holds the base's where a pair is trained."""
 
     def __init__(self, models: Mapping[str, nn.Module], decay: float, pair: Pair | None, buffers: str) -> None:
-        """`buffers` as of the pair's own carrier: with "own" each average keeps the statistics of its model."""
+        """`buffers` as of the pair's own `StateTransfer`: with "own" each average keeps the statistics of its model."""
         self.of = {role: WeightAverage(model, decay) for role, model in models.items()}
-        self._carrier: Carrier | None = None
+        self._state_transfer: StateTransfer | None = None
         if pair is not None:
-            averaged = Pair(self.of["base"].model, self.of["motivated"].model, pair.weights_map, pair.entry)
-            self._carrier = Carrier(averaged, {}, {}, buffers)  # an average has no optimizer
+            averaged = Pair(self.of["base"].model, self.of["motivated"].model, pair.weights_map, pair.after_copy_up)
+            self._state_transfer = StateTransfer(averaged, {}, {}, buffers)  # an average has no optimizer
 
     def update(self, role: str, fresh: bool) -> None:
         """After an update of this role's model. `fresh`: the motivated model has taken no step before this one.
 
         Its average starts from the base's statistics, evaluated before its first step or not.
         """
-        if self._carrier is not None and role == "motivated" and fresh:
-            self._carrier.start_statistics()
+        if self._state_transfer is not None and role == "motivated" and fresh:
+            self._state_transfer.start_statistics()
         self.of[role].update()
 
     def models(self, fresh: bool) -> dict[str, nn.Module]:
         """By role, as they are evaluated; `fresh` as of `update`."""
-        if self._carrier is not None:
-            self._carrier.refresh(fresh=fresh)
+        if self._state_transfer is not None:
+            self._state_transfer.refresh(fresh=fresh)
         return {role: average.model for role, average in self.of.items()}

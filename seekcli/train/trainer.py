@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seekcli.data.keys import key_of
 from seekcli.data.loading.batches import Batches
 from seekcli.errors import RunFailed
-from seekcli.method.alternating import Turns
+from seekcli.method.alternating import TurnRule
 from seekcli.method.observation import Observation
 from seekcli.method.pair import Pair
 from seekcli.models.added_blocks import Blocks
@@ -25,7 +25,7 @@ from seekcli.train.length import RunLength
 from seekcli.train.optimizers import optimizer_state
 from seekcli.train.recalibration import Recalibration
 from seekcli.train.step import Readback, Step
-from seekcli.train.tasks.classification import Evaluation, Evaluations, evaluate
+from seekcli.train.tasks.classification import Evaluation, Evaluations, evaluate_model
 
 # Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
 MAX_SKIPPED_IN_A_ROW = 50
@@ -33,7 +33,7 @@ EvaluationWatcher = Callable[[str, str, int, int], None]  # role, split, images 
 
 
 class Trainer:
-    """Models, optimizers, batches and turns of one run, and where it stands.
+    """Models, optimizers, batches and turn rule of one run, and where it stands.
 
     `epoch` counts finished epochs, `batch` the finished batches of the current one.
     """
@@ -45,7 +45,7 @@ class Trainer:
         optimizers: Mapping[str, torch.optim.Optimizer],
         steps: Mapping[str, Step],
         batches: Batches,
-        turns: Turns,
+        turn_rule: TurnRule,
         length: RunLength,
         learning_rate: Callable[[int], float],
         seed: int,
@@ -61,13 +61,12 @@ class Trainer:
     ) -> None:
         """`models`, `optimizers` and `steps` by role; the models are on the device of the batches.
 
-        `turns` says which of them takes a batch, and is shown what it `needs` of each step. `learning_rate` is that of
-        an update, counted from 0. `keeps_recalibrated` says which models are kept where there is a `recalibration`;
-        `blocks` are the residual blocks of a pair, where it has some. A run that goes on where another one ended draws
-        batches, augmentation and dropout as for the epochs after the `epochs_before`.
+        `turn_rule` says which of them takes a batch, and is shown what it `needs` of a step. `learning_rate` is by
+        update, from 0. `keeps_recalibrated` says which models are kept where there is a `recalibration`; `blocks` are a
+        pair's residual blocks. A run that goes on from another draws as for the epochs after the `epochs_before`.
         """
         self.models, self.optimizers, self.steps = dict(models), dict(optimizers), dict(steps)
-        self.batches, self.turns, self.length = batches, turns, length
+        self.batches, self.turn_rule, self.length = batches, turn_rule, length
         self.pair, self.blocks, self.needs, self.held_out = pair, blocks, needs, held_out
         self.averages, self.recalibration, self.keeps_recalibrated = averages, recalibration, keeps_recalibrated
         self.device = batches.device
@@ -113,13 +112,13 @@ class Trainer:
             after_step()
             clock = time.perf_counter()
         self._check_gradient()
-        self.turns.end_epoch()
+        self.turn_rule.end_epoch()
 
     def _train_batch(self, images: Tensor, labels: Tensor) -> None:
         """One update of each model whose turn it is, then the switch decision (Algorithm 1)."""
-        for role in self.turns.roles:
+        for role in self.turn_rule.roles:
             loss = self._train_step(role, images, labels)
-        self.turns.observe(self._observation(role, loss))
+        self.turn_rule.observe(self._observation(role, loss))
 
     def _train_step(self, role: str, images: Tensor, labels: Tensor) -> float:
         """One update. Its loss, which travels to the host while backward and update run (DESIGN: Speed)."""
@@ -128,7 +127,7 @@ class Trainer:
         torch.manual_seed(key_of("dropout", self._seed, self.epochs_before + self.epoch, self.batch))
         norm = self.steps[role].take(images, labels, rate, self._loss.start)
         if self.averages is not None:
-            self.averages.update(role, fresh=self.turns.motivated_steps == 0)
+            self.averages.update(role, fresh=self.turn_rule.motivated_steps == 0)
         self._check_gradient()
         self._norm.start(norm)
         self._norm_pending = True
@@ -208,7 +207,7 @@ class Trainer:
 
     def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
         total = len(self.batches.to_evaluate[split][1])
-        found = evaluate(
+        found = evaluate_model(
             model,
             self.batches.evaluation(split),
             self._autocast_dtype,
@@ -233,20 +232,21 @@ class Trainer:
 
     def models_as_trained(self) -> dict[str, nn.Module]:
         """By role: the motivated model holds the base; averages where they are on."""
-        self.turns.refresh_motivated()
+        self.turn_rule.refresh_motivated()
         if self.averages is None:
             return self.models
-        return self.averages.models(fresh=self.turns.motivated_steps == 0)
+        return self.averages.models(fresh=self.turn_rule.motivated_steps == 0)
 
     def start_next_epoch(self) -> None:
         self.epoch += 1
         self.batch = 0
-        self.log = EpochLog(switches_before=self.turns.switches, copied_bytes_before=self.turns.copied_bytes)
+        self.log = EpochLog(switches_before=self.turn_rule.switches, copied_bytes_before=self.turn_rule.copied_bytes)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that a resumed run needs: tensors by name, and plain data. Raises RunFailed as a step does."""
         self._check_gradient()
-        plain = {"epoch": self.epoch, "batch": self.batch, "turns": self.turns.state_dict(), "log": asdict(self.log)}
+        turns = self.turn_rule.state_dict()
+        plain = {"epoch": self.epoch, "batch": self.batch, "turns": turns, "log": asdict(self.log)}
         if self.scaler is not None:
             plain["scaler"] = self.scaler.state_dict()
             plain["skipped"] = [self.skipped_updates, self._skipped_in_a_row]
@@ -259,7 +259,7 @@ class Trainer:
         """
         self._load_tensors(tensors)
         self.epoch, self.batch = plain["epoch"], plain["batch"]
-        self.turns.load_state_dict(plain["turns"])
+        self.turn_rule.load_state_dict(plain["turns"])
         # A checkpoint of an earlier version has no batches: each had one update.
         self.log = EpochLog(**{"batches": list(range(len(plain["log"]["roles"]))), **plain["log"]})
         if self.scaler is not None:
@@ -274,7 +274,7 @@ class Trainer:
         """
         self._load_tensors(tensors)
         begun = {"motivated_steps": plain["turns"].get("motivated_steps", 0)}
-        self.turns.load_state_dict(self.turns.state_dict() | begun)
+        self.turn_rule.load_state_dict(self.turn_rule.state_dict() | begun)
         if self.scaler is not None:
             self.scaler.load_state_dict(plain["scaler"])
 

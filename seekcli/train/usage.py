@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from seekcli.method.alternating import BASE, MOTIVATED
+from seekcli.method.roles import BASE, MOTIVATED
 from seekcli.models.added_blocks import usage_of_added_blocks
 from seekcli.train.tasks.classification import Evaluation, Evaluations
 from seekcli.train.trainer import Trainer

@@ -9,7 +9,7 @@ import pytest
 from seekcli.analysis.comparison import Cell, Options, compare_runs
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Accuracy
-from seekcli.analysis.verdicts import Family, Unsaid
+from seekcli.analysis.verdicts import QuestionFamily, Unsaid
 from seekcli.runs.scan import scan_runs
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def test_every_comparison_and_its_family(full: Results) -> None:
     (cell,) = full.compare().cells
     found, arm = rows(cell), "loss k=2 identity"
     assert {key: one.family for key, one in found.items()} == {
-        (arm, "X-Y-B", "X-C"): Family.PRIMARY,
-        (arm, "X-Y-M", "Y-C"): Family.SECOND,
-        (arm, "X-Y-M", "X-Y-B"): Family.SECOND,
-        (arm, "X-Y-M", "X-C"): Family.EXPLORATORY,
-        (None, "Y-C", "X-C"): Family.EXPLORATORY,
+        (arm, "X-Y-B", "X-C"): QuestionFamily.PRIMARY,
+        (arm, "X-Y-M", "Y-C"): QuestionFamily.SECOND,
+        (arm, "X-Y-M", "X-Y-B"): QuestionFamily.SECOND,
+        (arm, "X-Y-M", "X-C"): QuestionFamily.EXPLORATORY,
+        (None, "Y-C", "X-C"): QuestionFamily.EXPLORATORY,
     }
     assert found[arm, "X-Y-B", "X-C"].difference.mean == pytest.approx((0.6 + 0.3 + 0.6) / 3)
     assert found[arm, "X-Y-M", "Y-C"].difference.mean == pytest.approx((-1.5 - 1.3 - 1.5) / 3)
@@ -132,12 +132,12 @@ def test_like_is_compared_with_like(results: Results) -> None:
         next(one for one in cell.contrasts if one.accuracy is Accuracy.RECALIBRATED and one.difference.left == left)
         for left in ("X-Y-B", "X-Y-M")
     )
-    assert again.family is Family.EXPLORATORY
+    assert again.family is QuestionFamily.EXPLORATORY
     assert (again.difference.left, again.difference.right, again.difference.seeds) == ("X-Y-B", "X-C", (0, 1))
     assert again.difference.values == pytest.approx((0.9, 0.8))
     # The larger model rests: it is compared with its base as both are written, and with X-C, of which one seed was
     # not re-estimated, as trained on both sides.
-    assert own_base.family is Family.SECOND
+    assert own_base.family is QuestionFamily.SECOND
     assert own_base.difference.right == "X-Y-B"
     assert own_base.difference.values == pytest.approx((-0.5, -1.5, -2.5))
     assert rows(cell)[arm, "X-Y-M", "X-C"].accuracy is Accuracy.AS_TRAINED

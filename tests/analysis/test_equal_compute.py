@@ -6,7 +6,7 @@ import pytest
 from run_folders import Results
 
 from seekcli.analysis.prices import prices
-from seekcli.analysis.verdicts import Family
+from seekcli.analysis.verdicts import QuestionFamily
 from seekcli.report.tables import accuracy_table
 
 ARM, X, Y = 4.4e11, 4.0e11, 7.0e11
@@ -38,11 +38,11 @@ def test_they_are_joined_and_make_no_cell_of_their_own(folder: Results) -> None:
     (arm,) = cell.arms
     rows = {(one.difference.left, one.difference.right): one for one in cell.contrasts}
     equal = rows["X-Y-B", "X-C="]
-    assert (equal.family, equal.arm) == (Family.EXPLORATORY, arm.label)
+    assert (equal.family, equal.arm) == (QuestionFamily.EXPLORATORY, arm.label)
     assert equal.difference.mean == pytest.approx(0.1)
     assert rows["X-Y-M", "Y-C="].difference.mean == pytest.approx(3.5 / 3)
     # The primary family stays what it is: another question does not move its p.
-    assert [one.difference.right for one in cell.contrasts if one.family is Family.PRIMARY] == ["X-C"]
+    assert [one.difference.right for one in cell.contrasts if one.family is QuestionFamily.PRIMARY] == ["X-C"]
 
 
 def test_prices_are_ratios_of_what_was_spent(folder: Results) -> None:
@@ -114,7 +114,7 @@ def test_arms_that_differ_in_one_setting_are_compared_by_seed(results: Results) 
     results.add_seeds("alternating", [(97.0, 98.0), (97.1, 98.1)], motivation__k=3)
     results.add_seeds("alternating", [(96.0, 98.0), (96.1, 98.1)], motivation__k=3, pair__init="paper")
     found = [one for one in the_cell(results.compare()).contrasts if "(" in one.difference.left]
-    assert {one.family for one in found} == {Family.EXPLORATORY}
+    assert {one.family for one in found} == {QuestionFamily.EXPLORATORY}
     means = {(one.difference.left, one.difference.right): one.difference.mean for one in found}
     assert means["X-Y-B (loss k=2 identity)", "X-Y-B (loss k=3 identity)"] == pytest.approx(1.05)
     assert means["X-Y-B (loss k=3 identity)", "X-Y-B (loss k=3 paper)"] == pytest.approx(1.0)
@@ -122,14 +122,14 @@ def test_arms_that_differ_in_one_setting_are_compared_by_seed(results: Results) 
 
 
 def test_the_base_of_a_growing_run_is_no_test(folder: Results) -> None:
-    alternating = [one for one in the_cell(folder.compare()).contrasts if one.family is not Family.EXPLORATORY]
+    alternating = [one for one in the_cell(folder.compare()).contrasts if one.family is not QuestionFamily.EXPLORATORY]
     grow = {"schedule": "grow", "columns": cost(ARM), "motivated_steps": 80}
     for seed, base in enumerate([97.0, 97.5, 97.4]):
         folder.add(seed=seed, accuracy=(base, 98.0 + seed / 10), **grow, motivation__grow_at=0.8)
         folder.add(seed=seed, accuracy=(base, 97.0 + seed / 10), **grow, motivation__grow_at=0.6)
     cell = the_cell(folder.compare())
     rows = [one for one in cell.contrasts if one.arm is not None and one.arm.startswith("grow at=0.8")]
-    assert {one.family for one in rows} == {Family.EXPLORATORY}
+    assert {one.family for one in rows} == {QuestionFamily.EXPLORATORY}
     assert [(one.difference.left, one.difference.right) for one in rows] == [
         ("X-Y-M", "Y-C"),
         ("X-Y-M", "X-Y-B"),
@@ -139,7 +139,7 @@ def test_the_base_of_a_growing_run_is_no_test(folder: Results) -> None:
     between = [one.difference.left for one in cell.contrasts if one.arm is None and "(grow" in one.difference.left]
     assert between == ["X-Y-M (grow at=0.8 identity)"]
     # The families that words follow from are what they were without it.
-    assert [one for one in cell.contrasts if one.family is not Family.EXPLORATORY] == alternating
+    assert [one for one in cell.contrasts if one.family is not QuestionFamily.EXPLORATORY] == alternating
     assert sum("no test and in no family" in note for note in cell.notes) == 2
     shown = [row.cells[0] for row in accuracy_table(cell).rows]
     assert shown.count(" larger, branched off") == 2

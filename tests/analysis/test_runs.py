@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seekcli.analysis.runs import FOLD, LeftOut, load_runs, settings_from_config
-from seekcli.config.identity import identity
+from seekcli.config.identity import run_key
 from seekcli.config.layers import DEFAULTS, merge
 from seekcli.config.settings import flatten
 from seekcli.runs.records import STATUS, read_status, write_status
@@ -23,7 +23,7 @@ def test_settings_are_what_the_run_id_hashes(schedule: str) -> None:
     """Else a setting could change the numbers and still be pooled over."""
     config = merge([("test", {"schedule": schedule, "seed": 4, "runtime.device": "cuda:1"})]).config
     settings = settings_from_config(dict(flatten(config.model_dump(mode="json"))))
-    hashed = {key: value for key, value in identity(config).items() if key not in ("seed", "schema_version", "model")}
+    hashed = {key: value for key, value in run_key(config).items() if key not in ("seed", "schema_version", "model")}
     pair_and_schedule = {"pair.base": "resnet20", "pair.motivated": "resnet32", "schedule": "alternating"}
     known = {**settings.common, **settings.arm, **(pair_and_schedule if schedule == "alternating" else {})}
     assert known == hashed

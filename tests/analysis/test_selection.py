@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seekcli.analysis.selection import SETTINGS, SHORT_NAMES, parse_where
+from seekcli.analysis.selection import SETTINGS, WHERE_SHORT_NAMES, parse_where
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def test_a_setting_may_be_named_by_its_last_word(short: str, key: str) -> None:
 
 
 def test_no_short_name_hides_another_setting() -> None:
-    assert not SHORT_NAMES.keys() & set(SETTINGS)
-    assert set(SHORT_NAMES.values()) <= {"pair", *SETTINGS}
+    assert not WHERE_SHORT_NAMES.keys() & set(SETTINGS)
+    assert set(WHERE_SHORT_NAMES.values()) <= {"pair", *SETTINGS}
 
 
 def shown(comparison: Comparison) -> list[str]:

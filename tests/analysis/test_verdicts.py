@@ -15,18 +15,18 @@ from seekcli.analysis.verdicts import (
     HINT,
     LOWER,
     UNDECIDED,
-    Family,
     Hypothesis,
+    QuestionFamily,
     Unsaid,
     holm,
     judge,
 )
 
-PRIMARY, SECOND, EXPLORATORY = Family.PRIMARY, Family.SECOND, Family.EXPLORATORY
+PRIMARY, SECOND, EXPLORATORY = QuestionFamily.PRIMARY, QuestionFamily.SECOND, QuestionFamily.EXPLORATORY
 NO_FALSE_WORD = {None, UNDECIDED, EQUIVALENT}
 
 
-def claim(family: Family = PRIMARY, p: float | None = 0.5, **changes: Any) -> Hypothesis:
+def claim(family: QuestionFamily = PRIMARY, p: float | None = 0.5, **changes: Any) -> Hypothesis:
     usual = Hypothesis(
         family, arm="a", n=5, mean_points=0.4, p_value=p, equivalence_p_value=0.9, margin_points=0.2
     )  # fmt: skip
@@ -138,7 +138,7 @@ def null_reports(repetitions: int, n: int, arms: int, sd: float = 0.3) -> list[l
     rng = np.random.default_rng(n)
     groups = rng.normal(0.0, sd, (2 + 2 * arms, repetitions, n))
     x_c, y_c = groups[:2]
-    rows: list[tuple[Family, int, np.ndarray]] = [(EXPLORATORY, -1, y_c - x_c)]
+    rows: list[tuple[QuestionFamily, int, np.ndarray]] = [(EXPLORATORY, -1, y_c - x_c)]
     for arm in range(arms):
         base, motivated = groups[2 + 2 * arm : 4 + 2 * arm]
         rows += [(PRIMARY, arm, base - x_c), (SECOND, arm, motivated - y_c), (SECOND, arm, motivated - base)]

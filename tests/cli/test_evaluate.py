@@ -24,7 +24,7 @@ from finished_runs import make_run
 
 from seekcli.cli.evaluate import evaluate
 from seekcli.documents import read_document, write_document
-from seekcli.engines.run import run_folder, train
+from seekcli.engines.run import run_folder, train_run
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
@@ -67,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real run on the digits, in seconds."""
     results = tmp_path_factory.mktemp("results")
     resolved = resolve([("test", SETTINGS)])
-    train(resolved, results)
+    train_run(resolved, results)
     return run_folder(results, resolved.config)
 
 
@@ -147,8 +147,8 @@ def test_batches_and_layout_are_those_of_the_run(exports: Path, monkeypatch: pyt
         assert (autocast, ranks) == (None, 0)
         return real(model, batches, autocast)
 
-    real = classification.evaluate
-    monkeypatch.setattr(classification, "evaluate", spy)
+    real = classification.evaluate_model
+    monkeypatch.setattr(classification, "evaluate_model", spy)
     answers(exports / "resnet8-base", "--data", "synthetic:1x8x8:10:500")
     assert seen == [(77, True), (23, True)]
 
@@ -249,7 +249,7 @@ def test_classes_of_unequal_size_have_their_balanced_accuracy_beside(tmp_path: P
         shutil.copy(photos / "test" / "dark" / "0.png", photos / "test" / "dark" / f"more-{index}.png")
     own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
     resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
-    train(resolved, tmp_path / "results")
+    train_run(resolved, tmp_path / "results")
     run = run_folder(tmp_path / "results", resolved.config)
     tensors = safetensors.torch.load_file(run / "base.safetensors")
     tensors |= {"fc.weight": torch.zeros_like(tensors["fc.weight"]), "fc.bias": torch.tensor([1.0, 0.0])}
@@ -266,7 +266,7 @@ def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos")
     own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
     resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
-    final = train(resolved, tmp_path / "results").final[0]["test_accuracy_percent"]
+    final = train_run(resolved, tmp_path / "results").final[0]["test_accuracy_percent"]
     run = run_folder(tmp_path / "results", resolved.config)
     exports = export_run(open_run(run), ("base",), tmp_path / "exports")[0].card_path.parent
     renamed = photos.rename(tmp_path / "moved")

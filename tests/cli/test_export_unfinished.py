@@ -18,10 +18,10 @@ from bad_input import error_of, seek
 from resumed_runs import StopAfter
 from tiny import tiny
 
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
 from seekcli.export.load import load_model
-from seekcli.resolve.transfer import offers_of
+from seekcli.resolve.transfer import source_models_of
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 
@@ -31,7 +31,7 @@ def stopped(results: Path, steps: int, **settings: Any) -> Path:
     resolved = tiny(**settings)
     progress = StopAfter(steps)
     with pytest.raises(Stopped):
-        train(resolved, results, progress, stop_requested=progress.reason)
+        train_run(resolved, results, progress, stop_requested=progress.reason)
     return run_folder(results, resolved.config)
 
 
@@ -45,7 +45,7 @@ def stopped(results: Path, steps: int, **settings: Any) -> Path:
 )
 def test_at_the_last_step_they_are_the_models_of_the_finished_run(tmp_path: Path, settings: dict[str, Any]) -> None:
     resolved = tiny(**settings)
-    status = train(resolved, tmp_path)
+    status = train_run(resolved, tmp_path)
     run = run_folder(tmp_path, resolved.config)
     records.write_status(run, status.model_copy(update={"state": "running", "tables_sha256": {}, "weights_sha256": {}}))
     before = {path: path.read_bytes() for path in run.rglob("*.*") if path.is_file()}
@@ -81,8 +81,8 @@ def test_within_an_epoch_they_are_labelled_by_their_step(tmp_path: Path) -> None
     assert found["equals_recorded"] is True
     assert found["unfinished"] == {"epochs_done": 1, "steps_done": 8}
     assert "after step 8 of an unfinished run: equal" in seek("evaluate", tmp_path / "exports" / "resnet8-base").stdout
-    (offer,) = offers_of(str(tmp_path / "exports" / "resnet8-base"), tmp_path)
-    assert offer.run_id == f"{run.name}@step-8"
+    (source,) = source_models_of(str(tmp_path / "exports" / "resnet8-base"), tmp_path)
+    assert source.run_id == f"{run.name}@step-8"
 
 
 def test_the_default_folder_says_which_step_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

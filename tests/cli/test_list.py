@@ -20,7 +20,7 @@ from seekcli.cli.list import list_command
 from seekcli.cli.list_columns import column_rows, columns_page
 from seekcli.config.layers import recipe_names
 from seekcli.config.settings import DataConfig
-from seekcli.data.sets.sources import describe
+from seekcli.data.sets.sources import data_facts
 from seekcli.errors import BadInput
 from seekcli.method.condition import CONDITIONS
 from seekcli.models.catalog import MODELS, parse_pair
@@ -72,7 +72,7 @@ def test_data_facts_are_those_that_a_run_gets() -> None:
     found = {row["name"]: row for row in rows("data")}
     assert {"digits", "cifar10", "cifar100", "folder:DIR", "imagenet:DIR"} < set(found)
     for name in ("digits", "cifar10", "cifar100"):
-        facts = describe(DataConfig(name=name))
+        facts = data_facts(DataConfig(name=name))
         assert found[name]["classes"] == facts.classes
         assert found[name]["images"] == f"{facts.channels}x{facts.image_size}x{facts.image_size}"
         assert (found[name]["train_images"], found[name]["test_images"]) == (facts.train_images, facts.test_images)

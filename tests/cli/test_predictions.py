@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bad_input import error_of, seek
 from finished_runs import make_run
 
-from seekcli.report.predictions import Predictions, confusion_text, csv_text
-from seekcli.train.tasks.classification import evaluate
+from seekcli.report.predictions import Predictions, confusion_text, predictions_csv
+from seekcli.train.tasks.classification import evaluate_model
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,9 @@ def test_of_many_classes_the_most_frequent_confusions_are_said() -> None:
 
 def test_a_list_of_too_many_classes_is_left_out() -> None:
     assert predictions([str(number) for number in range(1001)], [(0, 1)]).confusion_matrix() is None
-    assert csv_text([predictions([str(number) for number in range(1001)], [(0, 1000)])]).endswith(",0,0,1000,1\n")
+    assert predictions_csv([predictions([str(number) for number in range(1001)], [(0, 1000)])]).endswith(
+        ",0,0,1000,1\n"
+    )
 
 
 def test_the_first_rank_is_the_answer_where_classes_are_equal() -> None:
@@ -178,8 +180,8 @@ def test_the_first_rank_is_the_answer_where_classes_are_equal() -> None:
             return torch.tensor([[0.0, 2.0, 2.0, 1.0, 2.0, 0.5, 0.25]]).repeat(len(images), 1)
 
     batches: Any = [(torch.zeros(2, 1, 2, 2), torch.tensor([1, 2]))]
-    found = evaluate(Flat(), batches, ranks=5)
+    found = evaluate_model(Flat(), batches, ranks=5)
     assert found.ranking is not None
     assert found.ranking.classes.tolist() == [[1, 2, 4, 3, 5]] * 2
     assert found.answers.tolist() == [1, 1]
-    assert evaluate(Flat(), batches).ranking is None
+    assert evaluate_model(Flat(), batches).ranking is None

@@ -21,7 +21,7 @@ from seekcli.cli.repeat import command_of
 from seekcli.config.layers import Resolved, merge, parse_assignment
 from seekcli.config.settings import flatten
 from seekcli.config.settings_files import as_toml, read_settings
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
 from seekcli.resolve.resolve import resolve
 
@@ -163,8 +163,8 @@ def test_a_run_by_a_recipe_of_its_own_is_resumed_and_exported(tmp_path: Path) ->
     resolved: Resolved = tiny(recipe=str(tmp_path / "mine.toml"), train__epochs=1, schedule="base")
     progress = StopAfter(2)
     with pytest.raises(Stopped):
-        train(resolved, tmp_path / "results", progress, stop_requested=progress.reason)
-    train(resolved, tmp_path / "results")
+        train_run(resolved, tmp_path / "results", progress, stop_requested=progress.reason)
+    train_run(resolved, tmp_path / "results")
     (run,) = (tmp_path / "results" / "runs").iterdir()
     assert seek("export", run, "--to", tmp_path / "export").exit_code == 0
     words = error_of(seek("evaluate", tmp_path / "export", "--recalibrate"))

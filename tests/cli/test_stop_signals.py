@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cli.bad_input import seek
 
-from seekcli.engines.run import Run
+from seekcli.engines.run import RecordedTraining
 from seekcli.runs.scan import RunSummary, scan_runs
 from seekcli.stop_signals import STOP_SIGNALS
 
@@ -27,14 +27,14 @@ TINY += ("--epochs", "1", "--batch-size", "12", "--device", "cpu", "--progress",
 def signalled(monkeypatch: pytest.MonkeyPatch) -> list[signal.Signals]:
     """The signals that reach the process in the first step of a run that begins."""
     numbers: list[signal.Signals] = []
-    after_step = Run.after_step
+    after_step = RecordedTraining.after_step
 
     def step(run: Any) -> None:
         while numbers:
             os.kill(os.getpid(), numbers.pop(0))
         after_step(run)
 
-    monkeypatch.setattr(Run, "after_step", step)
+    monkeypatch.setattr(RecordedTraining, "after_step", step)
     return numbers
 
 

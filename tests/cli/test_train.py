@@ -442,12 +442,12 @@ def test_a_checkpoint_of_another_run_is_set_aside_for_the_one_before(tmp_path, f
 
 
 def test_a_run_is_known_before_its_first_epoch_is_done(tmp_path, monkeypatch):
-    from seekcli.engines.run import Run
+    from seekcli.engines.run import RecordedTraining
 
     def interrupted(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "after_step", interrupted)
+    monkeypatch.setattr(RecordedTraining, "after_step", interrupted)
     assert seek("train", *TINY, "--out", tmp_path / "r").exit_code == 130
     listed = seek("list", "runs", "--out", tmp_path / "r", "--format", "json")
     assert [(row["state"], row["epochs_done"]) for row in json.loads(listed.stdout)] == [("interrupted", 0)]

@@ -10,7 +10,7 @@ from tiny import tiny
 from torch import nn
 
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, Stopped
 from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
@@ -77,18 +77,18 @@ def content(folder):
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_that_is_stopped_and_resumed_equals_one_that_was_not(tmp_path, name):
     resolved = tiny(train__epochs=2, **RUNS[name])
-    train(resolved, tmp_path / "whole")
+    train_run(resolved, tmp_path / "whole")
     total = records.read_status(run_folder(tmp_path / "whole", resolved.config)).steps_done
     for _ in range(0, total - 5, 5):  # within an epoch, and within the next one
         progress = Counting()
         with pytest.raises(Stopped):
-            train(
+            train_run(
                 resolved,
                 tmp_path / "parts",
                 progress,
                 stop_requested=lambda p=progress: "test" if p.steps == 5 else None,
             )
-    train(resolved, tmp_path / "parts")
+    train_run(resolved, tmp_path / "parts")
     whole, parts = (content(run_folder(tmp_path / each, resolved.config)) for each in ("whole", "parts"))
     assert whole == parts
     assert {"base", "motivated"} == set(whole[1]["role"])
@@ -170,7 +170,7 @@ def test_training_flops_are_those_of_the_training_size(tmp_path):
     found = {}
     for size in (8, 4):
         resolved = tiny(schedule="base", data__train_size=size, train__epochs=1)
-        row = train(resolved, tmp_path).final[0]
+        row = train_run(resolved, tmp_path).final[0]
         found[size] = (row["train_flops"], row["forward_macs_per_image"], row["evaluation_flops"])
     assert found[8][1:] == found[4][1:]
     assert found[4][0] < found[8][0] / 3

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, Stopped
 from seekcli.models.pairs import build_pair
 from seekcli.resolve.build import build_trainer
@@ -149,7 +149,7 @@ def test_the_fast_path_makes_the_decisions_and_the_weights_of_a_naive_one(init):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "rmsprop", "lamb"])
 def test_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path, optimizer: str) -> None:
     resolved = on_device(optimizer__name=optimizer, optimizer__lr=0.002, train__epochs=2)
-    whole = train(resolved, tmp_path / "whole")
+    whole = train_run(resolved, tmp_path / "whole")
     assert train_in_pieces(resolved, tmp_path / "pieces", 5) >= 2
     pieces = records.read_status(run_folder(tmp_path / "pieces", resolved.config))
     names = ("test_accuracy_percent", "test_loss", "train_loss", "motivated_steps", "switches")
@@ -162,7 +162,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path, optimizer: str) 
 def test_mixed_precision_trains_both_models(tmp_path: Path, precision: str) -> None:
     if precision == "fp16" and not ON_CUDA:
         pytest.skip("fp16 is for CUDA")
-    status = train(on_device(runtime__precision=precision, train__epochs=2), tmp_path)
+    status = train_run(on_device(runtime__precision=precision, train__epochs=2), tmp_path)
     assert status.state == "finished"
     assert {row["role"] for row in status.final} == {"base", "motivated"}
     assert all(math.isfinite(row["test_loss"]) for row in status.final)
@@ -186,7 +186,7 @@ def test_an_update_that_is_not_finite_is_skipped_on_the_device(tmp_path: Path) -
 def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_its_last_checkpoint(tmp_path: Path) -> None:
     resolved = on_device(optimizer__lr=1e30, schedule="base")
     with pytest.raises(RunFailed, match="non-finite loss"):
-        train(resolved, tmp_path)
+        train_run(resolved, tmp_path)
     assert records.read_status(run_folder(tmp_path, resolved.config)).state == "failed"
 
 
@@ -268,6 +268,6 @@ def test_doctor_names_the_device() -> None:
 def test_a_run_of_another_device_type_is_another_run(tmp_path: Path) -> None:
     progress = StopAfter(3)
     with pytest.raises(Stopped):
-        train(on_device(), tmp_path, progress, stop_requested=progress.reason)
-    train(tiny(), tmp_path)
+        train_run(on_device(), tmp_path, progress, stop_requested=progress.reason)
+    train_run(tiny(), tmp_path)
     assert len(list((tmp_path / "runs").glob("*/status.json"))) == (2 if ON_CUDA else 1)

@@ -92,26 +92,26 @@ def check(data: sources.Arrays) -> None:
 
 def test_the_archive_in_the_data_folder_is_used(small_cifar: Path, network, tmp_path: Path) -> None:
     asked = network(no_network)
-    check(cifar.read("cifar10", small_cifar.parent))
+    check(cifar.read_cifar("cifar10", small_cifar.parent))
     assert asked == []
 
 
 def test_the_second_load_needs_neither_archive_nor_torchvision(small_cifar: Path, network, monkeypatch) -> None:
     network(no_network)
-    cifar.read("cifar10", small_cifar.parent)
-    monkeypatch.setattr(cifar, "decode", lambda *_: pytest.fail("decoded again"))
-    check(cifar.read("cifar10", None))
+    cifar.read_cifar("cifar10", small_cifar.parent)
+    monkeypatch.setattr(cifar, "read_by_torchvision", lambda *_: pytest.fail("decoded again"))
+    check(cifar.read_cifar("cifar10", None))
 
 
 def test_an_unpacked_archive_is_enough(small_cifar: Path, network) -> None:
     network(no_network)
     small_cifar.unlink()
-    check(cifar.read("cifar10", small_cifar.parent))
+    check(cifar.read_cifar("cifar10", small_cifar.parent))
 
 
 def test_it_is_downloaded_into_the_cache_when_missing(small_cifar: Path, network, home: Path) -> None:
     asked = network(lambda path: path.write_bytes(small_cifar.read_bytes()) and None)
-    check(cifar.read("cifar10", None))
+    check(cifar.read_cifar("cifar10", None))
     assert asked == ["https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"]
     folder = home / ".cache" / "seekcli" / "data"
     assert [path.name for path in folder.iterdir()] == [ARCHIVE]
@@ -157,14 +157,14 @@ def test_without_a_download_one_line_says_which_file_goes_where(network, tmp_pat
 def test_cifar100_names_its_own_file(network, tmp_path: Path) -> None:
     network(no_network)
     with pytest.raises(BadInput, match=r"put cifar-100-python\.tar\.gz \(md5 eb9058c3a382ffc7106e4002c42a8d85, "):
-        cifar.read("cifar100", tmp_path)
+        cifar.read_cifar("cifar100", tmp_path)
 
 
 def test_a_damaged_archive_is_said_to_be_and_kept(network, tmp_path: Path) -> None:
     network(no_network)
     (tmp_path / ARCHIVE).write_bytes(b"half of it")
     with pytest.raises(BadInput, match="the one there is damaged and the download failed"):
-        cifar.read("cifar10", tmp_path)
+        cifar.read_cifar("cifar10", tmp_path)
     assert (tmp_path / ARCHIVE).read_bytes() == b"half of it"
 
 
@@ -173,14 +173,14 @@ def test_a_damaged_archive_is_replaced_by_a_download(small_cifar: Path, network,
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / ARCHIVE).write_bytes(b"half of it")
-    check(cifar.read("cifar10", folder))
+    check(cifar.read_cifar("cifar10", folder))
 
 
 def test_a_data_folder_that_cannot_be_made_is_said_to_be(network, tmp_path: Path) -> None:
     network(no_network)
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInput, match=r"cannot make folder \S*file/data: Not a directory; name a writable --data-dir"):
-        cifar.read("cifar10", tmp_path / "file" / "data")
+        cifar.read_cifar("cifar10", tmp_path / "file" / "data")
 
 
 def test_the_network_is_not_waited_for_for_ever(network, tmp_path: Path) -> None:
@@ -193,6 +193,6 @@ def test_the_network_is_not_waited_for_for_ever(network, tmp_path: Path) -> None
     network(note_timeout)
     before = socket.getdefaulttimeout()
     with pytest.raises(BadInput):
-        cifar.read("cifar10", tmp_path)
+        cifar.read_cifar("cifar10", tmp_path)
     assert seen == [30.0]
     assert socket.getdefaulttimeout() == before

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from seekcli.data.images import decoding
-from seekcli.data.images.decoding import decode
+from seekcli.data.images.decoding import decode_files
 from seekcli.data.images.decoding_errors import unreadable_images
 from seekcli.errors import BadInput
 
@@ -28,7 +28,7 @@ def quarters(size: int = 16) -> Image.Image:
 
 
 def decode_one(path: Path, size: int = 16) -> np.ndarray:
-    images = decode([str(path)], size)
+    images = decode_files([str(path)], size)
     assert images.shape == (1, 3, size, size)
     assert images.dtype == np.uint8
     return images[0]
@@ -120,16 +120,16 @@ def test_large_jpegs_look_as_small_ones_do(tmp_path: Path) -> None:
 
 def test_many_files_keep_their_order(tmp_path: Path) -> None:
     paths = [str(saved(tmp_path, Image.new("L", (4, 4), index), f"{index}.png")) for index in range(200)]
-    assert decode(paths, 4)[:, 0, 0, 0].tolist() == list(range(200))
+    assert decode_files(paths, 4)[:, 0, 0, 0].tolist() == list(range(200))
 
 
 def test_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [str(saved(tmp_path, Image.new("L", (4, 4), index), f"{index}.png")) for index in range(200)]
-    expected = decode(paths, 4)
+    expected = decode_files(paths, 4)
     monkeypatch.setattr(decoding, "SMALL_FILE_BYTES", 0)
     monkeypatch.setattr(decoding.os, "cpu_count", lambda: 4)
     assert decoding.threads_for(paths) == 4
-    assert np.array_equal(decode(paths, 4), expected)
+    assert np.array_equal(decode_files(paths, 4), expected)
 
 
 def test_every_broken_file_is_named_at_once(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_every_broken_file_is_named_at_once(tmp_path: Path) -> None:
         for index in broken:
             paths[index].write_bytes(paths[index].read_bytes()[:300])
         with pytest.raises(BadInput) as caught:
-            decode([str(path) for path in paths], 16)
+            decode_files([str(path) for path in paths], 16)
         assert len(str(caught.value).splitlines()) == 1
         return str(caught.value)
 
@@ -161,12 +161,12 @@ def test_broken_files_of_many_reasons_fit_into_a_line() -> None:
 def test_whoever_watches_is_not_told_that_all_is_decoded_where_a_file_is_broken(tmp_path: Path) -> None:
     paths = [str(saved(tmp_path, Image.new("L", (4, 4), index), f"{index}.png")) for index in range(65)]
     heard: list[int] = []
-    decode(paths, 4, lambda done, total: heard.append(done))
+    decode_files(paths, 4, lambda done, total: heard.append(done))
     assert heard == [64, 65]
     Path(paths[0]).write_bytes(b"no image")
     heard.clear()
     with pytest.raises(BadInput):
-        decode(paths, 4, lambda done, total: heard.append(done))
+        decode_files(paths, 4, lambda done, total: heard.append(done))
     assert heard == [64]
 
 

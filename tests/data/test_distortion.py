@@ -10,9 +10,9 @@ from torchvision.transforms import v2
 
 from seekcli.data.augment.distortion import (
     CIFAR10_POLICY,
-    OPERATIONS,
+    DISTORTIONS,
     RANDAUGMENT,
-    SIGNED,
+    SIGNED_NAMES,
     AutoAugment,
     RandAugment,
     distort,
@@ -33,15 +33,15 @@ def torchvision_does(name, image, magnitude):
     return augment._apply_image_or_video_transform(image, name, magnitude, augment.interpolation, augment._fill)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", DISTORTIONS)
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_operation_on_a_batch_is_torchvisions_on_each_image(name, sign, channels):
-    if sign < 0 and name not in SIGNED:
+    if sign < 0 and name not in SIGNED_NAMES:
         return
     magnitude = sign * magnitude_of(name, 0.9, SIZE)
     batch = images(channels=channels)
-    found = OPERATIONS[name](batch, magnitude)
+    found = DISTORTIONS[name](batch, magnitude)
     assert found.dtype == torch.uint8
     for image, ours in zip(batch, found, strict=True):
         assert torch.equal(torchvision_does(name, image, magnitude), ours)
@@ -52,7 +52,7 @@ def test_an_operation_on_a_batch_is_torchvisions_on_each_image(name, sign, chann
 def test_magnitudes_are_torchvisions_ranges():
     bins = 31
     for name, (values, signed) in v2.RandAugment._AUGMENTATION_SPACE.items():
-        assert (name in SIGNED) is signed
+        assert (name in SIGNED_NAMES) is signed
         for index in (0, 9, 18, 27, 30):
             listed = values(bins, SIZE, SIZE)
             expected = 0.0 if listed is None else float(listed[index])
@@ -87,8 +87,8 @@ def test_every_operation_and_sign_is_as_likely_as_any_other():
         names = Counter(policy.choices[pick][0] for pick in layer.tolist())
         assert set(names) == set(RANDAUGMENT)
         assert all(850 < count < 1150 for count in names.values())
-        signs = Counter(policy.choices[pick] for pick in layer.tolist() if policy.choices[pick][0] in SIGNED)
-        assert len(signs) == 2 * len(SIGNED)
+        signs = Counter(policy.choices[pick] for pick in layer.tolist() if policy.choices[pick][0] in SIGNED_NAMES)
+        assert len(signs) == 2 * len(SIGNED_NAMES)
         assert all(400 < count < 600 for count in signs.values())
 
 

@@ -19,7 +19,7 @@ from tiny import tiny
 from seekcli.config.identity import run_id
 from seekcli.config.value_types import Fit
 from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
-from seekcli.data.images.decoding import decode, rule_of
+from seekcli.data.images.decoding import decode_files, rule_of
 from seekcli.documents import read_document
 
 
@@ -35,7 +35,7 @@ def bands(path: Path, size: tuple[int, int], horizontal: bool) -> Path:
 
 def both_ways(path: Path, size: int, fit: Fit) -> list[np.ndarray]:
     """[size, size], the image in memory and streamed; all three channels are equal."""
-    memory = decode([str(path)], size, fit=fit)[0].transpose(1, 2, 0)
+    memory = decode_files([str(path)], size, fit=fit)[0].transpose(1, 2, 0)
     streamed = decode_view(CropRule(size, fit=fit), ImageRequest(str(path), 0, 0))
     return [memory[..., 0], streamed[..., 0]]
 
@@ -154,7 +154,7 @@ def test_a_run_its_card_and_its_evaluation_of_other_data_fit_alike(tmp_path: Pat
     square, wide = tmp_path / "square", tmp_path / "wide"
     bands(wide / "test" / "a" / "0.png", (48, 24), True)
     path = str(wide / "test" / "a" / "0.png")
-    in_memory = decode([path], 8, fit="pad")[0].transpose(1, 2, 0)
+    in_memory = decode_files([path], 8, fit="pad")[0].transpose(1, 2, 0)
     fitted = in_memory if kind == "folder" else decode_view(CropRule(8, fit="pad"), ImageRequest(path, 0, 0))
     (square / "test" / "a").mkdir(parents=True)
     Image.fromarray(np.ascontiguousarray(fitted)).save(square / "test" / "a" / "0.png")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from seekcli.data.images import decoding
 from seekcli.data.sets import folders
-from seekcli.data.sets.folders import scan
+from seekcli.data.sets.folders import list_folder
 from seekcli.errors import BadInput
 
 
@@ -39,7 +39,7 @@ def photos(tmp_path: Path) -> Path:
 
 def refused(root: Path) -> str:
     with pytest.raises(BadInput) as caught:
-        scan(root)
+        list_folder(root)
     message = str(caught.value)
     assert message.startswith(f"--data folder:{root}: ")
     assert "\n" not in message
@@ -47,7 +47,7 @@ def refused(root: Path) -> str:
 
 
 def test_train_and_test_are_taken_as_given(photos: Path) -> None:
-    listing = scan(photos)
+    listing = list_folder(photos)
     assert listing.class_names == ("cat", "dog")
     paths = [f"train/{name}/{index}.png" for name in ("cat", "dog") for index in range(3)]
     assert [file.path for file in listing.train] == paths
@@ -59,38 +59,38 @@ def test_train_and_test_are_taken_as_given(photos: Path) -> None:
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])
 def test_the_second_split_may_have_another_name(photos: Path, name: str) -> None:
     (photos / "test").rename(photos / name)
-    assert scan(photos).split == f"train/ and {name}/ as given"
-    assert len(scan(photos).test) == 4
+    assert list_folder(photos).split == f"train/ and {name}/ as given"
+    assert len(list_folder(photos).test) == 4
 
 
 def test_test_comes_before_val_unless_it_has_no_classes(photos: Path) -> None:
     fill(photos / "val", "cat", "dog", images=1)
-    assert len(scan(photos).test) == 4
+    assert len(list_folder(photos).test) == 4
     shutil.rmtree(photos / "test")
     picture(photos / "test" / "unlabelled.png")
-    assert len(scan(photos).test) == 2
+    assert len(list_folder(photos).test) == 2
 
 
 @pytest.mark.parametrize("inside", ["", "train"])
 def test_one_folder_of_classes_is_split(tmp_path: Path, inside: str) -> None:
     fill(tmp_path / inside, "cat", images=30)
     fill(tmp_path / inside, "dog", images=20)
-    listing = scan(tmp_path)
+    listing = list_folder(tmp_path)
     assert Counter(listing.test_labels) == {0: 6, 1: 4}
     assert Counter(listing.train_labels) == {0: 24, 1: 16}
     assert len({file.path for file in (*listing.train, *listing.test)}) == 50
     assert listing.split.startswith("stratified 80/20 split, seed 0")
-    assert scan(tmp_path) == listing
+    assert list_folder(tmp_path) == listing
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
-    assert scan(fill(tmp_path, "bus", "train", images=5)).class_names == ("bus", "train")
+    assert list_folder(fill(tmp_path, "bus", "train", images=5)).class_names == ("bus", "train")
 
 
 def test_images_in_deeper_folders_belong_to_the_class(photos: Path) -> None:
     picture(photos / "train" / "cat" / "indoors" / "2024" / "a.JPEG.png")
     picture(photos / "train" / "cat" / "upper.PNG")
-    listing = scan(photos)
+    listing = list_folder(photos)
     assert listing.class_names == ("cat", "dog")
     assert listing.train_labels.count(0) == 5
     assert "train/cat/indoors/2024/a.JPEG.png" in {file.path for file in listing.train}
@@ -102,7 +102,7 @@ def test_what_is_no_image_is_left_out_and_counted(photos: Path) -> None:
     (photos / "train" / "__MACOSX").mkdir()
     fill(photos / "train", ".ipynb_checkpoints")
     picture(photos / "test" / "overview.png")
-    listing = scan(photos)
+    listing = list_folder(photos)
     assert len(listing.train) == 6
     assert listing.class_names == ("cat", "dog")
     assert "; 2 files that are no images (or hidden) left out; 1 images outside the class folders" in listing.split
@@ -113,7 +113,7 @@ def test_links_are_followed_and_circles_end(photos: Path, tmp_path: Path) -> Non
     (photos / "train" / "wolf").symlink_to(tmp_path / "elsewhere" / "wolf")
     (photos / "train" / "cat" / "again").symlink_to(photos / "train")
     (photos / "train" / "cat" / "linked.png").symlink_to(photos / "train" / "dog" / "0.png")
-    listing = scan(photos)
+    listing = list_folder(photos)
     assert listing.train_labels.count(2) == 4
     # 3 of its own and the link to one; `again` leads to what lies above the class, where the others are
     assert listing.train_labels.count(0) == 3 + 1
@@ -126,7 +126,7 @@ def test_a_broken_link_is_named(photos: Path) -> None:
 
 def test_a_class_without_test_images_is_mentioned(photos: Path) -> None:
     shutil.rmtree(photos / "test" / "cat")
-    listing = scan(photos)
+    listing = list_folder(photos)
     assert listing.test_labels == (1, 1)
     assert "test/ has no images of 1 classes (cat...)" in listing.split
 
@@ -169,15 +169,15 @@ def test_a_class_of_one_image_cannot_be_split(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_of_rules_1_is_of_names_and_sizes(photos: Path, tmp_path: Path) -> None:
-    before = scan(photos).sizes
+    before = list_folder(photos).sizes
     shutil.copytree(photos, tmp_path / "copy")
     os.utime(tmp_path / "copy" / "train" / "cat" / "0.png", (1, 1))
-    assert scan(tmp_path / "copy").sizes == before
+    assert list_folder(tmp_path / "copy").sizes == before
     image = photos / "train" / "cat" / "0.png"
     image.write_bytes(image.read_bytes() + b"x")
-    longer = scan(photos).sizes
+    longer = list_folder(photos).sizes
     image.rename(image.with_name("zero.png"))
-    assert len({before, longer, scan(photos).sizes}) == 3
+    assert len({before, longer, list_folder(photos).sizes}) == 3
 
 
 def levels(images: torch.Tensor) -> list[int]:
@@ -190,7 +190,7 @@ def test_pixels_go_with_their_labels(tmp_path: Path) -> None:
             first = 100 * "ab".index(name) + 10 * (split == "test")
             for index in range(3):
                 picture(tmp_path / split / name / f"{index}.png", first + index)
-    data = folders.read(scan(tmp_path), 4)
+    data = folders.read_folder(list_folder(tmp_path), 4)
     assert data.train_images.shape == (6, 3, 4, 4)
     assert levels(data.train_images) == [0, 1, 2, 100, 101, 102]
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -202,41 +202,41 @@ def test_a_split_folder_keeps_pixels_and_labels_together(tmp_path: Path) -> None
     for name in ("a", "b"):
         for index in range(10):
             picture(tmp_path / name / f"{index}.png", 100 * "ab".index(name) + index)
-    data = folders.read(scan(tmp_path), 4)
+    data = folders.read_folder(list_folder(tmp_path), 4)
     for images, labels in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
         assert [level // 100 for level in levels(images)] == labels.tolist()
     assert sorted(levels(data.train_images) + levels(data.test_images)) == [*range(10), *range(100, 110)]
 
 
 def test_the_second_load_decodes_nothing(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = folders.read(scan(photos), 4)
-    monkeypatch.setattr(decoding, "decode", lambda paths, size: pytest.fail("decoded again"))
-    assert torch.equal(folders.read(scan(photos), 4).train_images, first.train_images)
+    first = folders.read_folder(list_folder(photos), 4)
+    monkeypatch.setattr(decoding, "decode_files", lambda paths, size: pytest.fail("decoded again"))
+    assert torch.equal(folders.read_folder(list_folder(photos), 4).train_images, first.train_images)
 
 
 def test_other_pixels_under_the_same_names_and_sizes_are_not_taken_from_the_cache(photos: Path, tmp_path: Path) -> None:
     """Names and sizes cannot tell them, and times need not."""
     picture(photos / "train" / "cat" / "a.bmp", 200)
-    assert levels(folders.read(scan(photos), 4).train_images)[3] == 200
-    sizes = scan(photos).sizes
+    assert levels(folders.read_folder(list_folder(photos), 4).train_images)[3] == 200
+    sizes = list_folder(photos).sizes
     shutil.copytree(photos, tmp_path / "other")
     for root, level in ((photos, 201), (tmp_path / "other", 202)):
         picture(root / "train" / "cat" / "a.bmp", level)
         os.utime(root / "train" / "cat" / "a.bmp", (9, 9))
-        assert scan(root).sizes == sizes
-        assert levels(folders.read(scan(root), 4).train_images)[3] == level
+        assert list_folder(root).sizes == sizes
+        assert levels(folders.read_folder(list_folder(root), 4).train_images)[3] == level
 
 
 def test_another_size_is_decoded_for_itself(photos: Path) -> None:
-    folders.read(scan(photos), 4)
-    assert folders.read(scan(photos), 6).train_images.shape == (6, 3, 6, 6)
+    folders.read_folder(list_folder(photos), 4)
+    assert folders.read_folder(list_folder(photos), 6).train_images.shape == (6, 3, 6, 6)
 
 
 def test_a_broken_image_is_named_and_nothing_is_cached(photos: Path, home: Path) -> None:
     broken = photos / "test" / "dog" / "1.png"
     broken.write_bytes(broken.read_bytes()[:40])
     with pytest.raises(BadInput, match=rf"cannot read the image {broken}"):
-        folders.read(scan(photos), 4)
+        folders.read_folder(list_folder(photos), 4)
     assert list(home.rglob("*.safetensors")) == []
 
 

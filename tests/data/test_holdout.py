@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seekcli.config.settings import DataConfig
-from seekcli.data.sets.sources import describe, load
+from seekcli.data.sets.sources import data_facts, load
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import BadInput
 
@@ -52,14 +52,14 @@ def test_none_asked_for_is_the_data_set_as_it_is(dataset):
 
 
 def test_facts_count_what_is_trained_on(dataset):
-    assert describe(DATA.model_copy(update={"holdout_images": 20})).train_images == 140
-    assert describe(DATA.model_copy(update={"holdout_images": 20, "limit_train": 80})).train_images == 60
+    assert data_facts(DATA.model_copy(update={"holdout_images": 20})).train_images == 140
+    assert data_facts(DATA.model_copy(update={"holdout_images": 20, "limit_train": 80})).train_images == 60
 
 
 @pytest.mark.parametrize("images", [159, 160, 1000])
 def test_too_many_are_bad_input(images):
     with pytest.raises(BadInput, match=rf"data.holdout_images {images}.*160 training images"):
-        describe(DATA.model_copy(update={"holdout_images": images}))
+        data_facts(DATA.model_copy(update={"holdout_images": images}))
 
 
 def test_a_limited_set_holds_out_of_what_is_left():

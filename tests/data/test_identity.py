@@ -139,7 +139,10 @@ def test_of_a_streamed_tree_a_fixed_sample_and_every_size_count(photos: Path, mo
     monkeypatch.setattr(identity, "SAMPLE_FILES", 5)
     before, read = files_read(data_of(photos, "imagenet"))
     assert read == 5
-    (sampled, *_), listed = (imagenet.scan(photos, 2).files_to_read, imagenet.scan(photos, 2, whole=True).files_to_read)
+    (sampled, *_), listed = (
+        imagenet.list_imagenet(photos, 2).files_to_read,
+        imagenet.list_imagenet(photos, 2, whole=True).files_to_read,
+    )
     change_in_place(photos / sampled.path)
     assert fingerprint_of(data_of(photos, "imagenet")) != before
     assert len(listed) == 12
@@ -150,8 +153,10 @@ def test_a_streamed_tree_may_be_read_whole(photos: Path, monkeypatch: pytest.Mon
     whole = data_of(photos, "imagenet", whole_digest=True)
     before, read = files_read(whole)
     assert read == 12
-    sampled = {file.path for file in imagenet.scan(photos, 2).files_to_read}
-    unseen = next(file.path for file in imagenet.scan(photos, 2, whole=True).files_to_read if file.path not in sampled)
+    sampled = {file.path for file in imagenet.list_imagenet(photos, 2).files_to_read}
+    unseen = next(
+        file.path for file in imagenet.list_imagenet(photos, 2, whole=True).files_to_read if file.path not in sampled
+    )
     sample = fingerprint_of(data_of(photos, "imagenet"))
     change_in_place(photos / unseen)
     assert fingerprint_of(data_of(photos, "imagenet")) == sample
@@ -169,11 +174,11 @@ def test_decoded_images_are_kept_by_contents(photos: Path, rules: int) -> None:
 def test_an_image_that_changes_between_its_digest_and_its_decoding_is_refused(
     photos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digests = identity.read_digests(photos, folders.scan(photos).files_to_read)
+    digests = identity.read_digests(photos, folders.list_folder(photos).files_to_read)
     change_in_place(photos / "train" / "cat" / "1.bmp")
     monkeypatch.setattr(folders, "read_digests", lambda root, files: digests)
     with pytest.raises(BadInput, match=r"cat/1.bmp: it changed while it was read"):
-        folders.read(folders.scan(photos), 4)
+        folders.read_folder(folders.list_folder(photos), 4)
     assert list(home.rglob("*.safetensors")) == []
 
 

@@ -16,8 +16,8 @@ from seekcli.config.layers import merge
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import identity, imagenet
-from seekcli.data.sets.imagenet import scan
-from seekcli.data.sets.sources import describe, fingerprint_of, load
+from seekcli.data.sets.imagenet import list_imagenet
+from seekcli.data.sets.sources import data_facts, fingerprint_of, load
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import BadInput
 
@@ -39,7 +39,7 @@ def data_of(root: Path, **settings: object) -> DataConfig:
 
 def refused(root: Path) -> str:
     with pytest.raises(BadInput) as caught:
-        describe(data_of(root))
+        data_facts(data_of(root))
     message = str(caught.value)
     assert message.startswith(f"--data imagenet:{root}: ")
     assert "\n" not in message
@@ -47,7 +47,7 @@ def refused(root: Path) -> str:
 
 
 def test_both_splits_are_listed_by_class(tree: Path) -> None:
-    listing = scan(tree)
+    listing = list_imagenet(tree)
     assert listing.class_names == CLASSES
     assert listing.train[:2] == (f"train/{CLASSES[0]}/{CLASSES[0]}_0.JPEG", f"train/{CLASSES[0]}/{CLASSES[0]}_1.JPEG")
     assert listing.train_labels == (0,) * 9 + (1,) * 9 + (2,) * 9
@@ -57,10 +57,10 @@ def test_both_splits_are_listed_by_class(tree: Path) -> None:
 
 
 def test_the_facts_are_those_of_the_listing_and_the_name_holds_no_path(tree: Path) -> None:
-    facts = describe(data_of(tree))
+    facts = data_facts(data_of(tree))
     assert (facts.name, facts.classes, facts.channels, facts.image_size) == ("imagenet:photos", 3, 3, 32)
     assert (facts.train_images, facts.test_images) == (27, 12)
-    assert fingerprint_of(data_of(tree)) == scan(tree).sizes
+    assert fingerprint_of(data_of(tree)) == list_imagenet(tree).sizes
 
 
 def test_no_image_is_opened_before_it_is_needed(tree: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_limit_a_validation_split_and_a_held_out_batch_share_out_the_files(tre
     for images, labels in zip(located, (dataset.train_labels, dataset.validation_labels), strict=False):
         assert labels is not None
         assert [CLASSES.index(Path(path).parent.name) for path in images] == labels.tolist()
-    assert describe(data_of(tree, limit_train=24, validation_fraction=0.25, holdout_images=3)).train_images == 15
+    assert data_facts(data_of(tree, limit_train=24, validation_fraction=0.25, holdout_images=3)).train_images == 15
 
 
 def test_image_files_are_indexed_like_a_tensor(tree: Path) -> None:
@@ -99,18 +99,18 @@ def test_image_files_are_indexed_like_a_tensor(tree: Path) -> None:
 
 
 def test_the_fingerprint_is_of_paths_and_sizes_wherever_the_tree_lies(tree: Path, tmp_path: Path) -> None:
-    before = scan(tree).sizes
+    before = list_imagenet(tree).sizes
     moved = Path(shutil.copytree(tree, tmp_path / "elsewhere"))
-    assert scan(moved).sizes == before
+    assert list_imagenet(moved).sizes == before
     Image.new("RGB", (8, 8)).save(moved / "train" / CLASSES[0] / "one_more.JPEG")
-    assert scan(moved).sizes != before
+    assert list_imagenet(moved).sizes != before
     (moved / "train" / CLASSES[0] / "one_more.JPEG").unlink()
-    assert scan(moved).sizes == before
+    assert list_imagenet(moved).sizes == before
 
 
 def test_the_run_id_knows_the_files_and_not_their_place(tree: Path, tmp_path: Path) -> None:
     def identity_of(root: Path) -> str:
-        fingerprint = scan(root).sizes
+        fingerprint = list_imagenet(root).sizes
         return run_id(merge([("t", {"data.name": f"imagenet:{root.name}", "data.fingerprint": fingerprint,
                                     "data.dir": str(root), "runtime.workers": len(root.name)})]).config)  # fmt: skip
 
@@ -128,22 +128,22 @@ def test_hidden_files_and_files_that_are_no_images_are_left_out_and_counted(tree
     (tree / "train" / CLASSES[0] / "notes.txt").write_text("x")
     (tree / "train" / CLASSES[0] / "._n0.JPEG").write_text("x")
     (tree / ".cache").mkdir()
-    assert len(scan(tree).train) == 27
-    assert "2 files that are no images (or hidden) left out" in scan(tree).split
+    assert len(list_imagenet(tree).train) == 27
+    assert "2 files that are no images (or hidden) left out" in list_imagenet(tree).split
 
 
 @pytest.mark.parametrize("name", ["validation", "valid", "test"])
 def test_the_second_split_may_have_another_name(tree: Path, name: str) -> None:
     (tree / "val").rename(tree / name)
-    assert scan(tree).split == f"train/ and {name}/ as given"
+    assert list_imagenet(tree).split == f"train/ and {name}/ as given"
 
 
-def by_rules_2(root: Path, whole: bool = False) -> imagenet.Listing:
-    return scan(root, 2, whole)
+def by_rules_2(root: Path, whole: bool = False) -> imagenet.ImageNetListing:
+    return list_imagenet(root, 2, whole)
 
 
 def test_both_rules_list_a_usual_tree_alike(tree: Path) -> None:
-    assert by_rules_2(tree) == scan(tree)
+    assert by_rules_2(tree) == list_imagenet(tree)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_the_start_line_says_that_the_identity_is_of_a_sample(tree: Path, monkey
 def test_a_flat_test_folder_beside_val_is_left_alone(tree: Path) -> None:
     (tree / "test").mkdir()
     Image.new("RGB", (8, 8)).save(tree / "test" / "ILSVRC2012_test_00000001.JPEG")
-    assert scan(tree).split == "train/ and val/ as given"
+    assert list_imagenet(tree).split == "train/ and val/ as given"
 
 
 def test_a_flat_val_folder_must_be_sorted_into_class_folders(tree: Path) -> None:
@@ -258,7 +258,7 @@ def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
 
 def test_the_folder_must_be_named() -> None:
     with pytest.raises(BadInput, match="--data imagenet: name the folder, as in --data imagenet:DIR"):
-        describe(DataConfig(name="imagenet"))
+        data_facts(DataConfig(name="imagenet"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -12,7 +12,7 @@ from seekcli.config.layers import merge
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets import folder_walk, identity
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.data.sets.sources import describe, fingerprint_of, summary_ahead
+from seekcli.data.sets.sources import data_facts, fingerprint_of, summary_ahead
 from seekcli.engines.start import load_and_build
 from seekcli.errors import BadInput
 from seekcli.train.progress import Progress
@@ -47,7 +47,7 @@ def test_inside_it_is_listed_and_read_once(photos: Path, looks: list[str], kind:
     with listings_kept():
         first = fingerprint_of(data)
         with listings_kept():
-            assert (fingerprint_of(data), describe(data).train_images) == (first, 4)
+            assert (fingerprint_of(data), data_facts(data).train_images) == (first, 4)
         assert summary_ahead(data)
     assert (looks.count("walk"), looks.count("read")) == (4, 8)
     fingerprint_of(data)

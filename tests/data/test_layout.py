@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from seekcli.config.layers import merge
-from seekcli.data.sets.folders import Listing, scan
-from seekcli.data.sets.sources import describe
+from seekcli.data.sets.folders import FolderListing, list_folder
+from seekcli.data.sets.sources import data_facts
 from seekcli.errors import BadInput
 
 
@@ -22,8 +22,8 @@ def fill(folder: Path, counts: dict[str, int]) -> None:
             Image.new("L", (4, 4), index).save(folder / name / f"{index}.png")
 
 
-def by_rules_2(root: Path) -> Listing:
-    return scan(root, 2)
+def by_rules_2(root: Path) -> FolderListing:
+    return list_folder(root, 2)
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_a_class_that_cannot_be_validated_is_named_before_an_image_is_read(tmp_p
     settings = {"data.name": f"folder:{tmp_path}", "data.image_size": 4, "data.rules": 2}
     data = merge([("test", settings | {"data.validation_fraction": 0.1})]).config.data
     with pytest.raises(BadInput, match=r"data.validation_fraction 0.1 leaves class 'rare' without a validation image"):
-        describe(data)
+        data_facts(data)

@@ -148,8 +148,8 @@ def check_pets(data: sources.Dataset) -> None:
     ],
 )
 def test_facts_are_known_without_the_data(name: str, facts: DataFacts) -> None:
-    assert sources.describe(DataConfig(name=name)) == facts
-    assert sources.describe(DataConfig(name=name, image_size=64)).image_size == 64
+    assert sources.data_facts(DataConfig(name=name)) == facts
+    assert sources.data_facts(DataConfig(name=name, image_size=64)).image_size == 64
 
 
 def test_photographs_get_the_size_that_the_model_was_designed_for() -> None:
@@ -161,7 +161,7 @@ def test_photographs_get_the_size_that_the_model_was_designed_for() -> None:
 def test_names_that_are_nearly_right_are_helped() -> None:
     for wrong, right in (("flowers", "flowers102"), ("pet", "pets")):
         with pytest.raises(BadInput, match=f"did you mean '{right}'"):
-            sources.describe(DataConfig(name=wrong))
+            sources.data_facts(DataConfig(name=wrong))
 
 
 def test_unpacked_folders_are_read(small_sets: Path, network) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from seekcli.config.settings import DataConfig
-from seekcli.data.sets.sources import DataFacts, Dataset, describe, fingerprint_of, load
+from seekcli.data.sets.sources import DataFacts, Dataset, data_facts, fingerprint_of, load
 from seekcli.errors import BadInput
 
 
@@ -63,13 +63,13 @@ def agrees(dataset: Dataset) -> bool:
     ],
 )
 def test_facts_are_known_without_the_data(name: str, facts: DataFacts) -> None:
-    assert describe(data(name)) == facts
+    assert data_facts(data(name)) == facts
     # a resolved name is a name as well
-    assert describe(data(facts.name)) == facts
+    assert data_facts(data(facts.name)) == facts
 
 
 def test_the_image_size_is_the_one_asked_for() -> None:
-    assert describe(data("cifar10", image_size=64)).image_size == 64
+    assert data_facts(data("cifar10", image_size=64)).image_size == 64
 
 
 def test_facts_need_no_heavy_library(photos: Path) -> None:
@@ -83,31 +83,31 @@ def test_facts_need_no_heavy_library(photos: Path) -> None:
 
 
 def test_a_folder_is_labelled_without_its_path(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = describe(data(f"folder:{photos}/", image_size=8))
+    facts = data_facts(data(f"folder:{photos}/", image_size=8))
     assert facts == DataFacts("folder:photos", 2, 3, 8, 10, 4)
     monkeypatch.chdir(photos)
-    assert describe(data("folder:.", image_size=8)) == facts
-    assert describe(data("folder:../photos", image_size=8)) == facts
+    assert data_facts(data("folder:.", image_size=8)) == facts
+    assert data_facts(data("folder:../photos", image_size=8)) == facts
 
 
 def test_a_resolved_folder_is_found_by_its_dir_whatever_its_label(photos: Path, tmp_path: Path) -> None:
-    facts = describe(data(f"folder:{photos}", image_size=8))
-    assert describe(data(facts.name, dir=str(photos), image_size=8)) == facts
+    facts = data_facts(data(f"folder:{photos}", image_size=8))
+    assert data_facts(data(facts.name, dir=str(photos), image_size=8)) == facts
     moved = photos.rename(tmp_path / "moved")
     fingerprint = fingerprint_of(data(f"folder:{moved}", image_size=8))
     resolved = data(facts.name, dir=str(moved), image_size=8, fingerprint=fingerprint)
-    assert describe(resolved).train_images == 10
+    assert data_facts(resolved).train_images == 10
     assert load(resolved).fingerprint == fingerprint
 
 
 def test_a_home_folder_is_found(photos: Path, home: Path) -> None:
     photos.rename(home / "photos")
-    assert describe(data("folder:~/photos", image_size=8)).name == "folder:photos"
+    assert data_facts(data("folder:~/photos", image_size=8)).name == "folder:photos"
 
 
 def test_a_folder_that_is_named_as_a_data_set_is_told_how(photos: Path) -> None:
     with pytest.raises(BadInput, match=f"{photos}' is a folder: name it as --data folder:{photos}"):
-        describe(data(str(photos), image_size=8))
+        data_facts(data(str(photos), image_size=8))
 
 
 @pytest.mark.parametrize(
@@ -124,18 +124,18 @@ def test_a_folder_that_is_named_as_a_data_set_is_told_how(photos: Path) -> None:
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
-        describe(data(name, image_size=8))
+        data_facts(data(name, image_size=8))
     assert message in str(caught.value)
 
 
 def test_a_folder_without_a_size_is_refused(photos: Path) -> None:
     with pytest.raises(BadInput, match="--image-size"):
-        describe(data(f"folder:{photos}"))
+        data_facts(data(f"folder:{photos}"))
 
 
 def test_a_folder_named_twice_is_refused(photos: Path) -> None:
     with pytest.raises(BadInput, match=rf"named once, as in --data folder:{photos.parent}/photos"):
-        describe(data("folder:photos", dir=str(photos.parent), image_size=8))
+        data_facts(data("folder:photos", dir=str(photos.parent), image_size=8))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_folder_named_twice_is_refused(photos: Path) -> None:
 )
 def test_a_limit_that_is_none_is_refused(limit: int, message: str) -> None:
     with pytest.raises(BadInput, match=f"--limit-train {limit}: .*{message}"):
-        describe(data("digits", limit_train=limit))
+        data_facts(data("digits", limit_train=limit))
 
 
 # --- images -----------------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_synthetic_images_are_loaded() -> None:
 
 def test_test_images_of_digits_are_as_many_as_asked_for_and_the_rest_is_trained_on() -> None:
     data = DataConfig(name="digits", test_images=1297)
-    facts, dataset = describe(data), load(data)
+    facts, dataset = data_facts(data), load(data)
     assert (facts.train_images, facts.test_images) == (500, 1297)
     assert (len(dataset.train_labels), len(dataset.test_labels)) == (500, 1297)
     train, test = dataset.train_labels.bincount(), dataset.test_labels.bincount()
@@ -254,4 +254,4 @@ def test_the_usual_test_images_of_digits_are_among_the_more_of_a_larger_split() 
 )
 def test_an_impossible_number_of_test_images_is_bad_input(name: str, images: int, problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
-        describe(DataConfig(name=name, test_images=images))
+        data_facts(DataConfig(name=name, test_images=images))

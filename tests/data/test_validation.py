@@ -98,10 +98,10 @@ def test_the_facts_are_those_of_the_data_that_is_loaded():
     data = DataConfig(name="synthetic:1x8x8:3:200", limit_train=100, validation_fraction=0.1, holdout_images=4)
     loaded = sources.load(data)
     assert len(loaded.validation_labels) == 10
-    assert len(loaded.train_labels) == sources.describe(data).train_images + 4
+    assert len(loaded.train_labels) == sources.data_facts(data).train_images + 4
     assert loaded.facts.test_images == len(loaded.test_labels)
     over = DataConfig(name="synthetic:1x8x8:3:200", folds=3, fold=2)
-    assert len(sources.load(over).train_labels) == sources.describe(over).train_images
+    assert len(sources.load(over).train_labels) == sources.data_facts(over).train_images
     assert len(sources.load(over).test_labels) == 0
     # the statistics of all arms and folds are those of the whole training set
     assert sources.load(over).mean == sources.load(DataConfig(name="synthetic:1x8x8:3:200")).mean

@@ -21,7 +21,7 @@ from tiny import TINY, tiny
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
@@ -32,7 +32,7 @@ ALWAYS = {"motivation__condition": "always", **AUGMENTED}
 
 
 def trained(resolved: Resolved, results: Path) -> Path:
-    train(resolved, results)
+    train_run(resolved, results)
     return run_folder(results, resolved.config)
 
 
@@ -113,7 +113,7 @@ def test_it_is_a_run_of_its_own_and_says_so_first(tmp_path: Path, parent: Path) 
     assert run_id(child.config) != parent.name
     assert f"_more-of-{parent.name[-10:]}_" in run_id(child.config)
     ahead = seek("train", "--extend", own, "--epochs", 2, "--out", tmp_path, "--dry-run")
-    train(child, tmp_path, notes)
+    train_run(child, tmp_path, notes)
     for words in (notes.notes[0], ahead.stdout):
         assert (
             f"extends {parent.name}: 2 epochs more, from its last weights and optimizer state, of both models" in words
@@ -132,7 +132,7 @@ def test_comparisons_pool_extended_runs_with_each_other_alone(tmp_path: Path) ->
     for seed in (0, 1):
         for settings in ({}, {"schedule": "base"}):
             extended_run = extended(trained(tiny(seed=seed, train__epochs=1, **settings), tmp_path), 1)
-            train(extended_run, tmp_path)
+            train_run(extended_run, tmp_path)
     found = json.loads(seek("compare", tmp_path, "--format", "json").stdout)
     assert len(found["cells"]) == 2
     for cell in found["cells"]:
@@ -180,7 +180,7 @@ def test_what_cannot_be_extended_is_named(tmp_path: Path, parent: Path) -> None:
     assert "a growing run cannot be extended" in refusal(grown)
     other = extended(copied(parent, tmp_path / "new"), optimizer__momentum=0.0, optimizer__nesterov=False)
     with pytest.raises(BadInput, match="its state does not fit these settings"):
-        train(other, tmp_path / "new")
+        train_run(other, tmp_path / "new")
 
 
 def test_it_goes_on_when_its_parent_is_gone(tmp_path: Path, parent: Path) -> None:
@@ -192,7 +192,7 @@ def test_it_goes_on_when_its_parent_is_gone(tmp_path: Path, parent: Path) -> Non
     expected = content(trained(extended(whole), whole.parents[1]))
     progress = StopAfter(4)
     with pytest.raises(Stopped):
-        train(extended(own), own.parents[1], progress, stop_requested=progress.reason)
+        train_run(extended(own), own.parents[1], progress, stop_requested=progress.reason)
     shutil.rmtree(own)
     assert content(trained(extended(own), own.parents[1])) == expected
     with pytest.raises(BadInput, match="--extend"):

@@ -14,7 +14,7 @@ from seekcli import files
 from seekcli.config.identity import run_id
 from seekcli.engines import local
 from seekcli.engines.local import LocalEngine, Observer
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
@@ -47,7 +47,7 @@ def fake_training(monkeypatch, errors=None):
             raise error
         return resolved.config.seed
 
-    monkeypatch.setattr(local, "train", trained)
+    monkeypatch.setattr(local, "train_run", trained)
 
 
 def states(outcomes):
@@ -103,7 +103,7 @@ def test_a_run_of_another_process_comes_after_the_others_and_is_waited_for(tmp_p
             super().waits(held)
             if len(self.held) == 1:
                 finishing.release()
-                train(RUNS[0], tmp_path)
+                train_run(RUNS[0], tmp_path)
             else:
                 dying.release()
 
@@ -124,7 +124,7 @@ def test_a_run_that_failed_in_the_other_process_is_not_tried_again(tmp_path):
         def waits(self, held):
             lease.release()
             with pytest.raises(RunFailed):
-                train(hot, tmp_path)
+                train_run(hot, tmp_path)
 
     watcher = Owner()
     (outcome,) = LocalEngine(tmp_path, watcher, poll_seconds=0.01).run([hot])
@@ -152,7 +152,7 @@ def test_one_run_alone_is_not_waited_for(tmp_path):
 
 
 def test_finished_runs_are_told_from_a_folder_that_nobody_can_write_to(tmp_path, monkeypatch):
-    train(RUNS[0], tmp_path)
+    train_run(RUNS[0], tmp_path)
 
     def read_only(*folders):
         raise BadInput("not writable")

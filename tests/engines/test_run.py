@@ -15,7 +15,7 @@ from tiny import tiny
 
 from seekcli import files
 from seekcli.config.identity import run_id
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
@@ -27,7 +27,7 @@ RUN = tiny(train__epochs=2, pair__recalibrate_batches=2)  # 12 steps
 def whole(tmp_path_factory):
     """An uninterrupted run."""
     results = tmp_path_factory.mktemp("whole")
-    train(RUN, results)
+    train_run(RUN, results)
     return content(run_folder(results, RUN.config))
 
 
@@ -36,7 +36,7 @@ def stop_after(steps, progress):
 
 
 def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
-    status = train(RUN, tmp_path)
+    status = train_run(RUN, tmp_path)
     folder = run_folder(tmp_path, RUN.config)
     names = {path.name for path in folder.iterdir()}
     assert names == {
@@ -65,10 +65,10 @@ def test_stopped_after_every_single_step_and_resumed_each_time(tmp_path, whole):
     for step in range(1, 12):
         progress = Notes()
         with pytest.raises(Stopped, match=f"saved at step {step}"):
-            train(RUN, tmp_path, progress, stop_requested=stop_after(1, progress))
+            train_run(RUN, tmp_path, progress, stop_requested=stop_after(1, progress))
         assert progress.steps == [step]
         assert records.read_status(run_folder(tmp_path, RUN.config)).state == "stopped"
-    train(RUN, tmp_path)
+    train_run(RUN, tmp_path)
     assert content(run_folder(tmp_path, RUN.config)) == whole
 
 
@@ -89,11 +89,11 @@ def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         for name in ("write_with", "remove"):
             patch.setattr(files, name, copying_first(getattr(files, name)))
-        train(resolved, whole)
+        train_run(resolved, whole)
     expected = content(run_folder(whole, resolved.config))
     assert len(kills) >= 12
     for results in kills:
-        train(resolved, results)
+        train_run(resolved, results)
         assert content(run_folder(results, resolved.config)) == expected, results
 
 
@@ -104,7 +104,7 @@ def test_killed_with_sigkill_at_five_moments(tmp_path, whole):
     for target in (2, 5, 7, 9, 10):
         child = os.fork()
         if child == 0:
-            train(resolved, tmp_path)
+            train_run(resolved, tmp_path)
             os._exit(0)
         wait_for_step(folder, target)
         os.kill(child, signal.SIGKILL)
@@ -115,7 +115,7 @@ def test_killed_with_sigkill_at_five_moments(tmp_path, whole):
         assert status is None or status.state != "finished"
     assert all(0 < step < 12 for step in landed)
     assert landed == sorted(landed)
-    train(resolved, tmp_path)
+    train_run(resolved, tmp_path)
     assert content(folder) == whole
 
 
@@ -133,16 +133,16 @@ def wait_for_step(folder, target):
 
 def test_a_finished_run_is_not_trained_again_and_fresh_sets_it_aside(tmp_path):
     resolved = tiny(train__epochs=1)
-    first = train(resolved, tmp_path)
+    first = train_run(resolved, tmp_path)
     progress = Notes()
-    assert train(resolved, tmp_path, progress) == first
+    assert train_run(resolved, tmp_path, progress) == first
     assert progress.steps == []
     folder = run_folder(tmp_path, resolved.config)
     (folder / ".lease-after-aa.json").write_text("of a process that was killed right after its last write")
     os.utime(folder / ".lease-after-aa.json", (0, 0))
-    assert train(resolved, tmp_path) == first
+    assert train_run(resolved, tmp_path) == first
     assert not list(folder.glob("*lease*"))
-    again = train(resolved, tmp_path, progress, fresh=True)
+    again = train_run(resolved, tmp_path, progress, fresh=True)
     assert len(progress.steps) == 6
     assert again.final[0]["test_accuracy_percent"] == first.final[0]["test_accuracy_percent"]
     assert len(list((tmp_path / "runs" / ".replaced").iterdir())) == 1
@@ -154,8 +154,8 @@ def test_one_classic_run_serves_as_motivated_of_one_pair_and_base_of_the_next(tm
     assert run_id(as_motivated.config) == run_id(as_base.config)
     progress = Notes()
     with pytest.raises(Stopped):
-        train(as_motivated, tmp_path, progress, stop_requested=stop_after(7, progress))
-    status = train(as_base, tmp_path)
+        train_run(as_motivated, tmp_path, progress, stop_requested=stop_after(7, progress))
+    status = train_run(as_base, tmp_path)
     assert status.models == {"motivated": "resnet14"}
     folder = run_folder(tmp_path, as_base.config)
     assert (folder / "motivated.safetensors").exists()
@@ -165,7 +165,7 @@ def test_one_classic_run_serves_as_motivated_of_one_pair_and_base_of_the_next(tm
 
 
 def test_evaluation_happens_every_n_epochs_and_at_the_end(tmp_path):
-    train(tiny(train__epochs=3, train__eval_every=2), tmp_path)
+    train_run(tiny(train__epochs=3, train__eval_every=2), tmp_path)
     folder = run_folder(tmp_path, tiny(train__epochs=3, train__eval_every=2).config)
     rows = [row for row in records.read_epochs(folder / records.EPOCHS) if row["role"] == "base"]
     assert [row["test_accuracy_percent"] is not None for row in rows] == [False, True, True]
@@ -187,7 +187,7 @@ def unfinished(stopped, tmp_path):
 def stopped_run(results, steps):
     progress = Notes()
     with pytest.raises(Stopped):
-        train(RUN, results, progress, stop_requested=stop_after(steps, progress))
+        train_run(RUN, results, progress, stop_requested=stop_after(steps, progress))
     return run_folder(results, RUN.config)
 
 
@@ -202,7 +202,7 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_previous_one_used(tmp_
     newest = sorted((folder / records.CHECKPOINTS).glob("step-*"))[-1]
     damage(newest)
     progress = Notes()
-    train(RUN, tmp_path, progress)
+    train_run(RUN, tmp_path, progress)
     assert any("damaged" in note and newest.name in note for note in progress.notes)
     assert content(folder) == whole
     assert list((folder / records.CHECKPOINTS).glob("*.damaged-1"))
@@ -214,7 +214,7 @@ def test_a_folder_named_like_a_checkpoint_is_neither_read_nor_removed(tmp_path, 
         (folder / records.CHECKPOINTS / name).mkdir()
         (folder / records.CHECKPOINTS / name / "mine.txt").write_text("precious")
     progress = Notes()
-    train(RUN, tmp_path, progress)
+    train_run(RUN, tmp_path, progress)
     assert not any("damaged" in note for note in progress.notes)
     assert content(folder) == whole
     assert len(list((folder / records.CHECKPOINTS).glob("step-*/mine.txt"))) == 3
@@ -230,7 +230,7 @@ def test_without_a_good_checkpoint_the_file_is_named_and_nothing_overwritten(tmp
             path.write_bytes(path.read_bytes()[:100] if how == "truncated" else b"")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(BadInput, match=r"step-000000008\.safetensors is damaged"):
-        train(RUN, tmp_path)
+        train_run(RUN, tmp_path)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -240,24 +240,24 @@ def test_a_damaged_file_of_an_earlier_run_is_named_and_nothing_overwritten(tmp_p
     (folder / name).write_bytes(b"PAR1 not any more")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(BadInput, match=name):
-        train(RUN, tmp_path)
+        train_run(RUN, tmp_path)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_a_checkpoint_of_a_newer_program_is_refused_by_name(tmp_path, monkeypatch):
     from seekcli.runs import checkpoint
 
-    monkeypatch.setattr(checkpoint, "FORMAT_VERSION", 99)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_FORMAT", 99)
     stopped_run(tmp_path, 3)
     monkeypatch.undo()
     with pytest.raises(BadInput, match="newer seek"):
-        train(RUN, tmp_path)
+        train_run(RUN, tmp_path)
 
 
 def test_a_non_finite_loss_stops_the_run_names_the_step_and_keeps_the_checkpoint(tmp_path):
     resolved = tiny(optimizer__lr=1e30)
     with pytest.raises(RunFailed, match=r"non-finite (loss|gradient) at step \d+"):
-        train(resolved, tmp_path)
+        train_run(resolved, tmp_path)
     folder = run_folder(tmp_path, resolved.config)
     status = records.read_status(folder)
     assert status.state == "failed"
@@ -275,15 +275,15 @@ def test_a_disk_that_fills_up_fails_the_run_and_loses_nothing(tmp_path, monkeypa
 
     monkeypatch.setattr(files, "write_bytes", full)
     with pytest.raises(RunFailed, match="No space left"):
-        train(RUN, tmp_path)
+        train_run(RUN, tmp_path)
     monkeypatch.undo()
-    train(RUN, tmp_path)
+    train_run(RUN, tmp_path)
     assert content(run_folder(tmp_path, RUN.config)) == whole
 
 
 def test_the_config_on_disk_holds_every_resolved_setting_and_its_origin(tmp_path):
     resolved = tiny(train__epochs=1)
-    train(resolved, tmp_path)
+    train_run(resolved, tmp_path)
     stored = json.loads((run_folder(tmp_path, resolved.config) / records.CONFIG).read_text())
     assert stored["config"] == resolved.config.model_dump(mode="json")
     assert stored["origins"]["optimizer.lr"] == "test"

@@ -13,7 +13,7 @@ from run_content import Notes, content
 from tiny import tiny
 
 from seekcli import files
-from seekcli.engines.run import Run, train
+from seekcli.engines.run import RecordedTraining, train_run
 from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder, standing
@@ -25,7 +25,7 @@ SHORT = tiny(train__epochs=1)
 def whole(tmp_path_factory):
     """An uninterrupted run."""
     results = tmp_path_factory.mktemp("whole")
-    train(SHORT, results)
+    train_run(SHORT, results)
     return content(run_folder(results, SHORT.config))
 
 
@@ -55,13 +55,13 @@ def age(folder, minutes):
 def test_a_first_save_that_fails_is_no_removed_checkpoint(tmp_path, whole, older):
     folder = run_folder(tmp_path, SHORT.config)
     with file_size_limit(200_000), pytest.raises(RunFailed, match=r"checkpoint.*File too large"):
-        train(SHORT, tmp_path)
+        train_run(SHORT, tmp_path)
     status = records.read_status(folder)
     assert (status.state, status.steps_done, status.steps_saved) == ("failed", 6, 0)
     assert standing(tmp_path, SHORT) == "failed"
     if older:
         as_written_by_an_older_program(folder)
-    train(SHORT, tmp_path)
+    train_run(SHORT, tmp_path)
     assert content(folder) == whole
 
 
@@ -77,10 +77,10 @@ def test_any_file_of_the_first_epoch_that_cannot_be_written(tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_with", full)
         with pytest.raises(RunFailed, match="No space"):
-            train(SHORT, tmp_path)
+            train_run(SHORT, tmp_path)
     folder = run_folder(tmp_path, SHORT.config)
     as_written_by_an_older_program(folder)
-    train(SHORT, tmp_path)
+    train_run(SHORT, tmp_path)
     assert content(folder) == whole
 
 
@@ -89,7 +89,7 @@ def test_a_non_finite_loss_fails_in_the_same_way_each_time(tmp_path, older):
     hot = tiny(optimizer__lr=1e30)
     for _ in range(2):
         with pytest.raises(RunFailed, match="non-finite"):
-            train(hot, tmp_path)
+            train_run(hot, tmp_path)
         assert records.read_status(run_folder(tmp_path, hot.config)).steps_saved == 0
         if older:
             as_written_by_an_older_program(run_folder(tmp_path, hot.config))
@@ -98,7 +98,7 @@ def test_a_non_finite_loss_fails_in_the_same_way_each_time(tmp_path, older):
 def test_removed_checkpoints_are_noticed_whatever_the_state(tmp_path):
     progress = Notes()
     with pytest.raises(Stopped):
-        train(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
+        train_run(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
     folder = run_folder(tmp_path, tiny().config)
     shutil.rmtree(folder / records.CHECKPOINTS)
     for state, saved in itertools.product(("stopped", "running", "failed"), (8, None)):
@@ -106,7 +106,7 @@ def test_removed_checkpoints_are_noticed_whatever_the_state(tmp_path):
         records.write_status(folder, records.read_status(folder).model_copy(update=changed))
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         with pytest.raises(DamagedRun, match=r"holds no checkpoint, and 8 steps were saved; use --fresh"):
-            train(tiny(), tmp_path)
+            train_run(tiny(), tmp_path)
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -114,15 +114,15 @@ def test_an_old_failed_run_that_may_have_had_a_checkpoint_is_refused(tmp_path):
     """An older program failed in its first epoch, and a checkpoint within it was due before."""
     hot = tiny(optimizer__lr=1e30, runtime__checkpoint_minutes=10.0)
     with pytest.raises(RunFailed, match="non-finite"):
-        train(hot, tmp_path)
+        train_run(hot, tmp_path)
     folder = run_folder(tmp_path, hot.config)
     as_written_by_an_older_program(folder)
     age(folder, minutes=11)
     with pytest.raises(DamagedRun, match="holds no checkpoint"):
-        train(hot, tmp_path)
+        train_run(hot, tmp_path)
     age(folder, minutes=9)
     with pytest.raises(RunFailed, match="non-finite"):
-        train(hot, tmp_path)
+        train_run(hot, tmp_path)
 
 
 def test_an_error_of_somebody_elses_code_is_recorded_too(tmp_path, monkeypatch):
@@ -130,9 +130,9 @@ def test_an_error_of_somebody_elses_code_is_recorded_too(tmp_path, monkeypatch):
         raise ZeroDivisionError("in a condition")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "after_step", broken)
+        patch.setattr(RecordedTraining, "after_step", broken)
         with pytest.raises(ZeroDivisionError):
-            train(tiny(), tmp_path)
+            train_run(tiny(), tmp_path)
     status = records.read_status(run_folder(tmp_path, tiny().config))
     assert (status.state, status.message) == ("failed", "ZeroDivisionError: in a condition")
     assert standing(tmp_path, tiny()) == "failed"
@@ -141,24 +141,24 @@ def test_an_error_of_somebody_elses_code_is_recorded_too(tmp_path, monkeypatch):
 def test_a_run_that_cannot_be_taken_up_keeps_its_status(tmp_path, monkeypatch):
     progress = Notes()
     with pytest.raises(Stopped):
-        train(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
+        train_run(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
     folder = run_folder(tmp_path, tiny().config)
     before = records.read_status(folder)
     monkeypatch.setattr(records, "read_epochs", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train(tiny(), tmp_path)
+        train_run(tiny(), tmp_path)
     assert records.read_status(folder) == before
 
 
 def test_killed_before_its_environment_is_written_a_run_gets_one(tmp_path, whole):
     """An older program wrote the config first."""
     with pytest.raises(RunFailed):
-        train(tiny(optimizer__lr=1e30), tmp_path)
+        train_run(tiny(optimizer__lr=1e30), tmp_path)
     folder = run_folder(tmp_path, tiny(optimizer__lr=1e30).config)
     (folder / records.ENVIRONMENT).unlink()
     (folder / records.STATUS).unlink()
     with pytest.raises(RunFailed, match="non-finite"):
-        train(tiny(optimizer__lr=1e30), tmp_path)
+        train_run(tiny(optimizer__lr=1e30), tmp_path)
     assert "torch" in files.read_json(folder / records.ENVIRONMENT)
 
 
@@ -195,18 +195,18 @@ def refusals():
 
 @pytest.mark.parametrize("refuse", refusals(), ids=lambda refuse: refuse.__name__)
 def test_fresh_moves_the_old_run_after_every_check(tmp_path, refuse):
-    train(SHORT, tmp_path)
+    train_run(SHORT, tmp_path)
     folder = run_folder(tmp_path, SHORT.config)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.MonkeyPatch.context() as patch:
         refuse(patch, tmp_path)
         with pytest.raises((BadInput, RunFailed)):
-            train(SHORT, tmp_path, fresh=True)
+            train_run(SHORT, tmp_path, fresh=True)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     if refuse.__name__ != "no_shelf":
         return
     (tmp_path / "runs" / ".replaced").unlink()
-    assert train(SHORT, tmp_path, fresh=True).state == "finished"
+    assert train_run(SHORT, tmp_path, fresh=True).state == "finished"
     (old,) = (tmp_path / "runs" / ".replaced").iterdir()
     assert {path.relative_to(old): path.read_bytes() for path in old.rglob("*") if path.is_file()} == {
         path.relative_to(folder): data for path, data in before.items()

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
@@ -70,17 +70,17 @@ class StopAfter(Progress):
 def test_workers_and_stops_change_no_row_and_no_byte(tree: Path, tmp_path: Path) -> None:
     alone, helped = streamed(tree), streamed(tree, runtime__workers=2)
     assert run_id(alone.config) == run_id(helped.config)
-    train(alone, tmp_path / "alone")
+    train_run(alone, tmp_path / "alone")
     expected = content(tmp_path / "alone", alone)
-    train(helped, tmp_path / "helped")
+    train_run(helped, tmp_path / "helped")
     assert content(tmp_path / "helped", helped) == expected
     # Stopped in the middle of the first epoch with workers and of the second without, and finished with them.
     for resolved, steps in ((helped, 3), (alone, 7)):
         stop = StopAfter(steps)
         with pytest.raises(Stopped):
-            train(resolved, tmp_path / "stopped", stop, stop_requested=stop.reason)
+            train_run(resolved, tmp_path / "stopped", stop, stop_requested=stop.reason)
         assert multiprocessing.active_children() == []
-    train(helped, tmp_path / "stopped")
+    train_run(helped, tmp_path / "stopped")
     assert content(tmp_path / "stopped", helped) == expected
 
 
@@ -90,7 +90,7 @@ def test_a_broken_picture_fails_the_run_and_keeps_what_is_done(tmp_path: Path) -
     broken.write_bytes(b"\xff" * broken.stat().st_size)
     resolved = streamed(tree, runtime__workers=2)
     with pytest.raises(RunFailed, match=r"cannot read the image .*val/n02102040/n02102040_1\.JPEG"):
-        train(resolved, tmp_path / "results")
+        train_run(resolved, tmp_path / "results")
     status = records.read_status(run_folder(tmp_path / "results", resolved.config))
     assert status.state == "failed"
     assert "n02102040_1.JPEG" in str(status.message)
@@ -101,7 +101,7 @@ def test_an_export_evaluates_to_the_recorded_accuracy_with_the_same_part_of_each
     tree: Path, tmp_path: Path
 ) -> None:
     resolved = streamed(tree, train__epochs=1, data__test_crop=0.6)
-    train(resolved, tmp_path / "results")
+    train_run(resolved, tmp_path / "results")
     export_run(open_run(run_folder(tmp_path / "results", resolved.config)), ["base"], tmp_path / "export")
     words = ["evaluate", str(tmp_path / "export"), "--data", f"imagenet:{tree}", "--format", "json"]
     answered = CliRunner().invoke(app, words)

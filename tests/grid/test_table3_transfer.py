@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from seekcli.errors import BadInput
-from seekcli.grid.plan import plan
+from seekcli.grid.plan import grid_points
 from seekcli.resolve import transfer
-from seekcli.resolve.transfer import Offer
+from seekcli.resolve.transfer import SourceModel
 
 GRID = Path(__file__).resolve().parents[2] / "grids" / "paper" / "table3-transfer.toml"
 SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating-carried": "b" * 64,
@@ -17,12 +17,12 @@ SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating-carri
 
 
 def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offers_of(text: str, results: Path) -> list[Offer]:
-        return [Offer("resnet50", "base", SOURCES[text], text, dict)]
+    def source_models_of(text: str, results: Path) -> list[SourceModel]:
+        return [SourceModel("resnet50", "base", SOURCES[text], text, dict)]
 
-    monkeypatch.setattr(transfer, "offers_of", offers_of)
-    configs = [point.resolved.config for point in plan(GRID)]
-    assert len(configs) == len({point.run_id for point in plan(GRID)}) == 3 * 4 * 3
+    monkeypatch.setattr(transfer, "source_models_of", source_models_of)
+    configs = [point.resolved.config for point in grid_points(GRID)]
+    assert len(configs) == len({point.run_id for point in grid_points(GRID)}) == 3 * 4 * 3
     assert {config.model_name(config.schedule) for config in configs} == {"resnet50"}
     assert {config.transfer.sha256 for config in configs} == set(SOURCES.values())
     assert {(config.data.name, config.train.epochs) for config in configs} == {
@@ -37,7 +37,7 @@ def test_a_missing_source_is_named_with_the_file_that_asks_for_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput) as caught:
-        plan(GRID)
+        grid_points(GRID)
     assert str(caught.value).startswith("table3-transfer.toml: --init-from exports/table3/classic: there is no run")
 
 

@@ -9,14 +9,14 @@ from tiny import TINY
 
 from seekcli.config.identity import run_id
 from seekcli.data.sets import synthetic
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed, Stopped
-from seekcli.grid.tune import KEY, TUNED, UNDECIDED, choice_path, draft, parse_ks, plan_tuning, search, stored_choice
+from seekcli.grid.tune import K_KEY, TUNED, UNDECIDED, choice_path, draft, parse_ks, plan_tuning, search, stored_choice
 from seekcli.runs import records
 from seekcli.runs.scan import scan_runs
 from seekcli.train.progress import Progress
 
-SETTINGS = TINY | {"data.name": "synthetic:1x8x8:3:60", "train.epochs": 2, "train.batch_size": 8, KEY: "auto"}
+SETTINGS = TINY | {"data.name": "synthetic:1x8x8:3:60", "train.epochs": 2, "train.batch_size": 8, K_KEY: "auto"}
 SETTINGS |= {"tune.k": "1,2", "tune.folds": 2}
 
 
@@ -26,7 +26,7 @@ def layers(**changes):
 
 def tune(results, train_run=None, **changes):
     tuning = plan_tuning(layers(**changes), results)
-    train_run = train_run or (lambda one: train(one, results))
+    train_run = train_run or (lambda one: train_run(one, results))
     return tuning, *search(tuning, results, {run_id(one.config): train_run(one) for _, _, one in tuning.runs()})
 
 
@@ -76,7 +76,7 @@ def test_a_search_is_ordinary_runs_over_every_fold_and_k(tuned):
 def test_a_second_search_trains_nothing_and_writes_nothing(tuned):
     results, _, found, _ = tuned
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
-    _, again, note = tune(results, lambda one: train(one, results, progress=Refusing()))
+    _, again, note = tune(results, lambda one: train_run(one, results, progress=Refusing()))
     assert (again, note) == (found, None)
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
 
@@ -97,7 +97,7 @@ def test_an_interrupted_search_goes_on_where_it_was(tuned, tmp_path):
 
     for _ in range(20):
         try:
-            _, again, _ = tune(tmp_path, lambda one: train(one, tmp_path, stop_requested=every_fifth_step))
+            _, again, _ = tune(tmp_path, lambda one: train_run(one, tmp_path, stop_requested=every_fifth_step))
             break
         except Stopped:
             assert not (tmp_path / "tuning").exists()
@@ -122,7 +122,7 @@ def test_no_run_of_a_search_sees_a_test_image(tuned, tmp_path, monkeypatch):
     assert again == found
     assert content(tmp_path) == content(results)
     with pytest.raises((IndexError, RuntimeError)):  # the poison works
-        train(draft(layers(**{KEY.replace(".", "__"): 1}), tmp_path).resolved, tmp_path)
+        train_run(draft(layers(**{K_KEY.replace(".", "__"): 1}), tmp_path).resolved, tmp_path)
 
 
 def test_the_choice_serves_every_seed_device_and_evaluation_and_no_other_settings(tuned):
@@ -130,7 +130,7 @@ def test_the_choice_serves_every_seed_device_and_evaluation_and_no_other_setting
     one = draft(layers(), results)
     assert one.tuning is None
     assert one.resolved.config.motivation.k == found.k
-    assert one.resolved.origins[KEY] == TUNED
+    assert one.resolved.origins[K_KEY] == TUNED
     assert run_id(one.resolved.config) == run_id(draft(layers(motivation__k=found.k), results).resolved.config)
     for same in (
         {"seed": 7},
@@ -150,7 +150,7 @@ def test_the_choice_serves_every_seed_device_and_evaluation_and_no_other_setting
     ):
         undecided = draft(layers(**other), results)
         assert undecided.tuning is not None, other
-        assert undecided.resolved.origins[KEY] == UNDECIDED
+        assert undecided.resolved.origins[K_KEY] == UNDECIDED
         assert undecided.tuning.name != tuning.name
 
 
@@ -223,8 +223,8 @@ def test_where_no_k_is_read_auto_changes_nothing(tmp_path):
 
 
 def test_the_last_word_on_k_counts(tmp_path):
-    assert draft([*layers(), ("--k", {KEY: 3})], tmp_path).resolved.config.motivation.k == 3
-    assert draft([*layers(motivation__k=3), ("--k", {KEY: "auto"})], tmp_path).tuning is not None
+    assert draft([*layers(), ("--k", {K_KEY: 3})], tmp_path).resolved.config.motivation.k == 3
+    assert draft([*layers(motivation__k=3), ("--k", {K_KEY: "auto"})], tmp_path).tuning is not None
 
 
 def test_a_list_of_ks():

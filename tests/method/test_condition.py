@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from seekcli.config.condition_settings import CONDITION_READS, share_basis
-from seekcli.method.condition import CONDITIONS, Counted, Observation, Settings, expected_share, needs_of
+from seekcli.method.condition import CONDITIONS, ConditionSettings, Counted, Observation, expected_share, needs_of
 from seekcli.method.counts import Constant
 
 BATCHES, EPOCHS = 9, 5
@@ -19,7 +19,7 @@ VALUES = st.floats(min_value=0, max_value=1e6, allow_nan=False, width=32)
 
 
 def make(name, **settings):
-    return CONDITIONS[name].make(Settings(**{"counts": (3, 0, 8, 1, 4), **LENGTH} | settings))
+    return CONDITIONS[name].make(ConditionSettings(**{"counts": (3, 0, 8, 1, 4), **LENGTH} | settings))
 
 
 def steps(values, batches=BATCHES):
@@ -103,7 +103,7 @@ def observed_share(name, k, batches=40, epochs=1500):
             value = rng.random()
             holds = condition.observe(Observation(epoch, batch, batches, value, value, value))
     return motivated / (batches * epochs), expected_share(
-        name, Settings(k=k, steps=batches * epochs, steps_per_epoch=batches)
+        name, ConditionSettings(k=k, steps=batches * epochs, steps_per_epoch=batches)
     )
 
 
@@ -121,25 +121,25 @@ def test_expected_share_of_random_count_is_the_mean_of_its_draws():
 
 
 def test_expected_share_values():
-    assert expected_share("loss", Settings(k=2)) == pytest.approx(1 / 6)
-    settings = Settings(k=3, steps=12, steps_per_epoch=4)
+    assert expected_share("loss", ConditionSettings(k=2)) == pytest.approx(1 / 6)
+    settings = ConditionSettings(k=3, steps=12, steps_per_epoch=4)
     assert expected_share("loss", settings) == pytest.approx(1 / 24 * 3 / 4)
     assert expected_share("gradient-norm", settings) == expected_share("loss", settings)
     # Of 10 steps three are the first of an epoch, the last of which is a short one.
-    assert expected_share("always", Settings(steps=10, steps_per_epoch=4)) == pytest.approx(7 / 10)
-    assert expected_share("random-count", Settings()) == 0.5
-    assert expected_share("matched-count", Settings(counts=(4, 0, 2), steps=30, steps_per_epoch=10)) == pytest.approx(
-        6 / 30
-    )
-    assert expected_share("always", Settings(steps=20, steps_per_epoch=10)) == pytest.approx(0.9)
-    assert expected_share("never", Settings(steps=20, steps_per_epoch=10)) == 0.0
+    assert expected_share("always", ConditionSettings(steps=10, steps_per_epoch=4)) == pytest.approx(7 / 10)
+    assert expected_share("random-count", ConditionSettings()) == 0.5
+    assert expected_share(
+        "matched-count", ConditionSettings(counts=(4, 0, 2), steps=30, steps_per_epoch=10)
+    ) == pytest.approx(6 / 30)
+    assert expected_share("always", ConditionSettings(steps=20, steps_per_epoch=10)) == pytest.approx(0.9)
+    assert expected_share("never", ConditionSettings(steps=20, steps_per_epoch=10)) == 0.0
     # Without the length of a run: as in `seek list conditions`. The defaults cost about what `loss` at k=2 does.
     for name in ("window", "periodic", "budget"):
-        assert expected_share(name, Settings()) == pytest.approx(1 / 6, abs=1e-4)
+        assert expected_share(name, ConditionSettings()) == pytest.approx(1 / 6, abs=1e-4)
 
 
 def test_a_share_is_by_the_schedule_where_the_counts_are_known_before_the_run():
-    settings = Settings(counts=(1,) * EPOCHS, **LENGTH)
+    settings = ConditionSettings(counts=(1,) * EPOCHS, **LENGTH)
     made = {name: one.make(settings) for name, one in CONDITIONS.items()}
     known = {name for name, one in made.items() if isinstance(one, Counted | Constant)}
     assert {name for name in CONDITIONS if share_basis("alternating", name) == "by its schedule"} == known
@@ -148,8 +148,8 @@ def test_a_share_is_by_the_schedule_where_the_counts_are_known_before_the_run():
 
 @pytest.mark.parametrize("name", ["ema-loss", "validation-loss", "somebody.else:Condition"])
 def test_no_share_is_expected_where_chance_gives_none(name):
-    assert expected_share(name, Settings(**LENGTH)) is None
-    assert expected_share("matched-count", Settings()) is None
+    assert expected_share(name, ConditionSettings(**LENGTH)) is None
+    assert expected_share("matched-count", ConditionSettings()) is None
 
 
 def test_inverse_answers_to_the_negative_of_each_loss_as_loss_does():

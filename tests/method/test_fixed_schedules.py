@@ -8,7 +8,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from seekcli.method.condition import CONDITIONS, Settings, expected_share
+from seekcli.method.condition import CONDITIONS, ConditionSettings, expected_share
 from seekcli.method.observation import Observation
 
 BATCHES = st.integers(1, 13)
@@ -34,7 +34,7 @@ def motivated_steps(condition, batches, steps, losses=None):
 
 
 def made(name, **settings):
-    return CONDITIONS[name].make(Settings(**settings))
+    return CONDITIONS[name].make(ConditionSettings(**settings))
 
 
 @given(BATCHES, STEPS, st.floats(0, 1), st.floats(0, 1))
@@ -45,7 +45,7 @@ def test_window_is_every_step_between_two_fractions_but_for_the_first_of_an_epoc
     found = motivated_steps(condition, batches, steps)
     # Nothing says before the first step that it is motivated.
     assert found == expected
-    settings = Settings(window_start=start, window_stop=stop, steps=steps, steps_per_epoch=batches)
+    settings = ConditionSettings(window_start=start, window_stop=stop, steps=steps, steps_per_epoch=batches)
     assert expected_share("window", settings) == len(expected) / steps
 
 
@@ -55,7 +55,7 @@ def test_periodic_is_every_nth_step_of_the_run_but_for_the_first_of_an_epoch(bat
     condition = made("periodic", every_steps=every, steps=steps, steps_per_epoch=batches)
     assert motivated_steps(condition, batches, steps) == expected
     assert (
-        expected_share("periodic", Settings(every_steps=every, steps=steps, steps_per_epoch=batches))
+        expected_share("periodic", ConditionSettings(every_steps=every, steps=steps, steps_per_epoch=batches))
         == len(expected) / steps
     )
 
@@ -69,7 +69,10 @@ def test_budget_meets_its_share_within_a_step_in_every_epoch(batches, steps, sha
         count = sum(first <= step < first + length for step in found)
         assert count == length - 1 or abs(count - share * length) <= 1 + 1e-9
         assert count <= length - 1
-    assert expected_share("budget", Settings(share=share, steps=steps, steps_per_epoch=batches)) == len(found) / steps
+    assert (
+        expected_share("budget", ConditionSettings(share=share, steps=steps, steps_per_epoch=batches))
+        == len(found) / steps
+    )
 
 
 @given(st.integers(2, 40), st.floats(0, 1), st.randoms(use_true_random=False))

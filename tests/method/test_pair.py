@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seekcli.config.settings import OptimizerConfig
-from seekcli.method.pair import Carrier, Pair, running_statistics
+from seekcli.method.pair import Pair, StateTransfer, running_statistics
 from seekcli.method.weights_map import build_map, tensors_of, view
 from seekcli.models.cifar_resnet import STAGES, CifarResNet
 from seekcli.train.optimizers import build_optimizer, optimizer_state
@@ -62,9 +62,9 @@ def motivated_mask(pair):
 def test_up_then_down_is_the_identity_on_the_base(small, large, channels_last):
     pair, states = make_pair(small, large, channels_last)
     before = snapshot(pair, states)
-    carrier = Carrier(pair, *states, "carried")
-    carrier.up(fresh=False)
-    carrier.down()
+    state_transfer = StateTransfer(pair, *states, "carried")
+    state_transfer.up(fresh=False)
+    state_transfer.down()
     after = snapshot(pair, states)
     assert all(torch.equal(after[name], before[name]) for name in before if name.startswith("base"))
 
@@ -73,7 +73,7 @@ def test_up_then_down_is_the_identity_on_the_base(small, large, channels_last):
 def test_copies_equal_a_naive_reference_and_leave_differential_entries_alone(small, large):
     pair, states = make_pair(small, large)
     before = snapshot(pair, states)
-    Carrier(pair, *states, "carried").up(fresh=False)
+    StateTransfer(pair, *states, "carried").up(fresh=False)
     after, mask = snapshot(pair, states), motivated_mask(pair)
     for name, touched in mask.items():
         assert torch.equal(after[f"motivated/{name}"][~touched], before[f"motivated/{name}"][~touched])
@@ -94,11 +94,11 @@ def test_own_statistics_stay_where_they_are_and_all_else_is_copied_as_ever(small
     carried, own = make_pair(small, large), make_pair(small, large)
     before = snapshot(*own)
     for (pair, states), buffers in ((carried, "carried"), (own, "own")):
-        Carrier(pair, *states, buffers).up(fresh=False)
+        StateTransfer(pair, *states, buffers).up(fresh=False)
         with torch.no_grad():
             for tensor in tensors_of(pair.base).values():
                 tensor.fill_(-2)
-        Carrier(pair, *states, buffers).down()
+        StateTransfer(pair, *states, buffers).down()
     expected, found = snapshot(*carried), snapshot(*own)
     statistics = [name for name in before if re.search("running_|num_batches", name)]
     assert len(statistics) > 20
@@ -112,8 +112,8 @@ def test_a_motivated_model_without_a_step_of_its_own_takes_the_statistics_of_the
     base, motivated = tensors_of(pair.base), tensors_of(pair.motivated)
     statistics = running_statistics(pair.base)
     assert statistics == {name for name in base if re.search("running_|num_batches", name)}
-    carrier = Carrier(pair, *states, "own")
-    for copy_up in (carrier.up, carrier.refresh):
+    state_transfer = StateTransfer(pair, *states, "own")
+    for copy_up in (state_transfer.up, state_transfer.refresh):
         randomised(pair.base, build_optimizer(OptimizerConfig(), pair.base, torch.device("cpu")), 7)
         copy_up(fresh=False)
         assert not any(torch.equal(motivated[name], base[name]) for name in statistics)
@@ -134,7 +134,7 @@ def test_other_buffers_are_carried_whatever_becomes_of_running_statistics():
     base.seen.fill_(3)
     base.running_mean.fill_(4)
     base.norm.running_mean.fill_(5)
-    Carrier(Pair(base, motivated, build_map(base, motivated)), {}, {}, "own").up(fresh=False)
+    StateTransfer(Pair(base, motivated, build_map(base, motivated)), {}, {}, "own").up(fresh=False)
     assert (motivated.seen.item(), motivated.running_mean.item()) == (3, 4)
     assert not motivated.norm.running_mean.any()
 
@@ -142,7 +142,7 @@ def test_other_buffers_are_carried_whatever_becomes_of_running_statistics():
 def test_refresh_carries_weights_and_buffers_but_no_optimizer_state():
     pair, states = make_pair(8, 14)
     before = snapshot(pair, states)
-    Carrier(pair, *states, "carried").refresh(fresh=False)
+    StateTransfer(pair, *states, "carried").refresh(fresh=False)
     after = snapshot(pair, states)
     assert torch.equal(after["motivated/conv1.weight"], before["base/conv1.weight"])
     assert torch.equal(after["motivated/bn1.running_var"], before["base/bn1.running_var"])
@@ -153,24 +153,26 @@ def test_copied_bytes_count_weights_buffers_and_momentum():
     pair, states = make_pair(8, 14)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(pair.base).values())
     momentum = sum(parameter.numel() * 4 for parameter in pair.base.parameters())
-    carrier = Carrier(pair, *states, "carried")
-    assert carrier.up(fresh=False) == carrier.up(fresh=True) == weights + momentum
-    assert carrier.down() == weights + momentum
+    state_transfer = StateTransfer(pair, *states, "carried")
+    assert state_transfer.up(fresh=False) == state_transfer.up(fresh=True) == weights + momentum
+    assert state_transfer.down() == weights + momentum
     base = tensors_of(pair.base)
     statistics = sum(base[name].nbytes for name in running_statistics(pair.base))
-    carrier = Carrier(pair, *states, "own")
-    assert carrier.up(fresh=False) == carrier.down() == weights + momentum - statistics
-    assert carrier.up(fresh=True) == weights + momentum
+    state_transfer = StateTransfer(pair, *states, "own")
+    assert state_transfer.up(fresh=False) == state_transfer.down() == weights + momentum - statistics
+    assert state_transfer.up(fresh=True) == weights + momentum
 
 
 def test_entry_is_called_only_while_the_motivated_model_has_not_stepped():
     pair, states = make_pair(8, 14)
     calls = []
-    carrier = Carrier(Pair(pair.base, pair.motivated, pair.weights_map, entry=calls.append), *states)
-    carrier.up(fresh=True)
-    carrier.refresh(fresh=True)
-    carrier.up(fresh=False)
-    carrier.down()
+    state_transfer = StateTransfer(
+        Pair(pair.base, pair.motivated, pair.weights_map, after_copy_up=calls.append), *states
+    )
+    state_transfer.up(fresh=True)
+    state_transfer.refresh(fresh=True)
+    state_transfer.up(fresh=False)
+    state_transfer.down()
     assert len(calls) == 2
 
 
@@ -179,4 +181,4 @@ def test_optimizers_that_keep_different_state_are_refused():
     missing = copy.copy(states[1])
     missing["conv1.weight"] = {}
     with pytest.raises(ValueError, match=r"optimizer state of conv1\.weight"):
-        Carrier(pair, states[0], missing)
+        StateTransfer(pair, states[0], missing)

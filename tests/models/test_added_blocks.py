@@ -15,7 +15,7 @@ from seekcli.cli.app import app
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
 from seekcli.errors import BadInput
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
 from seekcli.models.catalog import same_start_note
 from seekcli.models.pairs import build_pair, differential_parameters, family_of
@@ -40,7 +40,7 @@ def trainer_of(resolved: Resolved) -> Trainer:
 
 
 def logits_after_entry(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         return pair.base.eval()(images), pair.motivated.eval()(images)
@@ -70,7 +70,7 @@ def test_two_names_of_one_start_are_told(models: tuple[str, str], start: dict[st
     one = settings(*models, **({"pair__init": "identity"} | start))
     pairs = [build_pair(resolved.config) for resolved in (one, settings(*models, pair__init=other))]
     for pair in pairs:
-        Carrier(pair, {}, {}).refresh(fresh=True)  # the first copy, before the first update
+        StateTransfer(pair, {}, {}).refresh(fresh=True)  # the first copy, before the first update
     states = [pair.motivated.state_dict() for pair in pairs]
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
     assert f"--init {other}" in str(same_start_note(one.config))
@@ -103,7 +103,7 @@ def test_a_model_without_added_blocks_has_no_usage() -> None:
 
 def test_stacking_copies_the_nearest_mapped_block_of_the_same_shape() -> None:
     pair = pair_of("resnet20", "resnet32", pair__init="stack")
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     state = pair.motivated.state_dict()
     for name in ("conv1.weight", "bn2.running_var", "conv2.weight"):
         assert torch.equal(state[f"layer2.2.{name}"], state[f"layer2.1.{name}"])
@@ -114,7 +114,7 @@ def test_stacking_copies_the_nearest_mapped_block_of_the_same_shape() -> None:
 def test_stacking_leaves_a_block_without_a_neighbour_of_its_shape() -> None:
     pairs = [pair_of("resnet8", "resnet14", pair__init=init) for init in ("stack", "paper")]
     for pair in pairs:
-        Carrier(pair, {}, {}).refresh(fresh=True)
+        StateTransfer(pair, {}, {}).refresh(fresh=True)
     weights = [pair.motivated.state_dict() for pair in pairs]
     # The only mapped block of stage 2 changes resolution and channels; that of stage 1 does not.
     assert torch.equal(weights[0]["layer2.1.conv1.weight"], weights[1]["layer2.1.conv1.weight"])

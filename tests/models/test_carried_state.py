@@ -6,7 +6,7 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.method.weights_map import tensors_of, view
 from seekcli.models.pairs import build_model, link_models
 from seekcli.models.vit import FAMILY
@@ -52,7 +52,7 @@ def test_state_follows_the_regions_and_counters_go_whole(name, make_pair):
     pair = make_pair()
     small, large = stepped(pair.base, OPTIMIZERS[name], 3), stepped(pair.motivated, OPTIMIZERS[name], 1)
     before = {key: {k: t.clone() for k, t in state.items()} for key, state in large.items()}
-    Carrier(pair, small, large).up(fresh=False)
+    StateTransfer(pair, small, large).up(fresh=False)
     for link in pair.weights_map.links:
         for key, tensor in small.get(link.base, {}).items():
             taken = large[link.motivated][key]
@@ -81,12 +81,12 @@ def test_up_and_down_gives_the_base_its_state_back(name):
     pair = transformers()
     small, large = stepped(pair.base, OPTIMIZERS[name], 3), stepped(pair.motivated, OPTIMIZERS[name], 1)
     before = {key: {k: t.clone() for k, t in state.items()} for key, state in small.items()}
-    carrier = Carrier(pair, small, large)
-    carrier.up(fresh=False)
+    state_transfer = StateTransfer(pair, small, large)
+    state_transfer.up(fresh=False)
     for state in small.values():
         for tensor in state.values():
             tensor.fill_(-1)
-    carrier.down()
+    state_transfer.down()
     for parameter, state in small.items():
         assert all(torch.equal(tensor, before[parameter][key]) for key, tensor in state.items())
 
@@ -98,7 +98,7 @@ def test_a_fused_projection_has_its_counter_copied_once(map_name, links):
     fused = [link for link in pair.weights_map.links if link.base == "blocks.0.attn.qkv.weight"]
     assert len(fused) == links
     small = stepped(pair.base, OPTIMIZERS["adamw"], 3)
-    copied = Carrier(pair, small, stepped(pair.motivated, OPTIMIZERS["adamw"], 1)).up(fresh=False)
+    copied = StateTransfer(pair, small, stepped(pair.motivated, OPTIMIZERS["adamw"], 1)).up(fresh=False)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(pair.base).values())
     moments = sum(8 * parameter.numel() + 4 for parameter in pair.base.parameters())
     assert copied == weights + moments

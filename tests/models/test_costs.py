@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from seekcli.errors import BadInput
-from seekcli.method.condition import Settings, expected_share
+from seekcli.method.condition import ConditionSettings, expected_share
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.models.catalog import MODELS, ModelSpec
 from seekcli.models.cifar_resnet import CifarResNet
@@ -70,7 +70,7 @@ def test_the_papers_convention_gives_the_papers_figures(depth: int, mflops: floa
 @pytest.mark.parametrize(("k", "mflops"), [(2, 92.47), (3, 85.12)])
 def test_the_expected_mean_cost_meets_the_papers_alternating_runs(k: int, mflops: float) -> None:
     costs = [forward_cost(CifarResNet(d, 10), f"resnet{d}", (3, 32, 32), "paper").per_image for d in (20, 32)]
-    share = expected_share("loss", Settings(k=k))
+    share = expected_share("loss", ConditionSettings(k=k))
     assert share is not None
     assert mean_forward_cost(*costs, share) == pytest.approx(mflops * 1e6, rel=5e-3)
 

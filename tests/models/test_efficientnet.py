@@ -11,7 +11,7 @@ from model_pairs import empty_pair, randomise, shape_map, shape_model
 from timm.layers import DropPath
 from torch.nn import functional
 
-from seekcli.method.pair import Carrier
+from seekcli.method.pair import StateTransfer
 from seekcli.models.efficientnet import FAMILY
 from seekcli.models.pairs import build_model, seeded_model
 
@@ -77,7 +77,7 @@ def test_identity_start_zeroes_what_mapped_channels_read_of_added_ones_and_nothi
     randomise(pair.motivated, 1)
     before = {name: tensor.clone() for name, tensor in pair.motivated.state_dict().items()}
     FAMILY.identity(pair)
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     small, large = pair.base.blocks[2][1].se.conv_reduce.weight, pair.motivated.blocks[2][1].se.conv_reduce.weight
     rows, columns = small.shape[:2]
     assert columns < large.shape[1]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from model_pairs import empty_pair, randomise, relative_error, settle, shape_map, without_dropout
 
-from seekcli.method.pair import Carrier
+from seekcli.method.pair import StateTransfer
 from seekcli.method.weights_map import tensors_of
 from seekcli.models.catalog import model_spec, nests_fully, pair_names, parse_pair
 from seekcli.models.pairs import family_of
@@ -142,8 +142,8 @@ def check_copies(pair_name, map_name="aligned"):
     with torch.no_grad():
         for tensor in motivated.values():
             tensor.fill_(-1)
-    carrier = Carrier(pair, {}, {}, "carried")
-    carrier.up(fresh=False)
+    state_transfer = StateTransfer(pair, {}, {}, "carried")
+    state_transfer.up(fresh=False)
     touched = {name: int((tensor != -1).sum()) for name, tensor in motivated.items()}
     generator = numpy.random.default_rng(0)
     shapes = {name: tuple(tensor.shape) for name, tensor in motivated.items()}
@@ -154,28 +154,28 @@ def check_copies(pair_name, map_name="aligned"):
         assert torch.equal(motivated[target].flatten()[torch.from_numpy(places[has_one])], given), name
         touched[target] -= pair.weights_map.linked_elements[name]
     assert not any(touched.values()), "elements beyond the map were written, or some were not"
-    carrier.down()
+    state_transfer.down()
     assert all(torch.equal(base[name], tensor) for name, tensor in before.items())
-    return pair, carrier, before
+    return pair, state_transfer, before
 
 
 @pytest.mark.parametrize("pair_name", tiered(FULL))
 def test_copies_equal_the_naive_reference_and_come_back(pair_name):
-    pair, carrier, before = check_copies(pair_name)
+    pair, state_transfer, before = check_copies(pair_name)
     with torch.no_grad():
         for tensor in tensors_of(pair.base).values():
             tensor.fill_(-2)
-    carrier.down()
+    state_transfer.down()
     assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(pair.base).items())
 
 
 @pytest.mark.parametrize("pair_name", tiered(PARTIAL))
 def test_partial_copies_leave_what_has_no_counterpart_alone(pair_name):
-    pair, carrier, before = check_copies(pair_name)
+    pair, state_transfer, before = check_copies(pair_name)
     with torch.no_grad():
         for tensor in tensors_of(pair.base).values():
             tensor.fill_(-2)
-    carrier.down()
+    state_transfer.down()
     for name, tensor in tensors_of(pair.base).items():
         returned = tensor != -2
         assert int(returned.sum()) == pair.weights_map.linked_elements[name]
@@ -200,10 +200,10 @@ def check_identity_start(pair_name, image_size, dtype):
         randomise(model, seed)
         settle(without_dropout(model), images)
     pair = family_of(parse_pair(pair_name)[0]).identity(pair)
-    carrier = Carrier(pair, {}, {})
+    state_transfer = StateTransfer(pair, {}, {})
     # The base moves between the copies: evaluation, or a state that ended before the motivated model stepped.
     for seed in (2, 3):
-        carrier.refresh(fresh=True)
+        state_transfer.refresh(fresh=True)
         for mode in (False, True):
             pair.base.train(mode)
             pair.motivated.train(mode)

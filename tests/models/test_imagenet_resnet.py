@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from seekcli.errors import BadInput
-from seekcli.method.pair import Carrier
+from seekcli.method.pair import StateTransfer
 from seekcli.method.weights_map import tensors_of
 from seekcli.models.pairs import build_model, build_pair
 
@@ -89,7 +89,7 @@ def test_copying_resnet18_into_resnet50_takes_the_centre_tap():
     randomise(pair.base, 0)
     randomise(pair.motivated, 1)
     before = pair.motivated.layer2[3].conv3.weight.clone()
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     given, taken = pair.base.layer2[1].conv2.weight, pair.motivated.layer2[3].conv3.weight
     assert torch.equal(taken[:128, :, 0, 0], given[:, :, 1, 1])
     assert torch.equal(taken[128:], before[128:])
@@ -111,7 +111,7 @@ def test_paper_does_not_zero_the_last_scales_and_timm_does_in_what_the_base_does
     assert (tensors_of(pairs["paper"].motivated)[last] == 1).all()
     assert (tensors_of(pairs["timm"].motivated)[last] == 0).all()
     for pair in pairs.values():
-        Carrier(pair, {}, {}).refresh(fresh=True)
+        StateTransfer(pair, {}, {}).refresh(fresh=True)
         assert (tensors_of(pair.motivated)["layer1.0.bn2.weight"] == 1).all()
         assert (tensors_of(pair.base)["layer1.0.bn2.weight"] == 1).all()
     # A full map of ResNets: shifts start at zero, so timm's start and the identity start are one and the same.
@@ -122,7 +122,7 @@ def test_paper_does_not_zero_the_last_scales_and_timm_does_in_what_the_base_does
 
 def test_timms_start_of_a_partly_contained_pair_zeroes_the_channels_beyond_the_base():
     pair = build_pair(config_for("resnet18", "resnet50", "timm"))
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     scale = pair.motivated.layer1[0].bn3.weight
     assert (scale[:64] == 1).all()
     assert (scale[64:] == 0).all()

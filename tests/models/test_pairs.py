@@ -8,7 +8,7 @@ from model_pairs import config_for
 from torch import nn
 
 from seekcli.errors import BadInput
-from seekcli.method.pair import Carrier
+from seekcli.method.pair import StateTransfer
 from seekcli.models.catalog import MODELS, TIMM_STARTS
 from seekcli.models.cifar_resnet import CifarResNet
 from seekcli.models.pairs import build_model, build_models, build_pair, family_of, link_models, seeded_model
@@ -19,7 +19,7 @@ from seekcli.models.pairs import build_model, build_models, build_pair, family_o
 )
 def test_identity_start_gives_equal_logits_after_the_first_copy(base, motivated):
     pair = build_pair(config_for(base, motivated))
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     images = torch.randn(8, 3, 16, 16)
     for mode in (True, False):
         pair.base.train(mode)
@@ -31,7 +31,7 @@ def test_identity_start_gives_equal_logits_after_the_first_copy(base, motivated)
 def test_paper_start_leaves_the_added_blocks_as_they_are_initialised():
     pair = build_pair(config_for("resnet14", "resnet20", init="paper"))
     assert (pair.motivated.layer1[1].bn2.weight == 1).all()
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     images = torch.randn(8, 3, 16, 16)
     assert not torch.allclose(pair.base.eval()(images), pair.motivated.eval()(images), atol=1e-2)
 

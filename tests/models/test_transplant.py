@@ -135,12 +135,12 @@ def test_a_base_without_weights_is_carved_out_of_the_motivated_model(base: str, 
 @pytest.mark.parametrize("role", ["base", "motivated"])
 def test_an_identity_start_stays_one_with_weights_from_elsewhere(base: str, motivated: str, role: str) -> None:
     """After the first copy the motivated model computes what the base computes, new heads included."""
-    from seekcli.method.pair import Carrier
+    from seekcli.method.pair import StateTransfer
 
     name = {"base": base, "motivated": motivated}[role]
     config = pair_config(base, motivated, **{"pair.init": "identity"}).config
     pair = build_pair(config, SourceWeights("X", {name: state(name)}))
-    Carrier(pair, {}, {}).refresh(fresh=True)
+    StateTransfer(pair, {}, {}).refresh(fresh=True)
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         small, large = pair.base.eval()(images), pair.motivated.eval()(images)

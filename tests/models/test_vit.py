@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from seekcli.errors import BadInput
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.models.pairs import build_model, build_pair
 from seekcli.models.vit import FAMILY
 
@@ -59,7 +59,7 @@ def copied(request):
     pair = empty_pair("vit-tiny-to-small", map_name=request.param)
     randomise(pair.base, 0)
     randomise(pair.motivated, 1)
-    Carrier(pair, {}, {}).refresh(fresh=False)
+    StateTransfer(pair, {}, {}).refresh(fresh=False)
     stream = torch.randn(2, 5, 192)
     small = heads_of(pair.base, 3, stream)
     large = heads_of(pair.motivated, 3, functional.pad(stream, (0, 192)))
@@ -102,7 +102,7 @@ def test_the_identity_start_repeats_the_stream_and_lets_nothing_read_the_repetit
     pair = empty_pair("vit-tiny-to-small")
     randomise(pair.base, 0)
     randomise(pair.motivated, 1)
-    Carrier(FAMILY.identity(pair), {}, {}).up(fresh=True)
+    StateTransfer(FAMILY.identity(pair), {}, {}).up(fresh=True)
     small, large, block = pair.base, pair.motivated, pair.motivated.blocks[5]
     for name, dimension in (("cls_token", 2), ("pos_embed", 2), ("patch_embed.proj.weight", 0)):
         given = small.get_parameter(name)
@@ -123,14 +123,14 @@ def test_plain_zeros_would_not_be_an_identity():
 
     @torch.no_grad()
     def silence(model):
-        FAMILY.identity(pair).entry(model)
+        FAMILY.identity(pair).after_copy_up(model)
         for tensor in (model.cls_token, model.pos_embed):
             tensor[..., 192:] = 0
         for writer in [model.patch_embed.proj, *(each for b in model.blocks for each in (b.attn.proj, b.mlp.fc2))]:
             writer.weight[192:] = 0
             writer.bias[192:] = 0
 
-    Carrier(Pair(pair.base, pair.motivated, pair.weights_map, entry=silence), {}, {}).up(fresh=True)
+    StateTransfer(Pair(pair.base, pair.motivated, pair.weights_map, after_copy_up=silence), {}, {}).up(fresh=True)
     assert relative_error(pair, images) > 0.05
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from record_rows import a_status, alternating_rows
 
-from seekcli.report.run_summary import as_text, is_imbalanced, summarize
+from seekcli.report.run_summary import is_imbalanced, run_summary_text, summarize
 from seekcli.runs import records
 
 
@@ -29,7 +29,7 @@ def class_rows(sizes, split="test"):
 def lines_of(folder, **changes):
     plain = {"test_accuracy_as_trained_percent": None}
     status = a_status(final=alternating_rows(3, **(plain | changes))[-2:])
-    return as_text(status, folder).splitlines()
+    return run_summary_text(status, folder).splitlines()
 
 
 @pytest.mark.parametrize(

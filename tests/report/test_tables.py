@@ -10,7 +10,7 @@ import pytest
 from seekcli.analysis.comparison import Options, compare_runs
 from seekcli.report import page, tables
 from seekcli.report.differences import difference_table, margin_note, precision_table
-from seekcli.report.text import json_text
+from seekcli.report.text import comparison_json
 from seekcli.runs.scan import scan_runs
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def test_a_share_that_a_schedule_fixes_is_not_called_chance(results: Results) ->
     comparison = results.compare()
     (cell,) = comparison.cells
     assert tables.share_table(cell).columns[2].header == "expected by schedule"
-    arms = json.loads(json_text(comparison))["cells"][0]["arms"]
+    arms = json.loads(comparison_json(comparison))["cells"][0]["arms"]
     assert [arm["expected_share_basis"] for arm in arms] == ["by its schedule"] * 2
     results.add()
     (cell,) = results.compare().cells

@@ -28,7 +28,7 @@ def csv_rows(text_: str) -> list[dict[str, str]]:
 
 
 def test_json_keeps_full_precision(full: Results) -> None:
-    tree = json.loads(text.json_text(full.compare()))
+    tree = json.loads(text.comparison_json(full.compare()))
     (cell,) = tree["cells"]
     assert (tree["runs_found"], tree["runs_finished"], tree["not_counted"]) == (9, 9, [])
     groups = {group["group"]: group for group in cell["groups"]}
@@ -56,7 +56,7 @@ def test_json_writes_null_for_undefined(results: Results) -> None:
     results.add("base", accuracy=98.0)
     results.add("motivated", accuracy=98.0)
     results.add(accuracy=(98.5, 97.0), expected_share=None)
-    (cell,) = json.loads(text.json_text(results.compare()))["cells"]
+    (cell,) = json.loads(text.comparison_json(results.compare()))["cells"]
     (arm,) = cell["arms"]
     assert arm["acc_f_ratio"] is None
     assert arm["acc_f_ratio_remark"] == "undefined: larger alone (Y-C) gains nothing over base alone (X-C)"
@@ -68,14 +68,14 @@ def test_json_writes_null_for_undefined(results: Results) -> None:
 
 def test_json_names_runs_that_are_not_counted(full: Results) -> None:
     folder = full.add(seed=8, state="failed", accuracy=None, message="no disk")
-    (entry,) = json.loads(text.json_text(full.compare()))["not_counted"]
+    (entry,) = json.loads(text.comparison_json(full.compare()))["not_counted"]
     assert entry == {
         "run_id": folder.name, "path": str(folder), "state": "failed", "reason": "3 of 20 epochs; no disk"
     }  # fmt: skip
 
 
 def test_csv_has_one_line_per_group(full: Results) -> None:
-    rows = csv_rows(text.csv_text(full.compare()))
+    rows = csv_rows(text.comparison_csv(full.compare()))
     assert [row["group"] for row in rows] == ["X-C", "X-Y-B", "X-Y-M", "Y-C"]
     by_group = {row["group"]: row for row in rows}
     assert float(by_group["X-Y-B"]["minus_x_c_mean_points"]) == pytest.approx(0.5)
@@ -88,21 +88,21 @@ def test_csv_has_one_line_per_group(full: Results) -> None:
 
 
 def test_csv_columns_do_not_depend_on_the_runs(full: Results) -> None:
-    columns = text.csv_text(full.compare()).splitlines()[0]
+    columns = text.comparison_csv(full.compare()).splitlines()[0]
     full.add("base", seed=4, optimizer__lr=0.7)
-    assert text.csv_text(full.compare()).splitlines()[0] == columns
-    assert text.csv_text(full.compare("optimizer.lr=0.7")).splitlines()[0] == columns
+    assert text.comparison_csv(full.compare()).splitlines()[0] == columns
+    assert text.comparison_csv(full.compare("optimizer.lr=0.7")).splitlines()[0] == columns
 
 
 def test_csv_tells_cells_apart(full: Results) -> None:
     full.add("base", accuracy=50.0, optimizer__lr=0.7)
-    found = {row["settings_worth_naming"] for row in csv_rows(text.csv_text(full.compare()))}
+    found = {row["settings_worth_naming"] for row in csv_rows(text.comparison_csv(full.compare()))}
     assert found == {"optimizer.lr=0.1", "optimizer.lr=0.7"}
 
 
 def test_markdown_tables_are_well_formed(full: Results) -> None:
     full.add(seed=8, state="stopped", accuracy=None)
-    shown = text.markdown_text(full.compare())
+    shown = text.comparison_markdown(full.compare())
     lines = shown.splitlines()
     assert "## resnet20-to-32 on digits" in lines
     assert "| base alone | 3 | 0-2 | 98.40 ± 0.40 | 2.00 | 400.00 | 40.0 s |" in lines
@@ -117,7 +117,7 @@ def test_markdown_tables_are_well_formed(full: Results) -> None:
 def test_units_are_in_the_names(full: Results) -> None:
     """A bare number in a file is a puzzle: every measured key says its unit, or is a count, a share or a p value."""
     units = ("percent", "points", "macs", "flops", "bytes", "seconds", "mega_mac", "share", "ratio", "p_value")
-    (row, *_) = csv_rows(text.csv_text(full.compare()))
+    (row, *_) = csv_rows(text.comparison_csv(full.compare()))
     words = {"pair", "data", "recipe", "epochs", "steps", "batch_size", "precision", "device_type",
              "settings_worth_naming", "group", "test_images", "model", "arm", "condition", "k", "init", "map", "n",
              "seeds", "run_ids"}  # fmt: skip

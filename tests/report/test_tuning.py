@@ -9,7 +9,7 @@ import pytest
 
 from seekcli.analysis.statistics import paired_difference, sample
 from seekcli.analysis.tuning import KResult, Search
-from seekcli.report.tuning import as_data, as_text
+from seekcli.report.tuning import as_data, search_text
 
 
 def result(k, accuracies, expected=0.1667):
@@ -25,7 +25,7 @@ def search(left, right):
 
 
 def test_the_table_shows_every_k_and_marks_the_chosen_one():
-    lines = as_text(search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4])).splitlines()
+    lines = search_text(search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4])).splitlines()
     assert lines[0].split() == ["k", "validation", "accuracy", "sd", "folds", "share", "expected", "F_XY", "MMACs"]
     assert lines[1].split() == ["2", "90.17", "%", "0.76", "3", "0.1500", "0.1667", "1.500"]
     assert lines[2].split() == ["3", "92.17", "%", "0.86", "3", "0.1500", "-", "1.500", "chosen"]
@@ -33,12 +33,12 @@ def test_the_table_shows_every_k_and_marks_the_chosen_one():
 
 
 def test_no_difference_is_said():
-    assert "no difference shown" in as_text(search([90.0, 80.0, 70.0], [80.0, 91.0, 70.0]))
-    assert "no difference shown" not in as_text(search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4]))
-    same = as_text(search([90.0, 91.0], [90.0, 91.0]))
+    assert "no difference shown" in search_text(search([90.0, 80.0, 70.0], [80.0, 91.0, 70.0]))
+    assert "no difference shown" not in search_text(search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4]))
+    same = search_text(search([90.0, 91.0], [90.0, 91.0]))
     assert "no difference shown, the folds agree exactly" in same
-    assert "noise between folds is unknown" in as_text(search([90.0, 91.0], [91.0, 92.0]))
-    alone = as_text(Search(2, (result(2, [90.0, 91.0]),), None, None))
+    assert "noise between folds is unknown" in search_text(search([90.0, 91.0], [91.0, 92.0]))
+    alone = search_text(Search(2, (result(2, [90.0, 91.0]),), None, None))
     assert "k = 2 is chosen: no other value was tried" in alone
 
 
@@ -57,12 +57,12 @@ def test_the_data_is_unrounded_json():
 
 def test_the_k_that_do_as_well_are_named_with_their_shares():
     found = search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4])
-    assert "within one standard error of the best, k = 3, paired by fold: no other k" in as_text(found)
+    assert "within one standard error of the best, k = 3, paired by fold: no other k" in search_text(found)
     near = replace(found, near_best=(found.results[0],))
     line = "within one standard error of the best, k = 3, paired by fold: k = 2 (share 0.1500)"
-    assert line in as_text(near)
+    assert line in search_text(near)
     assert as_data(near)["within_one_standard_error"] == [{"k": 2, "share_mean": pytest.approx(0.15)}]
     cheaper = replace(near, k=2, rule="one-se")
     words = "k = 2 is chosen: the fewest motivated steps within one standard error of the best, k = 3"
-    assert words in as_text(cheaper)
+    assert words in search_text(cheaper)
     assert (as_data(cheaper)["k"], as_data(cheaper)["best_k"], as_data(cheaper)["rule"]) == (2, 3, "one-se")

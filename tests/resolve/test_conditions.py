@@ -12,7 +12,7 @@ from tiny import tiny
 from seekcli.config.identity import run_id
 from seekcli.data.sets import sources
 from seekcli.data.splitting.holdout import hold_out
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.method.condition import CONDITIONS
 from seekcli.resolve.build import build_trainer
@@ -44,7 +44,7 @@ def resolved_for(name, **changes):
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_stopped_and_resumed_at_several_steps_equals_the_uninterrupted_run(tmp_path, name):
     resolved = resolved_for(name)
-    train(resolved, tmp_path / "whole")
+    train_run(resolved, tmp_path / "whole")
     whole = content(run_folder(tmp_path / "whole", resolved.config))
     motivated = whole[1]["role"].count("motivated")
     assert (motivated > 0) == (name != "never")
@@ -96,14 +96,14 @@ def test_the_validation_loss_is_that_of_the_active_model_after_its_update():
 
     class Spy:
         def observe(self, step):
-            model = trainer.models[trainer.turns.role].eval()
+            model = trainer.models[trainer.turn_rule.role].eval()
             with torch.no_grad():
                 expected = torch.nn.functional.cross_entropy(model(images), labels)
             model.train()
-            seen.append((trainer.turns.role, step.validation_loss, float(expected)))
+            seen.append((trainer.turn_rule.role, step.validation_loss, float(expected)))
             return step.batch % 2 == 0
 
-    trainer.turns.condition = Spy()
+    trainer.turn_rule.condition = Spy()
     trainer.train_epoch(lambda: None)
     assert {role for role, _, _ in seen} == {"base", "motivated"}
     assert all(observed == pytest.approx(expected, rel=1e-6) for _, observed, expected in seen)
@@ -119,7 +119,7 @@ def test_the_gradient_norm_is_that_of_the_concatenated_gradient_before_clipping(
             seen.append(step.gradient_norm)
             return False
 
-    trainer.turns.condition = Spy()
+    trainer.turn_rule.condition = Spy()
     trainer.train_epoch(lambda: None)
     images, labels = next(iter(reference.batches.epoch(0)))
     model = reference.models["base"].train()
@@ -138,7 +138,7 @@ def test_what_is_not_needed_is_not_measured():
             seen.append((step.gradient_norm, step.validation_loss))
             return False
 
-    trainer.turns.condition = Spy()
+    trainer.turn_rule.condition = Spy()
     trainer.train_epoch(lambda: None)
     assert set(seen) == {(None, None)}
 
@@ -146,7 +146,7 @@ def test_what_is_not_needed_is_not_measured():
 def test_condition_flops_are_a_forward_of_the_held_out_batch_after_each_step(tmp_path):
     for name in ("validation-loss", "gradient-norm"):
         resolved = resolved_for(name)
-        train(resolved, tmp_path)
+        train_run(resolved, tmp_path)
         rows = records.read_epochs(run_folder(tmp_path, resolved.config) / records.EPOCHS)
         macs = {row["role"]: row["forward_macs_per_image"] for row in rows}
         for row in rows:
@@ -157,7 +157,7 @@ def test_condition_flops_are_a_forward_of_the_held_out_batch_after_each_step(tmp
 def test_expected_share_is_recorded_where_chance_gives_one(tmp_path):
     shares = {}
     for name in ("random-count", "matched-count", "ema-loss", "window", "periodic", "budget"):
-        status = train(resolved_for(name), tmp_path)
+        status = train_run(resolved_for(name), tmp_path)
         shares[name] = status.expected_share
         observed = status.totals["motivated_steps"] / status.steps_done
         assert observed == status.expected_share or name in ("random-count", "ema-loss")
@@ -169,7 +169,7 @@ def test_expected_share_is_recorded_where_chance_gives_one(tmp_path):
 
 def test_matched_count_trains_as_many_motivated_steps_as_it_was_given(tmp_path):
     resolved = resolved_for("matched-count")
-    train(resolved, tmp_path)
+    train_run(resolved, tmp_path)
     rows = records.read_epochs(run_folder(tmp_path, resolved.config) / records.EPOCHS)
     assert [row["motivated_steps"] for row in rows if row["role"] == "base"] == [2, 3]
     assert {row["k"] for row in rows} == {None}
@@ -212,7 +212,7 @@ def test_the_run_id_holds_what_the_condition_reads_and_nothing_else(name):
 def test_held_out_images_are_shared_with_the_baselines_and_change_their_id(tmp_path):
     plain, held_out = tiny(schedule="base"), tiny(schedule="base", data__holdout_images=6)
     assert run_id(plain.config) != run_id(held_out.config)
-    train(held_out, tmp_path)
+    train_run(held_out, tmp_path)
     folder = run_folder(tmp_path, held_out.config)
     assert records.read_status(folder).steps_per_epoch < 6
 
@@ -290,7 +290,7 @@ def foreign(tmp_path, monkeypatch):
 
 def test_a_condition_of_somebody_else_trains_and_resumes_exactly(foreign, tmp_path):
     resolved = foreign("Every")
-    train(resolved, tmp_path / "whole")
+    train_run(resolved, tmp_path / "whole")
     whole = content(run_folder(tmp_path / "whole", resolved.config))
     assert whole[1]["role"].count("motivated") == 4
     assert {row["condition"] for row in whole[0]} == {"foreign_conditions:Every"}
@@ -312,7 +312,7 @@ def test_its_run_id_holds_import_path_k_and_options(foreign):
 
 def test_it_is_given_what_it_needs_and_the_cost_is_counted(foreign, tmp_path):
     resolved = foreign("Watching", data__holdout_images=6)
-    train(resolved, tmp_path / "whole")
+    train_run(resolved, tmp_path / "whole")
     whole = content(run_folder(tmp_path / "whole", resolved.config))
     assert all(row["condition_flops"] > 0 for row in whole[0])
     train_in_pieces(resolved, tmp_path / "pieces", 4)
@@ -330,7 +330,7 @@ def test_it_is_given_what_it_needs_and_the_cost_is_counted(foreign, tmp_path):
 def test_what_it_does_wrong_fails_the_run_in_one_line(foreign, tmp_path, kind, words):
     resolved = foreign(kind)
     with pytest.raises(RunFailed) as caught:
-        train(resolved, tmp_path / "r")
+        train_run(resolved, tmp_path / "r")
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert "\n" not in str(caught.value)
     status = records.read_status(run_folder(tmp_path / "r", resolved.config))
@@ -339,16 +339,16 @@ def test_what_it_does_wrong_fails_the_run_in_one_line(foreign, tmp_path, kind, w
 
 def test_the_step_of_a_failure_is_right_in_a_shorter_last_epoch(foreign, tmp_path):
     with pytest.raises(RunFailed, match="at step 7: raised KeyError"):
-        train(foreign("Raises", train__steps=8), tmp_path / "r")
+        train_run(foreign("Raises", train__steps=8), tmp_path / "r")
 
 
 def test_a_state_that_it_cannot_take_back_fails_the_resume(foreign, tmp_path):
     resolved = foreign("Forgetful")
     progress = StopAfter(2)
     with pytest.raises(Stopped):
-        train(resolved, tmp_path / "r", progress, stop_requested=progress.reason)
+        train_run(resolved, tmp_path / "r", progress, stop_requested=progress.reason)
     with pytest.raises(RunFailed, match=r"foreign_conditions:Forgetful: load_state_dict\(\{'seen': 2\}\).*KeyError"):
-        train(resolved, tmp_path / "r")
+        train_run(resolved, tmp_path / "r")
 
 
 @pytest.mark.parametrize(

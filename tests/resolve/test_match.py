@@ -13,9 +13,9 @@ from seekcli.cli.app import app
 from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
 from seekcli.data.loading.batch_bounds import batch_bounds
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, Stopped
-from seekcli.grid.plan import plan
+from seekcli.grid.plan import grid_points
 from seekcli.grid.tune import draft
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
@@ -69,11 +69,11 @@ def results(tmp_path_factory):
     ema = {"motivation__condition": "ema-loss", "train__epochs": 1}
     runs = [tiny(**ema), tiny(**ema, seed=1), tiny(train__epochs=1, motivation__condition="always")]
     for resolved in [*runs, tiny(schedule="base", train__epochs=1)]:
-        train(resolved, folder)
+        train_run(resolved, folder)
     with pytest.raises(Stopped):
-        train(tiny(**ema, motivation__k=3), folder, Progress(), stop_requested=lambda: "test")
+        train_run(tiny(**ema, motivation__k=3), folder, Progress(), stop_requested=lambda: "test")
     with pytest.raises(Stopped):
-        train(tiny(**ema, train__steps=9), folder, Progress(), stop_requested=lambda: "test")
+        train_run(tiny(**ema, train__steps=9), folder, Progress(), stop_requested=lambda: "test")
     return folder
 
 
@@ -87,7 +87,7 @@ def test_what_is_trained_costs_what_the_arm_did(results, tmp_path):
     flops = recorded(results, tiny(**arm))
     for schedule in ("base", "motivated"):
         resolved = matched(schedule, **arm)
-        status = train(resolved, tmp_path)
+        status = train_run(resolved, tmp_path)
         assert abs(status.totals["train_flops"] - flops) <= status.totals["train_flops"] / status.steps_done
         assert status.steps_done == resolved.config.train.steps
 
@@ -158,7 +158,7 @@ GROWN = {"train__epochs": 4, "motivation__grow_at": 0.5, "train__match_schedule"
 
 def test_a_growing_run_is_matched_to_the_step_and_joined(tmp_path):
     """All its steps through the base and half of them through the larger model as well: 24 x base + 12 x larger."""
-    train(tiny(schedule="grow", train__epochs=4, motivation__grow_at=0.5), tmp_path)
+    train_run(tiny(schedule="grow", train__epochs=4, motivation__grow_at=0.5), tmp_path)
     for schedule in ("base", "motivated"):
         resolved = matched(schedule, tmp_path, **GROWN)
         expected = (24 * MACS["base"] + 12 * MACS["motivated"]) / MACS[schedule]
@@ -167,7 +167,7 @@ def test_a_growing_run_is_matched_to_the_step_and_joined(tmp_path):
         assert run_id(matched(schedule, tmp_path, **GROWN, train__match_from=str(tmp_path)).config) == run_id(
             resolved.config
         )
-        train(resolved, tmp_path)
+        train_run(resolved, tmp_path)
     (cell,) = compare_runs(scan_runs([tmp_path])).cells
     (arm,) = cell.arms
     assert [group.name for group in arm.groups] == ["X-Y-B", "X-Y-M", "X-C=", "Y-C="]
@@ -187,7 +187,7 @@ def test_at_beside_match_names_the_growing_run(tmp_path):
     settings = "\n".join(f"{key} = {value!r}" for key, value in TINY.items())
     arm = "schedule = 'base'\nmatch = 'train_flops'\nmatch_schedule = 'grow'\nmotivation.grow_at = 0.5\n"
     path.write_text(f"[settings]\n{settings}\n[[arms]]\n{arm}")
-    (point,) = plan(path, results=tmp_path)
+    (point,) = grid_points(path, results=tmp_path)
     assert point.resolved.config.train.steps == steps
     repeated = shlex.split(command_of(point.resolved, tmp_path, path.name))[1:]
     assert steps_of(invoke(*repeated, "--dry-run").output) == steps
@@ -254,7 +254,7 @@ def test_a_grid_file_may_match(tmp_path):
     path = tmp_path / "grid.toml"
     settings = "\n".join(f"{key} = {value!r}" for key, value in TINY.items())
     path.write_text(f"[settings]\n{settings}\n[[arms]]\nschedule = ['base', 'motivated']\nmatch = 'train_flops'\n")
-    steps = [point.resolved.config.train.steps for point in plan(path, results=tmp_path)]
+    steps = [point.resolved.config.train.steps for point in grid_points(path, results=tmp_path)]
     assert steps == [matched(schedule).config.train.steps for schedule in ("base", "motivated")]
 
 

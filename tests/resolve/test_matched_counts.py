@@ -9,7 +9,7 @@ import pytest
 from tiny import tiny
 
 from seekcli.config.identity import run_id
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, Stopped
 from seekcli.resolve.matched_counts import mean_counts, motivated_batches
 from seekcli.resolve.resolve import resolve
@@ -43,9 +43,9 @@ def results(tmp_path_factory):
         loss_run(motivation__condition="always"),
         loss_run(schedule="base"),
     ):
-        train(resolved, folder)
+        train_run(resolved, folder)
     with pytest.raises(Stopped):
-        train(loss_run(motivation__k=3), folder, Progress(), stop_requested=lambda: "test")
+        train_run(loss_run(motivation__k=3), folder, Progress(), stop_requested=lambda: "test")
     return folder
 
 
@@ -100,7 +100,7 @@ def test_the_run_id_holds_the_counts_and_not_where_they_came_from(results, tmp_p
 
 def test_it_trains_those_counts_even_when_the_runs_are_gone(results, tmp_path):
     resolved = matched(results)
-    train(resolved, tmp_path)
+    train_run(resolved, tmp_path)
     assert motivated_batches(run_folder(tmp_path, resolved.config)) == resolved.config.motivation.counts
 
 

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import tiny
 
-from seekcli.config.identity import identity, run_id
+from seekcli.config.identity import run_id, run_key
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
@@ -33,10 +33,10 @@ from seekcli.train.progress import Progress
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with a finished pair run of three classes, `exports/` of both its models, and a classic run."""
     root = tmp_path_factory.mktemp("source")
-    train(tiny(train__epochs=1), root)
+    train_run(tiny(train__epochs=1), root)
     run = run_folder(root, tiny(train__epochs=1).config)
     export_run(open_run(run), ("base", "motivated"), root / "exports")
-    train(tiny(train__epochs=1, schedule="motivated"), root)
+    train_run(tiny(train__epochs=1, schedule="motivated"), root)
     return root
 
 
@@ -177,8 +177,8 @@ def test_a_run_and_its_export_make_one_run_and_other_weights_another(made: Path)
     assert run_id(of["run"].config) != run_id(plain.config)
     sha256 = of["run"].config.transfer.sha256
     assert f"_from-{sha256[:8]}_" in run_id(of["run"].config)
-    assert identity(of["run"].config)["transfer.sha256"] == sha256
-    assert not [key for key in identity(of["run"].config) if key in ("transfer.source", "transfer.role")]
+    assert run_key(of["run"].config)["transfer.sha256"] == sha256
+    assert not [key for key in run_key(of["run"].config) if key in ("transfer.source", "transfer.role")]
     assert of["run"].origins["transfer.sha256"] == f"--init-from {pair_run(made)}"
     both = target(pair_run(made)).config.transfer.sha256
     assert both.split("+")[0] == sha256
@@ -209,9 +209,9 @@ def stop_at(step: int):
 def test_a_run_is_trained_resumed_without_its_source_and_equals_one_that_was_not(made: Path, tmp_path: Path) -> None:
     source = shutil.copytree(made / "exports", tmp_path / "exports")
     resolved, progress = target(source), Notes()
-    train(resolved, tmp_path / "whole")
+    train_run(resolved, tmp_path / "whole")
     with pytest.raises(Stopped):
-        train(resolved, tmp_path / "cut", progress, stop_requested=stop_at(3))
+        train_run(resolved, tmp_path / "cut", progress, stop_requested=stop_at(3))
     assert progress.notes[:1] == [f"starting from --init-from {source}: resnet8 and resnet14, with a new head"]
     shutil.rmtree(source)
     with pytest.raises(BadInput, match="there is no run and no exported model"):
@@ -222,7 +222,7 @@ def test_a_run_is_trained_resumed_without_its_source_and_equals_one_that_was_not
     settings["pair"] = {**settings["pair"], "init": "auto"}
     again = resolve([("test", settings | {"transfer": {"source": str(source)}})], tmp_path / "cut")
     assert run_id(again.config) == run_id(resolved.config)
-    assert train(again, tmp_path / "cut").state == "finished"
+    assert train_run(again, tmp_path / "cut").state == "finished"
     for role in ("base", "motivated"):
         paths = [run_folder(tmp_path / name, resolved.config) / f"{role}.safetensors" for name in ("whole", "cut")]
         assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -231,11 +231,11 @@ def test_a_run_is_trained_resumed_without_its_source_and_equals_one_that_was_not
 def test_a_fresh_start_needs_the_source_and_writes_nothing_without_it(made: Path, tmp_path: Path) -> None:
     source = shutil.copytree(made / "exports", tmp_path / "exports")
     resolved = target(source, schedule="base")
-    train(resolved, tmp_path / "results")
+    train_run(resolved, tmp_path / "results")
     (source / "resnet8-base.json").rename(tmp_path / "away")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BadInput, match="--init-from"):
-        train(resolved, tmp_path / "results", fresh=True)
+        train_run(resolved, tmp_path / "results", fresh=True)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -245,7 +245,7 @@ def test_a_source_that_changed_between_plan_and_start_is_refused_by_name(made: P
     tensors = load_file(run / "base.safetensors")
     save_file({name: tensor + 1 for name, tensor in tensors.items()}, run / "base.safetensors")
     with pytest.raises(BadInput, match=r"--init-from .*: its weights have changed since this run was made for them"):
-        train(resolved, tmp_path / "results")
+        train_run(resolved, tmp_path / "results")
     assert not (tmp_path / "results").exists()
     assert run_id(target(run, schedule="base").config) != run_id(resolved.config)
 
@@ -318,7 +318,7 @@ def test_timms_weights_are_a_source_like_any_other(timm_weights, tmp_path: Path,
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line(made: Path, tmp_path: Path, changes, words) -> None:
     with pytest.raises(BadInput) as caught:
-        train(target(pair_run(made), **changes), tmp_path / "results")
+        train_run(target(pair_run(made), **changes), tmp_path / "results")
     assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "results").exists()
@@ -364,7 +364,7 @@ def test_models_of_different_runs_are_not_mixed_unasked(made: Path, tmp_path: Pa
 def test_a_run_that_is_not_finished_is_no_source(tmp_path: Path) -> None:
     resolved = tiny()
     with pytest.raises(Stopped):
-        train(resolved, tmp_path, stop_requested=stop_at(8))
+        train_run(resolved, tmp_path, stop_requested=stop_at(8))
     with pytest.raises(BadInput, match=r"--init-from .*: run .* is not finished"):
         target(run_folder(tmp_path, resolved.config))
 
@@ -372,16 +372,16 @@ def test_a_run_that_is_not_finished_is_no_source(tmp_path: Path) -> None:
 def test_a_finished_run_needs_neither_source_nor_checkpoint(made: Path, tmp_path: Path) -> None:
     source = shutil.copytree(made / "exports", tmp_path / "exports")
     resolved = target(source, schedule="base")
-    first = train(resolved, tmp_path / "results")
+    first = train_run(resolved, tmp_path / "results")
     shutil.rmtree(source)
     shutil.rmtree(run_folder(tmp_path / "results", resolved.config) / "checkpoint")
-    assert train(resolved, tmp_path / "results") == first
+    assert train_run(resolved, tmp_path / "results") == first
 
 
 def test_a_run_that_is_set_aside_meanwhile_does_not_start_from_nothing(made: Path, tmp_path: Path, monkeypatch) -> None:
     resolved = target(made / "exports", schedule="base")
     with pytest.raises(Stopped):
-        train(resolved, tmp_path, stop_requested=stop_at(2))
+        train_run(resolved, tmp_path, stop_requested=stop_at(2))
     load = sources.load
 
     def somebody_else_says_fresh(data: Any, watcher: Any) -> Any:
@@ -390,7 +390,7 @@ def test_a_run_that_is_set_aside_meanwhile_does_not_start_from_nothing(made: Pat
 
     monkeypatch.setattr(sources, "load", somebody_else_says_fresh)
     with pytest.raises(RunFailed, match="set aside by another process"):
-        train(resolved, tmp_path)
+        train_run(resolved, tmp_path)
 
 
 def test_runs_from_one_source_are_one_comparison_and_from_another_one_another(made: Path, tmp_path: Path) -> None:
@@ -399,9 +399,9 @@ def test_runs_from_one_source_are_one_comparison_and_from_another_one_another(ma
     from seekcli.runs.scan import scan_runs
 
     for schedule in ("base", "motivated", "alternating"):
-        train(target(pair_run(made), schedule=schedule), tmp_path)
+        train_run(target(pair_run(made), schedule=schedule), tmp_path)
     classic = run_folder(made, tiny(train__epochs=1, schedule="motivated").config)
-    train(target(classic, schedule="motivated"), tmp_path)
+    train_run(target(classic, schedule="motivated"), tmp_path)
     runs, _ = load_runs(scan_runs([tmp_path]))
     together, alone = group_runs(runs)
     assert [len(together.base_runs), len(together.motivated_runs), len(together.arms)] == [1, 1, 1]

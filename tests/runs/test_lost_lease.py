@@ -15,7 +15,7 @@ import pytest
 from tiny import tiny
 
 from seekcli import files
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, SeekError
 from seekcli.runs import exclusive
 from seekcli.runs.folder import run_folder
@@ -50,7 +50,7 @@ class Sleep:
         if len(self.moments) - 1 == self.at:
             self.heirs = {}
             make_old(run_folder(self.results, RUN.config))
-            train(RUN, self.results)
+            train_run(RUN, self.results)
             self.heirs = content(run_folder(self.results, RUN.config))
 
     def before(self, function: Callable) -> Callable:
@@ -70,7 +70,7 @@ class Sleep:
     def end(self) -> str:
         """How the sleeper ended."""
         try:
-            return train(RUN, self.results, fresh=self.fresh).state
+            return train_run(RUN, self.results, fresh=self.fresh).state
         except SeekError as error:
             return str(error)
 
@@ -86,7 +86,7 @@ def moments(tmp_path: Path, prepare: Callable[[Path], None], fresh: bool = False
 
 def begin(results: Path) -> None:
     """An unfinished run of two checkpoints, the newer one damaged."""
-    train(RUN, results)
+    train_run(RUN, results)
     folder = run_folder(results, RUN.config)
     (checkpoint,) = (folder / "checkpoint").iterdir()
     checkpoint.with_name("step-000000009.safetensors").write_bytes(b"damaged")
@@ -98,7 +98,7 @@ def nothing(results: Path) -> None:
 
 
 def finish(results: Path) -> None:
-    train(RUN, results)
+    train_run(RUN, results)
 
 
 # Two runs a moment: the fast tests take every ninth, the slow ones all of them.

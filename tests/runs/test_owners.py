@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from seekcli.analysis.runs import load_runs
 from seekcli.cli.app import app
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, DamagedRun
 from seekcli.export.finished_run import open_run
 from seekcli.runs import records
-from seekcli.runs.checkpoint import checkpoints, digest
+from seekcli.runs.checkpoint import checkpoint_sha256, checkpoints
 from seekcli.runs.folder import run_folder
 from seekcli.runs.scan import scan_runs
 from seekcli.train.progress import Progress
@@ -42,8 +42,8 @@ class Notes(Progress):
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of two finished runs that differ in their seed."""
     results = tmp_path_factory.mktemp("finished")
-    train(OWN, results)
-    train(OTHER, results)
+    train_run(OWN, results)
+    train_run(OTHER, results)
     return results
 
 
@@ -55,7 +55,7 @@ def folders(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def again(folder: Path, notes: Notes | None = None) -> Any:
-    return train(OWN, folder.parents[1], notes)
+    return train_run(OWN, folder.parents[1], notes)
 
 
 @pytest.mark.parametrize("name", [*TABLES, "status.json", "config.json"])
@@ -124,7 +124,7 @@ def test_a_checkpoint_of_an_earlier_version_says_not_whose_it_is_and_is_taken_up
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
         tensors, plain = load_file(path), {key: value for key, value in state["plain"].items() if key != "run_id"}
-        state |= {"plain": plain, "sha256": digest(tensors, plain)}
+        state |= {"plain": plain, "sha256": checkpoint_sha256(tensors, plain)}
         save_file(tensors, path, {"state": json.dumps(state)})
     notes = Notes()
     assert again(folder, notes).state == "finished"

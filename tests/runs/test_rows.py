@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from seekcli.config.identity import run_id
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.runs import records
 from seekcli.runs.column_meanings import EPOCH_COLUMNS, Of
 from seekcli.runs.folder import run_folder
-from seekcli.train.tasks.classification import evaluate
+from seekcli.train.tasks.classification import evaluate_model
 from seekcli.train.usage import ANSWER_COLUMNS, answers_where_they_differ
 
 DATA = "synthetic:1x8x8:7:140"  # 112 training and 28 test images of 7 classes
@@ -22,7 +22,7 @@ DATA = "synthetic:1x8x8:7:140"  # 112 training and 28 test images of 7 classes
 
 def recorded(tmp_path, **changes):
     resolved = tiny(data__name=DATA, train__epochs=2, train__batch_size=16, **changes)
-    status = train(resolved, tmp_path)
+    status = train_run(resolved, tmp_path)
     folder = run_folder(tmp_path, resolved.config)
     return (
         resolved.config,
@@ -78,7 +78,7 @@ def test_a_fold_has_no_test_columns(tmp_path):
 
 
 def test_five_classes_have_no_top_5(tmp_path):
-    status = train(tiny(data__name="synthetic:1x8x8:5:50", train__epochs=1), tmp_path)
+    status = train_run(tiny(data__name="synthetic:1x8x8:5:50", train__epochs=1), tmp_path)
     assert [row["test_top5_accuracy_percent"] for row in status.final] == [None, None]
 
 
@@ -119,7 +119,7 @@ def test_answers_are_compared_image_by_image():
     """Five images of class 0: the two differ on the last three, of which the base has one right."""
     answers = ([0, 1, 0, 1, 1], [0, 1, 1, 0, 0])
     labels = torch.zeros(5, dtype=torch.int64)
-    base, motivated = (evaluate(Answering(), [(torch.tensor(each), labels)]) for each in answers)
+    base, motivated = (evaluate_model(Answering(), [(torch.tensor(each), labels)]) for each in answers)
     assert answers_where_they_differ(base, motivated) == pytest.approx((60.0, 100 / 3, 200 / 3))
     assert answers_where_they_differ(base, base) == (0.0, None, None)
 

@@ -181,10 +181,10 @@ def test_the_fast_path_equals_the_naive_reference(init, k, base, motivated, buff
     assert roles == reference.decisions
     assert losses == reference.losses
     assert len(roles) == epochs * BATCHES
-    assert trainer.turns.switches == reference.switches
-    assert isinstance(trainer.turns, Alternating)
-    assert trainer.turns.condition.previous == reference.previous_loss
-    assert trainer.turns.condition.streak == reference.streak
+    assert trainer.turn_rule.switches == reference.switches
+    assert isinstance(trainer.turn_rule, Alternating)
+    assert trainer.turn_rule.condition.previous == reference.previous_loss
+    assert trainer.turn_rule.condition.streak == reference.streak
     # Natural switches in both directions, and forced ones at epoch ends.
     assert sum(a != b for a, b in itertools.pairwise(roles)) > 2 * epochs
     if epochs > 4:  # whether so few end in a motivated state differs between CPUs
@@ -251,7 +251,7 @@ def test_the_bounds_never_and_always(condition, expected):
     trainer.train_epoch(lambda: None)
     assert trainer.log.roles[0] == "base"
     assert trainer.log.roles.count("motivated") == expected
-    assert trainer.turns.switches == (2 if expected else 0)
+    assert trainer.turn_rule.switches == (2 if expected else 0)
 
 
 def test_entering_on_the_last_batch_is_a_counted_no_op():
@@ -266,10 +266,10 @@ def test_entering_on_the_last_batch_is_a_counted_no_op():
                 before.update({name: tensor.clone() for name, tensor in trainer.models["base"].state_dict().items()})
             return step.batch + 1 == step.batches
 
-    trainer.turns.condition = LastBatchOnly()
+    trainer.turn_rule.condition = LastBatchOnly()
     trainer.train_epoch(lambda: None)
     assert trainer.log.roles == ["base"] * BATCHES
-    assert trainer.turns.switches == 2
+    assert trainer.turn_rule.switches == 2
     assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.models["base"].state_dict().items())
 
 

@@ -9,7 +9,7 @@ from tiny import tiny
 from torch import nn
 
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
 from seekcli.method.pair import running_statistics
 from seekcli.resolve.build import build_trainer
@@ -81,7 +81,7 @@ def test_it_is_off_by_default():
 @pytest.mark.parametrize("schedule", ["alternating", "base"])
 def test_the_average_is_resumed_evaluated_and_written(tmp_path, schedule):
     resolved = tiny(train__ema_decay=0.8, train__epochs=2, schedule=schedule)
-    train(resolved, tmp_path / "whole")
+    train_run(resolved, tmp_path / "whole")
     steps = []
 
     class Counting(Progress):
@@ -91,16 +91,16 @@ def test_the_average_is_resumed_evaluated_and_written(tmp_path, schedule):
     for _ in range(3):
         stop_at = len(steps) + 3
         with pytest.raises(Stopped):
-            train(resolved, tmp_path / "parts", Counting(),
+            train_run(resolved, tmp_path / "parts", Counting(),
                   stop_requested=lambda stop_at=stop_at: "test" if len(steps) >= stop_at else None)  # fmt: skip
-    train(resolved, tmp_path / "parts")
+    train_run(resolved, tmp_path / "parts")
     whole, parts = (run_folder(tmp_path / name, resolved.config) for name in ("whole", "parts"))
     for role in resolved.config.roles:
         assert (whole / f"{role}.safetensors").read_bytes() == (parts / f"{role}.safetensors").read_bytes()
     accuracies = [[row["test_loss"] for row in records.read_epochs(each / records.EPOCHS)] for each in (whole, parts)]
     assert accuracies[0] == accuracies[1]
     other = tmp_path / "plain"
-    train(tiny(train__epochs=2, schedule=schedule), other)
+    train_run(tiny(train__epochs=2, schedule=schedule), other)
     plain = run_folder(other, tiny(train__epochs=2, schedule=schedule).config)
     assert not torch.equal(
         load_file(plain / "base.safetensors")["conv1.weight"], load_file(whole / "base.safetensors")["conv1.weight"]

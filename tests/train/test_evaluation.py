@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from sklearn.metrics import balanced_accuracy_score, log_loss, recall_score, top_k_accuracy_score
 from torch import nn
 
-from seekcli.train.tasks.classification import evaluate
+from seekcli.train.tasks.classification import evaluate_model
 
 CLASSES = 9
 
@@ -31,7 +31,7 @@ def drawn(seed, images, classes=CLASSES, present=None):
 
 
 def measured(logits, labels, batch_size=7):
-    return evaluate(Replay(), zip(logits.split(batch_size), labels.split(batch_size), strict=True))
+    return evaluate_model(Replay(), zip(logits.split(batch_size), labels.split(batch_size), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -99,7 +99,7 @@ def test_the_host_reads_once(monkeypatch):
 def test_the_training_mode_comes_back_and_nothing_is_bad():
     model = Replay().train()
     logits, labels = drawn(1, 20)
-    evaluate(model, [(logits, labels)])
+    evaluate_model(model, [(logits, labels)])
     assert model.training
     with pytest.raises(ValueError, match="nothing to evaluate"):
-        evaluate(model, [])
+        evaluate_model(model, [])

@@ -13,7 +13,7 @@ from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
 from seekcli.config.identity import run_id
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step, grown_share
 from seekcli.models.pairs import build_pair
@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     results = tmp_path_factory.mktemp("grow")
     grown, base = tiny(**GROW), tiny(schedule="base", lr_schedule__name="wsd")
     for resolved in (grown, base):
-        train(resolved, results)
+        train_run(resolved, results)
     return results, run_folder(results, grown.config), run_folder(results, base.config)
 
 

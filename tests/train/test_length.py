@@ -12,14 +12,14 @@ from tiny import tiny
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
-from seekcli.config.identity import identity, older_twins, run_id
+from seekcli.config.identity import older_twins, run_id, run_key
 from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets import sources
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, Stopped
 from seekcli.grid.tune import plan_tuning
-from seekcli.method.condition import Settings, expected_share
+from seekcli.method.condition import ConditionSettings, expected_share
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.plan import describe_plan
 from seekcli.runs import records
@@ -60,7 +60,7 @@ def reached(step, progress):
 
 
 def trained(resolved, results, progress=None):
-    train(resolved, results, progress)
+    train_run(resolved, results, progress)
     return run_folder(results, resolved.config)
 
 
@@ -78,7 +78,7 @@ def test_whole_epochs_are_exactly_what_epochs_were(epochs, steps_per_epoch):
     """No rounding: the numbers that depend on the length stay those of runs whose length is given in epochs."""
     length = RunLength(epochs * steps_per_epoch, steps_per_epoch)
     assert (length.epochs, length.passes) == (epochs, epochs)
-    share = expected_share("loss", Settings(k=3, steps=length.steps, steps_per_epoch=steps_per_epoch))
+    share = expected_share("loss", ConditionSettings(k=3, steps=length.steps, steps_per_epoch=steps_per_epoch))
     assert share == 1 / 24 * (steps_per_epoch - 1) / steps_per_epoch
 
 
@@ -86,7 +86,7 @@ def test_whole_epochs_are_exactly_what_epochs_were(epochs, steps_per_epoch):
 def test_the_expected_share_counts_the_first_step_of_every_epoch(length):
     possible = sum(length.steps_in(epoch) - 1 for epoch in range(length.epochs))
     expected = Fraction(possible, length.steps)
-    share = expected_share("always", Settings(steps=length.steps, steps_per_epoch=length.steps_per_epoch))
+    share = expected_share("always", ConditionSettings(steps=length.steps, steps_per_epoch=length.steps_per_epoch))
     assert share == pytest.approx(float(expected), abs=1e-12)
 
 
@@ -131,14 +131,14 @@ def test_a_run_that_ends_inside_an_epoch_is_resumed_byte_for_byte(tmp_path):
     for step in (12, 14, STEPS):
         parts = Steps()
         with pytest.raises(Stopped, match=f"saved at step {step};"):
-            train(resolved, tmp_path / "parts", parts, stop_requested=reached(step, parts))
+            train_run(resolved, tmp_path / "parts", parts, stop_requested=reached(step, parts))
     assert content(trained(resolved, tmp_path / "parts")) == content(whole)
     status = records.read_status(whole)
     assert (status.state, status.epochs_done, status.epochs, status.steps_done) == ("finished", 3, 3, STEPS)
     rows = [row for row in records.read_epochs(whole / records.EPOCHS) if row["role"] == "motivated"]
     assert [row["base_steps"] + row["motivated_steps"] for row in rows] == [6, 6, 4]
     assert [row["test_accuracy_percent"] is not None for row in rows] == [False, True, True]
-    assert train(resolved, tmp_path / "whole") == status
+    assert train_run(resolved, tmp_path / "whole") == status
 
 
 def test_the_schedule_decays_inside_the_steps(tmp_path):
@@ -160,9 +160,9 @@ def test_spans_of_a_recipe_shrink_with_the_steps():
 def test_epochs_are_not_read_where_steps_are_given():
     one, other = (tiny(train__epochs=epochs, train__steps=STEPS).config for epochs in (3, 7))
     assert run_id(one) == run_id(other)
-    assert "train.epochs" not in identity(one)
-    assert identity(one)["train.steps"] == STEPS
-    assert "train.steps" not in identity(tiny().config)
+    assert "train.epochs" not in run_key(one)
+    assert run_key(one)["train.steps"] == STEPS
+    assert "train.steps" not in run_key(tiny().config)
 
 
 def test_no_earlier_program_made_a_run_of_so_many_steps():
@@ -198,7 +198,7 @@ def test_a_dry_run_says_how_long_it_is_and_what_it_costs(tmp_path):
 
 
 def test_a_search_for_k_trains_as_many_steps_or_its_own_epochs(tmp_path):
-    flat = {key: value for key, value in identity(tiny(train__steps=STEPS).config).items() if key != "schema_version"}
+    flat = {key: value for key, value in run_key(tiny(train__steps=STEPS).config).items() if key != "schema_version"}
     layers = [("test", flat | {"tune.folds": 2})]
     tuning = plan_tuning(layers, tmp_path)
     assert tuning.first.config.train.steps == STEPS

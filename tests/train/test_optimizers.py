@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from seekcli.config.settings import OptimizerConfig
-from seekcli.method.pair import Carrier, Pair
+from seekcli.method.pair import Pair, StateTransfer
 from seekcli.method.weights_map import build_map
 from seekcli.train.optimizers import build_optimizer, make_optimizer, optimizer_state, parameter_groups
 
@@ -146,11 +146,11 @@ def run_ours(name, steps, snapshot_at=None):
     models = {"base": base, "motivated": motivated}
     optimizers = {role: build_optimizer(config_of(name), model, CPU) for role, model in models.items()}
     states = {role: optimizer_state(optimizers[role], model) for role, model in models.items()}
-    carrier = Carrier(Pair(base, motivated, weights_map), states["base"], states["motivated"], "carried")
+    state_transfer = StateTransfer(Pair(base, motivated, weights_map), states["base"], states["motivated"], "carried")
     role, saved = "base", None
     for step, (batch, who) in enumerate(zip(batches(steps), turns(steps), strict=True)):
         if who != role:
-            carrier.up(fresh=False) if who == "motivated" else carrier.down()
+            state_transfer.up(fresh=False) if who == "motivated" else state_transfer.down()
             role = who
         take_step(models[who], optimizers[who], batch, rate_of(step))
         if step + 1 == snapshot_at:
@@ -234,7 +234,7 @@ def test_state_copied_back_in_place_goes_on_exactly(name):
     models = {"base": base, "motivated": motivated}
     optimizers = {role: build_optimizer(config_of(name), model, CPU) for role, model in models.items()}
     own = {role: optimizer_state(optimizers[role], model) for role, model in models.items()}
-    carrier = Carrier(Pair(base, motivated, weights_map), own["base"], own["motivated"], "carried")
+    state_transfer = StateTransfer(Pair(base, motivated, weights_map), own["base"], own["motivated"], "carried")
     with torch.no_grad():
         for key, tensor in all_tensors(models, own).items():
             tensor.copy_(saved[key])
@@ -243,7 +243,7 @@ def test_state_copied_back_in_place_goes_on_exactly(name):
         if step < at:
             continue
         if who != role:
-            carrier.up(fresh=False) if who == "motivated" else carrier.down()
+            state_transfer.up(fresh=False) if who == "motivated" else state_transfer.down()
             role = who
         take_step(models[who], optimizers[who], batch, rate_of(step))
     expected = all_tensors(whole, states)

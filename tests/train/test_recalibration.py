@@ -13,13 +13,13 @@ from torch import nn
 
 from seekcli.data.sets import sources
 from seekcli.data.splitting.holdout import hold_out
-from seekcli.engines.run import train
+from seekcli.engines.run import train_run
 from seekcli.models.pairs import build_model
 from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 from seekcli.train.recalibration import estimate_statistics
-from seekcli.train.tasks.classification import evaluate
+from seekcli.train.tasks.classification import evaluate_model
 
 CPU = torch.device("cpu")
 
@@ -136,13 +136,13 @@ def test_training_never_sees_it(changes):
 
 def test_what_is_written_is_what_was_evaluated_and_rows_say_both(tmp_path):
     resolved = tiny(train__epochs=2, pair__init="paper", train__eval_batch_size=6, pair__recalibrate_batches=10)
-    status = train(resolved, tmp_path)
+    status = train_run(resolved, tmp_path)
     folder, trainer = run_folder(tmp_path, resolved.config), trainer_of()
-    plain = train(tiny(train__epochs=2, pair__init="paper", pair__recalibrate_batches=0), tmp_path)
+    plain = train_run(tiny(train__epochs=2, pair__init="paper", pair__recalibrate_batches=0), tmp_path)
     for row, without in zip(status.final, plain.final, strict=True):
         model = trainer.models[row["role"]]
         model.load_state_dict(load_file(folder / f"{row['role']}.safetensors"))
-        found = evaluate(model, trainer.batches.test())
+        found = evaluate_model(model, trainer.batches.test())
         assert row["test_accuracy_percent"] == row["test_accuracy_recalibrated_percent"] == found.accuracy_percent
         assert row["test_loss"] == pytest.approx(found.loss, rel=1e-6)
         assert row["test_accuracy_as_trained_percent"] == without["test_accuracy_percent"]
@@ -157,8 +157,8 @@ def test_what_is_written_is_what_was_evaluated_and_rows_say_both(tmp_path):
 
 def test_a_classic_run_stays_as_trained_and_is_re_estimated_once(tmp_path):
     resolved = tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=10)
-    train(resolved, tmp_path / "with")
-    train(tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=0), tmp_path / "without")
+    train_run(resolved, tmp_path / "with")
+    train_run(tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=0), tmp_path / "without")
     folders = [run_folder(tmp_path / name, resolved.config) for name in ("with", "without")]
     assert len({(folder / "base.safetensors").read_bytes() for folder in folders}) == 1
     (first, last), without = (records.read_epochs(folder / records.EPOCHS) for folder in folders)

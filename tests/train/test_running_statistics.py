@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import TINY, tiny
 
-from seekcli.config.identity import identity, run_id
+from seekcli.config.identity import run_id, run_key
 from seekcli.data.sets import sources
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.method.pair import running_statistics
@@ -58,7 +58,7 @@ def test_a_condition_that_evaluates_sees_the_statistics():
         condition = {"motivation__condition": "validation-loss", "data__holdout_images": 6}
         trainer, roles, _ = trained(pair__buffers=buffers, pair__recalibrate_batches=0, **condition)
         assert {"base", "motivated"} == set(roles)
-        seen.append(trainer.turns.condition.previous)
+        seen.append(trainer.turn_rule.condition.previous)
     assert seen[0] != seen[1]
 
 
@@ -86,13 +86,13 @@ def test_the_average_of_the_motivated_model_starts_from_the_base_however_often_i
     averages = []
     for evaluates in (False, True):
         trainer = trainer_of(train__ema_decay=0.9, train__epochs=3, pair__init="paper")
-        trainer.turns.condition = FromTheSecondEpoch()
+        trainer.turn_rule.condition = FromTheSecondEpoch()
         for _ in range(3):
             trainer.train_epoch(lambda: None)
             if evaluates:
                 trainer.models_to_keep()
             trainer.start_next_epoch()
-        assert trainer.turns.motivated_steps > 0
+        assert trainer.turn_rule.motivated_steps > 0
         averages.append(trainer.averages.of["motivated"].model.state_dict())
         trainer.models_to_keep()
     assert all(torch.equal(tensor, averages[1][name]) for name, tensor in averages[0].items())
@@ -117,7 +117,7 @@ def test_without_running_statistics_both_settings_stand_at_what_changes_nothing(
     plain, asked = vit(), vit(pair__buffers="own", pair__recalibrate_batches=3)
     assert (asked.pair.buffers, asked.pair.recalibrate_batches) == ("carried", 0)
     assert run_id(plain) == run_id(asked)
-    assert not {"pair.buffers", "pair.recalibrate_batches"} & set(identity(plain))
+    assert not {"pair.buffers", "pair.recalibrate_batches"} & set(run_key(plain))
 
 
 def test_with_them_both_are_settings_of_the_arm_and_of_no_classic_run():

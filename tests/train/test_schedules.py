@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from seekcli.config.identity import identity
+from seekcli.config.identity import run_key
 from seekcli.config.layers import load_recipe, merge, recipe_names
 from seekcli.config.settings import LrScheduleConfig, OptimizerConfig
 from seekcli.train.schedules import learning_rate
@@ -92,7 +92,7 @@ def test_wsd_warms_up_stays_and_decays_linearly_over_the_last_fraction_of_all_st
 
 def test_the_decay_fraction_is_in_the_run_id_of_wsd_alone():
     def identity_of(name, fraction):
-        return identity(merge([("test", {"lr_schedule.name": name, "lr_schedule.decay_fraction": fraction})]).config)
+        return run_key(merge([("test", {"lr_schedule.name": name, "lr_schedule.decay_fraction": fraction})]).config)
 
     assert identity_of("cosine", 0.2) == identity_of("cosine", 0.3)
     assert identity_of("wsd", 0.2) != identity_of("wsd", 0.3)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from seekcli.config.layers import merge
 from seekcli.config.schema import RunConfig
-from seekcli.resolve.build import steps_of
+from seekcli.resolve.build import build_steps
 from seekcli.train.optimizers import build_optimizer
 from seekcli.train.step import Step, micro_batch_bounds
 
@@ -29,7 +29,7 @@ def make_step(scaler=None, **settings):
     torch.manual_seed(1)
     model = nn.Linear(4, 3)
     config = config_of(**settings)
-    return steps_of(config, {"base": model}, {"base": build_optimizer(config.optimizer, model, CPU)}, scaler)["base"]
+    return build_steps(config, {"base": model}, {"base": build_optimizer(config.optimizer, model, CPU)}, scaler)["base"]
 
 
 def take(step, images=IMAGES, labels=LABELS, rate=0.5):

@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import InterpolationMode, functional as pixels
 # What moves into the image is the grey of the AutoAugment paper.
 GREY = [128.0]
 MOST_SHEAR, MOST_TRANSLATION, MOST_DEGREES, MOST_BLEND = 0.3, 150 / 331, 30.0, 0.9
-Choice = tuple[str, float]  # an operation's name and its magnitude, in the operation's own unit
+OperationChoice = tuple[str, float]  # an operation's name and its magnitude, in the operation's own unit
 
 
 def affine(images: Tensor, move: tuple[int, int] = (0, 0), shear: tuple[float, float] = (0.0, 0.0)) -> Tensor:
@@ -33,17 +33,17 @@ def affine(images: Tensor, move: tuple[int, int] = (0, 0), shear: tuple[float, f
     )
 
 
-def rotate(images: Tensor, degrees: float) -> Tensor:
+def rotate_by(images: Tensor, degrees: float) -> Tensor:
     return pixels.rotate(images, degrees, interpolation=InterpolationMode.BILINEAR, fill=GREY)
 
 
-OPERATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
+DISTORTIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "Identity": lambda images, _: images,
     "ShearX": lambda images, tangent: affine(images, shear=(tangent, 0.0)),
     "ShearY": lambda images, tangent: affine(images, shear=(0.0, tangent)),
     "TranslateX": lambda images, columns: affine(images, move=(int(columns), 0)),
     "TranslateY": lambda images, rows: affine(images, move=(0, int(rows))),
-    "Rotate": rotate,
+    "Rotate": rotate_by,
     "Brightness": lambda images, change: pixels.adjust_brightness(images, 1 + change),
     "Color": lambda images, change: pixels.adjust_saturation(images, 1 + change),
     "Contrast": lambda images, change: pixels.adjust_contrast(images, 1 + change),
@@ -54,8 +54,18 @@ OPERATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "Equalize": lambda images, _: pixels.equalize(images),
     "Invert": lambda images, _: pixels.invert(images),
 }
-RANDAUGMENT = tuple(name for name in OPERATIONS if name != "Invert")
-SIGNED = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast", "Sharpness")
+RANDAUGMENT = tuple(name for name in DISTORTIONS if name != "Invert")
+SIGNED_NAMES = (
+    "ShearX",
+    "ShearY",
+    "TranslateX",
+    "TranslateY",
+    "Rotate",
+    "Brightness",
+    "Color",
+    "Contrast",
+    "Sharpness",
+)
 
 
 def magnitude_of(name: str, strength: float, image_size: int) -> float:
@@ -81,7 +91,9 @@ class RandAugment:
     def __init__(self, operations: int, magnitude: float, image_size: int) -> None:
         self.operations = operations
         strengths = [(name, magnitude_of(name, magnitude / 10, image_size)) for name in RANDAUGMENT]
-        self.choices: list[Choice] = [(name, sign * value) for name, value in strengths for sign in signs(name)]
+        self.choices: list[OperationChoice] = [
+            (name, sign * value) for name, value in strengths for sign in signs(name)
+        ]
 
     def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return distort(images, self.choices, self.draw(len(images), generator))
@@ -98,7 +110,7 @@ class AutoAugment:
 
     def __init__(self, image_size: int) -> None:
         steps = [step for policy in CIFAR10_POLICY for step in policy]
-        self.choices: list[Choice] = [("Identity", 0.0)]
+        self.choices: list[OperationChoice] = [("Identity", 0.0)]
         self.choices += [
             (name, sign * magnitude_of(name, (level or 0) / 9, image_size))
             for name, _, level in steps
@@ -119,26 +131,26 @@ class AutoAugment:
 
 
 def signs(name: str) -> tuple[float, float]:
-    return (1.0, -1.0) if name in SIGNED else (1.0, 1.0)
+    return (1.0, -1.0) if name in SIGNED_NAMES else (1.0, 1.0)
 
 
-def distort(images: Tensor, choices: list[Choice], drawn: list[Tensor]) -> Tensor:
+def distort(images: Tensor, choices: list[OperationChoice], drawn: list[Tensor]) -> Tensor:
     """Do to each image what it drew, one tensor of `drawn` after the other. A new tensor, uint8 [B, 1 or 3, H, W]."""
     images = images.clone()
     for chosen in drawn:
-        places: dict[Choice, list[int]] = {}
+        places: dict[OperationChoice, list[int]] = {}
         for place, pick in enumerate(chosen.tolist()):
             places.setdefault(choices[pick], []).append(place)
         places.pop(("Identity", 0.0), None)
         for (name, magnitude), alike in places.items():
             index = torch.tensor(alike).to(images.device, non_blocking=True)
-            images[index] = OPERATIONS[name](images[index], magnitude)
+            images[index] = DISTORTIONS[name](images[index], magnitude)
     return images
 
 
 # (operation, probability, magnitude of 0 to 9) twice: appendix A of arXiv 1805.09501, as torchvision has it.
-Policy = tuple[tuple[str, float, int | None], tuple[str, float, int | None]]
-CIFAR10_POLICY: tuple[Policy, ...] = (
+SubPolicy = tuple[tuple[str, float, int | None], tuple[str, float, int | None]]
+CIFAR10_POLICY: tuple[SubPolicy, ...] = (
     (("Invert", 0.1, None), ("Contrast", 0.2, 6)),
     (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
     (("Sharpness", 0.8, 1), ("Sharpness", 0.9, 3)),

@@ -22,7 +22,7 @@ PROBABILITY, MAGNITUDE_SD, LARGEST_MAGNITUDE = 0.5, 0.5, 10.0
 # At the largest magnitude. An enhancement factor is 1 plus or minus the blend, and no less than LEAST_FACTOR.
 MOST_SHEAR, MOST_SHIFT, MOST_DEGREES, MOST_BLEND, LEAST_FACTOR = 0.3, 0.45, 30.0, 0.9, 0.1
 MOST_POSTERIZED_BITS, LEVELS, MOST_ADDED, ADDED_BELOW = 4, 256, 110, 128
-Operation = Callable[[Tensor, Tensor, Tensor], Tensor]
+PixelOperation = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Drawn(NamedTuple):
@@ -97,7 +97,7 @@ def solarize_add(images: Tensor, amount: Tensor) -> Tensor:
 
 # By name: from images uint8 [B, C, S, S], amounts float32 [B] in -1..1 (negative for half of those with a sign) and the
 # colour that fills what is empty, float32 [1, C, 1, 1].
-SIGNED: dict[str, Operation] = {
+SIGNED: dict[str, PixelOperation] = {
     "Rotate": rotate,
     "Color": lambda images, amount, _: enhance(images, amount, lambda own: pixels.adjust_saturation(own, 0.0)),
     "Contrast": lambda images, amount, _: enhance(images, amount, lambda own: pixels.adjust_contrast(own, 0.0)),
@@ -108,7 +108,7 @@ SIGNED: dict[str, Operation] = {
     "TranslateX": lambda images, amount, fill: translate(images, amount, fill, axis=0),
     "TranslateY": lambda images, amount, fill: translate(images, amount, fill, axis=1),
 }
-UNSIGNED: dict[str, Operation] = {
+UNSIGNED: dict[str, PixelOperation] = {
     "AutoContrast": lambda images, *_: pixels.autocontrast(images),
     "Equalize": lambda images, *_: pixels.equalize(images),
     "Invert": lambda images, *_: pixels.invert(images),
@@ -116,7 +116,7 @@ UNSIGNED: dict[str, Operation] = {
     "Solarize": lambda images, amount, _: solarize(images, amount),
     "SolarizeAdd": lambda images, amount, _: solarize_add(images, amount),
 }
-OPERATIONS: dict[str, Operation] = SIGNED | UNSIGNED
+OPERATIONS: dict[str, PixelOperation] = SIGNED | UNSIGNED
 
 
 class TimmRandAugment:

@@ -31,14 +31,14 @@ def cached(key: str, build: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     A damaged cache file is built again and replaced. A cache that cannot be written gives a warning.
     """
     path = cache_folder() / "decoded" / f"{key}.safetensors"
-    tensors = read(path)
+    tensors = read_cache(path)
     if tensors is None:
         tensors = build()
         write(path, tensors)
     return tensors
 
 
-def read(path: Path) -> dict[str, Tensor] | None:
+def read_cache(path: Path) -> dict[str, Tensor] | None:
     """The tensors in a cache file, or None when it is missing or not exactly what was written."""
     from safetensors import SafetensorError, safe_open
 

@@ -37,7 +37,7 @@ def rule_of(grey_bits: int | None, fit: Fit) -> str:
     return rule if grey_bits is None else f"{rule}; {grey_bits} bits of grey"
 
 
-def decode(
+def decode_files(
     paths: Sequence[str],
     size: int,
     watcher: Watcher = unwatched,

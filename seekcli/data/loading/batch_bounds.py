@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seekcli.config.schema import RunConfig
-from seekcli.data.sets.sources import describe
+from seekcli.data.sets.sources import data_facts
 
 
 def batch_bounds(images: int, batch_size: int, drop_last: bool) -> list[tuple[int, int]]:
@@ -23,5 +23,5 @@ def batch_bounds(images: int, batch_size: int, drop_last: bool) -> list[tuple[in
 
 def planned_steps_per_epoch(config: RunConfig) -> int:
     """As `Batches.steps_per_epoch`, from the facts alone: needs no data set on disk but a folder's."""
-    images = describe(config.data).train_images
+    images = data_facts(config.data).train_images
     return len(batch_bounds(images, config.train.batch_size, config.train.drop_last))

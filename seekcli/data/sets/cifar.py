@@ -15,20 +15,20 @@ from seekcli.errors import BadInput
 if TYPE_CHECKING:
     import torch
 
-CLASSES = {"cifar10": 10, "cifar100": 100}
+CLASS_COUNTS = {"cifar10": 10, "cifar100": 100}
 TRAIN_IMAGES, TEST_IMAGES, IMAGE_SIZE, CHANNELS = 50_000, 10_000, 32, 3
 # Of the cached arrays: another number makes older caches be left alone.
 CACHE_FORMAT = 1
 
 
-def read(name: str, folder: Path | None) -> Arrays:
+def read_cifar(name: str, folder: Path | None) -> Arrays:
     """Both splits as published.
 
     The archive, or the folder that it unpacks to, is looked for in `folder` (the cache folder's data/ when None) and
     downloaded when missing. Raises BadInput, one line that says which file to put where, when it cannot be had.
     """
     root = folder if folder is not None else cache_folder() / "data"
-    tensors = cached(f"{name}-{CACHE_FORMAT}", lambda: decode(name, root))
+    tensors = cached(f"{name}-{CACHE_FORMAT}", lambda: read_by_torchvision(name, root))
     names = json.loads(bytes(tensors["class_names"].tolist()))
     return Arrays(
         tensors["train_images"], tensors["train_labels"], tensors["test_images"], tensors["test_labels"],
@@ -36,7 +36,7 @@ def read(name: str, folder: Path | None) -> Arrays:
     )  # fmt: skip
 
 
-def decode(name: str, root: Path) -> dict[str, torch.Tensor]:
+def read_by_torchvision(name: str, root: Path) -> dict[str, torch.Tensor]:
     """The arrays from torchvision's reader, which unpickles a file only after its checksum was right."""
     from torchvision import datasets
 
@@ -44,16 +44,16 @@ def decode(name: str, root: Path) -> dict[str, torch.Tensor]:
     # torchvision's own warnings (of tarfile's filters, of NumPy's old pickles) are nothing that a user can act on.
     with warnings.catch_warnings(action="ignore"):
         try:
-            return as_tensors(reader(str(root), train=True), reader(str(root), train=False))
+            return both_splits(reader(str(root), train=True), reader(str(root), train=False))
         except RuntimeError:  # "Dataset not found or corrupted"
             found = fetch(name, root, [Published(reader.filename, reader.tgz_md5, reader.url)])
         except OSError as error:
             raise BadInput(f"--data {name}: cannot read {error.filename or root}: {error.strerror or error}") from error
         with unpacked(found) as staging:
-            return as_tensors(reader(staging, train=True), reader(staging, train=False))
+            return both_splits(reader(staging, train=True), reader(staging, train=False))
 
 
-def as_tensors(train: Any, test: Any) -> dict[str, torch.Tensor]:
+def both_splits(train: Any, test: Any) -> dict[str, torch.Tensor]:
     import torch
 
     tensors = {"class_names": torch.tensor(list(json.dumps(train.classes).encode()), dtype=torch.uint8)}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.decoding_errors import unreadable_images
 from seekcli.data.images.depth import usual_depth
-from seekcli.data.sets.identity import read_contents, shown
+from seekcli.data.sets.identity import printable, read_contents
 from seekcli.data.sets.kept_listings import kept
 from seekcli.data.sets.listings import Listing, kind_of, listing_of
 from seekcli.errors import BadInput
@@ -53,7 +53,7 @@ def grey_bits_for(data: DataConfig) -> tuple[int, str] | None:
 def check_values(listing: Listing) -> None:
     """Raise BadInput, before anything is decoded, for images whose values mean no brightness that can be known."""
     if problems := deep_images(listing).problems:
-        raise unreadable_images({shown(path): why for path, why in problems.items()}, str(listing.root))
+        raise unreadable_images({printable(path): why for path, why in problems.items()}, str(listing.root))
 
 
 def check_white(what: str, data: DataConfig, listing: Listing) -> None:
@@ -61,8 +61,8 @@ def check_white(what: str, data: DataConfig, listing: Listing) -> None:
     found, white = deep_images(listing), 2 ** (data.grey_bits or 16) - 1
     if found.brightest > white:
         raise BadInput(
-            f"{what}: {shown(found.brightest_file)} has the value {found.brightest}, and the model was trained with "
-            f"white at {white} (data.grey_bits {data.grey_bits}): bring the images to 0..{white}, or train a model "
+            f"{what}: {printable(found.brightest_file)} has the value {found.brightest}, and the model was trained "
+            f"with white at {white} (data.grey_bits {data.grey_bits}): bring the images to 0..{white}, or train a model "
             f"with --set data.grey_bits={usual_depth(found.brightest)}"
         )
 

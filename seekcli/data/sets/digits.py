@@ -8,7 +8,7 @@ from seekcli.data.splitting.splits import chosen_per_class, count_for_test, test
 IMAGES, IMAGE_SIZE, CLASSES, LEVELS = 1797, 8, 10, 16
 
 
-def read(test_images: int | None = None) -> Arrays:
+def read_digits(test_images: int | None = None) -> Arrays:
     """1 x 8 x 8; levels 0..16 become 0..255 (times 255/16, rounded).
 
     A fifth of them, or `test_images`, are test images.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seekcli.data.sets.identity import ImageFile, shown
+from seekcli.data.sets.identity import ImageFile, printable
 from seekcli.data.sets.system_files import is_hidden, is_system
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
@@ -83,7 +83,7 @@ def walk_classes(root: Path, what: str, prefix: str, rules: int = 1) -> Found:
         found.outside = sum(is_shown(entry.name) and entry.is_file() and is_image(entry.name) for entry in entries)
     if not any(found.images.values()):
         hint = "images must be in one folder per class" if found.outside else f"looked for {' '.join(SUFFIXES)}"
-        raise BadInput(f"{what}: no images in class folders{f' of {shown(prefix)}' if prefix else ''} ({hint})")
+        raise BadInput(f"{what}: no images in class folders{f' of {printable(prefix)}' if prefix else ''} ({hint})")
     return found
 
 
@@ -117,7 +117,7 @@ def left_out_note(*walks: Found) -> str:
     note += unread_note(walks)
     system = sum((found.system for found in walks), Counter())
     if system:
-        counts = ", ".join(f"{count} {shown(name)}" for name, count in system.items())
+        counts = ", ".join(f"{count} {printable(name)}" for name, count in system.items())
         note += f"; system files and folders left out: {counts}"
     return note + (f"; {outside} images outside the class folders left out" if outside else "")
 
@@ -128,6 +128,6 @@ def unread_note(walks: tuple[Found, ...]) -> str:
     for found in walks:
         for name, suffixes in found.unread.items():
             by_class[name] = by_class.get(name, Counter()) + suffixes
-    words = [f"{shown(name)}: {', '.join(f'{n} {shown(suffix)}' for suffix, n in by_class[name].most_common())}"
+    words = [f"{printable(name)}: {', '.join(f'{n} {printable(suffix)}' for suffix, n in by_class[name].most_common())}"
              for name in sorted(by_class)]  # fmt: skip
     return f" ({first_few(words, 5)})" if words else ""

@@ -18,7 +18,7 @@ from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatched
 from seekcli.data.images.cache import cached
 from seekcli.data.sets.folder_walk import Found, left_out_note, subfolders, walk_classes
-from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, read_digests, shown, text_digest
+from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, printable, read_digests, text_digest
 from seekcli.data.sets.layout import find_layout
 from seekcli.data.splitting.splits import BOTH_SIDES, TEST_SPLIT, by_rules, chosen_per_class, count_for_test, first_few
 from seekcli.errors import BadInput, unknown
@@ -30,7 +30,7 @@ OR_STREAM = ", and --data imagenet:DIR streams images from disk (DIR/train/CLASS
 
 
 @dataclass(frozen=True)
-class Listing:
+class FolderListing:
     """The images of a folder, by split, in a fixed order; labels index `class_names`."""
 
     root: Path
@@ -48,7 +48,7 @@ class Listing:
 
     @property
     def test_paths(self) -> tuple[str, ...]:
-        return tuple(shown(file.path) for file in self.test)
+        return tuple(printable(file.path) for file in self.test)
 
     @cached_property
     def sizes(self) -> str:
@@ -56,21 +56,21 @@ class Listing:
         return names_and_sizes(self.files_to_read)
 
 
-def scan(root: Path, rules: int = 1) -> Listing:
+def list_folder(root: Path, rules: int = 1) -> FolderListing:
     """List the folder. Raises BadInput, naming what is wrong, unless it gives two splits of two or more classes."""
     what = f"--data folder:{root}"
     try:
-        return listing_by_names(root, what) if rules == 1 else listing_by_layout(root, what)
+        return folder_by_names(root, what) if rules == 1 else folder_by_layout(root, what)
     except OSError as error:
         raise unreadable(what, root, error) from error
 
 
 def unreadable(what: str, root: Path, error: OSError) -> BadInput:
-    where = f" in {shown(str(error.filename))}" if error.filename and Path(error.filename) != root else ""
+    where = f" in {printable(str(error.filename))}" if error.filename and Path(error.filename) != root else ""
     return BadInput(f"{what}: {error.strerror or error}{where}")
 
 
-def listing_by_names(root: Path, what: str) -> Listing:
+def folder_by_names(root: Path, what: str) -> FolderListing:
     """By rules 1."""
     folders = subfolders(root)
     test_name = next((name for name in TEST_NAMES if name in folders and subfolders(root / name)), None)
@@ -85,7 +85,7 @@ def listing_by_names(root: Path, what: str) -> Listing:
     return split_here(root, what, walk_classes(root, what, ""), "")
 
 
-def listing_by_layout(root: Path, what: str) -> Listing:
+def folder_by_layout(root: Path, what: str) -> FolderListing:
     """By rules 2: usual words in any case, system folders left out, no class rounded away."""
     layout = find_layout(root, what)
     if layout.train is None:
@@ -102,26 +102,28 @@ def listing_by_layout(root: Path, what: str) -> Listing:
 
 
 def left_alone_note(names: tuple[str, ...]) -> str:
-    return f"; {first_few([f'{shown(name)}/' for name in names])} left alone" if names else ""
+    return f"; {first_few([f'{printable(name)}/' for name in names])} left alone" if names else ""
 
 
-def split_as_given(root: Path, what: str, train: Found, test: Found, splits: tuple[str, str]) -> Listing:
+def split_as_given(root: Path, what: str, train: Found, test: Found, splits: tuple[str, str]) -> FolderListing:
     """Train and test as they lie there. The test split may lack a class, but not have one of its own."""
-    train_name, test_name = map(shown, splits)
+    train_name, test_name = map(printable, splits)
     names = class_names(what, train, f"{train_name}/")
     if train.rules >= 2:
         test = replace(test, images=by_names_of(names, test.images))
     for name, images in test.images.items():
         if images and name not in names:
-            raise BadInput(f"{what}: {unknown(f'class in {test_name}/:', shown(name), [shown(one) for one in names])}")
-    untested = [shown(name) for name in names if not test.images.get(name)]
+            raise BadInput(
+                f"{what}: {unknown(f'class in {test_name}/:', printable(name), list(map(printable, names)))}"
+            )
+    untested = [printable(name) for name in names if not test.images.get(name)]
     note = f"{train_name}/ and {test_name}/ as given{left_out_note(train, test)}"
     if untested:
         few = f"{untested[0]}..." if train.rules == 1 else first_few(untested)
         note += f"; {test_name}/ has no images of {len(untested)} classes ({few})"
     train_files, train_labels = labelled(train, names)
     test_files, test_labels = labelled(test, names)
-    return Listing(root, tuple(map(shown, names)), train_files, train_labels, test_files, test_labels, note)
+    return FolderListing(root, tuple(map(printable, names)), train_files, train_labels, test_files, test_labels, note)
 
 
 def by_names_of(names: tuple[str, ...], images: dict[str, list[ImageFile]]) -> dict[str, list[ImageFile]]:
@@ -135,15 +137,15 @@ def by_names_of(names: tuple[str, ...], images: dict[str, list[ImageFile]]) -> d
 
 def comparable(name: str) -> str:
     """Names that look equal are equal: an accented letter may be one character or two."""
-    return unicodedata.normalize("NFC", shown(name))
+    return unicodedata.normalize("NFC", printable(name))
 
 
-def split_here(root: Path, what: str, found: Found, where: str) -> Listing:
+def split_here(root: Path, what: str, found: Found, where: str) -> FolderListing:
     """The stated split of one folder of classes. An image's path decides which side it is on."""
-    names = class_names(what, found, f"{shown(where)}/" if where else "")
+    names = class_names(what, found, f"{printable(where)}/" if where else "")
     for name in names:
         if len(found.images[name]) < 2:
-            raise BadInput(f"{what}: class {shown(name)} has a single image, too few to split for a test")
+            raise BadInput(f"{what}: class {printable(name)} has a single image, too few to split for a test")
     files, labels = labelled(found, names)
     # ascii(): a file name need not be text, and the key is of text
     keys = [ascii(file.path) for file in files]
@@ -153,11 +155,11 @@ def split_here(root: Path, what: str, found: Found, where: str) -> Listing:
     chosen = set(chosen_per_class(labels, count, "folder test", keys, both))
     train = [index for index in range(len(files)) if index not in chosen]
     test = sorted(chosen)
-    return Listing(
-        root, tuple(map(shown, names)),
+    return FolderListing(
+        root, tuple(map(printable, names)),
         tuple(files[index] for index in train), tuple(labels[index] for index in train),
         tuple(files[index] for index in test), tuple(labels[index] for index in test),
-        f"{TEST_SPLIT}{f' of {shown(where)}/' if where else ''}{left_out_note(found)}",
+        f"{TEST_SPLIT}{f' of {printable(where)}/' if where else ''}{left_out_note(found)}",
     )  # fmt: skip
 
 
@@ -168,12 +170,12 @@ def class_names(what: str, found: Found, prefix: str) -> tuple[str, ...]:
         if not found.images[name]:
             lost = ", ".join(f"{n} {suffix}" for suffix, n in found.unread.get(name, Counter()).most_common())
             but = f", but files that seek does not read ({lost})" if lost else ""
-            raise BadInput(f"{what}: the class folder {prefix}{shown(name)} holds no images{but}")
+            raise BadInput(f"{what}: the class folder {prefix}{printable(name)} holds no images{but}")
         twin = alike.setdefault(comparable(name), name)
         if twin != name and found.rules >= 2:
             raise BadInput(f"{what}: two class folders of {prefix or 'it'} look equal: {twin!a} and {name!a}")
     if len(names) < 2:
-        raise BadInput(f"{what}: one class only ({shown(names[0])}); it takes a folder for each of two or more")
+        raise BadInput(f"{what}: one class only ({printable(names[0])}); it takes a folder for each of two or more")
     return names
 
 
@@ -182,8 +184,8 @@ def labelled(found: Found, names: tuple[str, ...]) -> tuple[tuple[ImageFile, ...
     return tuple(file for file, _ in pairs), tuple(label for _, label in pairs)
 
 
-def read(
-    listing: Listing,
+def read_folder(
+    listing: FolderListing,
     image_size: int,
     watcher: Watcher = unwatched,
     grey_bits: int | None = None,
@@ -192,7 +194,7 @@ def read(
     """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
     import torch
 
-    from seekcli.data.images.decoding import decode, rule_of
+    from seekcli.data.images.decoding import decode_files, rule_of
 
     files = [*listing.train, *listing.test]
     require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
@@ -202,7 +204,7 @@ def read(
     def build() -> dict[str, torch.Tensor]:
         paths = [os.path.join(listing.root, file.path) for file in files]
         own = [digests[file.path] for file in files]
-        return {"images": torch.from_numpy(decode(paths, image_size, watcher, own, grey_bits, fit))}
+        return {"images": torch.from_numpy(decode_files(paths, image_size, watcher, own, grey_bits, fit))}
 
     images = cached(f"folder-{key}", build)["images"]
     count = len(listing.train)

@@ -54,11 +54,11 @@ class ImageFile(NamedTuple):
         return self.size_bytes, self.modified_ns, self.changed_ns, self.inode
 
 
-def unwatched(done: int, total: int) -> None:
+def unwatched_reading(done: int, total: int) -> None:
     """For whoever does not ask how far the reading is."""
 
 
-_watcher: ContextVar[ReadWatcher] = ContextVar("watcher of the reading of files", default=unwatched)
+_watcher: ContextVar[ReadWatcher] = ContextVar("watcher of the reading of files", default=unwatched_reading)
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def hash_file(root: Path, path: str) -> Read:
             depth = depth_of(whole) if may_be_deep(head) else Depth()
             after = version_of(file.fileno())
     except OSError as error:
-        raise BadInput(f"cannot read the image {shown(whole)}: {error.strerror or error}") from error
+        raise BadInput(f"cannot read the image {printable(whole)}: {error.strerror or error}") from error
     unsettled = before != after or time.time_ns() - max(after[1:3]) < SETTLED_NS
     return path, None if unsettled else after, Content(digest.hexdigest(), *depth)
 
@@ -206,6 +206,6 @@ def save_store(path: Path, store: Store) -> None:
         return
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """A file name as text that can be printed and stored: bytes that are no UTF-8 are written as `\\xe9`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -26,7 +26,7 @@ from seekcli.data.sets.folder_walk import (
     walk_classes,
 )
 from seekcli.data.sets.folders import left_alone_note, split_as_given, unreadable
-from seekcli.data.sets.identity import ImageFile, names_and_sizes, sample_of, shown
+from seekcli.data.sets.identity import ImageFile, names_and_sizes, printable, sample_of
 from seekcli.data.sets.layout import find_layout, split_word
 from seekcli.errors import BadInput, unknown
 
@@ -38,7 +38,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class Listing:
+class ImageNetListing:
     """The images of both splits in a fixed order, relative to `root`; labels index `class_names`.
 
     `sizes` is the sha256 over all sorted paths and sizes; `files_to_read` are those that an identity by contents reads:
@@ -69,7 +69,7 @@ class Listing:
 
     @property
     def test_paths(self) -> tuple[str, ...]:
-        return tuple(map(shown, self.test))
+        return tuple(map(printable, self.test))
 
     @property
     def sample(self) -> str:
@@ -78,28 +78,28 @@ class Listing:
         return f"a fixed sample of {read:,} of {files:,} files" if 0 < read < files else ""
 
 
-def scan(root: Path, rules: int = 1, whole: bool = False) -> Listing:
+def list_imagenet(root: Path, rules: int = 1, whole: bool = False) -> ImageNetListing:
     """List the tree. Raises BadInput, naming what is wrong, unless both splits have class folders with images.
 
     With `whole` its identity by contents is of every file, else of a sample.
     """
     try:
-        return listing_by_names(root) if rules == 1 else listing_by_layout(root, whole)
+        return imagenet_by_names(root) if rules == 1 else imagenet_by_layout(root, whole)
     except OSError as error:
-        raise unreadable(name_of(root), root, error) from error
+        raise unreadable(public_name(root), root, error) from error
 
 
-def name_of(root: Path) -> str:
+def public_name(root: Path) -> str:
     return f"--data imagenet:{root}"
 
 
 def refused(root: Path, why: str) -> BadInput:
-    return BadInput(f"{name_of(root)}: {why}")
+    return BadInput(f"{public_name(root)}: {why}")
 
 
-def listing_by_layout(root: Path, whole: bool) -> Listing:
+def imagenet_by_layout(root: Path, whole: bool) -> ImageNetListing:
     """By rules 2: usual words in any case, system folders left out. val/ comes before test/: ImageNet's has labels."""
-    what = name_of(root)
+    what = public_name(root)
     layout = find_layout(root, what, first="validation")
     if layout.train is None:
         raise refused(root, "there is no train/ with one folder per class")
@@ -110,11 +110,11 @@ def listing_by_layout(root: Path, whole: bool) -> Listing:
     return streamed(replace(listing, split=listing.split + left_alone_note(layout.left_alone)), whole)
 
 
-def streamed(listing: folders.Listing, whole: bool = True) -> Listing:
+def streamed(listing: folders.FolderListing, whole: bool = True) -> ImageNetListing:
     """The same images, to be read from disk as they are needed."""
     files = [*listing.train, *listing.test]
     train, test = (tuple(file.path for file in split) for split in (listing.train, listing.test))
-    found = Listing(
+    found = ImageNetListing(
         root=listing.root, class_names=listing.class_names, train=train, train_labels=listing.train_labels, test=test,
         test_labels=listing.test_labels, split=listing.split, sizes=listing.sizes,
         files_to_read=tuple(files if whole else sample_of(files)),
@@ -125,7 +125,7 @@ def streamed(listing: folders.Listing, whole: bool = True) -> Listing:
     return replace(found, split=f"{found.split}; {known}")
 
 
-def listing_by_names(root: Path) -> Listing:
+def imagenet_by_names(root: Path) -> ImageNetListing:
     """By rules 1."""
     if "train" not in subfolders(root):
         raise refused(root, "there is no train/ with one folder per class")
@@ -141,8 +141,8 @@ def listing_by_names(root: Path) -> Listing:
             raise refused(root, str(unknown(f"class in {test_folder(root)}/:", name, names)))
     files = [file for found in (train, val) for each in found.images.values() for file in each]
     split = f"train/ and {test_folder(root)}/ as given{left_out_note(train, val)}"
-    return Listing(
-        root, names, *labelled(train, names), *labelled(val, names), split, names_and_sizes(files),
+    return ImageNetListing(
+        root, names, *labelled_paths(train, names), *labelled_paths(val, names), split, names_and_sizes(files),
         tuple(sample_of(files)),
     )  # fmt: skip
 
@@ -178,6 +178,6 @@ def listed(root: Path, split: str) -> Found:
     return found
 
 
-def labelled(found: Found, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def labelled_paths(found: Found, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     pairs = [(file.path, label) for label, name in enumerate(names) for file in found.images.get(name, [])]
     return tuple(path for path, _ in pairs), tuple(label for _, label in pairs)

@@ -10,12 +10,12 @@ from pathlib import Path
 from seekcli.data.sets.system_files import is_hidden, is_system
 from seekcli.errors import BadInput
 
-WORDS = {
+SPLIT_WORDS = {
     "train": ("train", "training", "trn"),
     "test": ("test", "testing", "tst"),
     "validation": ("val", "valid", "validation", "validate", "dev", "development", "eval", "evaluation"),
 }
-SPLIT_OF = {word: split for split, words in WORDS.items() for word in words}
+SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 # What may follow a word: train_set, Test Images, valdata.
 ENDINGS = ("set", "data", "images", "split")
 
@@ -41,7 +41,7 @@ def names_a_split(name: str) -> bool:
     return any(part in SPLIT_OF for part in re.split(r"[^a-z]+", name.casefold()))
 
 
-def subfolders(folder: Path) -> list[str]:
+def visible_subfolders(folder: Path) -> list[str]:
     """Without hidden and system folders."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir()]
@@ -52,7 +52,7 @@ def holds_folders_only(folder: Path) -> bool:
     """Whether it has folders, as a split has, and no file beside them, as a class has."""
     with os.scandir(folder) as entries:
         files = any(entry.is_file() and not is_hidden(entry.name) and not is_system(entry.name) for entry in entries)
-    return bool(subfolders(folder)) and not files
+    return bool(visible_subfolders(folder)) and not files
 
 
 def find_layout(root: Path, what: str, first: str = "test") -> Layout:
@@ -60,10 +60,10 @@ def find_layout(root: Path, what: str, first: str = "test") -> Layout:
 
     Where there is a test/ and a val/, `first` ("test" or "validation") says which of them the test images are in.
     """
-    names = subfolders(root)
-    found: dict[str, list[str]] = {split: [] for split in WORDS}
+    names = visible_subfolders(root)
+    found: dict[str, list[str]] = {split: [] for split in SPLIT_WORDS}
     for name in names:
-        if (split := split_word(name)) is not None and subfolders(root / name):
+        if (split := split_word(name)) is not None and visible_subfolders(root / name):
             found[split].append(name)
     for split, same in found.items():
         if len(same) > 1:
@@ -80,8 +80,8 @@ def find_layout(root: Path, what: str, first: str = "test") -> Layout:
 def choose_test(root: Path, train: str | None, tests: list[str]) -> str | None:
     """The first of `tests`, unless it has none of the classes of train/ and a later one has."""
     if train is not None:
-        known = set(subfolders(root / train))
-        tests = sorted(tests, key=lambda name: known.isdisjoint(subfolders(root / name)))
+        known = set(visible_subfolders(root / train))
+        tests = sorted(tests, key=lambda name: known.isdisjoint(visible_subfolders(root / name)))
     return next(iter(tests), None)
 
 
@@ -91,7 +91,7 @@ def require_classes(root: Path, names: list[str], what: str) -> None:
         if names_a_split(name) and holds_folders_only(root / name):
             raise BadInput(f"{what}: {name}/ looks like a split and not like a class; rename it train/, val/ or test/")
     for name in names:
-        inside = {split_word(inner) for inner in subfolders(root / name)}
+        inside = {split_word(inner) for inner in visible_subfolders(root / name)}
         if "train" in inside and inside & {"test", "validation"}:
             where = f"name {name}/ itself" if len(names) == 1 else "put the splits outside, as in train/CLASS/"
             raise BadInput(f"{what}: the splits are inside {name}/; {where}")

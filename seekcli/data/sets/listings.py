@@ -7,12 +7,12 @@ from pathlib import Path
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets import folders, imagenet
-from seekcli.data.sets.identity import contents, read_digests, shown
+from seekcli.data.sets.identity import contents, printable, read_digests
 from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput
 
 FILES = ("folder", "imagenet")
-Listing = folders.Listing | imagenet.Listing
+Listing = folders.FolderListing | imagenet.ImageNetListing
 
 
 def is_folder(data: DataConfig) -> bool:
@@ -33,8 +33,8 @@ def listing_of(data: DataConfig) -> Listing | None:
 
     def scan() -> Listing:
         if kind_of(data) == "imagenet":
-            return imagenet.scan(root, data.rules, data.whole_digest)
-        return folders.scan(root, data.rules)
+            return imagenet.list_imagenet(root, data.rules, data.whole_digest)
+        return folders.list_folder(root, data.rules)
 
     return kept((kind_of(data), str(root), data.rules, data.whole_digest), scan)
 
@@ -69,19 +69,19 @@ def folder_of(data: DataConfig) -> Path:
     if data.dir is None:
         if not named:
             raise BadInput(f"--data {kind_of(data)}: name the folder, as in --data {kind_of(data)}:DIR")
-        return printable(Path(os.path.expanduser(named)))
-    folder = printable(Path(os.path.expanduser(data.dir)))
+        return with_printable_name(Path(os.path.expanduser(named)))
+    folder = with_printable_name(Path(os.path.expanduser(data.dir)))
     same = named in ("", data.dir, label_of(folder))
     if not same and data.fingerprint is None:
         raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data {kind_of(data)}:{folder / named}")
     return folder
 
 
-def printable(folder: Path) -> Path:
+def with_printable_name(folder: Path) -> Path:
     """The folder. Raises BadInput for a path that cannot be recorded, because it is no text."""
     for part in (str(folder), label_of(folder)):
-        if shown(part) != part:
-            raise BadInput(f"--data folder {shown(part)}: its name is not UTF-8; rename it")
+        if printable(part) != part:
+            raise BadInput(f"--data folder {printable(part)}: its name is not UTF-8; rename it")
     return folder
 
 

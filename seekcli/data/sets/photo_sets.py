@@ -46,7 +46,9 @@ SETS = {
 }
 
 
-def read(name: str, folder: Path | None, image_size: int, watcher: Watcher = unwatched, fit: Fit = "crop") -> Arrays:
+def read_photo_set(
+    name: str, folder: Path | None, image_size: int, watcher: Watcher = unwatched, fit: Fit = "crop"
+) -> Arrays:
     """Both splits, `image_size` pixels a side: each photograph as a square.
 
     The files, or the folders that they unpack to, are looked for in `folder` (the cache folder's data/ when None) and
@@ -69,25 +71,25 @@ def read(name: str, folder: Path | None, image_size: int, watcher: Watcher = unw
 
 def decode_set(name: str, root: Path, image_size: int, watcher: Watcher, fit: Fit) -> dict[str, torch.Tensor]:
     try:
-        return as_tensors(name, root, image_size, watcher, fit)
+        return decode_both_splits(name, root, image_size, watcher, fit)
     except RuntimeError:  # torchvision's "Dataset not found or corrupted"
         found = fetch(name, root / SETS[name].folder, published(name))
     with unpacked(found, SETS[name].folder) as staging:
-        return as_tensors(name, Path(staging), image_size, watcher, fit)
+        return decode_both_splits(name, Path(staging), image_size, watcher, fit)
 
 
-def as_tensors(name: str, root: Path, image_size: int, watcher: Watcher, fit: Fit) -> dict[str, torch.Tensor]:
+def decode_both_splits(name: str, root: Path, image_size: int, watcher: Watcher, fit: Fit) -> dict[str, torch.Tensor]:
     """Raises RuntimeError when torchvision does not find the data set below `root`, BadInput when it is incomplete."""
     import torch
 
-    from seekcli.data.images.decoding import decode
+    from seekcli.data.images.decoding import decode_files
 
     known = SETS[name]
     tensors = {}
     for split, parts in (("train", known.train_splits), ("test", (known.test_split,))):
         readers = [reader(name, root, part) for part in parts]
         listed = [pair for one in readers for pair in paths_and_labels(one)]
-        images = decode([str(path) for path, _ in listed], image_size, watcher, fit=fit)
+        images = decode_files([str(path) for path, _ in listed], image_size, watcher, fit=fit)
         tensors[f"{split}_images"] = torch.from_numpy(images)
         tensors[f"{split}_labels"] = torch.tensor([label for _, label in listed], dtype=torch.int64)
         names = list(json.dumps(list(readers[0].classes)).encode())

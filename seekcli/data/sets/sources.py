@@ -134,7 +134,7 @@ def fit_note(data: DataConfig) -> str:
     return words[data.fit]
 
 
-def describe(data: DataConfig) -> DataFacts:
+def data_facts(data: DataConfig) -> DataFacts:
     """The facts of the data set that `data` names; only a folder is looked at on disk, and only its file list.
 
     Raises BadInput for an unknown name, an impossible form, a folder that is not one, or a limit that is none.
@@ -145,19 +145,19 @@ def describe(data: DataConfig) -> DataFacts:
 def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     """Read the data set; `watcher` is told how far the decoding of files is, where there is any to do.
 
-    Raises BadInput as `describe` does, and for files that are missing, damaged or too large.
+    Raises BadInput as `data_facts` does, and for files that are missing, damaged or too large.
     """
     listing = listing_of(data)
     facts = facts_of(data, listing)
     fingerprint = fingerprint_of(data, listing) if listing is not None else None
     if listing is not None and data.fingerprint not in (None, fingerprint):
         raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
-    if isinstance(listing, imagenet.Listing):
+    if isinstance(listing, imagenet.ImageNetListing):
         arrays = listing.arrays(facts.image_size, data.test_crop, data.grey_bits, data.fit)
     elif listing is not None:
-        arrays = folders.read(listing, facts.image_size, watcher, data.grey_bits, data.fit)
+        arrays = folders.read_folder(listing, facts.image_size, watcher, data.grey_bits, data.fit)
     else:
-        arrays = read(data, facts.image_size, watcher)
+        arrays = read_named_set(data, facts.image_size, watcher)
     deep = deep_images_note(data, listing) if listing is not None else ""
     arrays = replace(arrays, split=f"{arrays.split}{fit_note(data)}{deep}{rules_note(data)}")
     mean, std = stats_of(arrays.train_images)
@@ -230,8 +230,8 @@ def named_facts(data: DataConfig) -> DataFacts:
     if data.name == "digits":
         test = count_for_test(digits.IMAGES, data.test_images, digits.CLASSES)
         return DataFacts("digits", digits.CLASSES, 1, digits.IMAGE_SIZE, digits.IMAGES - test, test)
-    if data.name in cifar.CLASSES:
-        classes = cifar.CLASSES[data.name]
+    if data.name in cifar.CLASS_COUNTS:
+        classes = cifar.CLASS_COUNTS[data.name]
         return DataFacts(data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
     if data.name in photo_sets.SETS:
         photos = photo_sets.SETS[data.name]
@@ -273,18 +273,18 @@ def held_out_count(images: int, facts: DataFacts) -> int:
     return images
 
 
-def read(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arrays:
+def read_named_set(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arrays:
     """A named data set, its images resized where they have another size."""
     folder = Path(os.path.expanduser(data.dir)) if data.dir else None
     if data.name in photo_sets.SETS:
-        return photo_sets.read(data.name, folder, image_size, watcher, data.fit)
+        return photo_sets.read_photo_set(data.name, folder, image_size, watcher, data.fit)
     own = named_facts(data)
     size = max(image_size, own.image_size)
     require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)
     if data.name == "digits":
-        return digits.read(data.test_images).at_size(image_size)
-    if data.name in cifar.CLASSES:
-        return cifar.read(data.name, folder).at_size(image_size)
+        return digits.read_digits(data.test_images).at_size(image_size)
+    if data.name in cifar.CLASS_COUNTS:
+        return cifar.read_cifar(data.name, folder).at_size(image_size)
     return synthetic.generate(synthetic.parse(data.name)).at_size(image_size)
 
 

@@ -12,8 +12,8 @@ from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.deep_images import check_values, check_white, deep_images_note
 from seekcli.data.sets.folder_walk import left_out_note, walk_classes
 from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
-from seekcli.data.sets.identity import ImageFile, shown
-from seekcli.data.sets.layout import require_classes, split_word, subfolders
+from seekcli.data.sets.identity import ImageFile, printable
+from seekcli.data.sets.layout import require_classes, split_word, visible_subfolders
 from seekcli.data.sets.listings import folder_of, kind_of, label_of
 from seekcli.data.sets.sources import DataFacts, Dataset, fit_note
 from seekcli.data.splitting.splits import first_few
@@ -39,7 +39,7 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
         check_values(listing)
         check_white(what, data, listing)
         listing = replace(listing, split=listing.split + deep_images_note(data, listing, as_trained=True))
-        arrays = folders.read(listing, data.image_size, watcher, data.grey_bits, data.fit)
+        arrays = folders.read_folder(listing, data.image_size, watcher, data.grey_bits, data.fit)
     name = f"{kind_of(data)}:{label_of(listing.root)}"
     facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
     return Dataset(
@@ -48,11 +48,11 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     )  # fmt: skip
 
 
-def list_every_image(root: Path, class_names: Sequence[str], kind: str = "folder") -> folders.Listing:
+def list_every_image(root: Path, class_names: Sequence[str], kind: str = "folder") -> folders.FolderListing:
     """As `load_every_image`, without reading an image: a listing whose images are all in the test split."""
     what = f"--data {kind}:{root}"
     try:
-        parts, beside = parts_of(root, class_names, what)
+        parts, beside = class_folders_of(root, class_names, what)
         walks = [walk_classes(root, what, f"{part}/" if part else "", 2) for part in parts]
     except OSError as error:
         raise unreadable(what, root, error) from error
@@ -61,22 +61,22 @@ def list_every_image(root: Path, class_names: Sequence[str], kind: str = "folder
     for walk in walks:
         for name, images in walk.images.items():
             if images and comparable(name) not in labels:
-                raise BadInput(f"{what}: {unknown('class', shown(name), class_names)}")
+                raise BadInput(f"{what}: {unknown('class', printable(name), class_names)}")
             found += [(file, labels[comparable(name)]) for file in images]
     found.sort(key=lambda pair: (pair[1], pair[0].path))
     files, taken = tuple(file for file, _ in found), tuple(label for _, label in found)
-    words = f"all images{' of ' + ' and '.join(f'{shown(part)}/' for part in parts) if parts[0] else ''}"
+    words = f"all images{' of ' + ' and '.join(f'{printable(part)}/' for part in parts) if parts[0] else ''}"
     words += missing_note(class_names, set(taken)) + left_out_note(*walks) + left_alone_note(tuple(beside))
-    return folders.Listing(root, tuple(class_names), (), (), files, taken, words)
+    return folders.FolderListing(root, tuple(class_names), (), (), files, taken, words)
 
 
-def parts_of(root: Path, class_names: Sequence[str], what: str) -> tuple[list[str], list[str]]:
+def class_folders_of(root: Path, class_names: Sequence[str], what: str) -> tuple[list[str], list[str]]:
     """The folders that hold classes, [""] for the root itself, and those beside them that are left alone."""
-    known, names = label_by_name(class_names), subfolders(root)
+    known, names = label_by_name(class_names), visible_subfolders(root)
     splits = [
         name
         for name in names
-        if comparable(name) not in known and split_word(name) is not None and subfolders(root / name)
+        if comparable(name) not in known and split_word(name) is not None and visible_subfolders(root / name)
     ]
     if splits:
         beside = [name for name in names if name not in splits]
@@ -90,7 +90,7 @@ def parts_of(root: Path, class_names: Sequence[str], what: str) -> tuple[list[st
 def require_one_place(root: Path, splits: list[str], classes: list[str], what: str) -> None:
     """Raise BadInput where there are images of the model's classes both in splits and beside them."""
     if classes:
-        few, part = first_few([shown(name) for name in classes]), shown(splits[0])
+        few, part = first_few([printable(name) for name in classes]), printable(splits[0])
         raise BadInput(
             f"{what}: class folders ({few}) stand beside {part}/, and which images are meant cannot be told; name "
             f"{what.removeprefix('--data ')}/{part} for those in it, or move it elsewhere for the others"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import folders, imagenet
-from seekcli.data.sets.identity import ImageFile, read_digests, shown
+from seekcli.data.sets.identity import ImageFile, printable, read_digests
 from seekcli.data.sets.listings import Listing, fingerprint_of, listing_of
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
@@ -45,7 +45,7 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     return None
 
 
-def overlap_with_training(data: DataConfig, others: folders.Listing) -> str | None:
+def overlap_with_training(data: DataConfig, others: folders.FolderListing) -> str | None:
     """How many of the images of another folder, all of them in its test split, a run over `data` was trained on.
 
     None too where the folder of `data` is gone, or has other contents by now.
@@ -62,7 +62,7 @@ def overlap_with_training(data: DataConfig, others: folders.Listing) -> str | No
 
 
 def where_of(listing: Listing) -> str:
-    sample = listing.sample if isinstance(listing, imagenet.Listing) else ""
+    sample = listing.sample if isinstance(listing, imagenet.ImageNetListing) else ""
     return f", looked for among {sample}" if sample else ""
 
 
@@ -95,7 +95,7 @@ def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
     def known(split: Iterable[ImageFile | str], labels: Sequence[int]) -> list[Known]:
         paths = [file if isinstance(file, str) else file.path for file in split]
         named = zip(paths, labels, strict=True)
-        return [Known(digests[path], shown(path), label) for path, label in named if path in digests]
+        return [Known(digests[path], printable(path), label) for path, label in named if path in digests]
 
     return known(listing.train, listing.train_labels), known(listing.test, listing.test_labels)
 

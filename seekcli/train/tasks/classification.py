@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # logits float32 [B, K], targets [B] or [B, K] -> mean loss, 0-d
+from seekcli.train.step import Loss
 
 # With 5 classes or fewer every image would be a top-5 hit, which says nothing.
 TOP = 5
@@ -82,7 +82,7 @@ Evaluations = dict[str, Evaluation]  # by split: "test", "validation"
 
 
 @torch.no_grad()
-def evaluate(
+def evaluate_model(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     autocast_dtype: torch.dtype | None = None,
@@ -127,7 +127,7 @@ def evaluate(
         tuple(map(int, by_class[classes:])),
         torch.cat(answers),
         torch.cat(hits),
-        joined(rankings) if ranks else None,
+        joined_rankings(rankings) if ranks else None,
     )
 
 
@@ -137,7 +137,7 @@ def ranked(logits: Tensor, ranks: int) -> Ranking:
     return Ranking(order, logits.softmax(dim=1).gather(1, order))
 
 
-def joined(rankings: list[Ranking]) -> Ranking:
+def joined_rankings(rankings: list[Ranking]) -> Ranking:
     classes = torch.cat([one.classes for one in rankings])
     return Ranking(classes, torch.cat([one.probabilities for one in rankings]))
 

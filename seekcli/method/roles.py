@@ -1,0 +1,4 @@
+"""The two roles that a model can have."""
+
+BASE, MOTIVATED = "base", "motivated"
+ROLES = (BASE, MOTIVATED)
