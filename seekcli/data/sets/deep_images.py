@@ -62,8 +62,8 @@ def check_white(what: str, data: DataConfig, listing: Listing) -> None:
     if found.brightest > white:
         raise BadInput(
             f"{what}: {printable(found.brightest_file)} has the value {found.brightest}, and the model was trained "
-            f"with white at {white} (data.grey_bits {data.grey_bits}): bring the images to 0..{white}, or train a model "
-            f"with --set data.grey_bits={usual_depth(found.brightest)}"
+            f"with white at {white} (data.grey_bits {data.grey_bits}): bring the images to 0..{white}, or train a "
+            f"model with --set data.grey_bits={usual_depth(found.brightest)}"
         )
 
 
