@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekcli.cli.epoch_line import terminal_width
 from seekcli.cli.list_columns import column_rows
 from seekcli.cli.list_settings import setting_rows, settings_text
 from seekcli.cli.output import ReadFormat, echo_json, say
@@ -30,6 +31,19 @@ ABOUT_DATA = {
     "folder": "your images, a folder for each class, under train/ with test/ or val/, or split by us; see --image-size",
     "imagenet": "as ImageNet: train/CLASS/ and val/CLASS/, streamed from disk by --workers N processes",
     "synthetic": "made-up images for speed and smoke runs, such as synthetic:3x32x32:10:5000",
+}
+# What tables call them, for want of room; JSON has the long names.
+HEADERS = {
+    "designed_for_pixels": "pixels",
+    "batch_size": "batch",
+    "train_images": "train",
+    "test_images": "test",
+    "images": "shape",
+    "expected_share_at_k_2": "share at k=2",
+    "base_accuracy_percent": "base %",
+    "motivated_accuracy_percent": "larger %",
+    "base_validation_accuracy_percent": "base validation %",
+    "motivated_validation_accuracy_percent": "larger validation %",
 }
 
 
@@ -55,7 +69,10 @@ def list_command(
     elif what is What.SETTINGS:
         say(settings_text(rows))
     else:
-        say(rows_table(rows) if rows else f"no {what.value}")
+        shown = shown_runs(rows) if what is What.RUNS else rows
+        if what is What.COLUMNS:  # the name first: it heads the lines of its row where there is little room
+            shown = [{"column": row["column"], **row} for row in rows]
+        say(rows_table(shown) if rows else f"no {what.value}")
 
 
 def model_rows() -> Rows:
@@ -185,11 +202,27 @@ LISTS: dict[What, Callable[[], Rows]] = {
 
 
 def rows_table(rows: Rows) -> str:
-    from seekcli.report.columns import aligned
+    from seekcli.report.columns import fitted
 
     kept = [key for key in rows[0] if any(row[key] is not None for row in rows)]
     numeric = [key for key in kept if all(isinstance(row[key], int | float | None) for row in rows)]
-    return aligned(kept, [[cell_text(key, row[key]) for key in kept] for row in rows], numeric)
+    cells = [[cell_text(key, row[key]) for key in kept] for row in rows]
+    headers = {key: HEADERS.get(key, key) for key in kept}
+    return fitted(list(headers.values()), cells, terminal_width(), [headers[key] for key in numeric])
+
+
+def shown_runs(rows: Rows) -> Rows:
+    """Rows of runs as a table shows them: done and planned in one column, and no path that the run's id tells."""
+    shown = []
+    for row in rows:
+        lengths = {unit: (row[f"{unit}_done"], row[unit]) for unit in ("epochs", "steps")}
+        words = [f"{done}/{planned} {unit}" for unit, (done, planned) in lengths.items() if planned is not None]
+        own = {key: value for key, value in row.items() if not key.startswith(("epochs", "steps"))}
+        path = None if Path(row["path"]).name == row["run"] else row["path"]
+        first = {"run": own.pop("run"), "state": own.pop("state"), "done": " ".join(words) or None}
+        message = own.pop("message")
+        shown.append(first | own | {"path": path, "message": message})
+    return shown
 
 
 def cell_text(key: str, value: object) -> object:

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from seekcli.cli.epoch_line import LEGEND, epoch_line, terminal_width
 from seekcli.cli.output import say, say_json
 from seekcli.errors import visible
 from seekcli.plain_data import json_text
@@ -37,27 +38,13 @@ def measured(row: dict[str, Any]) -> str:
     return " ".join(found) or f"test {percent(None)}"
 
 
-def describe_epoch(rows: list[dict[str, Any]], epochs: int) -> str:
-    """One line: losses and accuracies by role, share, switches, speed. Which models they are was said at the start."""
-    first = rows[0]
-    words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}"]
-    for row in rows:
-        loss = "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
-        words.append(f"{row['role']} loss {loss} {measured(row)}")
-    if len(rows) == 2:
-        steps = first["base_steps"] + first["motivated_steps"]
-        of = " of updates" if first.get("schedule") == "grow" else ""
-        words.append(f"share{of} {first['motivated_steps'] / steps:.3f}, {first['switches']} switches")
-    words.append(f"{first['images_per_second']:.0f} images/s, {first['epoch_seconds']:.1f} s")
-    return " | ".join(words)
-
-
 def describe_start(facts: RunFacts) -> str:
     models = " and ".join(f"{model} ({role})" for role, model in facts.models.items())
     resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
     rest = facts.steps % facts.steps_per_epoch
     length = f"{facts.epochs} epochs, {facts.steps} steps{f' (the last epoch has {rest})' if rest else ''}"
-    return f"{facts.schedule}: {models}, {length}{resumed}; {visible(facts.run_dir)}\n{visible(facts.data)}"
+    begun = f"{facts.schedule}: {models}, {length}{resumed}; {visible(facts.run_dir)}"
+    return f"{begun}\n{visible(facts.data)}\n{LEGEND}"
 
 
 class PlainProgress(Progress):
@@ -75,7 +62,7 @@ class PlainProgress(Progress):
         say(describe_start(facts))
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
-        say(describe_epoch(rows, self.epochs))
+        say(epoch_line(rows, self.epochs, terminal_width()))
         sys.stdout.flush()
 
     def note(self, message: str) -> None:
@@ -166,7 +153,7 @@ class RichProgress(Progress):
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         if self.facts is None:
             return
-        self.console.print(describe_epoch(rows, self.facts.epochs), highlight=False, soft_wrap=True)
+        self.console.print(epoch_line(rows, self.facts.epochs, self.console.width), highlight=False, soft_wrap=True)
         shown = ", ".join(f"{row['role']} {measured(row)}" for row in rows)
         self.accuracies = f"; {shown}"
         self.clock = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from seekcli.errors import visible
@@ -19,3 +20,39 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[object]], numeric: Se
         ).rstrip()
         for row in cells
     )
+
+
+# A last column with less room than this has lines of its own, below the others.
+LEAST_TEXT_WIDTH, INDENT = 24, "  "
+
+
+def fitted(header: Sequence[str], rows: Sequence[Sequence[object]], width: int, numeric: Sequence[str] = ()) -> str:
+    """`aligned` where that fits the width. Else the text of the last column is wrapped; where the others alone are too
+    wide, each row has its first cell on a line (which is never cut) and the named others below it."""
+    whole = aligned(header, rows, numeric)
+    if max(map(len, whole.splitlines())) <= width:
+        return whole
+    if header[-1] in numeric:  # no text, and none below a name on a line of its own
+        header, rows = [*header, ""], [[*row, None] for row in rows]
+    texts = ["" if row[-1] is None else visible(str(row[-1])) for row in rows]
+    lead = aligned(header[:-1], [row[:-1] for row in rows], numeric).splitlines()
+    room = width - max(map(len, lead)) - len(INDENT)
+    if max(map(len, lead)) > width:
+        return "\n".join(_stacked(header, row, width) for row in rows)
+    if room >= LEAST_TEXT_WIDTH:
+        left = max(map(len, lead)) + len(INDENT)
+        return "\n".join(
+            textwrap.fill(text or "-", width, initial_indent=line.ljust(left), subsequent_indent=" " * left)
+            for line, text in zip(lead, [header[-1], *texts], strict=True)
+        )
+    below = [textwrap.fill(text, width, initial_indent=INDENT, subsequent_indent=INDENT) for text in texts]
+    return "\n".join([lead[0], *(part for pair in zip(lead[1:], below, strict=True) for part in pair if part)])
+
+
+def _stacked(header: Sequence[str], row: Sequence[object], width: int) -> str:
+    """The first cell; below it what the others are, `state finished, done 3/3 epochs`; below that the last one."""
+    named = zip(header[1:-1], row[1:-1], strict=True)
+    others = ", ".join(f"{name} {visible(str(cell))}" for name, cell in named if cell is not None)
+    last = "" if row[-1] is None else visible(str(row[-1]))
+    below = [textwrap.fill(text, width, initial_indent=INDENT, subsequent_indent=INDENT) for text in (others, last)]
+    return "\n".join([visible(str(row[0])), *filter(None, below)])

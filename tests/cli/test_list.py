@@ -99,7 +99,22 @@ def test_the_table_of_runs_has_a_line_for_each(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     header, line = seek("runs", "--out", tmp_path).stdout.splitlines()
     assert header.split()[:2] == ["run", "state"]
-    assert line.split()[:6] == [run.name, "finished", "3", "3", "97.50", "98.75"]
+    assert line.split()[:6] == [run.name, "finished", "3/3", "epochs", "97.50", "98.75"]
+
+
+@pytest.mark.parametrize("what", ["models", "data", "recipes", "conditions", "settings", "columns", "runs"])
+def test_lists_fit_a_terminal_of_80_columns_and_lose_nothing(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path)
+    make_run(tmp_path, "base", state="stopped")
+    wide = seek(what, "--out", tmp_path).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = seek(what, "--out", tmp_path).stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    headers = set(wide.splitlines()[0].split())
+    assert set(wide.replace(",", " ").split()) - set(narrow.replace(",", " ").split()) <= {*headers, "-"}
+    assert "message" not in narrow
 
 
 def test_a_run_whose_length_is_in_steps_is_listed_in_steps(tmp_path: Path) -> None:

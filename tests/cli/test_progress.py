@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from seekcli.cli.epoch_line import epoch_line
 from seekcli.cli.progress import JsonProgress, PlainProgress, RichProgress
 from seekcli.train.progress import RunFacts
 
@@ -73,7 +74,33 @@ def test_the_accuracies_of_the_last_epoch_stay_in_sight(live):
     # A terminal of 80 columns cuts the line off; the text itself is whole.
     assert live.line.plain.endswith("; base test 91.00 %, motivated test 89.50 %")
     assert all(len(line) <= 80 for line in drawn(live))
-    assert "epoch 1/2 | base loss 0.5000 test 91.00 %" in live.console.file.getvalue()
+    assert "epoch 1/2  base 0.5000 91.00 %  larger 0.5000 89.50 %  share 0.333  1.0 s" in live.console.file.getvalue()
+
+
+SLOW = {"epoch": 100, "images_per_second": 12345.6, "epoch_seconds": 1234.5, "switches": 1234}
+
+
+@pytest.mark.parametrize("width", [80, 100, 110, 200])
+@pytest.mark.parametrize("validation", [None, 88.25])
+def test_the_line_of_an_epoch_fits_the_width_and_says_more_where_there_is_room(width, validation):
+    rows = [row | SLOW | {"validation_accuracy_percent": validation} for row in ROWS]
+    line = epoch_line(rows, 300, width)
+    assert len(line) <= width
+    assert line.startswith("epoch 100/300  base 0.5000 91.00 ")
+    assert ("images/s" in line) == (width >= (110 if validation is None else 120))
+    assert ("switches" in line) == (width == 200)
+    alone = epoch_line([rows[1]], 300, width)
+    assert alone.startswith("epoch 100/300  larger 0.5000 89.50 ")
+    assert "12346 images/s  1234.5 s" in alone
+    assert len(alone) <= 80
+
+
+def test_numbers_are_never_cut_and_what_was_not_measured_is_a_dash():
+    assert epoch_line(ROWS, 300, 40) == "epoch   1/300  base 0.5000 91.00 %  larger 0.5000 89.50 %"
+    idle = ROWS[1] | {"train_loss": None, "test_accuracy_percent": None}
+    assert "larger - -  share" in epoch_line([ROWS[0], idle], 2, 80)
+    fold = ROWS[1] | {"test_accuracy_percent": None, "validation_accuracy_percent": 88.25}
+    assert "larger 0.5000 - / 88.25 %" in epoch_line([ROWS[0], fold], 2, 80)
 
 
 def test_the_decoding_of_image_files_has_a_bar_of_its_own(live):
