@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,14 @@ def test_linked_files_exist():
 def test_the_run_that_it_names_is_that_of_seek_train_without_arguments_on_a_cpu():
     named = set(re.findall(r"resnet20\S*_[0-9a-f]{10}\b", README))
     assert named == {run_id(resolve([("test", {"runtime.device": "cpu"})]).config)}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="no checkout")
+def test_what_its_commands_make_is_left_out_of_git_and_what_is_published_is_not():
+    made = ["results/runs/x", "results/tuning/x.json", "results/starts/runs/x", "exports/digits/x.json", "data/x"]
+    asked = [*made, "results/published/x/README.md"]
+    done = subprocess.run(["git", "check-ignore", *asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == made
 
 
 def test_nothing_was_left_to_fill_in():
