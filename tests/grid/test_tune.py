@@ -24,10 +24,10 @@ def layers(**changes):
     return [("test", SETTINGS | {key.replace("__", "."): value for key, value in changes.items()})]
 
 
-def tune(results, train_run=None, **changes):
+def tune(results, trained=None, **changes):
     tuning = plan_tuning(layers(**changes), results)
-    train_run = train_run or (lambda one: train_run(one, results))
-    return tuning, *search(tuning, results, {run_id(one.config): train_run(one) for _, _, one in tuning.runs()})
+    trained = trained or (lambda one: train_run(one, results))
+    return tuning, *search(tuning, results, {run_id(one.config): trained(one) for _, _, one in tuning.runs()})
 
 
 def content(results):
