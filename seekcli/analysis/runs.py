@@ -71,6 +71,13 @@ class ArmSettings:
         return f"{self.common.get('train.epochs')} epochs" if steps is None else f"{steps} steps"
 
     @property
+    def data_known_by(self) -> str | None:
+        """ "contents" or "names and sizes" of a folder, by its `data.rules`; None for other data, and unrecorded."""
+        if not self.from_config or "data.fingerprint" not in self.common:
+            return None
+        return "contents" if self.common.get("data.rules", OLD_BEHAVIOUR["data.rules"]) >= 2 else "names and sizes"
+
+    @property
     def own_pair_name(self) -> str | None:
         return pair_name(*self.own_pair) if self.own_pair else None
 

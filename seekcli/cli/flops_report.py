@@ -168,6 +168,11 @@ def forward_cost_notes(report: CostReport) -> list[str]:
             f"alternating run in which {share} of the steps are motivated"
             f"{', as chance has it' if expected.rule else ''} under condition {expected.condition!r}.",
         ]
+        if expected.rule:
+            lines += [
+                "In B batches an epoch it is (B-1)/B of that share, as the first is always the base's: `seek train",
+                "--dry-run` has F_XY for the batches of a run.",
+            ]
     elif len(report.costs) == 2:
         lines.append("No expected F_XY: the share of motivated steps is not known ahead.")
     return lines

@@ -91,6 +91,7 @@ def _cell_data(cell: Cell) -> dict[str, Any]:
         "base_model": base,
         "motivated_model": motivated,
         "data": cell.settings.data,
+        "data_known_by": cell.settings.data_known_by,
         "test_images": cell.test_images,
         "settings": dict(cell.settings.common),
         "settings_from_config": cell.settings.from_config,

@@ -45,9 +45,10 @@ class Table:
 
 
 def cell_title(cell: Cell) -> str:
-    """The pair; of a model that was trained alone its own name."""
+    """The pair; of a model that was trained alone its own name. And the data, where that is not known by contents."""
     alone = next((group.model for group in cell.groups), cell.base or cell.motivated)
-    return f"{cell.pair or alone} on {cell.settings.data}"
+    sizes = " (known by names and sizes)" if cell.settings.data_known_by == "names and sizes" else ""
+    return f"{cell.pair or alone} on {cell.settings.data}{sizes}"
 
 
 def cell_settings(cell: Cell) -> str:

@@ -266,6 +266,9 @@ class TestRulesOne:
         ran(*T, "--data", f"folder:{a}", "--seed", 2, "--set", "data.rules=1", "--out", old)
         compared = json.loads(ran("compare", old, "--format", "json").stdout)
         assert sorted(group["n"] for cell in compared["cells"] for group in cell["groups"]) == [1, 2]
+        assert {cell["data_known_by"] for cell in compared["cells"]} == {"contents", "names and sizes"}
+        titles = [line for line in ran("compare", old).stdout.splitlines() if line.startswith("resnet8 on ")]
+        assert titles == ["resnet8 on folder:A (known by names and sizes)", "resnet8 on folder:A"]
 
     def test_the_rules_may_be_asked_for_by_name(self, a: Path, old: Path) -> None:
         ran(*T, "--data", f"folder:{a}", "--set", "data.rules=2", "--out", old)

@@ -214,7 +214,8 @@ def test_markdown_is_one_table_with_its_words() -> None:
     assert table[-1] == "| all | 40.81 | 69.12 |"
     assert lines[0].startswith("**resnet20-to-32")
     assert "'macs'" in lines[2]
-    assert "F_XY" in lines[-2]
+    assert lines[-4].startswith("Expected F_XY")
+    assert lines[-2].startswith("In B batches an epoch it is (B-1)/B of that share")
 
 
 def test_csv_carries_unit_convention_and_image_in_every_row() -> None:

@@ -71,6 +71,7 @@ def test_system_folders_and_empty_classes_are_no_classes(tmp_path: Path) -> None
     [
         (("cat", "dogg"), "unknown class 'dogg'; did you mean 'dog'?"),
         (("cat", "dog", "Test/cat"), "class folders (cat, dog) stand beside Test/, and which images are meant"),
+        (("later/cat", "later/dog"), "later/ holds classes of the model and is none; name it as --data folder:"),
         (("set/train/cat", "set/test/cat"), "the splits are inside set/; name set/ itself"),
         ((), "no images in class folders"),
     ],

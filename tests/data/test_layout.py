@@ -45,6 +45,34 @@ def test_an_ambiguous_layout_is_refused(tmp_path: Path, names: tuple[str, ...]) 
         by_rules_2(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (("cat", "dog", "holdout/cat", "holdout/dog"), "holdout/ looks like a split and not like a class"),
+        (("cat", "dog", "later/cat"), r"later/ holds folders of the names of those beside it \(cat\)"),
+        (
+            ("train/cat", "train/dog", "later/cat"),
+            r"later/ holds classes of train/ \(cat\), and no folder is a test sp",
+        ),
+        (("fold_1/cat", "fold_1/dog", "fold_2/cat", "fold_2/dog"), "fold_1/ looks like a split"),
+        (("cat", "dog", "dev/cat"), "there is dev/ and no train/"),
+    ],
+)
+def test_a_split_by_another_word_is_never_a_class(tmp_path: Path, folders: tuple[str, ...], said: str) -> None:
+    fill(tmp_path, dict.fromkeys(folders, 3))
+    with pytest.raises(BadInput, match=said):
+        by_rules_2(tmp_path)
+
+
+def test_folders_of_the_same_names_in_every_class_are_named(tmp_path: Path) -> None:
+    """They may be parts of the classes, or the classes of two splits by words that nobody knows."""
+    fill(tmp_path, dict.fromkeys(("prueba/cat", "prueba/dog", "entreno/cat", "entreno/dog"), 3))
+    said = "; every class folder holds folders of the same names (cat, dog), read as parts of the classes and not as "
+    assert said in by_rules_2(tmp_path).split
+    fill(tmp_path, {"third": 3})
+    assert "of the same names" not in by_rules_2(tmp_path).split
+
+
 def test_a_rare_class_is_on_both_sides(tmp_path: Path) -> None:
     fill(tmp_path, {"common": 40, "rare": 2})
     listing = by_rules_2(tmp_path)

@@ -19,7 +19,7 @@ from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatche
 from seekcli.data.images.cache import cached
 from seekcli.data.sets.folder_walk import Found, left_out_note, subfolders, walk_classes
 from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, printable, read_digests, text_digest
-from seekcli.data.sets.layout import find_layout
+from seekcli.data.sets.layout import find_layout, parts_note, require_no_other_split
 from seekcli.data.splitting.splits import BOTH_SIDES, TEST_SPLIT, by_rules, chosen_per_class, count_for_test, first_few
 from seekcli.errors import BadInput, unknown
 
@@ -91,9 +91,11 @@ def folder_by_layout(root: Path, what: str) -> FolderListing:
     if layout.train is None:
         if layout.test is not None:
             raise BadInput(f"{what}: there is {layout.test}/ and no train/ with one folder per class")
-        return split_here(root, what, walk_classes(root, what, "", 2), "")
+        listing = split_here(root, what, walk_classes(root, what, "", 2), "")
+        return replace(listing, split=listing.split + parts_note(root))
     train = walk_classes(root, what, f"{layout.train}/", 2)
     if layout.test is None:
+        require_no_other_split(root, layout.train, layout.left_alone, what)
         listing = split_here(root, what, train, layout.train)
     else:
         test = walk_classes(root, what, f"{layout.test}/", 2)

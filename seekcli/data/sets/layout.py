@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from seekcli.data.sets.identity import printable
 from seekcli.data.sets.system_files import is_hidden, is_system
+from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
 
 SPLIT_WORDS = {
@@ -16,6 +18,13 @@ SPLIT_WORDS = {
     "validation": ("val", "valid", "validation", "validate", "dev", "development", "eval", "evaluation"),
 }
 SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+# Other words for a split, which do not say for what: a folder of such a name and with folders alone is no class.
+LIKELY = frozenset(
+    {
+        *("holdout", "heldout", "unseen", "query", "gallery", "probe", "devel", "trainval", "traintest"),
+        *("fold", "folds", "split", "splits", "subset", "labeled", "unlabeled", "labelled", "unlabelled"),
+    }
+)
 # What may follow a word: train_set, Test Images, valdata.
 ENDINGS = ("set", "data", "images", "split")
 
@@ -37,8 +46,8 @@ def split_word(name: str) -> str | None:
 
 
 def names_a_split(name: str) -> bool:
-    """Whether a usual word is a part of the name, as in `seg_train` or `train2017`."""
-    return any(part in SPLIT_OF for part in re.split(r"[^a-z]+", name.casefold()))
+    """Whether a word for a split is a part of the name, as in `seg_train`, `train2017` or `fold_1`."""
+    return any(part in SPLIT_OF or part in LIKELY for part in re.split(r"[^a-z]+", name.casefold()))
 
 
 def visible_subfolders(folder: Path) -> list[str]:
@@ -77,6 +86,21 @@ def find_layout(root: Path, what: str, first: str = "test") -> Layout:
     return Layout(train, test, tuple(name for name in names if name not in (train, test)))
 
 
+def require_no_other_split(root: Path, train: str, others: tuple[str, ...], what: str) -> None:
+    """Raise BadInput where a folder beside train/ has its classes, and a test split would be cut from train/."""
+    known = set(subfolders(root / train))
+    for name in others:
+        if shared := sorted(known.intersection(subfolders(root / name))):
+            raise BadInput(
+                f"{what}: {printable(name)}/ holds classes of {printable(train)}/ ({few_of(shared)}), and no folder is a test "
+                f"split by its name; rename it test/, or move it elsewhere to have a fifth of {printable(train)}/ set aside"
+            )
+
+
+def few_of(names: list[str]) -> str:
+    return first_few([printable(name) for name in names])
+
+
 def choose_test(root: Path, train: str | None, tests: list[str]) -> str | None:
     """The first of `tests`, unless it has none of the classes of train/ and a later one has."""
     if train is not None:
@@ -91,7 +115,23 @@ def require_classes(root: Path, names: list[str], what: str) -> None:
         if names_a_split(name) and holds_folders_only(root / name):
             raise BadInput(f"{what}: {name}/ looks like a split and not like a class; rename it train/, val/ or test/")
     for name in names:
-        inside = {split_word(inner) for inner in visible_subfolders(root / name)}
+        if beside := sorted(set(names).intersection(subfolders(root / name)) - {name}):
+            raise BadInput(
+                f"{what}: {printable(name)}/ holds folders of the names of those beside it ({few_of(beside)}): it looks "
+                "like a split and not like a class; name it test/ and put the others into train/, or move it elsewhere"
+            )
+    for name in names:
+        inside = {split_word(inner) for inner in subfolders(root / name)}
         if "train" in inside and inside & {"test", "validation"}:
             where = f"name {name}/ itself" if len(names) == 1 else "put the splits outside, as in train/CLASS/"
             raise BadInput(f"{what}: the splits are inside {name}/; {where}")
+
+
+def parts_note(root: Path) -> str:
+    """That all class folders of `root` hold folders of the same names: classes by parts, or splits by other words."""
+    inside = {name: set(subfolders(root / name)) for name in subfolders(root)}
+    same = set.intersection(*inside.values()) if len(inside) > 1 else set()
+    if len(same) < 2:
+        return ""
+    said = f"every class folder holds folders of the same names ({few_of(sorted(same))})"
+    return f"; {said}, read as parts of the classes and not as splits"
