@@ -88,12 +88,13 @@ def find_layout(root: Path, what: str, first: str = "test") -> Layout:
 
 def require_no_other_split(root: Path, train: str, others: tuple[str, ...], what: str) -> None:
     """Raise BadInput where a folder beside train/ has its classes, and a test split would be cut from train/."""
-    known = set(subfolders(root / train))
+    known = set(visible_subfolders(root / train))
     for name in others:
-        if shared := sorted(known.intersection(subfolders(root / name))):
+        if shared := sorted(known.intersection(visible_subfolders(root / name))):
             raise BadInput(
-                f"{what}: {printable(name)}/ holds classes of {printable(train)}/ ({few_of(shared)}), and no folder is a test "
-                f"split by its name; rename it test/, or move it elsewhere to have a fifth of {printable(train)}/ set aside"
+                f"{what}: {printable(name)}/ holds classes of {printable(train)}/ ({few_of(shared)}), and no folder is "
+                "a test split by its name; rename it test/, or move it elsewhere to have a fifth of "
+                f"{printable(train)}/ set aside"
             )
 
 
@@ -115,13 +116,14 @@ def require_classes(root: Path, names: list[str], what: str) -> None:
         if names_a_split(name) and holds_folders_only(root / name):
             raise BadInput(f"{what}: {name}/ looks like a split and not like a class; rename it train/, val/ or test/")
     for name in names:
-        if beside := sorted(set(names).intersection(subfolders(root / name)) - {name}):
+        if beside := sorted(set(names).intersection(visible_subfolders(root / name)) - {name}):
             raise BadInput(
-                f"{what}: {printable(name)}/ holds folders of the names of those beside it ({few_of(beside)}): it looks "
-                "like a split and not like a class; name it test/ and put the others into train/, or move it elsewhere"
+                f"{what}: {printable(name)}/ holds folders of the names of those beside it ({few_of(beside)}): it "
+                "looks like a split and not like a class; name it test/ and put the others into train/, or move it "
+                "elsewhere"
             )
     for name in names:
-        inside = {split_word(inner) for inner in subfolders(root / name)}
+        inside = {split_word(inner) for inner in visible_subfolders(root / name)}
         if "train" in inside and inside & {"test", "validation"}:
             where = f"name {name}/ itself" if len(names) == 1 else "put the splits outside, as in train/CLASS/"
             raise BadInput(f"{what}: the splits are inside {name}/; {where}")
@@ -129,7 +131,7 @@ def require_classes(root: Path, names: list[str], what: str) -> None:
 
 def parts_note(root: Path) -> str:
     """That all class folders of `root` hold folders of the same names: classes by parts, or splits by other words."""
-    inside = {name: set(subfolders(root / name)) for name in subfolders(root)}
+    inside = {name: set(visible_subfolders(root / name)) for name in visible_subfolders(root)}
     same = set.intersection(*inside.values()) if len(inside) > 1 else set()
     if len(same) < 2:
         return ""

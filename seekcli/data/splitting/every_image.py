@@ -85,7 +85,7 @@ def class_folders_of(root: Path, class_names: Sequence[str], what: str) -> tuple
     if not any(comparable(name) in known for name in names):
         require_classes(root, names, what)
         for name in names:
-            if any(comparable(inner) in known for inner in subfolders(root / name)):
+            if any(comparable(inner) in known for inner in visible_subfolders(root / name)):
                 place = f"{what.removeprefix('--data ')}/{printable(name)}"
                 raise BadInput(
                     f"{what}: {printable(name)}/ holds classes of the model and is none; name it as --data {place}"
