@@ -73,7 +73,7 @@ class ArmSettings:
     @property
     def data_known_by(self) -> str | None:
         """ "contents" or "names and sizes" of a folder, by its `data.rules`; None for other data, and unrecorded."""
-        if not self.from_config or "data.fingerprint" not in self.common:
+        if not self.from_config or self.common.get("data.fingerprint") is None:
             return None
         return "contents" if self.common.get("data.rules", OLD_BEHAVIOUR["data.rules"]) >= 2 else "names and sizes"
 
