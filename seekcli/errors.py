@@ -117,6 +117,15 @@ def human_bytes(count: float) -> str:
     return f"{count:,.3g} TB" if count < 999.5 else f"{count:,.0f} TB"
 
 
+def human_flops(count: float) -> str:
+    """1.234e15 -> "1.23 PFLOPs" (three digits)."""
+    for prefix in ("", "k", "M", "G", "T", "P"):
+        if count < 999.5:
+            return f"{count:.3g} {prefix}FLOPs"
+        count /= 1000
+    return f"{count:,.3g} EFLOPs" if count < 999.5 else f"{count:,.0f} EFLOPs"
+
+
 def _written_out(character: str) -> str:
     byte = ord(character) - 0xDC00  # 0x80 to 0xff: a byte of a name that is not UTF-8
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(character)[1:-1]

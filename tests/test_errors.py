@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from seekcli.errors import EXIT_BAD_INPUT, EXIT_RUN_FAILED, one_line, shown_value, unforeseen, visible
+from seekcli.errors import EXIT_BAD_INPUT, EXIT_RUN_FAILED, human_flops, one_line, shown_value, unforeseen, visible
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,11 @@ def test_a_system_error_that_nobody_foresaw_needs_no_report() -> None:
     message, code = unforeseen(KeyError("x"))
     assert message.startswith("KeyError: 'x' (unexpected: please report it")
     assert code == EXIT_RUN_FAILED
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 FLOPs"), (999.4, "999 FLOPs"), (999.6, "1 kFLOPs"), (1.234e15, "1.23 PFLOPs"), (5e21, "5,000 EFLOPs")],
+)
+def test_flops_are_shown_in_units_that_can_be_read(count: float, shown: str) -> None:
+    assert human_flops(count) == shown

@@ -222,7 +222,11 @@ def _missing(name: str, model: str, settings: ArmSettings, classic: Sequence[Run
     """Say that a baseline is missing, and what keeps the nearest candidate from being it."""
     candidates = [run.settings for run in classic if model in run.models.values()]
     if not candidates:
-        return f"no {plain_and_paper(name)}: no finished classic run of {model} here"
+        schedule = "base" if name == X_C else "motivated"
+        return (
+            f"no {plain_and_paper(name)}: no finished classic run of {model} here; "
+            f"the command of the alternating runs with --schedule {schedule} trains it"
+        )
     nearest = min(candidates, key=lambda other: len(differing(settings, other)))
     if settings.from_config != nearest.from_config:
         return (

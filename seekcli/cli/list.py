@@ -167,6 +167,7 @@ def run_rows(results: Path) -> Rows:
             {
                 "run": run.run_id,
                 "state": run.state,
+                "data": config.data.name if config else None,
                 **length_columns(run.status, config.train.steps if config else None),
                 "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
                 **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
@@ -220,7 +221,8 @@ def shown_runs(rows: Rows) -> Rows:
         own = {key: value for key, value in row.items() if not key.startswith(("epochs", "steps"))}
         path = None if Path(row["path"]).name == row["run"] else row["path"]
         first = {"run": own.pop("run"), "state": own.pop("state"), "done": " ".join(words) or None}
-        message = own.pop("message")
+        message, data = own.pop("message"), own.pop("data") or ""
+        first |= {"data": data if ":" in data else None}  # a run id names a set, not whose folder it was
         shown.append(first | own | {"path": path, "message": message})
     return shown
 

@@ -228,19 +228,25 @@ def describe_runs(runs: list[Layers], out: Path, as_config: bool) -> None:
 
     with listings_kept():
         drafts = [draft(one, out) for one in runs]
+        if as_config:
+            say("\n".join(as_toml(one.resolved) for one in drafts))
+            return
+        from seekcli.resolve.plan import describe_total, plan_of
+
+        plans = []
         for one in drafts:
-            say(as_toml(one.resolved) if as_config else describe_ahead(one, out))
+            plans.append(plan_of(one.resolved, out))
+            say(f"{k_ahead(one)}{plans[-1].text}")
+        if len(plans) > 1:
+            say(describe_total(plans))
 
 
-def describe_ahead(one: Draft, out: Path) -> str:
-    """A dry run. Where k is not chosen yet: what comes first, and which k the rest is shown for."""
-    from seekcli.resolve.plan import describe_plan
-
-    plan = describe_plan(one.resolved, out)
+def k_ahead(one: Draft) -> str:
+    """Where k is not chosen yet: what comes first, and which k the rest is shown for."""
     if one.tuning is None:
-        return plan
+        return ""
     k = one.resolved.config.motivation.k
-    return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n{plan}"
+    return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n"
 
 
 def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list[Outcome]:

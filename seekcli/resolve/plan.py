@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seekcli import files
@@ -14,7 +16,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
 from seekcli.data.sets.sources import data_facts, summary_ahead
 from seekcli.data.splitting.overlap import overlap_note
-from seekcli.errors import visible
+from seekcli.errors import human_flops, visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import nests_fully, same_start_note
@@ -31,13 +33,37 @@ from seekcli.runs.older_runs import old_rules_note, older_twin_note
 from seekcli.train.length import images_in
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, in a few lines; `train_flops` are expected, None where no share of motivated steps is."""
+
+    text: str
+    state: str
+    train_flops: float | None
+
+
 def describe_plan(resolved: Resolved, results: Path) -> str:
-    """A few lines: the run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
+    return plan_of(resolved, results).text
+
+
+def plan_of(resolved: Resolved, results: Path) -> Plan:
+    """The run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
     with listings_kept():
-        return "\n".join(visible(line) for line in plan_lines(resolved, results) if line)
+        lines, state, flops = plan_lines(resolved, results)
+    return Plan("\n".join(visible(line) for line in lines if line), state, flops)
 
 
-def plan_lines(resolved: Resolved, results: Path) -> list[str]:
+def describe_total(plans: Sequence[Plan]) -> str:
+    """One line for many runs. No hours: how long a step takes is measured, not computed."""
+    states = Counter(plan.state for plan in plans)
+    left = [plan.train_flops for plan in plans if plan.state != "finished"]
+    known = [flops for flops in left if flops is not None]
+    runs = f"{len(plans)} runs ({', '.join(f'{count} {state}' for state, count in states.items())})"
+    unknown = f", and {len(left) - len(known)} runs whose cost is not known ahead" if len(known) < len(left) else ""
+    return f"total       {runs}; {human_flops(sum(known))} of training to do (expected){unknown}"
+
+
+def plan_lines(resolved: Resolved, results: Path) -> tuple[list[str], str, float | None]:
     config = resolved.config
     files.require_possible_path(run_folder(results, config))
     state, problem = standing_or_damage(results, resolved)
@@ -82,7 +108,10 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
         shown = "no expected share is known" if share is None else f"expected share {share:.4f} {basis}"
         lines.append(f"motivation  {config.way}: {shown}")
         lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
-    return [*lines, describe_cost(config, macs, train_macs, share)]
+    flops = None if not config.classic and share is None else expected_train_flops(config, train_macs, share)
+    if flops is not None:
+        lines.append(describe_cost(config, macs, share, flops))
+    return lines, state, flops
 
 
 def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
@@ -133,18 +162,10 @@ def describe_work(config: RunConfig) -> str:
     return f"work        {images}, {length.steps} steps of {config.train.batch_size}{last}; {where}"
 
 
-def describe_cost(
-    config: RunConfig, macs: Mapping[str, float], train_macs: Mapping[str, float], share: float | None
-) -> str:
-    """F_XY per test image, beside F_X and F_Y; and the training FLOPs (3 x forward x 2) of the whole run.
-
-    Both at the expected share; empty where none is known.
-    """
-    if not config.classic and share is None:
-        return ""
-    total = expected_train_flops(config, train_macs, share)
+def describe_cost(config: RunConfig, macs: Mapping[str, float], share: float | None, train_flops: float) -> str:
+    """F_XY per test image, beside F_X and F_Y; and the training FLOPs (3 x forward x 2) of the whole run."""
     label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
-    return f"cost        {label}{total / 1e12:.2f} TFLOPs of training (expected)"
+    return f"cost        {label}{human_flops(train_flops)} of training (expected)"
 
 
 def expected_train_flops(config: RunConfig, train_macs: Mapping[str, float], share: float | None) -> float:

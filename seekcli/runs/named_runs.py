@@ -64,7 +64,8 @@ def find_run(text: str, results: Path) -> Path:
     if len(ending) == 1:
         return runs / ending[0]
     if not ids:
-        raise BadInput(f"there is no run {text!r}: {runs} holds no runs (--out names another results folder)")
+        hint = "--out names another results folder, `seek train` makes a run"
+        raise BadInput(f"there is no run {text!r}: {runs} holds no runs ({hint})")
     raise unknown(f"run (under {runs})", text, ids)
 
 

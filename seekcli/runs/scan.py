@@ -25,6 +25,7 @@ from seekcli.runs.records import (
 
 RUN_FILES = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
 RESUMABLE = "resumable: the same command goes on with it"
+TRAIN_FIRST = ": name the folder that `seek train --out` was given, or make a run: `seek train` writes to results"
 DEAD = f"dead, {RESUMABLE}"
 
 
@@ -71,7 +72,7 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
         if not summaries:
             published = _visible(path / "published") if (path / "published").is_dir() else []
             hint = f"; published findings are read when they are named: {published[0]}" if published else ""
-            raise BadInput(f"no runs in {path}{hint}")
+            raise BadInput(f"no runs in {path}{hint or TRAIN_FIRST}")
         for summary in summaries:
             found.setdefault((Path(os.path.realpath(summary.path)), summary.run_id), summary)
     return list(found.values())
@@ -81,7 +82,7 @@ def _scan(path: Path) -> Iterator[RunSummary]:
     if path.is_file():
         yield from _published(path)
     elif not path.is_dir():
-        raise BadInput(f"{path} does not exist")
+        raise BadInput(f"{path} does not exist{TRAIN_FIRST}")
     elif _is_run(path):
         yield from _summaries(path)
     elif (path / "runs").is_dir():

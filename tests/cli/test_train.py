@@ -312,6 +312,17 @@ def test_a_signal_saves_says_how_to_go_on_and_the_same_command_does(tmp_path, nu
     assert "unfinished" in planned.stdout
 
 
+def test_a_dry_run_of_many_runs_ends_in_a_total(tmp_path, finished):
+    planned = seek("train", *TINY, "--seeds", "3", "--dry-run", "--out", tmp_path / "r")
+    *plans, total = planned.stdout.splitlines()
+    assert total.startswith("total       3 runs (1 finished, 2 new); ")
+    costs = [float(line.split(" FLOPs")[0].split(", ")[-1].split()[0]) for line in plans if line.startswith("cost")]
+    assert len(costs) == 3
+    (shown,) = [word for word in total.split("; ")[1].split() if word[0].isdigit()]
+    assert float(shown) == pytest.approx(sum(costs[1:]), rel=0.01)  # what is finished costs nothing more
+    assert "total" not in seek("train", *TINY, "--dry-run", "--out", tmp_path / "r").stdout
+
+
 def test_init_from_trains_other_classes_from_the_weights_of_a_run(tmp_path, finished):
     source = finished
     other = [argument.replace(":3:30", ":4:40") for argument in TINY]

@@ -142,12 +142,12 @@ def test_a_scan_takes_published_findings(tmp_path: Path) -> None:
 
 
 def test_a_scan_that_finds_nothing_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"nowhere does not exist"):
+    with pytest.raises(BadInput, match=r"nowhere does not exist: .*`seek train`"):
         scan_runs([tmp_path / "nowhere"])
     (tmp_path / "results" / "runs").mkdir(parents=True)
     (tmp_path / "photos" / "cats").mkdir(parents=True)
     for name in ("results", "results/runs", "photos"):
-        with pytest.raises(BadInput, match=f"no runs in {tmp_path / name}$"):
+        with pytest.raises(BadInput, match=f"no runs in {tmp_path / name}: .*`seek train`"):
             scan_runs([tmp_path / name])
     make_run(tmp_path / "results" / "published" / "digits", "theirs")
     with pytest.raises(BadInput, match=r"no runs in .*results; published findings are .*results/published/digits$"):
