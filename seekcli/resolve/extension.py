@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seekcli import files
 from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, run_id, run_key
-from seekcli.config.layers import Layers, merge
+from seekcli.config.layers import DEFAULTS, Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.errors import BadInput
@@ -31,8 +31,8 @@ LENGTH = ("train.epochs", "train.steps")
 FREE = ("train.", "optimizer.", "lr_schedule.", "augment.", "runtime.", "extend.source", "data.dir")
 IN_CHECKPOINT = ("optimizer.name", "train.ema_decay", "runtime.precision")
 MATCHING = ("train.match", "train.match_from", "train.match_schedule")
-# Found out for each run, or of how the run that is extended came to be.
-NOT_TAKEN = (*LENGTH, *MATCHING, "data.classes", "data.channels")
+# Of how long the run that is extended was, and of how it came to be.
+NOT_TAKEN = (*LENGTH, *MATCHING)
 SECTIONS_NOT_TAKEN = ("transfer", "extend", "tune")
 
 
@@ -123,12 +123,15 @@ def digest_of_settings(config: RunConfig) -> str:
 
 def refuse_others(own: Mapping[str, Any], found: Mapping[str, Any], origins: Mapping[str, str], parent: str) -> None:
     """Raise BadInput for the first setting that the parent has otherwise and the new run has to share."""
-    theirs = ("default", f"run {parent}")
-    given = {key: value for key, value in found.items() if origins.get(key, "default") not in theirs}
+    inherited = ("default", f"run {parent}")
+    given = {key: value for key, value in found.items() if origins.get(key, "default") not in inherited}
+    if "tune" in origins.values():
+        raise BadInput(f"--k auto: --extend goes on with the k of {parent}; leave it out")
     for key, value in given.items():
         free = key.startswith(FREE) and key not in (*IN_CHECKPOINT, *MATCHING)
-        if not free and value != own.get(key):
-            has = f"is {own[key]} in {parent}" if own.get(key) is not None else f"is not set in {parent}"
+        theirs = own.get(key, DEFAULTS.get(key))
+        if not free and value != theirs:
+            has = f"is not set in {parent}" if theirs is None or key not in own else f"is {theirs} in {parent}"
             raise BadInput(
                 f"{origins[key]} ({key}): --extend goes on with the models, data and motivation of a run, and this "
                 f"{has}; leave it out"

@@ -155,10 +155,20 @@ def test_comparisons_pool_extended_runs_with_each_other_alone(tmp_path: Path) ->
         (["--epochs", 2, "--set", "extend.epochs_before=7"], "extend.epochs_before"),
         (["--epochs", 2, "--match", "train_flops", "--schedule", "base"], "schedule"),
         (["--epochs", 2, "--pretrained"], "transfer.pretrained"),
+        (["--epochs", 2, "--k", "auto"], "--k auto"),
     ],
 )
 def test_what_it_shares_with_its_parent_is_not_set(parent: Path, words: list[Any], said: str) -> None:
     assert said in error_of(seek("train", "--extend", parent, *words, "--dry-run"))
+
+
+def test_what_is_printed_of_it_is_read_back(tmp_path: Path, parent: Path) -> None:
+    words = ("train", "--extend", parent, "--epochs", 2)
+    (tmp_path / "my.toml").write_text(seek(*words, "--print-config").stdout)
+    (planned, again) = (
+        seek(*these, "--dry-run").stdout for these in (words, ("train", "--config", tmp_path / "my.toml"))
+    )
+    assert planned.splitlines()[0] == again.splitlines()[0] != ""
 
 
 def test_what_cannot_be_extended_is_named(tmp_path: Path, parent: Path) -> None:
