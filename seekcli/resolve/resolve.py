@@ -12,7 +12,7 @@ from seekcli.config.settings import RECALIBRATE_BATCHES, DataConfig
 from seekcli.config.settings_files import is_recipe_file, read_recipe
 from seekcli.data.sets.deep_images import check_grey_bits, check_values, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.data.sets.listings import listing_of
+from seekcli.data.sets.listings import folder_of, label_of, listing_of
 from seekcli.data.sets.sources import data_facts, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step
@@ -174,8 +174,22 @@ def check_data_settings(data: DataConfig) -> None:
     check_grey_bits(data)
 
 
+def resolve_place(resolved: Resolved) -> Resolved:
+    """Where the data is, as an absolute path: what is recorded and what is advised hold from anywhere."""
+    data = resolved.config.data
+    if is_folder(data):
+        root = os.path.abspath(folder_of(data))
+        values = {"data.name": f"{kind_of(data)}:{label_of(Path(root))}", "data.dir": root}
+        return resolved.updated(values, resolved.origins["data.name"])
+    if data.dir is None:
+        return resolved
+    place = os.path.abspath(os.path.expanduser(data.dir))
+    return resolved.updated({"data.dir": place}, resolved.origins["data.dir"])
+
+
 def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
     """Fill in what the data is. A folder without --image-size is resized to what the model family was designed for."""
+    resolved = resolve_place(resolved)
     if not has_own_size(resolved.config.data) and resolved.config.data.image_size is None:
         resolved = resolved.updated({"data.image_size": family_image_size}, "auto")
     if resolved.origins["data.rules"] == "default" and (rules := rules_for(resolved.config.data)) != 1:
@@ -191,8 +205,6 @@ def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
         "data.channels": facts.channels,
         "data.fingerprint": fingerprint_of(resolved.config.data),
     }
-    if is_folder(resolved.config.data) and resolved.config.data.dir is None:
-        values["data.dir"] = resolved.config.data.name.partition(":")[2]
     changed = {
         key: value for key, value in values.items() if value != getattr(resolved.config.data, key.partition(".")[2])
     }
