@@ -18,7 +18,12 @@ EXIT_INTERRUPTED = 130
 TRACEBACK = "SEEK_TRACEBACK"
 # What a terminal obeys instead of showing it: control characters, line separators, marks that turn the direction of
 # text; and bytes of a file name that are not UTF-8, which Python keeps as surrogates.
-UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+    # Characters of no width, by which two names can differ that look equal.
+    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
+    r"\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 # The system refuses the path itself: whoever named it can mend that.
 WRONG_PATH = (
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM),
@@ -140,7 +145,7 @@ def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:
     names = sorted(choices)
     close = nearest(word, names)
     hint = f"; did you mean {close!r}?" if close else ""
-    listing = f" (one of: {', '.join(names)})" if len(names) <= 12 else ""
+    listing = f" (one of: {', '.join(map(visible, names))})" if len(names) <= 12 else ""
     return BadInput(f"unknown {what} {shown_value(word)}{hint}{listing}")
 
 

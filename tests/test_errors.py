@@ -18,6 +18,7 @@ from seekcli.errors import EXIT_BAD_INPUT, EXIT_RUN_FAILED, human_flops, one_lin
         ("a\nb\tc\rd\0", "a\\nb\\tc\\rd\\x00"),
         ("\x7f\x9b", "\\x7f\\x9b"),
         ("abc\u202etxt.exe", "abc\\u202etxt.exe"),
+        ("zero\u200bwidth\ufeff, so\u00adft, tag\U000e0041", "zero\\u200bwidth\\ufeff, so\\xadft, tag\\U000e0041"),
         (os.fsdecode(b"caf\xe9"), "caf\\xe9"),
     ],
 )

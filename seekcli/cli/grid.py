@@ -33,7 +33,7 @@ def grid_points(
     format_name: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> None:
     """List the runs of a grid and where each stands; trains nothing."""
-    from seekcli.data.sets.sources import summary_ahead
+    from seekcli.data.sets.summary import summary_ahead
     from seekcli.grid.plan import grid_points
 
     if format_name not in ("table", "json"):

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seekcli.errors import visible
+
 # A matrix that still fits a terminal; of more classes the pairs that are confused most often are said.
 MOST_CLASSES_SHOWN, PAIRS_SHOWN, NAME_WIDTH = 20, 10, 16
 # Of a JSON field. The table of predictions has no such bound.
@@ -80,7 +82,7 @@ def most_confused(one: Predictions, counts: Counter[tuple[int, int]]) -> str:
     if not wrong:
         return "confusion: none, every image is right"
     lines = [
-        f"{-images:>8,}  {one.class_names[true]} taken for {one.class_names[predicted]}"
+        f"{-images:>8,}  {visible(one.class_names[true])} taken for {visible(one.class_names[predicted])}"
         for images, (true, predicted) in wrong[:PAIRS_SHOWN]
     ]
     more = f", the {PAIRS_SHOWN} that are most frequent" if len(wrong) > PAIRS_SHOWN else ""
@@ -88,4 +90,5 @@ def most_confused(one: Predictions, counts: Counter[tuple[int, int]]) -> str:
 
 
 def short(name: str) -> str:
+    name = visible(name)
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."

@@ -14,7 +14,8 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
-from seekcli.data.sets.sources import data_facts, summary_ahead
+from seekcli.data.sets.sources import data_facts
+from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_note
 from seekcli.errors import human_flops, visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image

@@ -157,6 +157,16 @@ def test_the_matrix_has_a_row_for_each_true_class() -> None:
     assert one.confusion_matrix() == [[1, 2], [0, 1]]
 
 
+def test_a_class_name_stays_on_its_line() -> None:
+    one = predictions(["new\nline", "zero\u200b"], [(0, 1)])
+    assert [line.split()[:2] for line in confusion_text(one).splitlines()[2:]] == [
+        ["0", "new\\nline"],
+        ["1", "zero\\u200b"],
+    ]
+    many = predictions(["new\nline", *map(str, range(30))], [(0, 1)])
+    assert confusion_text(many).splitlines()[1] == "       1  new\\nline taken for 0"
+
+
 def test_of_many_classes_the_most_frequent_confusions_are_said() -> None:
     names = [f"class{number}" for number in range(21)]
     one = predictions(names, [(3, 4), (3, 4), (5, 5), *((0, number) for number in range(1, 12))])

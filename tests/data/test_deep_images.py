@@ -19,7 +19,8 @@ from seekcli.data.augment.crop_rule import CropRule, ImageRequest, decode_view
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.loading.streaming import Streamed
 from seekcli.data.sets import identity
-from seekcli.data.sets.sources import load, summary_ahead
+from seekcli.data.sets.sources import load
+from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.every_image import load_every_image
 from seekcli.errors import BadInput
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets.sources import data_facts, load
+from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import BadInput
 
@@ -67,3 +69,27 @@ def test_a_limited_set_holds_out_of_what_is_left():
     whole, split = load(limited), hold_out(load(limited), 8, seed=0)
     assert len(split.train_labels) == 32
     assert set(rows(split.holdout_images, split.holdout_labels)) <= set(rows(whole.train_images, whole.train_labels))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"holdout_images": 3}, {"holdout_images": 4}, {"holdout_images": 9}]
+    + [{"holdout_images": 2, "limit_train": 40, "validation_fraction": 0.25}]
+    + [{"holdout_images": 2, "folds": 2, "fold": fold, "limit_train": 40} for fold in (0, 1)],
+)
+@pytest.mark.parametrize("rules", [1, 2])
+def test_what_is_held_out_is_said_before_an_image_is_read(tmp_path, settings, rules):
+    """In the words of the run, without the seed: a class that the batch has no image of is named."""
+    for name, images in (("common", 40), ("rare", 8), ("some", 16)):
+        (tmp_path / name).mkdir()
+        for index in range(images):
+            Image.new("L", (4, 4), index).save(tmp_path / name / f"{index}.png")
+    data = DataConfig(name=f"folder:{tmp_path}", image_size=4, rules=rules, **settings)
+    found = hold_out(load(data), data.holdout_images, seed=0).split.split("; ")[-1]
+    assert ("none of rare" in found) == (data.holdout_images < (9 if rules == 1 else 3))
+    assert summary_ahead(data).split("; ")[-1] == found.replace(", stratified, seed 0", "")
+
+
+def test_of_a_named_set_it_is_said_how_many_classes_are_lost():
+    asked = DATA.model_copy(update={"holdout_images": 3})
+    assert summary_ahead(asked).endswith("4 classes; 3 of 160 training images held out (none of 1 of the classes)")

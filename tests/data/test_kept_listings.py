@@ -12,8 +12,9 @@ from seekcli.config.layers import merge
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets import folder_walk, identity
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.data.sets.sources import data_facts, fingerprint_of, summary_ahead
-from seekcli.engines.start import load_and_build
+from seekcli.data.sets.sources import data_facts, fingerprint_of
+from seekcli.data.sets.summary import summary_ahead
+from seekcli.engines.start import Beginning, load_and_build
 from seekcli.errors import BadInput
 from seekcli.train.progress import Progress
 
@@ -74,4 +75,4 @@ def test_a_run_sees_what_changed_since_it_was_planned(photos: Path) -> None:
         image = photos / "train" / "cat" / "1.bmp"
         image.write_bytes(image.read_bytes()[:-1] + b"x")
         with pytest.raises(BadInput, match="its files are not those that this run was made for"):
-            load_and_build(config, Progress(), None)
+            load_and_build(config, Progress(), Beginning())

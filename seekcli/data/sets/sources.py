@@ -110,19 +110,6 @@ def counts_in_words(counts: dict[str, int], class_names: Sequence[str], classes:
     return f"{both} images of {classes or len(class_names):,} classes{named}"
 
 
-def summary_ahead(data: DataConfig) -> str:
-    """As `Dataset.summary`, from what is known before an image is read: the names of the classes of a folder alone."""
-    listing = listing_of(data)
-    facts = facts_of(data, listing)
-    test = facts.test_images if data.folds is None else 0
-    counts = {"training": facts.train_images, "test": test}
-    if listing is None:
-        return f"{facts.name}: {counts_in_words(counts, (), facts.classes)}{fit_note(data)}"
-    deep = deep_images_note(data, listing) if data.rules >= 2 else ""  # else no file needs to be read yet
-    notes = f"{fit_note(data)}{deep}{rules_note(data)}"
-    return f"{facts.name}: {counts_in_words(counts, listing.class_names)}; {listing.split}{notes}"
-
-
 def rules_note(data: DataConfig) -> str:
     """That a folder is known by less than its contents, where it is."""
     return "; known by names and sizes alone (data.rules 1)" if known_by(data) == "names and sizes" else ""
@@ -195,11 +182,16 @@ def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
     check_asked(data)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
-    each = by_rules(data.rules, ONE_EACH)
-    sizes = quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts), each)
+    sizes = limited_sizes(data, facts, listing)
     names = listing.class_names if listing is not None else ()
     facts = replace(facts, train_images=training_images_left(data, sizes, names))
     return replace(facts, train_images=facts.train_images - held_out_count(data.holdout_images, facts))
+
+
+def limited_sizes(data: DataConfig, facts: DataFacts, listing: Listing | None) -> dict[int, int]:
+    """Training images by label that `--limit-train` leaves."""
+    each = by_rules(data.rules, ONE_EACH)
+    return quotas(class_sizes(facts, listing), limited_count(data.limit_train, facts), each)
 
 
 def rules_for(data: DataConfig) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import torch
 
 from seekcli.data.sets.sources import Dataset
-from seekcli.data.splitting.splits import BOTH_SIDES, by_rules, chosen_per_class, first_few
+from seekcli.data.splitting.splits import BOTH_SIDES, by_rules, chosen_per_class, lost_classes
 from seekcli.errors import BadInput
 
 
@@ -33,12 +34,10 @@ def hold_out(dataset: Dataset, images: int, seed: int) -> Dataset:
         holdout_images=dataset.train_images[chosen],
         holdout_labels=labels[chosen],
         split=f"{dataset.split}; {images} of {len(labels)} training images held out, stratified, seed {seed}"
-        f"{without_images(dataset, chosen)}",
+        f"{lost_classes(dataset.class_names, held_of_each(dataset, chosen))}",
     )
 
 
-def without_images(dataset: Dataset, chosen: list[int]) -> str:
-    """The classes that the held-out batch has no image of, in words: it is too small, or they are."""
-    held = set(dataset.train_labels[chosen].tolist())
-    names = [name for label, name in enumerate(dataset.class_names) if label not in held]
-    return f" (none of {first_few(names)})" if names else ""
+def held_of_each(dataset: Dataset, chosen: list[int]) -> dict[int, int]:
+    held = Counter(dataset.train_labels[chosen].tolist())
+    return {label: held[label] for label in range(len(dataset.class_names))}

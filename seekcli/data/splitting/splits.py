@@ -125,3 +125,14 @@ def with_every_class(
         if movable(label):
             heapq.heappush(queue, distance(label))
     return bounded
+
+
+def lost_classes(names: Sequence[str], held: Mapping[int, int]) -> str:
+    """The classes that a held-out batch has no image of, in words: it is too small, or they are.
+
+    Without names, which are not known before the data of a named set is read, it is said how many.
+    """
+    lost = [label for label, count in held.items() if not count]
+    if not lost:
+        return ""
+    return f" (none of {first_few([names[label] for label in lost]) if names else f'{len(lost):,} of the classes'})"

@@ -53,6 +53,19 @@ def training_images_left(data: DataConfig, sizes: Mapping[int, int], class_names
     return left - len(range(data.fold or 0, left, data.folds))
 
 
+def sizes_left(data: DataConfig, sizes: Mapping[int, int]) -> dict[int, int]:
+    """Of each class, the images that `training_images_left` counts: as many as `split_training` leaves of it."""
+    taken_of = quotas(sizes, fraction_count(data, sum(sizes.values()), len(sizes)), by_rules(data.rules, BOTH_SIDES))
+    left = {label: sizes[label] - taken_of[label] for label in sorted(sizes)}
+    if data.folds is None:
+        return left
+    begun = 0
+    for label, count in left.items():  # one class after the other, every data.folds-th image is in the fold
+        in_fold = [rank for rank in range(begun, begun + count) if rank % data.folds == data.fold]
+        begun, left[label] = begun + count, count - len(in_fold)
+    return left
+
+
 def check_fold(data: DataConfig) -> None:
     if data.folds is None and data.fold is not None:
         raise BadInput(f"data.fold {data.fold}: of how many is data.folds")
