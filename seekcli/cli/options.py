@@ -4,13 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from seekcli.cli.completion import models, pairs_and_models
+from seekcli.cli.progress import STYLES
+from seekcli.cli.setting_flags import MODEL, OUTPUT, RUN
 from seekcli.config.layers import Layers, parse_assignment
 from seekcli.config.settings_files import read_settings, read_tree
 from seekcli.errors import BadInput, shown_value
 from seekcli.method.roles import ROLES
 from seekcli.models.catalog import MODELS, model_spec, parse_pair
+
+# The options of `train` and `tune` that are no single setting.
+ModelPair = Annotated[
+    str | None,
+    typer.Option(
+        help="pair, such as resnet20-to-32 (the default)", rich_help_panel=MODEL, autocompletion=pairs_and_models
+    ),
+]
+BaseModel = Annotated[
+    str | None, typer.Option(help="base model, instead of --model", rich_help_panel=MODEL, autocompletion=models)
+]
+MotivatedModel = Annotated[
+    str | None, typer.Option(help="motivated model, instead of --model", rich_help_panel=MODEL, autocompletion=models)
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="settings of your own (TOML), as --print-config prints them; flags win",
+        rich_help_panel=RUN,
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="any of `seek list settings`; repeatable", rich_help_panel=RUN),
+]
+ResultsFolder = Annotated[Path, typer.Option(help="results folder", rich_help_panel=OUTPUT)]
+ProgressStyle = Annotated[
+    str, typer.Option(help="how each run shows where it is", metavar=f"[{'|'.join(STYLES)}]", rich_help_panel=OUTPUT)
+]
 
 
 def model_layers(model: str | None, base: str | None, motivated: str | None, schedule: str | None = None) -> Layers:
@@ -68,23 +103,6 @@ def config_layers(path: Path | None) -> Layers:
 def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:
     """{flag: (dotted key, value or None)} -> one layer per flag that was given."""
     return [(flag, {key: value}) for flag, (key, value) in flags.items() if value is not None]
-
-
-def length_flags(epochs: int | None, steps: int | None) -> dict[str, tuple[str, int | None]]:
-    """`--epochs` or `--steps`, as `flag_layers` takes them. Raises BadInput for both."""
-    if epochs is not None and steps is not None:
-        raise BadInput("--epochs counts passes over the training set and --steps updates: give one of the two")
-    return {"--epochs": ("train.epochs", epochs), "--steps": ("train.steps", steps)}
-
-
-def parse_k(text: str | None) -> int | str | None:
-    """`--k 3` or `--k auto`; the schema checks the number."""
-    if text is None or text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise BadInput(f"--k: expected an integer or auto, got {text!r}") from None
 
 
 def set_layers(assignments: list[str] | None) -> Layers:

@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekcli.cli.arm_first import AHEAD, runs_of_arm, trains_arm_first
-from seekcli.cli.options import config_layers, flag_layers, length_flags, model_layers, parse_k, set_layers
+from seekcli.cli.options import (
+    Assignments,
+    BaseModel,
+    ConfigFile,
+    ModelPair,
+    MotivatedModel,
+    ProgressStyle,
+    ResultsFolder,
+    config_layers,
+    flag_layers,
+    model_layers,
+    set_layers,
+)
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
+from seekcli.cli.setting_flags import OUTPUT, RUN, TRAIN_FLAGS, TRAINING, with_settings
+from seekcli.config.describe import described_setting
 from seekcli.config.layers import Layers, Resolved
 from seekcli.config.seeds import seeds_in
 from seekcli.config.settings import CLASSIC
@@ -28,141 +42,71 @@ if TYPE_CHECKING:
 SCHEDULES = ("alternating", "base", "motivated", "all", "grow")
 
 
+@with_settings(TRAIN_FLAGS)
 def train(
-    model: Annotated[str | None, typer.Option(help="Pair, such as resnet20-to-32 (the default).")] = None,
-    base: Annotated[str | None, typer.Option(help="Base model, instead of --model.")] = None,
-    motivated: Annotated[str | None, typer.Option(help="Motivated model, instead of --model.")] = None,
-    data: Annotated[
+    settings: Layers,
+    model: ModelPair = None,
+    base: BaseModel = None,
+    motivated: MotivatedModel = None,
+    schedule: Annotated[
         str | None,
         typer.Option(
-            help="digits (default), cifar10, cifar100, flowers102, pets, folder:DIR, imagenet:DIR, "
-            "synthetic:CxHxW:CLASSES[:IMAGES]."
-        ),
-    ] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where downloaded data sets are kept.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Resize images to this many pixels a side.")] = None,
-    limit_train: Annotated[int | None, typer.Option(help="Train on this many images (stratified, seeded).")] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help="alternating (default), base, motivated, all: the three of them; grow: see --at.")
-    ] = None,
-    at: Annotated[
-        float | None,
-        typer.Option(
-            help="With --schedule grow: fraction of the steps after which the larger model branches off (0.8). "
-            "With --match: the growing run whose cost it is."
+            help="base, motivated: one model alone; all: these two and alternating (the default); grow: see --at",
+            metavar=f"[{'|'.join(SCHEDULES)}]",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     match: Annotated[
         str | None,
-        typer.Option(help="train_flops: train base or motivated for as long as costs what the run of both does."),
+        typer.Option(
+            help="train base or motivated for as long as costs what the run of both does",
+            metavar="[train_flops]",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     match_from: Annotated[
         str | None,
         typer.Option(
-            help="With --match: the cost that these runs of the arm, or of a results folder, had. arm, with --schedule "
-            "all: train the arm first."
+            help="with --match: the cost that these runs of the arm, or of a results folder, had; arm, with --schedule "
+            "all: train the arm first",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and augmentation (0).")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Run seeds 0 to N-1; or those of a list: 3,4.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Optimizer updates, instead of --epochs; the last epoch may be shorter.")
+    seed: Annotated[
+        int | None, typer.Option(help=f"{described_setting('seed')['meaning']} (default: 0)", rich_help_panel=TRAINING)
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per update.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    condition: Annotated[
-        str | None,
-        typer.Option(help="Motivation condition (loss), see `seek list conditions`; or package.module:Class."),
+    seeds: Annotated[
+        str | None, typer.Option(help="run seeds 0 to N-1; or those of a list: 3,4", rich_help_panel=TRAINING)
     ] = None,
-    k: Annotated[
-        str | None, typer.Option("--k", help="Falls in a row that the condition needs (2); auto: see `seek tune`.")
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(help="Start of the differential parts: identity (default), paper, stack, timm, source."),
-    ] = None,
-    map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
-    init_from: Annotated[
-        str | None, typer.Option(help="Start from the weights of a run (folder or id) or an export, with a new head.")
-    ] = None,
-    role: Annotated[str | None, typer.Option(help="Which model of --init-from: base or motivated.")] = None,
-    pretrained: Annotated[
-        bool, typer.Option("--pretrained", help="Start from timm's own ImageNet weights, with a new head.")
-    ] = False,
-    extend: Annotated[
-        str | None,
-        typer.Option(help="Go on from the end of a finished run (folder or id), as a new run: --epochs says how long."),
-    ] = None,
-    recipe: Annotated[str | None, typer.Option(help="Named settings, see `seek list recipes`; or FILE.toml.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings of your own (TOML), as --print-config prints them; flags win."),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda[:i] or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that read images, for imagenet: (0: none); they change no number.")
-    ] = None,
-    eval_every: Annotated[int | None, typer.Option(help="Evaluate every N epochs (1); the last one always.")] = None,
-    out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    out: ResultsFolder = Path("results"),
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Set an old run of the same id aside and start again.")
+        bool,
+        typer.Option("--fresh", help="set an old run of the same id aside and start again", rich_help_panel=RUN),
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Train although an epoch of one step never trains the larger model.")
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would run, and what it would cost", rich_help_panel=OUTPUT)
     ] = False,
-    checkpoint_minutes: Annotated[
-        float | None, typer.Option(help="Minutes between mid-epoch checkpoints (10).")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and what it would cost.")] = False,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Show every setting and where it came from.")
+        bool,
+        typer.Option("--print-config", help="show every setting and where it came from", rich_help_panel=OUTPUT),
     ] = False,
-    progress: Annotated[str, typer.Option(help="auto, rich, plain or json.")] = "auto",
+    progress: ProgressStyle = "auto",
 ) -> None:
     """Train a pair (or one model alone) and record every number of it. The same command again resumes or is done."""
     if schedule not in (None, *SCHEDULES):
         raise unknown("--schedule", schedule, SCHEDULES)
+    at = next((values["motivation.grow_at"] for flag, values in settings if flag == "--at"), None)
     check_at(at, schedule, match)
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
-    layers = flag_layers(
-        {
-            "--data": ("data.name", data),
-            "--data-dir": ("data.dir", data_dir),
-            "--image-size": ("data.image_size", image_size),
-            "--limit-train": ("data.limit_train", limit_train),
-            **length_flags(epochs, steps),
-            "--batch-size": ("train.batch_size", batch_size),
-            "--lr": ("optimizer.lr", lr),
-            "--condition": ("motivation.condition", condition),
-            "--k": ("motivation.k", parse_k(k)),
-            "--at": ("motivation.grow_at", at),
-            "--init": ("pair.init", init),
-            "--map": ("pair.map", map_name),
-            "--init-from": ("transfer.source", init_from),
-            "--role": ("transfer.role", role),
-            "--pretrained": ("transfer.pretrained", pretrained or None),
-            "--extend": ("extend.source", extend),
-            "--recipe": ("recipe", recipe),
-            "--device": ("runtime.device", device),
-            "--precision": ("runtime.precision", precision),
-            "--workers": ("runtime.workers", workers),
-            "--eval-every": ("train.eval_every", eval_every),
-            "--force": ("runtime.force", force or None),
-            "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
-        }
-    )
     seeded, own = seed_layers(seed, seeds), config_layers(config)
 
     def runs_of(schedules: list[tuple[str | None, Layers]]) -> list[Layers]:
         names, said = (model, base, motivated), set_layers(assignments)
         return [
-            [*own, *model_layers(*names, one), *layers, *each, *matched, *said, *schedule_layers(one)]
+            [*own, *model_layers(*names, one), *settings, *each, *matched, *said, *schedule_layers(one)]
             for each in seeded
             for one, matched in schedules
         ]

@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.cli.options import config_layers, flag_layers, length_flags, model_layers, set_layers
+from seekcli.cli.options import (
+    Assignments,
+    BaseModel,
+    ConfigFile,
+    ModelPair,
+    MotivatedModel,
+    ProgressStyle,
+    ResultsFolder,
+    config_layers,
+    model_layers,
+    set_layers,
+)
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.cli.progress import STYLES
+from seekcli.cli.setting_flags import OUTPUT, TUNE_FLAGS, with_settings
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Layers, Resolved
 from seekcli.data.sets.kept_listings import listings_kept
@@ -22,51 +34,23 @@ if TYPE_CHECKING:
     from seekcli.grid.tune import Draft, Tuning
 
 
+@with_settings(TUNE_FLAGS)
 def tune(
-    model: Annotated[str | None, typer.Option(help="Pair, such as resnet20-to-32 (the default).")] = None,
-    base: Annotated[str | None, typer.Option(help="Base model, instead of --model.")] = None,
-    motivated: Annotated[str | None, typer.Option(help="Motivated model, instead of --model.")] = None,
-    data: Annotated[str | None, typer.Option(help="As in `seek train`.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where downloaded data sets are kept.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Resize images to this many pixels a side.")] = None,
-    limit_train: Annotated[int | None, typer.Option(help="Train on this many images (stratified, seeded).")] = None,
-    ks: Annotated[str | None, typer.Option("--k", help="The values to choose from (2,3,4,5).")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the training set (5).")] = None,
-    tune_epochs: Annotated[int | None, typer.Option(help="Epochs of a run over a fold (those of a full run).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the runs over folds (0); the choice serves all.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training set in a full run.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer updates in a full run, instead of --epochs.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per update.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    condition: Annotated[str | None, typer.Option(help="Motivation condition (loss).")] = None,
-    init: Annotated[str | None, typer.Option(help="identity or paper: how the differential parts start.")] = None,
-    map_name: Annotated[str | None, typer.Option("--map", help="aligned (default) or leading.")] = None,
-    init_from: Annotated[
-        str | None, typer.Option(help="Start from the weights of a run (folder or id) or an export, with a new head.")
-    ] = None,
-    role: Annotated[str | None, typer.Option(help="Which model of --init-from: base or motivated.")] = None,
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from timm's own ImageNet weights.")] = False,
-    recipe: Annotated[str | None, typer.Option(help="Named settings, see `seek list recipes`; or FILE.toml.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings of your own (TOML), as --print-config prints them; flags win."),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting: section.key=value. Repeatable.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda[:i] or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that read images, for imagenet: (0: none).")] = None,
-    eval_every: Annotated[int | None, typer.Option(help="Validate every N epochs (1); the last one always.")] = None,
-    checkpoint_minutes: Annotated[
-        float | None, typer.Option(help="Minutes between mid-epoch checkpoints (10).")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and where each stands.")] = False,
-    progress: Annotated[str, typer.Option(help="auto, rich, plain or json: of each run.")] = "auto",
-    format_: Annotated[ReadFormat, typer.Option("--format", help="table or json (nothing else on stdout).")] = (
-        ReadFormat.TABLE
-    ),
+    settings: Layers,
+    model: ModelPair = None,
+    base: BaseModel = None,
+    motivated: MotivatedModel = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    out: ResultsFolder = Path("results"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="list the runs and where each stands", rich_help_panel=OUTPUT)
+    ] = False,
+    progress: ProgressStyle = "auto",
+    format_: Annotated[
+        ReadFormat,
+        typer.Option("--format", help="json: nothing else on stdout", rich_help_panel=OUTPUT),
+    ] = ReadFormat.TABLE,
 ) -> None:
     """Choose k by cross-validation on the training set, never by the test set; the choice is kept for --k auto.
 
@@ -74,38 +58,11 @@ def tune(
     """
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
-    layers: Layers = flag_layers(
-        {
-            "--data": ("data.name", data),
-            "--data-dir": ("data.dir", data_dir),
-            "--image-size": ("data.image_size", image_size),
-            "--limit-train": ("data.limit_train", limit_train),
-            "--k": ("tune.k", ks),
-            "--folds": ("tune.folds", folds),
-            "--tune-epochs": ("tune.epochs", tune_epochs),
-            "--seed": ("tune.seed", seed),
-            **length_flags(epochs, steps),
-            "--batch-size": ("train.batch_size", batch_size),
-            "--lr": ("optimizer.lr", lr),
-            "--condition": ("motivation.condition", condition),
-            "--init": ("pair.init", init),
-            "--map": ("pair.map", map_name),
-            "--init-from": ("transfer.source", init_from),
-            "--role": ("transfer.role", role),
-            "--pretrained": ("transfer.pretrained", pretrained or None),
-            "--recipe": ("recipe", recipe),
-            "--device": ("runtime.device", device),
-            "--precision": ("runtime.precision", precision),
-            "--workers": ("runtime.workers", workers),
-            "--eval-every": ("train.eval_every", eval_every),
-            "--checkpoint-minutes": ("runtime.checkpoint_minutes", checkpoint_minutes),
-        }
-    )
     from seekcli.grid.tune import plan_tuning
 
     with listings_kept():
         named = [*config_layers(config), *model_layers(model, base, motivated)]
-        tuning = plan_tuning([*named, *layers, *set_layers(assignments)], out)
+        tuning = plan_tuning([*named, *settings, *set_layers(assignments)], out)
     if dry_run:
         show_plan(tuning, out, format_)
         return

@@ -29,6 +29,25 @@ def optional_settings() -> frozenset[str]:
     return frozenset(row["key"] for row in described_settings() if row["type"].endswith("not set"))
 
 
+@cache
+def _settings_by_key() -> dict[str, dict[str, Any]]:
+    return {row["key"]: row for row in described_settings()}
+
+
+def described_setting(key: str) -> dict[str, Any]:
+    return _settings_by_key()[key]
+
+
+def plain_type(key: str) -> type:
+    """`int`, `float`, `bool` or `str`: what a value of the setting is, bounds and choices aside."""
+    section: Any = RunConfig
+    *parents, name = key.split(".")
+    for parent in parents:
+        section = section.model_fields[parent].annotation
+    plain, _ = unwrapped(alternatives_of(section.model_fields[name].annotation)[0])
+    return plain if plain in TYPE_WORDS else str
+
+
 def section_rows(section: type[BaseModel], prefix: str) -> Iterator[dict[str, Any]]:
     for name, field in section.model_fields.items():
         kind = field.annotation

@@ -81,7 +81,7 @@ def plain_options(options: dict[str, Any]) -> dict[str, Any]:
 
 class MotivationConfig(Section):
     condition: str = Field("loss", description="a name of `seek list conditions`, or package.module:Class")
-    k: Positive = Field(2, description="how many times in a row it must hold")
+    k: Positive = Field(2, description="how many times in a row it must hold; --k auto searches for it (`seek tune`)")
     ema_alpha: Annotated[float, Field(gt=0, le=1)] = Field(0.02, description="ema-loss: weight of the newest loss")
     ema_fall_percent: Annotated[float, Field(ge=0, lt=100)] = Field(
         0.2, description="ema-loss: by how much the average must fall in each step"
@@ -125,8 +125,10 @@ class DataConfig(Section):
         description="a name of `seek list data`, folder:DIR, imagenet:DIR, synthetic:CxHxW:CLASSES[:IMAGES]",
     )
     dir: str | None = Field(None, description="where the files are; for folder: and imagenet: the folder itself")
-    image_size: Positive | None = Field(None, description="pixels a side; none is the data's own size")
-    train_size: Positive | None = Field(None, description="pixels a side while training; none is image_size")
+    image_size: Positive | None = Field(
+        None, description="resize images to this many pixels a side; not set: the data's own size"
+    )
+    train_size: Positive | None = Field(None, description="pixels a side while training; not set: data.image_size")
     limit_train: Positive | None = Field(None, description="train on this many images (stratified, seeded)")
     test_images: Positive | None = Field(
         None, description="digits: how many of the 1,797 images are test images; not set: a fifth (360)"
@@ -246,13 +248,15 @@ class TuneConfig(Section):
 
 class RuntimeConfig(Section):
     device: str = Field("auto", description="auto, cpu, cuda[:i] or mps")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto resolves by a fixed table")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: by a fixed table of devices and families"
+    )
     layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="CPU threads; none: torch's choice")
-    workers: UpTo1024 = Field(0, description="data loading processes; cannot change the numbers")
+    workers: UpTo1024 = Field(0, description="processes that read images, of imagenet: alone; they change no number")
     force: bool = Field(False, description="begin a run whose motivated model would never be trained")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
-        10.0, description="mid-epoch checkpoints; 0 is every step"
+        10.0, description="minutes between checkpoints within an epoch; 0: one after every step"
     )
 
 

@@ -1,0 +1,86 @@
+"""The flags of `train` and `tune`: pinned by name, said by the schema, completed by a shell."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from seekcli.cli.app import app
+from seekcli.cli.setting_flags import PANELS, TRAIN_FLAGS, TUNE_FLAGS
+from seekcli.config.describe import described_settings
+
+# Options grow on purpose: who adds one adds it here, and a line to the changelog.
+SHARED = """--base --batch-size --checkpoint-minutes --condition --config --data --data-dir --device --dry-run --epochs
+    --eval-every --image-size --init --init-from --k --limit-train --lr --map --model --motivated --out --precision
+    --pretrained --progress --recipe --role --seed --set --steps --workers"""
+OPTIONS = {
+    "train": f"{SHARED} --at --extend --force --fresh --match --match-from --print-config --schedule --seeds",
+    "tune": f"{SHARED} --folds --format --tune-epochs",
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_the_options_are_those_that_are_listed_here(command: str) -> None:
+    options = typer.main.get_command(app).commands[command].params
+    assert sorted(name for option in options for name in option.opts) == sorted(OPTIONS[command].split())
+    assert {option.rich_help_panel for option in options} == set(PANELS)
+
+
+@pytest.mark.parametrize(("command", "flags"), [("train", TRAIN_FLAGS), ("tune", TUNE_FLAGS)])
+def test_a_flag_has_the_text_and_the_choices_of_its_setting(command: str, flags: tuple) -> None:
+    settings = {row["key"]: row for row in described_settings()}
+    options = {option.opts[0]: option for option in typer.main.get_command(app).commands[command].params}
+    for flag in flags:
+        option, setting = options[flag.flag], settings[flag.key]
+        assert setting["meaning"]
+        assert option.help.startswith(setting["meaning"])
+        if setting["choices"]:
+            assert option.metavar == f"[{'|'.join(setting['choices'])}]"
+
+
+def test_zero_is_a_value_and_false_is_none() -> None:
+    """Of the numbers that a flag may set, 0 is one; a switch that is not given sets nothing."""
+    words = ["train", "--workers", "0", "--checkpoint-minutes", "0", "--seed", "0", "--print-config"]
+    printed = CliRunner().invoke(app, words, prog_name="seek").stdout
+    lines = dict(line.split(" = ", 1) for line in printed.splitlines() if " = " in line)
+    assert lines["runtime.workers"].endswith("# --workers")
+    assert lines["runtime.checkpoint_minutes"].endswith("# --checkpoint-minutes")
+    assert lines["seed"].endswith("# --seed")
+    assert lines["transfer.pretrained"].endswith("# default")
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "expected"),
+    [
+        ("seek train --model", "resnet20-to-1", {"resnet20-to-110"}),
+        ("seek tune --base", "vit-", {"vit-tiny", "vit-small", "vit-base"}),
+        ("seek train --data", "cifar", {"cifar10", "cifar100"}),
+        ("seek train --recipe", "cifar-v", {"cifar-vit"}),
+        ("seek tune --condition", "random-c", {"random-count"}),
+    ],
+)
+def test_a_shell_completes_names(words: str, begun: str, expected: set[str]) -> None:
+    found = CliRunner().invoke(
+        app,
+        [],
+        env={
+            "_SEEK_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"{words} {begun}",
+            "COMP_CWORD": str(len(words.split())),
+        },
+        prog_name="seek",
+    )
+    assert set(found.stdout.split()) == expected
+
+
+def test_completion_and_help_import_no_torch() -> None:
+    code = (
+        "import sys; from seekcli.cli import app, completion as c\n"
+        "assert all((c.pairs_and_models(''), c.models(''), c.data_sets(''), c.recipes(''), c.conditions('')))\n"
+        "assert not {'torch', 'sklearn', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
