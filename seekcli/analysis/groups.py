@@ -52,6 +52,7 @@ class Cost:
     condition_flops: Sample
     copied_bytes: Sample
     epoch_seconds: Sample
+    recalibration_flops: Sample  # 0 in runs of older programs, which did not count them
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,9 @@ def make_group(
 
 def _cost(runs: Sequence[Run]) -> Cost:
     def total(key: str) -> Sample:
-        return sample([float(run.totals[key]) for run in runs])
+        return sample(
+            [float(run.totals.get(key, 0.0) if key == "recalibration_flops" else run.totals[key]) for run in runs]
+        )
 
     return Cost(
         train_flops=total("train_flops"),
@@ -233,6 +236,7 @@ def _cost(runs: Sequence[Run]) -> Cost:
         condition_flops=total("condition_flops"),
         copied_bytes=total("copied_bytes"),
         epoch_seconds=total("epoch_seconds"),
+        recalibration_flops=total("recalibration_flops"),
     )
 
 

@@ -21,7 +21,7 @@ from seekcli.data.sets.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, SeekError, Stopped, one_line, unforeseen
 
 # Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
-COMMANDS = ("train", "grid", "tune", "compare", "flops", "export", "evaluate", "map", "list", "doctor")
+COMMANDS = ("train", "grid", "tune", "compare", "report", "flops", "export", "evaluate", "map", "list", "doctor")
 
 
 class SeekGroup(TyperGroup):

@@ -17,7 +17,7 @@ def difference_table(cell: Cell) -> Table:
     """Where all rows have the same number of common seeds, the title says it and there is no column for it."""
     counts = {one.difference.n for one in cell.contrasts}
     same = len(counts) == 1
-    names = _names(cell.contrasts)
+    names = names_of(cell.contrasts)
     columns = (
         Column("difference", numeric=False),
         *(() if same else (Column("n"),)),
@@ -74,7 +74,7 @@ def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], TableR
     return tuple(rows)
 
 
-def _names(contrasts: Sequence[Contrast]) -> dict[int, str]:
+def names_of(contrasts: Sequence[Contrast]) -> dict[int, str]:
     """By the identity of the contrast. Where two would read alike, each says the rest of its arms."""
     short = {id(one): _name(one) for one in contrasts}
     seen = Counter(short[id(one)] for one in contrasts if one.differ_in)

@@ -125,6 +125,22 @@ def _markdown(header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[st
     return markdown_table(Table("", columns, tuple(TableRow(row) for row in rows)))
 
 
+def paper_tables() -> list[Table]:
+    """Its rows and its forward costs, each with its source in the title."""
+    found = (
+        (PAPER_COLUMNS, [cells(row) for row in paper_rows()], "Rows"),
+        (COST_COLUMNS, [cost_cells(one) for one in paper_costs()], "Forward costs"),
+    )
+    return [
+        Table(
+            f"{name} of {SOURCE}",
+            tuple(Column(one, numeric=one in NUMBERS) for one in header),
+            tuple(TableRow(row) for row in rows),
+        )
+        for header, rows, name in found
+    ]
+
+
 def published_json() -> str:
     rows, costs = paper_rows(), paper_costs()
     tree = {

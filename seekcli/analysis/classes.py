@@ -1,0 +1,47 @@
+"""Accuracy by class: an arm's model against its baseline, paired by seed. No word follows: there are many classes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from seekcli.analysis.groups import Group
+from seekcli.analysis.history import Places, is_of
+from seekcli.analysis.statistics import Sample, sample
+from seekcli.runs.records import CLASSES, read_classes
+
+
+@dataclass(frozen=True)
+class ClassDifference:
+    """`left - right` in accuracy points of one class, over common seeds."""
+
+    class_name: str
+    found: Sample
+
+
+def class_differences(left: Group, right: Group, places: Places) -> list[ClassDifference]:
+    """On the test images; empty where one side has no table of classes. Raises BadInput for a damaged table."""
+    by_name: dict[str, list[float]] = defaultdict(list)
+    ours, theirs = _by_seed(left, places), _by_seed(right, places)
+    for seed in ours.keys() & theirs.keys():
+        for name, percent in ours[seed].items():
+            if name in theirs[seed]:
+                by_name[name].append(percent - theirs[seed][name])
+    return [ClassDifference(name, sample(values)) for name, values in by_name.items()]
+
+
+def _by_seed(group: Group, places: Places) -> dict[int, dict[str, float]]:
+    found: dict[int, dict[str, float]] = {}
+    for seed, run_id in zip(group.seeds, group.run_ids, strict=True):
+        path = places[run_id] / CLASSES
+        if path.is_file():
+            rows = [row for row in read_classes(path, run_id) if row["split"] == "test" and _of_model(group, row)]
+            found[seed] = {
+                row["class_name"]: row["accuracy_percent"] for row in rows if row["accuracy_percent"] is not None
+            }
+    return found
+
+
+def _of_model(group: Group, row: dict[str, object]) -> bool:
+    """The table of classes knows the role alone; a classic group has one role in it."""
+    return group.arm is None or group.name.endswith("=") or is_of(group, {**row, "pair": "of both"})

@@ -1,0 +1,41 @@
+"""`seek report`: one HTML file with findings in words, tables and pictures. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seekcli.cli.output import say
+from seekcli.errors import BadInput, visible
+
+
+def report(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="results folders, runs folders or single runs (default: results)", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The file to write.", metavar="FILE")] = Path("report.html"),
+    plots: Annotated[
+        Path | None, typer.Option(help="Also write every picture here, as PNG and SVG.", metavar="DIR")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="KEY=VALUE", help="only runs with it, as in seek compare; repeatable"),
+    ] = None,
+    title: Annotated[str, typer.Option(help="The heading of the page.")] = "Base against alternating training",
+) -> None:
+    """Write what the runs say as one page that needs no network: open it with a double click."""
+    from seekcli.analysis.comparison import compare_runs
+    from seekcli.analysis.selection import parse_where
+    from seekcli.report.write import check_targets, write_report
+    from seekcli.runs.scan import scan_runs
+
+    check_targets(out, plots)
+    runs = scan_runs(paths or [Path("results")])
+    comparison = compare_runs(runs, parse_where(where or []))
+    if not comparison.cells:
+        raise BadInput("no finished run to report on; seek list runs says where each stands")
+    for path in write_report(comparison, runs, out, plots, title):
+        say(f"seek: wrote {visible(str(path))}", err=True)

@@ -1,0 +1,93 @@
+"""What all pictures share: colours that colour-blind readers can tell apart, sizes, and the words that stand for one.
+
+Colours are those of Okabe and Ito (2008). Lines also differ in their dashes, so that a print in grey can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+# Text, axes and grid: in the page they take the colour of its text, so that they are read in light and dark.
+INK = "#1b1c1d"
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
+CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
+DASHES = ("-", "--", "-.", ":")
+WIDTH_INCHES = 7.2
+FONT_POINTS = 9
+
+
+@dataclass
+class Picture:
+    """A figure, its title, and the sentence that says the same in words. `hover` is what a mouse over a part shows."""
+
+    name: str
+    title: str
+    words: str
+    figure: Figure
+    hover: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, artist: Artist, words: str) -> None:
+        """Show `words` where a mouse is over this part of the figure."""
+        key = f"hover-{len(self.hover)}"
+        artist.set_gid(key)
+        self.hover[key] = words
+
+
+def blank(height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of the page's width, and its axes row by row."""
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for one in axes:
+        plain_axes(one)
+    return figure, axes
+
+
+def plain_axes(axes: Axes) -> None:
+    axes.tick_params(colors=INK, labelsize=FONT_POINTS)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(INK)
+    axes.grid(color=INK, alpha=0.15, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def label(axes: Axes, x: str, y: str, title: str = "") -> None:
+    axes.set_xlabel(x, color=INK, fontsize=FONT_POINTS)
+    axes.set_ylabel(y, color=INK, fontsize=FONT_POINTS)
+    if title:
+        axes.set_title(title, color=INK, fontsize=FONT_POINTS + 1, loc="left")
+
+
+def legend(axes: Axes, columns: int = 2) -> None:
+    """Below the figure, where it hides no line."""
+    figure = axes.get_figure()
+    assert figure is not None
+    handles, labels = axes.get_legend_handles_labels()
+    size = FONT_POINTS - 1
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, frameon=False, labelcolor=INK, fontsize=size
+    )
+
+
+def whole_numbers(*axes: Axes) -> None:
+    """Epochs and steps have no halves."""
+    for one in axes:
+        one.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def colour(number: int) -> str:
+    return CYCLE[number % len(CYCLE)]
+
+
+def dashes(number: int) -> str:
+    return DASHES[number // len(CYCLE) % len(DASHES)]

@@ -1,0 +1,121 @@
+"""A comparison as one HTML file: findings in words, tables, pictures, how to repeat it. Text of users is escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from jinja2 import DictLoader, Environment
+from markupsafe import Markup
+
+import seekcli
+from seekcli.analysis.comparison import Cell, Comparison
+from seekcli.analysis.history import Places
+from seekcli.errors import visible
+from seekcli.report import page, tables
+from seekcli.report.figures.canvas import Picture
+from seekcli.report.figures.gallery import pictures_of
+from seekcli.report.html.intervals import drawn_intervals
+from seekcli.report.html.sources import commands_of, environment_table, failures_table
+from seekcli.report.published import paper_tables
+from seekcli.report.svg import svg_text
+from seekcli.report.tables import Table
+from seekcli.report.wording import Finding, findings_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture in the page."""
+
+    title: str
+    words: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Section:
+    """A cell of the comparison: one pair under one set of settings."""
+
+    key: str
+    title: str
+    settings: str
+    test_set: str
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    pictures: Sequence[Shown]
+
+
+def report_html(comparison: Comparison, places: Places, title: str = "Base against alternating training") -> str:
+    """The whole file. `places` says where each run is. Raises BadInput for a damaged table of a run."""
+    sections = [_section(comparison, cell, places, number) for number, cell in enumerate(comparison.cells, 1)]
+    script = _part("sort.js")
+    return str(
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            counts=f"{tables.counts(comparison)}.",
+            version=seekcli.__version__,
+            style=Markup(_part("style.css")),
+            script=Markup(script),
+            script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+            findings=_findings(comparison),
+            notes=[visible(note) for note in comparison.notes],
+            sections=sections,
+            paper=paper_tables(),
+            commands=[visible(command) for command in commands_of(places)],
+            environment=environment_table(places),
+            failures=failures_table(comparison),
+            legend=page.legend(comparison),
+            table_of=_table_html,
+        )
+    )
+
+
+def _section(comparison: Comparison, cell: Cell, places: Places, number: int) -> Section:
+    shown = [
+        Shown(picture.title, visible(picture.words), Markup(svg_text(picture, f"c{number}-{picture.name}")))
+        for picture in pictures_of(cell, places)
+    ]
+    return Section(
+        key=f"cell-{number}",
+        title=visible(tables.cell_title(cell)),
+        settings=visible(tables.cell_settings(cell)),
+        test_set=tables.test_set(cell),
+        tables=page.cell_tables(comparison, cell),
+        notes=[visible(note) for note in page.cell_notes(comparison, cell)],
+        pictures=shown,
+    )
+
+
+def _findings(comparison: Comparison) -> list[Finding]:
+    return [found for cell in comparison.cells for found in findings_of(cell, visible(tables.cell_title(cell)))]
+
+
+def _table_html(table: Table) -> Markup:
+    found = _templates().get_template("table.html.j2").render(table=table, drawn=drawn_intervals(table))
+    return Markup(found)
+
+
+def pictures_by_name(comparison: Comparison, places: Places) -> dict[str, Picture]:
+    """Every picture of the report, by the name of its file."""
+    return {
+        f"{number}-{order:02d}-{picture.name}": picture
+        for number, cell in enumerate(comparison.cells, 1)
+        for order, picture in enumerate(pictures_of(cell, places), 1)
+    }
+
+
+@cache
+def _templates() -> Environment:
+    names = ("page.html.j2", "table.html.j2")
+    return Environment(loader=DictLoader({name: _part(name) for name in names}), autoescape=True)
+
+
+@cache
+def _part(name: str) -> str:
+    return (resources.files("seekcli.report.html") / name).read_text(encoding="utf-8")

@@ -1,0 +1,38 @@
+"""The report as files: the page, and its pictures as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seekcli import files
+from seekcli.analysis.comparison import Comparison
+from seekcli.errors import BadInput
+from seekcli.report.html.page import pictures_by_name, report_html
+from seekcli.report.svg import png_bytes, svg_bytes
+from seekcli.runs.scan import RunSummary
+
+
+def check_targets(out: Path, plots: Path | None) -> None:
+    """Raise BadInput, naming the flag, before anything is read."""
+    if out.is_dir():
+        raise BadInput(f"--out {out} is a folder; name a file such as {out / 'report.html'}")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"--out {out}: the report is HTML; name a file that ends in .html")
+    if plots is not None and plots.exists() and not plots.is_dir():
+        raise BadInput(f"--plots {plots} is a file; name a folder")
+
+
+def write_report(
+    comparison: Comparison, runs: Sequence[RunSummary], out: Path, plots: Path | None, title: str
+) -> list[Path]:
+    """Write the page to `out`, and the pictures into `plots` where it is given; the paths written."""
+    places = {run.run_id: run.path for run in runs}
+    files.write_bytes(out, report_html(comparison, places, title).encode())
+    written = [out]
+    if plots is not None:
+        for name, picture in pictures_by_name(comparison, places).items():
+            for suffix, data in ((".png", png_bytes(picture)), (".svg", svg_bytes(picture))):
+                written.append(plots / f"{name}{suffix}")
+                files.write_bytes(written[-1], data)
+    return written
