@@ -1,0 +1,221 @@
+"""The report as a page: what is in it, in which order, that it asks for nothing, and that text of users stays text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from run_folders import Results
+from typer.testing import CliRunner
+
+from seekcli.cli.app import app
+from seekcli.report.figures.gallery import pictures_of
+from seekcli.report.svg import png_bytes, svg_text
+from seekcli.runs.records import CLASS_SCHEMA, CLASSES, STEPS, write_classes, write_steps
+from seekcli.runs.scan import scan_runs
+
+ASKS = {"src", "href", "xlink:href", "action", "data", "poster", "srcset"}
+
+
+def with_history(folder: Path, motivated: bool) -> Path:
+    """Give a run of `Results` steps and classes."""
+    losses = [2.0 - 0.01 * step + (0.3 if step % 5 == 0 else 0.0) for step in range(40)]
+    roles = ["motivated" if motivated and step % 5 == 3 else "base" for step in range(40)]
+    write_steps(folder / STEPS, {
+        "run_id": [folder.name] * 40, "epoch": [1 + step // 10 for step in range(40)], "step": list(range(1, 41)),
+        "role": roles, "loss": losses, "learning_rate": [0.1] * 40,
+    })  # fmt: skip
+    rows = [
+        dict.fromkeys(CLASS_SCHEMA.names)
+        | {"run_id": folder.name, "epoch": 20, "role": role, "split": "test", "class_index": index}
+        | {
+            "class_name": name,
+            "images": 10,
+            "correct": 5 + index + motivated,
+            "accuracy_percent": 50.0 + 10 * (index + motivated),
+        }
+        for role in (("base", "motivated") if motivated else ("base",))
+        for index, name in enumerate(("<b>cat</b>", "dog"))
+    ]
+    write_classes(folder / CLASSES, rows)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Results:
+    results = Results(tmp_path)
+    for seed in range(3):
+        with_history(results.add("base", seed=seed, accuracy=97.0 + 0.1 * seed), motivated=False)
+        with_history(results.add(seed=seed, accuracy=(97.5 + 0.2 * seed, 98.0)), motivated=True)
+    results.add("motivated", seed=0, accuracy=98.0)
+    results.add(seed=9, accuracy=None, state="failed", message="<script>alert('no')</script>")
+    return results
+
+
+class Page(HTMLParser):
+    """What a browser would see: headings, ids, and everything that would be asked for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.ids: list[str] = []
+        self.asked: list[str] = []
+        self.labels: list[str] = []
+        self.scripts = 0
+        self.words = ""
+        self._inside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._inside.append(tag)
+        self.scripts += tag == "script"
+        found = dict(attributes)
+        self.ids += [found["id"]] if found.get("id") else []
+        self.labels += [found["aria-label"] or ""] if tag == "svg" and "aria-label" in found else []
+        self.asked += [value or "" for name, value in attributes if name in ASKS]
+        if tag == "h2":
+            self.headings.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._inside and self._inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+        if "h2" in self._inside:
+            self.headings[-1] += data
+
+
+def report(folder: Path, *words: object) -> str:
+    out = folder / "report.html"
+    result = CliRunner().invoke(app, ["report", str(folder), "--out", str(out), *(str(word) for word in words)])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return out.read_text(encoding="utf-8")
+
+
+def test_a_report_is_one_page_that_asks_for_nothing(folder: Results) -> None:
+    text = report(folder.folder)
+    page = Page(text)
+    assert all(one.startswith(("#", "data:")) for one in page.asked)
+    assert "@import" not in text
+    assert len(page.ids) == len(set(page.ids))
+    assert {one[1:] for one in page.asked if one.startswith("#")} <= set(page.ids)
+    assert len(text) < 1_000_000
+
+
+def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
+    page = Page(report(folder.folder, "--title", "Cats & dogs"))
+    assert page.headings[0] == "Findings"
+    assert page.headings[-3:] == ["The paper's rows", "How to repeat it", "How to read this"]
+    assert "resnet20-to-32 on digits, loss k=2 identity: base, alternating against base alone: " in page.words
+    assert "Cats & dogs" in page.words
+    assert [label.partition(".")[0].partition(":")[0] for label in page.labels] == [
+        "Paired differences, with 95 % intervals",
+        "Accuracy against training compute",
+        "Learning curves",
+        "Share of the larger model's steps, by epoch",
+        "When the larger model was active",
+        "Loss by step, shaded where the larger model took it",
+        "Loss around the switches to the larger model",
+        "Differences by class",
+        "Where the compute went",
+    ]
+
+
+def test_every_number_of_the_tables_of_compare_is_in_the_page(folder: Results) -> None:
+    shown = CliRunner().invoke(app, ["compare", str(folder.folder), "--format", "markdown"]).stdout
+    words = " ".join(Page(report(folder.folder)).words.split())
+    cells = {cell.strip(" *") for line in shown.splitlines() if line.startswith("|") for cell in line.split("|")}
+    numbers = {cell for cell in cells if re.search(r"\d", cell)}
+    assert len(numbers) > 30
+    assert [cell for cell in numbers if " ".join(cell.split()) not in words] == []
+
+
+def test_text_of_users_stays_text(folder: Results) -> None:
+    text = report(folder.folder, "--title", "<img src=x onerror=alert(1)>")
+    page = Page(text)
+    assert page.scripts == 1
+    assert "<script>alert('no')</script>" in page.words
+    assert "<b>cat</b>" in page.words
+    assert "<img" not in text
+
+
+def test_the_policy_of_the_page_lets_its_own_script_run_and_no_other(folder: Results) -> None:
+    text = report(folder.folder)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+    rules = dict(rule.split(None, 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{digest}'"
+
+
+def test_a_picture_says_its_numbers_in_words_and_on_hover(folder: Results) -> None:
+    comparison = folder.compare()
+    places = {run.run_id: run.path for run in scan_runs([folder.folder])}
+    pictures = {picture.name: picture for picture in pictures_of(comparison.cells[0], places)}
+    (difference, *_) = comparison.cells[0].contrasts
+    assert f"{difference.difference.mean:+.2f} [" in pictures["differences"].words
+    drawn = svg_text(pictures["differences"], "x")
+    assert "currentColor" in drawn
+    assert f"<title>base - base alone: {difference.difference.mean:+.2f} [" in drawn
+    assert "cat" in pictures["classes"].words
+    assert "+10.00" in pictures["classes"].words
+    assert "base alone, where loss k=2 would have switched: " in pictures["around-switches"].words
+    assert png_bytes(pictures["cost"]).startswith(b"\x89PNG")
+
+
+def test_equal_runs_give_an_equal_page(folder: Results) -> None:
+    assert report(folder.folder) == report(folder.folder)
+
+
+def test_plots_are_written_as_png_and_svg(folder: Results) -> None:
+    report(folder.folder, "--plots", folder.folder / "plots")
+    names = sorted(path.name for path in (folder.folder / "plots").iterdir())
+    assert len(names) == 2 * 9
+    assert names[:2] == ["1-01-differences.png", "1-01-differences.svg"]
+
+
+def test_one_run_and_published_tables_have_a_report_too(folder: Results, tmp_path: Path) -> None:
+    (run, *_) = sorted(path for path in (tmp_path / "runs").iterdir() if path.name.startswith("resnet20-to-32"))
+    assert "nothing to compare" in report_of(run, tmp_path / "one.html")
+    table = folder.publish("digits", [path for path in (tmp_path / "runs").iterdir() if "_s0_" in path.name])
+    assert "base, alternating" in report_of(table, tmp_path / "table.html")
+
+
+def report_of(path: Path, out: Path) -> str:
+    result = CliRunner().invoke(app, ["report", str(path), "--out", str(out)])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "."], "--out . is a folder; name a file such as report.html"),
+        (["--out", "report.pdf"], "--out report.pdf: the report is HTML"),
+        (["--plots", "file"], "--plots file is a file; name a folder"),
+        (["--where", "k=9"], "k"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is(folder: Results, monkeypatch, words, said) -> None:
+    monkeypatch.chdir(folder.folder)
+    (folder.folder / "file").touch()
+    before = sorted(folder.folder.rglob("*"))
+    result = CliRunner().invoke(app, ["report", str(folder.folder), *words])
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert sorted(folder.folder.rglob("*")) == before
+
+
+def test_a_folder_without_a_finished_run_has_no_report(tmp_path: Path) -> None:
+    Results(tmp_path).add(accuracy=None, state="failed", message="no")
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "x.html")])
+    assert result.exit_code == 2
+    assert "no finished run" in result.stderr
+    assert not (tmp_path / "x.html").exists()
