@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all test-cuda golden format bench torture families batchnorm starts wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-browser golden format bench torture families batchnorm starts wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -38,9 +38,10 @@ endif
 	$(RUN) pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[test]'
 	@touch $@
 
-reproduce: setup  ## run the embedded experiment on real images and print the comparison
+reproduce: setup  ## run the embedded experiment on real images and print the comparison, and write the report
 	$(VENV)/bin/seek grid run grids/digits.toml
 	$(VENV)/bin/seek compare results/
+	$(VENV)/bin/seek report results/ --out results/report.html
 
 test: check  ## lint, types and the fast tests: all that CI runs
 
@@ -69,6 +70,9 @@ bench: setup  ## the loop and the switch against the plain way of writing them, 
 
 test-cuda: setup  ## what CUDA has of its own; without a CUDA device every test says "not run"
 	$(RUN) pytest tests/cuda $(PYTEST_FLAGS)
+
+test-browser: setup  ## open a report in a headless chromium: no console message, no request, nothing wider than a phone
+	$(RUN) pytest tests/browser $(PYTEST_FLAGS)
 
 torture: setup  ## kill, damage, pause and starve real seek processes for 20 minutes: see docs/robustness.md
 	PYTHONPATH=tests $(VENV)/bin/python -m torture $(TORTURE_FLAGS)

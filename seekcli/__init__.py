@@ -1,7 +1,7 @@
 """seekcli: train two nested networks in one run. `seek --help` lists the commands.
 
 In Python: `seekcli.epochs(paths)` and `seekcli.steps(paths)` are the records of runs as pandas DataFrames,
-`seekcli.load_model(path)` is an exported model with its card.
+`seekcli.load_model(path)` is an exported model with its card, `seekcli.plots` has the pictures of `seek report`.
 """
 
 __version__ = "0.1.0"
@@ -11,6 +11,7 @@ _OFFERED = {
     "epochs": "seekcli.report.frames",
     "steps": "seekcli.report.frames",
     "load_model": "seekcli.export.load",
+    "plots": "seekcli.report.plots",
 }
 __all__ = ["__version__", *_OFFERED]
 
@@ -21,7 +22,8 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     try:
-        return getattr(import_module(_OFFERED[name]), name)
+        found = import_module(_OFFERED[name])
+        return found if _OFFERED[name].endswith(f".{name}") else getattr(found, name)
     except Exception as error:
         from seekcli.torch_pair import explained
 

@@ -89,7 +89,7 @@ def _excesses(epochs: Sequence[Epoch]) -> dict[int, list[float]]:
     for epoch in epochs:
         level = fmean(epoch.losses)
         for start in turns_of(epoch):
-            for offset in range(-STEPS_BEFORE, STEPS_AFTER + 1):
-                if 0 <= start + offset < len(epoch.losses):
-                    found[offset].append(epoch.losses[start + offset] - level)
+            first, stop = max(0, start - STEPS_BEFORE), start + STEPS_AFTER + 1
+            for place, loss in enumerate(epoch.losses[first:stop], first):
+                found[place - start].append(loss - level)
     return found

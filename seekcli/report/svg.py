@@ -36,13 +36,13 @@ def svg_bytes(picture: Picture) -> bytes:
     """Text stays text, so that it can be read aloud and searched; equal pictures are equal bytes."""
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "seek", "font.family": "sans-serif"}):
-        picture.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        picture.figure.canvas.print_figure(buffer, format="svg", facecolor="none", metadata={"Date": None})
     return buffer.getvalue()
 
 
 def png_bytes(picture: Picture, dots_per_inch: int = 160) -> bytes:
     buffer = io.BytesIO()
-    picture.figure.savefig(buffer, format="png", dpi=dots_per_inch, facecolor="white")
+    picture.figure.canvas.print_figure(buffer, format="png", dpi=dots_per_inch, facecolor="white")
     return buffer.getvalue()
 
 

@@ -12,7 +12,7 @@ from seekcli.analysis.efficiency import StepShare
 from seekcli.analysis.groups import PLAIN_NAMES, X_Y_B, X_Y_M, Group
 from seekcli.analysis.prices import prices
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
-from seekcli.analysis.verdicts import Family, Verdict
+from seekcli.analysis.verdicts import QuestionFamily, Verdict
 
 # In data the groups have the paper's names.
 OF_A_GROWING_RUN = {X_Y_B: "base, until the end", X_Y_M: "larger, branched off"}
@@ -47,7 +47,7 @@ def findings_of(cell: Cell, title: str) -> list[Finding]:
             f"{title}, {one.arm}: base, alternating against base alone: ", verdict(one.verdict), _numbers(cell, one)
         )
         for one in cell.contrasts
-        if one.family is Family.PRIMARY
+        if one.family is QuestionFamily.PRIMARY
     ]
     return found or [Finding(f"{title}: ", "nothing to compare", ". A base alone and a run of both models are needed.")]
 

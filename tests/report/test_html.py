@@ -12,6 +12,7 @@ import pytest
 from run_folders import Results
 from typer.testing import CliRunner
 
+import seekcli
 from seekcli.cli.app import app
 from seekcli.report.figures.gallery import pictures_of
 from seekcli.report.svg import png_bytes, svg_text
@@ -178,6 +179,14 @@ def test_plots_are_written_as_png_and_svg(folder: Results) -> None:
     names = sorted(path.name for path in (folder.folder / "plots").iterdir())
     assert len(names) == 2 * 9
     assert names[:2] == ["1-01-differences.png", "1-01-differences.svg"]
+
+
+def test_a_notebook_gets_the_same_figures(folder: Results) -> None:
+    figures = seekcli.plots.all_figures(folder.folder)
+    assert len(figures) == 9
+    (forest,) = seekcli.plots.forest(folder.folder, ["k=2"]).values()
+    assert "base - base alone  [loss k=2 identity]" in [one.get_text() for one in forest.axes[0].get_yticklabels()]
+    assert seekcli.plots.usage_by_epoch(folder.folder) == {}
 
 
 def test_one_run_and_published_tables_have_a_report_too(folder: Results, tmp_path: Path) -> None:

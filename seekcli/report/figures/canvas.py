@@ -52,6 +52,7 @@ def blank(height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure
 
 
 def plain_axes(axes: Axes) -> None:
+    axes.patch.set_alpha(0)  # the page or the paper shows through
     axes.tick_params(colors=INK, labelsize=FONT_POINTS)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

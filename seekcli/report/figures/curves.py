@@ -52,7 +52,7 @@ def share_by_epoch(cell: Cell, places: Places) -> Picture | None:
 
 
 def _share_in_words(arm: Arm) -> str:
-    return f"{arm.label}: {wording.share(arm.share.observed.mean)}, expected {wording.expected_share(arm.share, True)}"
+    return f"{arm.label}: {wording.share(arm.share.observed.mean)}, expected {wording.share_words(arm.share, True)}"
 
 
 def usage_by_epoch(cell: Cell, places: Places) -> Picture | None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.contrasts import Contrast
-from seekcli.analysis.verdicts import Family
+from seekcli.analysis.verdicts import QuestionFamily
 from seekcli.report import wording
 from seekcli.report.differences import names_of
 from seekcli.report.figures.canvas import BLUE, FONT_POINTS, INK, VERMILION, Picture, blank, label
 
 ROW_INCHES, FRAME_INCHES = 0.24, 0.9
-MARKS = {Family.PRIMARY: ("s", VERMILION), Family.SECOND: ("o", BLUE), Family.EXPLORATORY: ("o", INK)}
+MARKS = {
+    QuestionFamily.PRIMARY: ("s", VERMILION),
+    QuestionFamily.SECOND: ("o", BLUE),
+    QuestionFamily.EXPLORATORY: ("o", INK),
+}
 
 
 def forest(cell: Cell, most: int = 40) -> Picture | None:
     """None where nothing is compared. The families in their order; of many exploratory rows the first are shown."""
-    order = list(Family)
+    order = list(QuestionFamily)
     contrasts = sorted(cell.contrasts, key=lambda one: order.index(one.family))[:most]
     if not contrasts:
         return None

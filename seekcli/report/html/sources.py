@@ -11,7 +11,7 @@ from seekcli.analysis.comparison import Comparison
 from seekcli.analysis.history import Places
 from seekcli.documents import read_document
 from seekcli.errors import BadInput, visible
-from seekcli.report.tables import Column, Row, Table
+from seekcli.report.tables import Column, Table, TableRow
 from seekcli.runs.records import ENVIRONMENT
 
 SHOWN = ("seekcli", "git", "python", "torch", "numpy", "platform", "cpu", "device", "cuda", "cudnn", "threads")
@@ -34,7 +34,7 @@ def environment_table(places: Places) -> Table:
         for name in SHOWN:
             shown = "-" if found.get(name) is None else str(found[name])
             values[name][shown] = values[name].get(shown, 0) + 1
-    rows = tuple(Row((name, _counted(counts))) for name, counts in values.items() if counts)
+    rows = tuple(TableRow((name, _counted(counts))) for name, counts in values.items() if counts)
     return Table("What the runs ran on", (Column("fact", numeric=False), Column("value", numeric=False)), rows)
 
 
@@ -64,6 +64,6 @@ def _environment(folder: Path) -> dict[str, Any] | None:
 
 
 def failures_table(comparison: Comparison) -> Table:
-    rows = tuple(Row((one.state, visible(one.run_id), visible(one.reason))) for one in comparison.left_out)
+    rows = tuple(TableRow((one.state, visible(one.run_id), visible(one.reason))) for one in comparison.left_out)
     columns = (Column("state", numeric=False), Column("run", numeric=False), Column("why", numeric=False))
     return Table("Not counted", columns, rows)
