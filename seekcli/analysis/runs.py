@@ -16,6 +16,7 @@ from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_s
 from seekcli.config.settings import CLASSIC, flatten, pair_name
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import read_config
+from seekcli.runs.model_files import QuickCheck
 from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs, done_in_words
 from seekcli.runs.scan import RunSummary
 
@@ -140,8 +141,9 @@ def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]
     """Sort summaries into finished runs and the others, in the order given."""
     runs: list[Run] = []
     left_out: list[LeftOut] = []
+    quick = QuickCheck()
     for summary in summaries:
-        outcome = _load(summary)
+        outcome = _load(summary, quick)
         if isinstance(outcome, Run):
             runs.append(outcome)
         else:
@@ -149,7 +151,7 @@ def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]
     return runs, left_out
 
 
-def _load(summary: RunSummary) -> Run | LeftOut:
+def _load(summary: RunSummary, quick: QuickCheck) -> Run | LeftOut:
     status = summary.status
     if _is_over_a_fold(summary):
         return LeftOut(summary.run_id, summary.path, FOLD, "over a fold, to choose k by: it has no test accuracy")
@@ -164,7 +166,7 @@ def _load(summary: RunSummary) -> Run | LeftOut:
     settings = _settings(config, status, rows)
     seed = _seed(config, rows)
     steps = None if config is None else config.get("train.steps")
-    reason = _why_left_out(summary, status, rows, steps) or _table_problem(summary.path, status)
+    reason = _why_left_out(summary, status, rows, steps) or _problem_of_files(summary.path, status, quick)
     if reason is not None or settings is None or seed is None:
         state = summary.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
@@ -197,15 +199,15 @@ def _why_left_out(
     return None
 
 
-def _table_problem(path: Path, status: RunStatus) -> str | None:
-    """A published table was read; that of a run folder has to be the one that its status was written for."""
+def _problem_of_files(path: Path, status: RunStatus, quick: QuickCheck) -> str | None:
+    """A published table was read; files of a run folder have to be those that its status was written for."""
     if path.is_file():
         return None
     try:
         check_epochs(path, status)
     except BadInput as error:
         return str(error)
-    return None
+    return quick.problem(path, status)
 
 
 def _read_config(run_dir: Path, owner: str | None = None) -> dict[str, Any] | None:

@@ -21,11 +21,12 @@ from seekcli.cli.options import (
     model_layers,
     set_layers,
 )
-from seekcli.cli.output import say, say_json
+from seekcli.cli.output import say
 from seekcli.cli.progress import STYLES
+from seekcli.cli.run_report import report, run_notes
 from seekcli.cli.setting_flags import OUTPUT, RUN, TRAIN_FLAGS, TRAINING, with_settings
 from seekcli.config.describe import described_setting
-from seekcli.config.layers import Layers, Resolved
+from seekcli.config.layers import Layers
 from seekcli.config.seeds import seeds_in
 from seekcli.config.settings import CLASSIC
 from seekcli.config.settings_files import as_toml
@@ -37,7 +38,6 @@ from seekcli.models.catalog import MODELS
 if TYPE_CHECKING:
     from seekcli.engines.local import Outcome
     from seekcli.grid.tune import Draft
-    from seekcli.runs.records import RunStatus
 
 SCHEDULES = ("alternating", "base", "motivated", "all", "grow")
 
@@ -217,27 +217,3 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
         )
         outcomes = LocalEngine(out, announcer, stop.reason, fresh=fresh).run(settled, wait=not alone)
     return [*outcomes, *unsettled]
-
-
-def run_notes(resolved: Resolved, state: str, out: Path) -> list[str]:
-    """What to know of a run before it begins, or instead of its training."""
-    from seekcli.runs.older_runs import old_rules_note, older_twin_note
-
-    done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
-    notes = [
-        done if state == "finished" else None,
-        old_rules_note(resolved, out),
-        older_twin_note(out, resolved) if state == "new" else None,
-    ]
-    return [note for note in notes if note is not None]
-
-
-def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:
-    from seekcli.report.run_summary import run_summary_json, run_summary_text
-    from seekcli.runs.folder import run_folder
-
-    folder = run_folder(out, resolved.config)
-    if style == "json":
-        say_json(run_summary_json(status, folder))
-    else:
-        say(run_summary_text(status, folder))

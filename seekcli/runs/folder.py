@@ -15,6 +15,7 @@ from seekcli.errors import BadInput, DamagedRun, NewerFile
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 from seekcli.runs.data_contents import CONTENTS, refuse_other_contents
+from seekcli.runs.model_files import check_model_files
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
 
@@ -56,10 +57,10 @@ def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def standing(results: Path, resolved: Resolved) -> str:
+def standing(results: Path, resolved: Resolved, whole: bool = True) -> str:
     """ "finished", "failed" (it starts again, or goes on), "unfinished" or "new"; raises DamagedRun."""
     folder = run_folder(results, resolved.config)
-    if finished_status(folder, resolved.config) is not None:
+    if finished_status(folder, resolved.config, whole) is not None:
         return "finished"
     if not (folder / records.CONFIG).exists():
         return "new"
@@ -70,13 +71,16 @@ def standing(results: Path, resolved: Resolved) -> str:
 def standing_or_damage(results: Path, resolved: Resolved) -> tuple[str, str | None]:
     """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it)."""
     try:
-        return standing(results, resolved), None
+        return standing(results, resolved, whole=False), None
     except BadInput as error:
         return "damaged", str(error)
 
 
-def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
-    """The status of a run that is done, None for one that is not. Raises DamagedRun when its files are damaged."""
+def finished_status(folder: Path, config: RunConfig, whole: bool = True) -> RunStatus | None:
+    """The status of a run that is done, None for one that is not. Raises DamagedRun when its files are damaged.
+
+    Without `whole` model files are not read, for lists of many runs.
+    """
     if not (folder / records.CONFIG).exists():
         if any(folder.glob("checkpoint/*")) or (folder / records.EPOCHS).exists():
             raise DamagedRun(f"{folder / records.CONFIG} is missing from a run that has begun; {AFRESH}")
@@ -87,7 +91,7 @@ def finished_status(folder: Path, config: RunConfig) -> RunStatus | None:
     try:
         status = records.read_status(folder, run_id(config))
         if status.state == "finished":
-            check_finished(folder, status)
+            check_finished(folder, status, whole)
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
     return status if status.state == "finished" else None
@@ -107,10 +111,10 @@ def check_config(path: Path, config: RunConfig) -> None:
     refuse_other_contents(stored, config.data)
 
 
-def check_finished(folder: Path, status: RunStatus) -> None:
+def check_finished(folder: Path, status: RunStatus, whole: bool = True) -> None:
     """Raise BadInput, naming it, for a file that a finished run must have and that is missing or damaged.
 
-    Of the model files only the look of them is checked here; `seek export` reads them.
+    Model files may be large: without `whole` only their sizes are checked.
     """
     rows = records.read_epochs(folder / records.EPOCHS, status.run_id)
     if len(rows) != status.epochs_done * len(status.models):
@@ -119,10 +123,7 @@ def check_finished(folder: Path, status: RunStatus) -> None:
     records.check_table(folder / records.STEPS, records.STEP_TABLE, status)
     if (folder / records.CLASSES).exists() or records.CLASSES in status.tables_sha256:
         records.check_table(folder / records.CLASSES, records.CLASS_TABLE, status)
-    for role in status.models:
-        path = folder / f"{role}.safetensors"
-        if not path.is_file() or not path.stat().st_size:
-            raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
+    check_model_files(folder, status, whole)
 
 
 def recorded_until(

@@ -1,0 +1,39 @@
+"""What `seek train` says of one run: what to know before it begins, and its numbers when it is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seekcli.cli.output import say, say_json
+from seekcli.config.layers import Resolved
+
+if TYPE_CHECKING:
+    from seekcli.runs.records import RunStatus
+
+
+def run_notes(resolved: Resolved, state: str, out: Path) -> list[str]:
+    """What to know of a run before it begins, or instead of its training."""
+    from seekcli.runs.folder import run_folder
+    from seekcli.runs.model_files import unverifiable_note
+    from seekcli.runs.older_runs import old_rules_note, older_twin_note
+
+    done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
+    notes = [
+        done if state == "finished" else None,
+        unverifiable_note(run_folder(out, resolved.config)) if state == "finished" else None,
+        old_rules_note(resolved, out),
+        older_twin_note(out, resolved) if state == "new" else None,
+    ]
+    return [note for note in notes if note is not None]
+
+
+def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:
+    from seekcli.report.run_summary import run_summary_json, run_summary_text
+    from seekcli.runs.folder import run_folder
+
+    folder = run_folder(out, resolved.config)
+    if style == "json":
+        say_json(run_summary_json(status, folder))
+    else:
+        say(run_summary_text(status, folder))

@@ -1,0 +1,98 @@
+"""Whether the model files of a finished run are those that it wrote: by size at once, by digest where asked.
+
+Runs of earlier versions recorded no digest: their files cannot be verified, which is not to say that they are damaged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from seekcli import files
+from seekcli.errors import BadInput
+from seekcli.runs.records import RunStatus, read_status
+
+AFRESH = "the `seek train` command of this run with --fresh sets it aside and makes it anew"
+# Of small models some hundred files, read in a moment.
+MOST_BYTES_READ = 64_000_000
+# A safetensors file: the length of its header, the header (JSON that says where each tensor ends), the tensors.
+LENGTH_BYTES, MOST_HEADER_BYTES = 8, 100_000_000
+TENSOR_END = re.compile(rb'"data_offsets":\s*\[\s*\d+\s*,\s*(\d+)\s*\]')
+
+
+def weights_path(run_dir: Path, role: str) -> Path:
+    return run_dir / f"{role}.safetensors"
+
+
+def check_model_files(run_dir: Path, status: RunStatus, whole: bool) -> None:
+    """Raise BadInput, naming the file, for one that is missing, cut, or (`whole`) not what its recorded digest says."""
+    for role in status.models:
+        path = weights_path(run_dir, role)
+        if not path.is_file() or not path.stat().st_size:
+            raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
+        check_size(path)
+        if whole:
+            check_digest(path, status.weights_sha256.get(role))
+
+
+def check_size(path: Path) -> None:
+    """Raise BadInput unless the file is as long as its own header says."""
+    if (expected := expected_bytes(path)) != (found := path.stat().st_size):
+        what = "its header cannot be read" if expected is None else f"{found:,} bytes, and its header says {expected:,}"
+        raise BadInput(f"{path} is damaged: {what}")
+
+
+def check_digest(path: Path, sha256: str | None) -> None:
+    if sha256 is not None and sha256_once(path, *identity_of(path)) != sha256:
+        raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
+
+
+def unverifiable_note(run_dir: Path) -> str | None:
+    """Of a finished run that an earlier version wrote, which recorded no digests of model files."""
+    status = read_status(run_dir)
+    lacking = [f"{role}.safetensors" for role in status.models if role not in status.weights_sha256]
+    return f"{' and '.join(lacking)} cannot be verified: no digest was recorded" if lacking else None
+
+
+def expected_bytes(path: Path) -> int | None:
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+        header = file.read(length) if length <= MOST_HEADER_BYTES else b""
+    ends = [int(end) for end in TENSOR_END.findall(header)]
+    return LENGTH_BYTES + length + max(ends) if ends and len(header) == length else None
+
+
+def identity_of(path: Path) -> tuple[int, int, int]:
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=100_000)
+def sha256_once(path: Path, inode: int, size: int, modified_ns: int) -> str:
+    """One command looks at a run more than once; a file that has changed in between is read again."""
+    return files.sha256_of(path)
+
+
+class QuickCheck:
+    """The model files of many runs: all sizes, and digests until so many bytes are read."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES_READ) -> None:
+        self.bytes_left = most_bytes
+
+    def problem(self, run_dir: Path, status: RunStatus) -> str | None:
+        """What is wrong with the files that are there (published runs have none), and what helps. None: nothing."""
+        try:
+            for role in status.models:
+                if (path := weights_path(run_dir, role)).is_file():
+                    self.check(path, status.weights_sha256.get(role))
+        except BadInput as error:
+            return f"{error}; {AFRESH}"
+        return None
+
+    def check(self, path: Path, sha256: str | None) -> None:
+        check_size(path)
+        self.bytes_left -= path.stat().st_size
+        if self.bytes_left >= 0:
+            check_digest(path, sha256)

@@ -1,0 +1,116 @@
+"""Model files of finished runs: a cut one and a flipped byte are named; without a digest nothing is called damaged."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cli.bad_input import error_of, seek
+from documents import rewrite
+from finished_runs import make_run
+
+from seekcli.errors import BadInput
+from seekcli.runs import records
+from seekcli.runs.model_files import QuickCheck, check_model_files, expected_bytes, unverifiable_note
+
+TINY = ("train", "--model", "resnet8-to-14", "--data", "synthetic:1x8x8:3:30", "--schedule", "base")
+TINY += ("--epochs", "1", "--batch-size", "12", "--device", "cpu", "--progress", "plain")
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    assert seek(*TINY, "--out", out).exit_code == 0
+    return out
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+def test_a_finished_run_with_a_damaged_model_file_is_not_done(trained: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    (run,) = (trained / "runs").iterdir()
+    path = run / "base.safetensors"
+    good = path.read_bytes()
+    assert seek(*TINY, "--out", trained).exit_code == 0
+    damage(path)
+    try:
+        said = error_of(seek(*TINY, "--out", trained))
+        assert said.startswith(f"{path} is damaged")
+        assert "--fresh" in said
+        compared = seek("compare", trained)
+        assert compared.exit_code == 0
+        assert f"{path} is damaged" in compared.stdout
+        assert "--fresh" in compared.stdout
+        if damage is cut:  # a plan reads no model file, and sees their sizes
+            assert "damaged" in seek(*TINY, "--dry-run", "--out", trained).stdout
+    finally:
+        path.write_bytes(good)
+    assert seek(*TINY, "--out", trained).exit_code == 0
+
+
+def test_without_a_recorded_digest_a_run_is_done_and_cannot_be_verified(trained: Path) -> None:
+    (run,) = (trained / "runs").iterdir()
+    status = (run / records.STATUS).read_bytes()
+    path = run / "base.safetensors"
+    good = path.read_bytes()
+    rewrite(run / records.STATUS, weights_sha256={})
+    flip(path)
+    try:
+        done = seek(*TINY, "--out", trained)
+        assert done.exit_code == 0
+        assert "base.safetensors cannot be verified: no digest was recorded" in done.stderr
+        assert "damaged" not in done.output + seek("compare", trained).output
+    finally:
+        (run / records.STATUS).write_bytes(status)
+        path.write_bytes(good)
+    assert "verified" not in seek(*TINY, "--out", trained).output
+
+
+def test_the_size_is_what_the_header_says(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    status, path = records.read_status(run), run / "motivated.safetensors"
+    assert expected_bytes(path) == path.stat().st_size
+    check_model_files(run, status, whole=True)
+    assert unverifiable_note(run) is None
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(BadInput, match=r"motivated\.safetensors is damaged: .* and its header says"):
+        check_model_files(run, status, whole=False)
+    for text in (b"", b"\xff" * 8, b"\x05\x00\x00\x00\x00\x00\x00\x00{}", b"{"):
+        path.write_bytes(text)
+        with pytest.raises(BadInput, match=r"motivated\.safetensors is "):
+            check_model_files(run, status, whole=False)
+
+
+def test_many_runs_are_checked_by_size_and_some_by_digest(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    status, path = records.read_status(run), run / "base.safetensors"
+    flip(path)
+    assert "sha256 differs" in str(QuickCheck().problem(run, status))
+    assert QuickCheck(most_bytes=1000).problem(run, status) is None
+    cut(path)
+    assert "its header says" in str(QuickCheck(most_bytes=1000).problem(run, status))
+    path.unlink()  # published runs have no models
+    assert QuickCheck().problem(run, status) is None
+
+
+def test_a_thousand_runs_are_checked_in_no_time(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    status, check = records.read_status(run), QuickCheck()
+    before_seconds = time.process_time()
+    assert {check.problem(run, status) for _ in range(1000)} == {None}
+    assert time.process_time() - before_seconds < 1.0
+    assert json.loads((run / records.STATUS).read_text(encoding="utf-8"))["weights_sha256"]
