@@ -1,20 +1,14 @@
-"""`seek evaluate --predictions FILE.csv`: from what was found to a table of every image."""
+"""`seek evaluate --predictions FILE.csv`: where the table of every image is written."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seekcli import files
 from seekcli.cli.output import say
 from seekcli.errors import BadInput, visible
 from seekcli.report.predictions import Predictions, predictions_csv
-
-if TYPE_CHECKING:
-    from seekcli.data.sets.sources import Dataset
-    from seekcli.export.card import Card
-    from seekcli.train.tasks.classification import Evaluation
 
 
 def check_target(path: Path | None, overwrite: bool) -> None:
@@ -32,19 +26,6 @@ def check_target(path: Path | None, overwrite: bool) -> None:
         raise BadInput(f"--predictions {path} exists: name another file, or add --overwrite")
     nearest = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     files.require_writable_folders(nearest)
-
-
-def predictions_of(card: Card, dataset: Dataset, found: Evaluation) -> Predictions:
-    assert found.ranking is not None
-    return Predictions(
-        role=card.role,
-        model=card.model,
-        images=dataset.test_paths or [str(index) for index in range(found.images)],
-        class_names=dataset.class_names,
-        true_classes=dataset.test_labels.tolist(),
-        ranked_classes=found.ranking.classes.tolist(),
-        probabilities=found.ranking.probabilities.tolist(),
-    )
 
 
 def write_predictions(path: Path, answers: list[Predictions]) -> None:

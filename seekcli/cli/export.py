@@ -125,9 +125,9 @@ def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None)
     """The model with statistics estimated anew, and a card that says so and holds its accuracy now."""
     from dataclasses import replace
 
-    from seekcli.cli.evaluate import choose_device, model_on_device, run_evaluation, set_threads
-    from seekcli.cli.evaluation_data import Candidate, load_for_card
-    from seekcli.cli.recalibrate import recalibrate
+    from seekcli.engines.evaluation import choose_device, model_on_device, run_evaluation, set_threads
+    from seekcli.engines.evaluation_data import Candidate, load_for_card
+    from seekcli.engines.recalibrate import recalibrate
     from seekcli.export.formats import weights_card
     from seekcli.export.load import build_from_card
 

@@ -1,0 +1,39 @@
+"""What `seek evaluate` found of one model, as lines of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seekcli.errors import visible
+from seekcli.report.predictions import Predictions, confusion_text
+
+
+def evaluation_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
+    pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
+    recorded = result["recorded_test_accuracy_percent"]
+    beside = "no recorded accuracy: the run was made on other data"
+    if recorded is not None:
+        difference = result["test_accuracy_percent"] - recorded
+        verdict = "equal" if result["equals_recorded"] else f"{difference:+.2f} points"
+        left = result["unfinished"]
+        when = f"after step {left['steps_done']:,} of an unfinished run" if left else f"after epoch {result['epoch']}"
+        beside = f"recorded {recorded:.2f} % {when}: {verdict}"
+    images, runtime = f"{result['test_images']:,} test images", f"{result['device']}, {result['precision']}"
+    lines = [
+        f"model     {result['model']}, {result['role']}{pair}, from {visible(result['source'])}",
+        f"data      {visible(result['data'])}, {images}; {runtime}",
+        f"images    {visible(result['images_taken'])}",
+        f"accuracy  {result['test_accuracy_percent']:.2f} %  ({beside})",
+    ]
+    if result["training_images_among_them"] is not None:
+        lines.append(f"overlap   {visible(result['training_images_among_them'])}")
+    if result["recalibration"] is not None:
+        lines.append(f"mended    {result['recalibration']}")
+    if result["test_top5_accuracy_percent"] is not None:
+        lines.append(f"top 5     {result['test_top5_accuracy_percent']:.2f} %")
+    if result["test_classes_imbalanced"]:
+        balanced = result["test_balanced_accuracy_percent"]
+        lines.append(f"balanced  {balanced:.2f} %  (mean over the classes, which are of unequal size)")
+    if answers is not None:
+        lines.append(confusion_text(answers))
+    return "\n".join(lines)
