@@ -14,6 +14,7 @@ from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, run_id, run_
 from seekcli.config.layers import DEFAULTS, Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
+from seekcli.config.start_settings import ExtendConfig
 from seekcli.errors import BadInput
 from seekcli.resolve.recipes import SPANS, passes
 from seekcli.runs import records
@@ -52,7 +53,7 @@ def with_parent(layers: Layers, results: Path) -> Layers:
     try:
         parent = open_parent(source, results)
     except BadInput as error:
-        if (begun := as_parent_recorded(layers, results)) is not None:
+        if (begun := as_parent_recorded(source, layers, results)) is not None:
             return [("recorded", begun), *layers]
         raise BadInput(f"--extend {source}: {error}") from None
     own = settings_of(parent)
@@ -138,16 +139,22 @@ def refuse_others(own: Mapping[str, Any], found: Mapping[str, Any], origins: Map
             )
 
 
-def as_parent_recorded(layers: Layers, results: Path) -> dict[str, Any] | None:
+def as_parent_recorded(source: str, layers: Layers, results: Path) -> dict[str, Any] | None:
     """The settings of a run that has begun and is what these layers ask for, where its parent is gone."""
     for path in sorted((results / "runs").glob(f"*/{records.CONFIG}")):
         found = config_if_readable(path.parent)
-        if found is None or found.config.extend.run is None:
+        if found is None or not names_parent(source, found.config.extend):
             continue
         flat = dict(flatten(found.config.model_dump()))
         if run_id(merge([("recorded", flat), *layers]).config) == path.parent.name:
             return flat
     return None
+
+
+def names_parent(source: str, extend: ExtendConfig) -> bool:
+    """Whether these words named the run that a recorded one extends: its folder, its id, or the digits that end it."""
+    run = extend.run
+    return run is not None and (source == extend.source or Path(source).name == run or run.endswith(f"_{source}"))
 
 
 @dataclass(frozen=True)

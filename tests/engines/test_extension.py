@@ -206,6 +206,11 @@ def test_it_goes_on_when_its_parent_is_gone(tmp_path: Path, parent: Path) -> Non
         train_run(extended(own), own.parents[1], progress, stop_requested=progress.reason)
     shutil.rmtree(own)
     assert content(trained(extended(own), own.parents[1])) == expected
+    by_digits = [("test", {"extend.source": own.name[-10:], "train.epochs": 2})]
+    assert run_id(resolve(by_digits, own.parents[1]).config) == run_id(extended(own).config)
+    other = [("test", {"extend.source": "resnet8_of_somebody", "train.epochs": 2})]
+    with pytest.raises(BadInput, match="--extend resnet8_of_somebody"):
+        resolve(other, own.parents[1])
     with pytest.raises(BadInput, match="--extend"):
         extended(own, 3)
 
