@@ -70,8 +70,9 @@ def test_system_folders_and_empty_classes_are_no_classes(tmp_path: Path) -> None
     ("names", "message"),
     [
         (("cat", "dogg"), "unknown class 'dogg'; did you mean 'dog'?"),
-        (("cat", "dog", "Test/cat"), "class folders (cat, dog) stand beside Test/, and which images are meant"),
-        (("later/cat", "later/dog"), "later/ holds classes of the model and is none; name it as --data folder:"),
+        (("cat", "dog", "Test/cat"), "folders with classes of the model (cat, dog) stand beside Test/, and which"),
+        (("later/cat", "test/cat"), "folders with classes of the model (later) stand beside test/, and which images"),
+        (("later/cat", "later/dog"), "later/ holds classes of the model and is none of them; use --data folder:"),
         (("set/train/cat", "set/test/cat"), "the splits are inside set/; name set/ itself"),
         ((), "no images in class folders"),
     ],

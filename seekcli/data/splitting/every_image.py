@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,26 +80,30 @@ def class_folders_of(root: Path, class_names: Sequence[str], what: str) -> tuple
     ]
     if splits:
         beside = [name for name in names if name not in splits]
-        require_one_place(root, splits, [name for name in beside if comparable(name) in known], what)
+        require_one_place(splits, [name for name in beside if holds_classes(root, name, known)], what)
         return splits, beside
     if not any(comparable(name) in known for name in names):
         require_classes(root, names, what)
         for name in names:
-            if any(comparable(inner) in known for inner in visible_subfolders(root / name)):
+            if holds_classes(root, name, known):
                 place = f"{what.removeprefix('--data ')}/{printable(name)}"
-                raise BadInput(
-                    f"{what}: {printable(name)}/ holds classes of the model and is none; name it as --data {place}"
-                )
+                why = f"{printable(name)}/ holds classes of the model and is none of them"
+                raise BadInput(f"{what}: {why}; use --data {place}")
     return [""], []
 
 
-def require_one_place(root: Path, splits: list[str], classes: list[str], what: str) -> None:
-    """Raise BadInput where there are images of the model's classes both in splits and beside them."""
-    if classes:
-        few, part = first_few([printable(name) for name in classes]), printable(splits[0])
+def holds_classes(root: Path, name: str, known: Mapping[str, int]) -> bool:
+    """Whether it is a class of the model, or has one in it."""
+    return comparable(name) in known or any(comparable(inner) in known for inner in visible_subfolders(root / name))
+
+
+def require_one_place(splits: list[str], others: list[str], what: str) -> None:
+    """Raise BadInput where `others` beside the splits hold images of the model's classes too."""
+    if others:
+        few, part = first_few([printable(name) for name in others]), printable(splits[0])
         raise BadInput(
-            f"{what}: class folders ({few}) stand beside {part}/, and which images are meant cannot be told; name "
-            f"{what.removeprefix('--data ')}/{part} for those in it, or move it elsewhere for the others"
+            f"{what}: folders with classes of the model ({few}) stand beside {part}/, and which images are meant "
+            f"cannot be told; name {what.removeprefix('--data ')}/{part} for those in it, or move it elsewhere"
         )
 
 
