@@ -57,7 +57,7 @@ WRITERS = {"files", "runs.exclusive", "runs.lease"}
 PATH_WRITERS = {"write_table", "save_file", "savefig"}
 # What changes a folder that has a lease; the last argument is the check.
 GUARDED_WRITES = {"write_bytes", "write_json", "write_text", "write_with", "write_document", "write_status"}
-GUARDED_WRITES |= {"write_epochs", "write_steps", "write_classes", "save_checkpoint", "resume_from"}
+GUARDED_WRITES |= {"write_epochs", "write_steps", "write_classes", "save_checkpoint", "resume_from", "keep_newest"}
 GUARDED_WRITES |= {"remove", "quarantine", "set_aside"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_NESTING = 300, 60, 3
 Function = ast.FunctionDef | ast.AsyncFunctionDef

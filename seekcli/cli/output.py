@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from enum import StrEnum
@@ -12,6 +13,9 @@ import typer
 
 from seekcli.errors import visible
 from seekcli.plain_data import json_text
+
+PLAIN_FORMS = "seek-plain-forms"
+PLAIN = {"±": "+-", "×": "x", "−": "-", "–": "-", "…": "...", "─": "-", "│": "|"}
 
 
 class ReadFormat(StrEnum):
@@ -36,7 +40,22 @@ def echo_json(data: Any) -> None:
 
 
 def never_refuse_a_character() -> None:
-    """A character that the output cannot hold (a name that is no UTF-8, a locale without it) is written out."""
+    """A character that the output cannot hold (a name that is no UTF-8, a locale without it) is written out.
+
+    Of those that our own tables use some have a plain form that everybody reads.
+    """
+    codecs.register_error(PLAIN_FORMS, plain_form)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=PLAIN_FORMS)
+
+
+def plain_form(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for the first character that could not be encoded, and where encoding goes on."""
+    if not isinstance(error, UnicodeEncodeError):
+        return codecs.backslashreplace_errors(error)
+    character, rest = error.object[error.start], error.start + 1
+    if character in PLAIN:
+        return PLAIN[character], rest
+    one = UnicodeEncodeError(error.encoding, error.object, error.start, rest, error.reason)
+    return codecs.backslashreplace_errors(one)

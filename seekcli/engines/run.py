@@ -22,7 +22,7 @@ from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.short_epochs import require_several_steps
 from seekcli.runs import records
-from seekcli.runs.checkpoint import resume_from, save_checkpoint
+from seekcli.runs.checkpoint import keep_newest, resume_from, save_checkpoint
 from seekcli.runs.environment import describe_environment
 from seekcli.runs.folder import (
     config_document,
@@ -138,7 +138,9 @@ class RecordedTraining:
             while not self.trainer.finished:
                 self.trainer.train_epoch(self.after_step)
                 self.record_epoch()
-            return self.record_state("finished", None, self.write_models())
+            digests = self.write_models()
+            keep_newest(self.folder / records.CHECKPOINTS, 1, lease.check)
+            return self.record_state("finished", None, digests)
         except torch.OutOfMemoryError as error:
             raise self.failed(f"out of memory: {error}") from None
         except RunFailed as error:

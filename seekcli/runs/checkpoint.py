@@ -45,9 +45,14 @@ def save_checkpoint(
     state = {"version": CHECKPOINT_FORMAT, "sha256": checkpoint_sha256(on_host, owned), "plain": owned}
     path = folder / f"step-{steps_done:09d}.safetensors"
     files.write_bytes(path, save(on_host, metadata={"state": json.dumps(state, sort_keys=True)}), check)
-    for old in checkpoints(folder)[:-KEPT]:
-        files.remove(old, check)
+    keep_newest(folder, KEPT, check)
     return path
+
+
+def keep_newest(folder: Path, count: int, check: files.Check = files.unshared) -> None:
+    """Remove the older checkpoints. A run that is done keeps one, which `--extend` goes on from."""
+    for old in checkpoints(folder)[:-count]:
+        files.remove(old, check)
 
 
 def checkpoints(folder: Path) -> list[Path]:

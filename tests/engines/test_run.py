@@ -57,6 +57,7 @@ def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
     models = {role: (folder / f"{role}.safetensors").read_bytes() for role in ("base", "motivated")}
     assert status.weights_sha256 == {role: hashlib.sha256(data).hexdigest() for role, data in models.items()}
     assert status.state == "finished"
+    assert [path.name for path in (folder / "checkpoint").iterdir()] == ["step-000000012.safetensors"]  # for --extend
     # Two runs of one config, in one process or two, are equal to the last byte.
     assert content(folder) == whole
 
