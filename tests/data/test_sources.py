@@ -74,9 +74,9 @@ def test_the_image_size_is_the_one_asked_for() -> None:
 
 def test_facts_need_no_heavy_library(photos: Path) -> None:
     code = (
-        "import sys; from seekcli.config.settings import DataConfig; from seekcli.data.sets.sources import describe\n"
+        "import sys; from seekcli.config.settings import DataConfig; from seekcli.data.sets.sources import data_facts\n"
         f"for name in ('digits', 'cifar10', 'synthetic:3x8x8:2', 'folder:{photos}'):\n"
-        "    describe(DataConfig(name=name, image_size=8))\n"
+        "    data_facts(DataConfig(name=name, image_size=8))\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision', 'sklearn', 'numpy', 'PIL')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
