@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from seekcli.cli.flops_image import Image, image_of
-from seekcli.cli.flops_report import MEANING, RENDERERS, CostReport, Expectation
 from seekcli.cli.options import flag_layers, model_layers, set_layers
 from seekcli.cli.output import say, say_json
-from seekcli.config.condition_settings import settings_read
-from seekcli.config.schema import RunConfig
+from seekcli.engines.forward_costs import cost_report
 from seekcli.errors import BadInput, unknown
-from seekcli.method.condition import expected_share
 from seekcli.models.catalog import model_spec
+from seekcli.report.forward_costs import MEANING, RENDERERS
 
 
 def flops(
@@ -69,16 +66,8 @@ def flops(
         }
     )
     layers += [*set_layers(assignments), *([("--model", {"schedule": "base"})] if alone else [])]
-    config, image = image_of(layers)
-    text = RENDERERS[output_format](cost_report(names_by_role(config), image, convention, config))
+    text = RENDERERS[output_format](cost_report(layers, convention))
     (say_json if output_format == "json" else say)(text)
-
-
-def names_by_role(config: RunConfig) -> dict[str, str]:
-    """A model that is trained alone has no role here."""
-    if config.classic:
-        return {"model": config.model_name(config.roles[0])}
-    return {role: config.model_name(role) for role in config.roles}
 
 
 def single_model(model: str | None, base: str | None, motivated: str | None) -> str | None:
@@ -86,34 +75,3 @@ def single_model(model: str | None, base: str | None, motivated: str | None) -> 
     if model is None or base or motivated or "-to-" in model:
         return None
     return model_spec(model, "--model").name
-
-
-def cost_report(names: dict[str, str], image: Image, convention: str, config: RunConfig) -> CostReport:
-    from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
-    from seekcli.models.costs import forward_cost
-    from seekcli.models.pairs import build_model
-
-    costs, training_flops = {}, {}
-    for role, name in names.items():
-        module = build_model(name, image.classes, image.channels, image.image_size)
-        costs[role] = forward_cost(module, name, image.shape, convention)
-        training_flops[role] = training_flops_per_image(forward_cost(module, name, image.train_shape, "macs").per_image)
-    expectation, share = None, expected_by_chance(config)
-    if share is not None:
-        f_x, f_y = costs["base"].per_image, costs["motivated"].per_image
-        f_xy, motivation = mean_forward_cost(f_x, f_y, share), config.motivation
-        k = motivation.k if "k" in settings_read(motivation.condition) else None
-        expectation = Expectation(config.pair_name, motivation.condition, k, share, f_xy, f_xy / f_x)
-    unit = next(iter(costs.values())).unit
-    subject = config.model_name(config.roles[0]) if config.classic else config.pair_name
-    return CostReport(subject, image, convention, unit, costs, training_flops, expectation)
-
-
-def expected_by_chance(config: RunConfig) -> float | None:
-    """The share of motivated steps that is expected where any batch may be one; None where none is known."""
-    from seekcli.resolve.conditions import condition_settings
-    from seekcli.train.length import RunLength
-
-    if config.schedule != "alternating":
-        return None
-    return expected_share(config.motivation.condition, condition_settings(config, RunLength(0, 0)))

@@ -1,9 +1,12 @@
-"""Plain aligned columns: the same on a terminal and in a pipe, and easy to grep."""
+"""Every table of text: aligned columns (the same on a terminal and in a pipe, easy to grep), markdown and CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from seekcli.errors import visible
 
@@ -20,6 +23,25 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[object]], numeric: Se
         ).rstrip()
         for row in cells
     )
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
+    """The lines of a table; `numeric` columns are to the right. A row may lack cells at its end."""
+    full = [[*row, *[""] * (len(header) - len(row))] for row in rows]
+    cells = [[visible(cell).replace("|", "\\|") for cell in row] for row in full]
+    rule = "|" + "|".join("---:" if to_the_right else "---" for to_the_right in numeric) + "|"
+    return [f"| {' | '.join(header)} |", rule, *(f"| {' | '.join(row)} |" for row in cells)]
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One line a row below the names of the columns, which are those of the first row; nothing where there is none."""
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 # A last column with less room than this has lines of its own, below the others.

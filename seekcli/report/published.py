@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -11,9 +9,8 @@ from seekcli import plain_data
 from seekcli.analysis.published import PaperRow, paper_rows
 from seekcli.analysis.published_costs import NEAR_CHANCE, PaperCost, misprints, paper_costs
 from seekcli.report import wording
-from seekcli.report.columns import aligned
+from seekcli.report.columns import aligned, csv_of, markdown
 from seekcli.report.tables import Column, Table, TableRow
-from seekcli.report.text import markdown_table
 
 PAPER_COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p", "also in table")
 COST_COLUMNS = ("table", "pair", "data", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
@@ -121,8 +118,7 @@ def published_markdown() -> str:
 
 
 def _markdown(header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    columns = tuple(Column(name, numeric=name in NUMBERS) for name in header)
-    return markdown_table(Table("", columns, tuple(TableRow(row) for row in rows)))
+    return markdown(header, rows, [name in NUMBERS for name in header])
 
 
 def paper_tables() -> list[Table]:
@@ -154,9 +150,4 @@ def published_json() -> str:
 
 
 def published_csv() -> str:
-    rows = [asdict(row) for row in paper_rows()]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_of([asdict(row) for row in paper_rows()])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from seekcli import plain_data
@@ -11,6 +9,7 @@ from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.groups import X_C, X_Y_B, Y_C, Accuracy, Group
 from seekcli.errors import visible
 from seekcli.report import page, tables, wording
+from seekcli.report.columns import csv_of, markdown
 from seekcli.report.data import arm_numbers, comparison_data, difference_numbers, group_data
 from seekcli.report.tables import Table
 
@@ -38,13 +37,11 @@ def markdown_list(title: str, items: list[str]) -> list[str]:
 
 
 def markdown_table(table: Table) -> list[str]:
-    lines = ["| " + " | ".join(column.header for column in table.columns) + " |"]
-    lines.append("|" + "|".join("---:" if column.numeric else "---" for column in table.columns) + "|")
+    rows = []
     for row in table.rows:
-        cells = [*row.cells, *[""] * (len(table.columns) - len(row.cells))]
-        first = f"*{cells[0]}*" if row.heading else cells[0].strip()
-        lines.append("| " + " | ".join(visible(cell).replace("|", "\\|") for cell in [first, *cells[1:]]) + " |")
-    return lines
+        first, *others = row.cells
+        rows.append((f"*{first}*" if row.heading else first.strip(), *others))
+    return markdown([one.header for one in table.columns], rows, [one.numeric for one in table.columns])
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -53,14 +50,7 @@ def comparison_json(comparison: Comparison) -> str:
 
 def comparison_csv(comparison: Comparison) -> str:
     """One line per group. Runs that are in no group do not fit here: the command names them on stderr."""
-    rows = [_csv_row(cell, group) for cell in comparison.cells for group in cell.groups]
-    if not rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_of([_csv_row(cell, group) for cell in comparison.cells for group in cell.groups])
 
 
 def _csv_row(cell: Cell, group: Group) -> dict[str, Any]:

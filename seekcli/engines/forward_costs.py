@@ -1,37 +1,15 @@
-"""The image whose cost `seek flops` counts: as the flags describe it, or as `seek train` would resolve it."""
+"""What one image costs: the image, as words describe it or as a run would resolve it, and the cost of its models."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from seekcli.config.condition_settings import settings_read
 from seekcli.config.layers import Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
-
-
-@dataclass(frozen=True)
-class Image:
-    """What is fed to the models; `data` is None where the flags alone say it."""
-
-    data: str | None
-    channels: int
-    image_size: int
-    classes: int
-    train_size: int
-    recipe: str | None = None  # where it says the size
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.channels, self.image_size, self.image_size
-
-    @property
-    def train_shape(self) -> tuple[int, int, int]:
-        """Of a training image, which some recipes make smaller."""
-        return self.channels, self.train_size, self.train_size
-
-    def __str__(self) -> str:
-        return f"{self.channels}x{self.image_size}x{self.image_size}"
+from seekcli.method.condition import expected_share
+from seekcli.report.forward_costs import CostReport, Expectation, Image
 
 
 def image_of(layers: Layers) -> tuple[RunConfig, Image]:
@@ -78,3 +56,43 @@ def described_image(layers: Layers, given: set[str]) -> tuple[RunConfig, Image]:
     label = f"{kind_of(data)}:{label_of(folder_of(data))}" if folder else None
     size = data.train_size or data.image_size
     return draft.config, Image(label, data.channels or 3, data.image_size, data.classes, size)
+
+
+def names_by_role(config: RunConfig) -> dict[str, str]:
+    """A model that is trained alone has no role here."""
+    if config.classic:
+        return {"model": config.model_name(config.roles[0])}
+    return {role: config.model_name(role) for role in config.roles}
+
+
+def cost_report(layers: Layers, convention: str = "macs") -> CostReport:
+    """The models that `layers` name, on the image that they name. Raises BadInput for what cannot be built."""
+    config, image = image_of(layers)
+    from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
+    from seekcli.models.costs import forward_cost
+    from seekcli.models.pairs import build_model
+
+    costs, training_flops = {}, {}
+    for role, name in names_by_role(config).items():
+        module = build_model(name, image.classes, image.channels, image.image_size)
+        costs[role] = forward_cost(module, name, image.shape, convention)
+        training_flops[role] = training_flops_per_image(forward_cost(module, name, image.train_shape, "macs").per_image)
+    expectation, share = None, expected_by_chance(config)
+    if share is not None:
+        f_x, f_y = costs["base"].per_image, costs["motivated"].per_image
+        f_xy, motivation = mean_forward_cost(f_x, f_y, share), config.motivation
+        k = motivation.k if "k" in settings_read(motivation.condition) else None
+        expectation = Expectation(config.pair_name, motivation.condition, k, share, f_xy, f_xy / f_x)
+    unit = next(iter(costs.values())).unit
+    subject = config.model_name(config.roles[0]) if config.classic else config.pair_name
+    return CostReport(subject, image, convention, unit, costs, training_flops, expectation)
+
+
+def expected_by_chance(config: RunConfig) -> float | None:
+    """The share of motivated steps that is expected where any batch may be one; None where none is known."""
+    from seekcli.resolve.conditions import condition_settings
+    from seekcli.train.length import RunLength
+
+    if config.schedule != "alternating":
+        return None
+    return expected_share(config.motivation.condition, condition_settings(config, RunLength(0, 0)))

@@ -1,24 +1,58 @@
-"""What `seek flops` found, as a table, markdown, CSV or JSON."""
+"""What one image costs, as a table, markdown, CSV or JSON: the answer of `seek flops`."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from seekcli.cli.flops_image import Image
 from seekcli.plain_data import json_text
-
-if TYPE_CHECKING:
-    from seekcli.models.costs import ModelCost
+from seekcli.report.columns import aligned, csv_of, markdown
 
 MEANING = {
     "macs": "multiply-accumulates of convolution, linear, matmul and attention",
     "flops": "2 x the multiply-accumulates of convolution, linear, matmul and attention",
     "paper": "2 x (convolution and linear MACs + 2 x BatchNorm elements + ReLU elements + pooled elements)",
 }
+
+
+class ForwardCost(Protocol):
+    """What is counted of one model: `models.costs.ModelCost`, in the words of a report."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def convention(self) -> str: ...
+    @property
+    def per_image(self) -> int: ...
+    @property
+    def per_stage(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is fed to the models; `data` is None where the flags alone say it."""
+
+    data: str | None
+    channels: int
+    image_size: int
+    classes: int
+    train_size: int
+    recipe: str | None = None  # where it says the size
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.channels, self.image_size, self.image_size
+
+    @property
+    def train_shape(self) -> tuple[int, int, int]:
+        """Of a training image, which some recipes make smaller."""
+        return self.channels, self.train_size, self.train_size
+
+    def __str__(self) -> str:
+        return f"{self.channels}x{self.image_size}x{self.image_size}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +78,7 @@ class CostReport:
     image: Image
     convention: str
     unit: str
-    costs: dict[str, ModelCost]  # role ("model" for a model asked for alone) -> forward cost
+    costs: Mapping[str, ForwardCost]  # role ("model" for a model asked for alone) -> forward cost
     training_flops: dict[str, float]  # role -> FLOPs of one image in a training step
     expectation: Expectation | None
 
@@ -100,24 +134,17 @@ def as_csv(report: CostReport) -> str:
         share, value, k = expected.share, expected.forward_per_image, "" if expected.k is None else expected.k
         add("expected_share", expected.pair, "all", share, "fraction of steps", expected.rule or expected.condition, k)
         add("expected_forward_per_image", expected.pair, "all", value, report.unit, report.convention, k)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().rstrip("\n")
+    return csv_of(rows).rstrip("\n")
 
 
 def cost_table(report: CostReport) -> str:
-    rows = table_rows(report)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    return "\n".join([*title(report), "", *lines, "", *forward_cost_notes(report)]).rstrip()
+    header, *rows = table_rows(report)
+    return "\n".join([*title(report), "", aligned(header, rows, header[1:]), "", *forward_cost_notes(report)]).rstrip()
 
 
 def as_markdown(report: CostReport) -> str:
-    header, *body = table_rows(report)
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    lines = [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+    header, *rows = table_rows(report)
+    lines = markdown(header, rows, [column > 0 for column in range(len(header))])
     first, *rest = title(report)
     return "\n".join([f"**{first}**", "", *rest, "", *lines, "", *forward_cost_notes(report)]).rstrip()
 
