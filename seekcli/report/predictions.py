@@ -68,13 +68,14 @@ def confusion_text(one: Predictions) -> str:
     numbers = range(len(one.class_names))
     cells = [[str(counts[true, predicted] or ".") for predicted in numbers] for true in numbers]
     width = max(2, *(len(cell) for row in cells for cell in row))
-    names = [f"{number:>2} {short(name)}" for number, name in enumerate(one.class_names)]
+    numbered = all(name == str(number) for number, name in enumerate(one.class_names))
+    names = [f"{n:>2}" if numbered else f"{n:>2} {short(name)}" for n, name in enumerate(one.class_names)]
     left = max(map(len, names))
     header = " " * left + "".join(f" {number:>{width}}" for number in numbers)
     lines = [
         f"{name:<{left}}" + "".join(f" {cell:>{width}}" for cell in row) for name, row in zip(names, cells, strict=True)
     ]
-    return "\n".join(["confusion: a row a true class, a column a predicted one, images", header, *lines])
+    return "\n".join(["confusion (images): each row is a true class, each column a predicted one", header, *lines])
 
 
 def most_confused(one: Predictions, counts: Counter[tuple[int, int]]) -> str:

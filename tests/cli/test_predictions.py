@@ -126,7 +126,7 @@ def test_images_of_a_folder_are_named_by_their_path_below_it(tmp_path: Path, kin
         ("test/frog/c,\N{LATIN SMALL LETTER E WITH ACUTE}.png", "frog"),
     ]
     assert list(rows[0]) == ["role", "model", "image", "true_class", "predicted_class", "probability"]
-    assert "confusion: a row a true class" in result.stdout
+    assert "confusion (images): each row is a true class" in result.stdout
 
 
 def rebuild_with_classes(run: Path, classes: int) -> None:
@@ -155,6 +155,7 @@ def test_the_matrix_has_a_row_for_each_true_class() -> None:
         " 1 a very long c...  .  1",
     ]
     assert one.confusion_matrix() == [[1, 2], [0, 1]]
+    assert confusion_text(predictions(["0", "1"], [(0, 1)])).splitlines()[1:] == ["    0  1", " 0  .  1", " 1  .  ."]
 
 
 def test_a_class_name_stays_on_its_line() -> None:
