@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seekcli.analysis.groups import X_Y_M, Group
 from seekcli.analysis.statistics import sample
+from seekcli.method.cost_measures import motivated_share
 from seekcli.runs.records import EPOCHS, Row, read_epochs
 
 # Run id -> its folder, or the published table that holds it.
@@ -68,4 +69,4 @@ def is_of(group: Group, row: Row) -> bool:
 
 def share_of_epoch(row: Row) -> float:
     """Motivated steps over all steps of the epoch."""
-    return float(row["motivated_steps"] / (row["motivated_steps"] + row["base_steps"]))
+    return motivated_share(row["motivated_steps"], row["base_steps"])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seekcli.analysis.statistics import ALPHA, NO_SPREAD, PairedDifference, Sample, paired_difference, sample
-from seekcli.method.cost_measures import mean_forward_cost
+from seekcli.method.cost_measures import mean_forward_cost, motivated_share
 from seekcli.runs.records import RunStatus, motivated_image_share
 
 # Which k is chosen: the best one, or of those within one standard error of it the one with the fewest motivated steps.
@@ -121,4 +121,4 @@ def _image_share(status: RunStatus) -> float:
 
 def _share(status: RunStatus) -> float:
     motivated = int(status.totals["motivated_steps"])
-    return motivated / (motivated + int(status.totals["base_steps"]))
+    return motivated_share(motivated, int(status.totals["base_steps"]))

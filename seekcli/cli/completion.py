@@ -20,10 +20,10 @@ def pairs_and_models(incomplete: str) -> list[str]:
 
 
 def data_sets(incomplete: str) -> list[str]:
-    from seekcli.cli.list import ABOUT_DATA
+    from seekcli.data.sets.kinds import KINDS
 
-    ends = {"folder": "folder:", "imagenet": "imagenet:", "synthetic": "synthetic:"}
-    return starting_with(incomplete, [ends.get(name, name) for name in ABOUT_DATA])
+    # `folder:` and not `folder:DIR`: what is to be typed ends there.
+    return starting_with(incomplete, ["".join(kind.partition(":")[:2]) for kind in KINDS])
 
 
 def recipes(incomplete: str) -> list[str]:

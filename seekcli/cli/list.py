@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
-ABOUT_DATA = {
-    "digits": "handwritten digits, bundled with scikit-learn: works offline",
-    "cifar10": "photographs; downloaded once, or read from --data-dir",
-    "cifar100": "photographs; downloaded once, or read from --data-dir",
-    "flowers102": "102 kinds of flowers (Oxford), trained on train and val; downloaded once, or read from --data-dir",
-    "pets": "37 breeds of cats and dogs (Oxford-IIIT); downloaded once, or read from --data-dir",
-    "folder": "your images, a folder for each class, under train/ with test/ or val/, or split by us; see --image-size",
-    "imagenet": "as ImageNet: train/CLASS/ and val/CLASS/, streamed from disk by --workers N processes",
-    "synthetic": "made-up images for speed and smoke runs, such as synthetic:3x32x32:10:5000",
-}
 # What tables call them, for want of room; JSON has the long names.
 HEADERS = {
     "designed_for_pixels": "pixels",
@@ -98,16 +88,17 @@ def model_rows() -> Rows:
 def data_rows() -> Rows:
     """Every form that --data takes; sizes where the name alone decides them."""
     from seekcli.config.settings import DataConfig
-    from seekcli.data.sets.sources import KINDS, data_facts
+    from seekcli.data.sets.kinds import KINDS
+    from seekcli.data.sets.sources import data_facts
 
     rows: Rows = []
-    for kind in KINDS:
+    for kind, about in KINDS.items():
         row: dict[str, Any] = dict.fromkeys(("name", "classes", "images", "train_images", "test_images"))
         if ":" not in kind:
             facts = data_facts(DataConfig(name=kind))
             row |= {"classes": facts.classes, "train_images": facts.train_images, "test_images": facts.test_images}
             row["images"] = f"{facts.channels}x{facts.image_size}x{facts.image_size}"
-        rows.append(row | {"name": kind, "about": ABOUT_DATA.get(kind.partition(":")[0])})
+        rows.append(row | {"name": kind, "about": about})
     return rows
 
 

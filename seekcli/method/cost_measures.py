@@ -8,6 +8,11 @@ def training_flops_per_image(forward_macs: float) -> float:
     return 3 * forward_macs * 2
 
 
+def motivated_share(motivated_steps: int, base_steps: int) -> float:
+    """Share of all steps that are the motivated model's."""
+    return motivated_steps / (motivated_steps + base_steps)
+
+
 def mean_forward_cost(base_cost: float, motivated_cost: float, share: float) -> float:
     """F_XY (paper, section 4): (F_X x base images + F_Y x motivated images) / all images; unit as given.
 

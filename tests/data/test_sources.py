@@ -13,6 +13,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from seekcli.config.settings import DataConfig
+from seekcli.data.sets import cifar, photo_sets, synthetic
+from seekcli.data.sets.kinds import KINDS
 from seekcli.data.sets.sources import DataFacts, Dataset, data_facts, fingerprint_of, load
 from seekcli.errors import BadInput
 
@@ -255,3 +257,11 @@ def test_the_usual_test_images_of_digits_are_among_the_more_of_a_larger_split() 
 def test_an_impossible_number_of_test_images_is_bad_input(name: str, images: int, problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
         data_facts(DataConfig(name=name, test_images=images))
+
+
+def test_every_kind_of_data_is_said_in_words() -> None:
+    """`seek list data` and a shell know them without the code that reads them."""
+    assert {"digits", *cifar.CLASS_COUNTS, *photo_sets.SETS, synthetic.FORM} | {"folder:DIR", "imagenet:DIR"} == set(
+        KINDS
+    )
+    assert all(KINDS.values())

@@ -14,6 +14,7 @@ from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_m
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic
 from seekcli.data.sets.deep_images import deep_images_note
+from seekcli.data.sets.kinds import KINDS
 from seekcli.data.sets.listings import (
     Listing,
     contents_of,
@@ -39,8 +40,6 @@ from seekcli.errors import BadInput, shown_value, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-KINDS = ("digits", "cifar10", "cifar100", *photo_sets.SETS, "folder:DIR", "imagenet:DIR", synthetic.FORM)
 
 
 @dataclass(frozen=True)
