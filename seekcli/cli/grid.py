@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekcli.cli.grid_workers import run_with_workers, slots_for
 from seekcli.cli.options import set_layers
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
@@ -15,7 +16,10 @@ from seekcli.errors import SeekError, unknown, visible
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seekcli.cli.stop import StopSwitch
+    from seekcli.config.layers import Resolved
     from seekcli.grid.plan import Point
 
 commands = typer.Typer(no_args_is_help=True, help="Plan or run the points of a grid file.")
@@ -70,15 +74,20 @@ def run_grid(
     out: Out = Path("results"),
     assignments: Assignments = None,
     progress: Annotated[str, typer.Option(help="auto, rich, plain or json.")] = "auto",
+    jobs: Annotated[int, typer.Option(help="Worker processes on this machine; each gets its part of the cores.")] = 1,
+    per_gpu: Annotated[int | None, typer.Option("--per-gpu", help="Workers on each GPU, pinned to it.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of each worker (its part of the cores).")] = None,
 ) -> None:
     """Run every point that is not done; one that fails, or is damaged, does not keep the next from running.
 
-    Several processes may run one grid into one results folder: each takes the points that no other has.
+    Several processes may run one grid into one results folder: each takes the points that no other has. So do the
+    workers of --jobs and --per-gpu.
     """
     from seekcli.grid.plan import grid_points
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
+    slots = slots_for(jobs, per_gpu, threads)
     with listings_kept():
         points = grid_points(grid, set_layers(assignments), out)
     # What takes seconds to import comes when the words are known to be right.
@@ -95,9 +104,32 @@ def run_grid(
         runs = [point.resolved for point in points if not point.tuning]
         done = sum(standing_or_damage(out, one)[0] == "finished" for one in runs)
         say(f"{grid}: {len(points)} runs, {done} done already", err=True)
-        outcomes = LocalEngine(out, Announcer(progress, len(runs) - done), stop.reason).run(runs)
+        if len(slots) > 1 or per_gpu:
+            runs, asked = with_threads(runs, slots[0].threads), assignments or []
+            words = worker_words(grid, out, [*asked, *threads_word(runs)])
+            outcomes = run_with_workers(words, slots, runs, out, stop, progress) if done < len(runs) else []
+        else:
+            outcomes = LocalEngine(out, Announcer(progress, len(runs) - done), stop.reason).run(runs)
     waiting = [Outcome(one.resolved, "failed", error=unchosen[one.tuning.name]) for one in points if one.tuning]
     conclude([*outcomes, *waiting], out, grid.name)
+
+
+def with_threads(runs: Sequence[Resolved], threads: int) -> list[Resolved]:
+    """All points get one number of threads, since it changes last digits: the grid's own where it has one."""
+    if any(one.config.runtime.threads for one in runs):
+        return list(runs)
+    return [one.updated({"runtime.threads": threads}, "--threads") for one in runs]
+
+
+def threads_word(runs: Sequence[Resolved]) -> list[str]:
+    """What `--set` is to say to a worker; nothing where the grid says it."""
+    given = [one for one in runs[:1] if one.origins.get("runtime.threads") == "--threads"]
+    return [f"runtime.threads={one.config.runtime.threads}" for one in given]
+
+
+def worker_words(grid: Path, out: Path, assignments: Sequence[str]) -> list[str]:
+    words = ["grid", "run", str(grid), "--out", str(out), "--progress", "json"]
+    return words + [word for text in assignments for word in ("--set", text)]
 
 
 def state_row(point: Point, out: Path) -> dict[str, str | None]:

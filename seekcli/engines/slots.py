@@ -1,0 +1,49 @@
+"""What each worker process gets of the machine: CPU threads, and a GPU where it is pinned to one. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Libraries of linear algebra read these when they are loaded.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a worker gets of the machine: so many CPU threads, and one GPU where it is pinned to one."""
+
+    threads: int
+    gpu: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        found = {name: str(self.threads) for name in THREAD_VARIABLES}
+        return found | ({} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu})
+
+
+def cpu_slots(jobs: int, threads: int | None = None) -> list[Slot]:
+    """`jobs` workers that share the processor's cores evenly; `threads` gives each another number."""
+    return [Slot(threads or max(1, usable_cores() // jobs))] * jobs
+
+
+def gpu_slots(per_gpu: int, gpus: Sequence[str], threads: int | None = None) -> list[Slot]:
+    """`per_gpu` workers on each GPU, by their names or numbers. One GPU after the other is filled evenly."""
+    share = threads or max(1, usable_cores() // (per_gpu * len(gpus)))
+    return [Slot(share, gpu) for _ in range(per_gpu) for gpu in gpus]
+
+
+def visible_gpus() -> list[str]:
+    """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def usable_cores() -> int:
+    """Those that this process may run on: a container or a scheduler may have given it a few of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,130 @@
+"""Several processes on this machine that work through one list of runs: each takes what no other has, by its lease.
+
+A worker is the same command again, so that one that is killed is replaced by starting the command anew, and workers on
+other machines are no different. What they did is read from the run folders.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from seekcli.config.layers import Resolved
+from seekcli.engines.local import LocalEngine, Outcome, OutcomeState
+from seekcli.engines.run import StopReason
+from seekcli.engines.slots import Slot
+from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
+from seekcli.runs import records
+from seekcli.runs.folder import run_folder, standing
+from seekcli.runs.records import RunStatus
+
+POLL_SECONDS = 0.5
+LAST_LINES = 20
+
+
+class Workers:
+    """Started processes. Use as a context: whatever happens inside, none is left running."""
+
+    def __init__(self, words: Sequence[str], slots: Sequence[Slot]) -> None:
+        """`words` are those after `seek`."""
+        self.words, self.slots = list(words), list(slots)
+        self.processes: list[subprocess.Popen[str]] = []
+        self.last_lines: list[deque[str]] = []
+
+    def __enter__(self) -> Workers:
+        for slot in self.slots:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "seekcli", *self.words],
+                env={**os.environ, **slot.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="backslashreplace",
+                start_new_session=True,  # a Ctrl-C of the terminal is passed on once, by this process
+            )
+            lines: deque[str] = deque(maxlen=LAST_LINES)
+            threading.Thread(target=_keep, args=(process, lines), daemon=True).start()
+            self.processes.append(process)
+            self.last_lines.append(lines)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ask_to_stop()
+        for process in self.processes:
+            process.wait()
+
+    @property
+    def alive(self) -> int:
+        return sum(process.poll() is None for process in self.processes)
+
+    def ask_to_stop(self, number: int = signal.SIGTERM) -> None:
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    def wait(self, stop_requested: StopReason, tick: Callable[[], None] = lambda: None) -> None:
+        """Until all have ended; `tick` is called meanwhile. Raises Stopped, once all have saved and left."""
+        while self.alive:
+            tick()
+            if reason := stop_requested():
+                self.ask_to_stop()
+                for process in self.processes:
+                    process.wait()
+                raise Stopped(f"{reason}: the runs that were under way are saved, the same command goes on")
+            time.sleep(POLL_SECONDS)
+        tick()
+
+    def complaint(self) -> str | None:
+        """The last words of a worker that ended for another reason than a run that failed; None where none did."""
+        for process, lines in zip(self.processes, self.last_lines, strict=True):
+            if process.returncode not in (0, 1):
+                said = lines[-1] if lines else "it said nothing"
+                return f"a worker ended with exit code {process.returncode}: {said}"
+        return None
+
+
+def _keep(process: subprocess.Popen[str], lines: deque[str]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.append(line.strip())
+
+
+def recorded_outcome(results: Path, one: Resolved) -> Outcome | None:
+    """How a run ended, as its folder says; None for one that has not ended."""
+    try:
+        state = standing(results, one)
+    except BadInput as error:
+        kind: OutcomeState = "damaged" if isinstance(error, DamagedRun) else "refused"
+        return Outcome(one, kind, error=error)
+    if state not in ("finished", "failed"):
+        return None
+    status = records.read_status(run_folder(results, one.config))
+    if state == "finished":
+        return Outcome(one, "finished", status)
+    return Outcome(one, "failed", error=RunFailed(status.message or "it failed"))
+
+
+def outcomes_of(results: Path, runs: Sequence[Resolved], rest: LocalEngine) -> list[Outcome]:
+    """In the order of the runs. What no worker has ended (it died, or the run was refused) is left to `rest`."""
+    known = [recorded_outcome(results, one) for one in runs]
+    left = iter(rest.run([one for one, outcome in zip(runs, known, strict=True) if outcome is None]))
+    return [next(left) if outcome is None else outcome for outcome in known]
+
+
+def steps_done(results: Path, runs: Sequence[Resolved]) -> Mapping[str, RunStatus]:
+    """Run id -> status of the runs that have one that can be read."""
+    found = {}
+    for one in runs:
+        folder = run_folder(results, one.config)
+        with suppress(BadInput):
+            found[folder.name] = records.read_status(folder)
+    return found
