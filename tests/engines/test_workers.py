@@ -67,7 +67,7 @@ def test_gpus_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 def test_two_workers_do_every_run_once_to_the_numbers_of_one(tmp_path: Path) -> None:
-    out, err = grid_run(tmp_path, "--jobs", 2, "--out", tmp_path / "two").communicate(timeout=240)
+    _, err = grid_run(tmp_path, "--jobs", 2, "--out", tmp_path / "two").communicate(timeout=240)
     assert "2 workers with 1 threads each" in err
     assert err.count("/4] ") == 4
     one = grid_run(tmp_path, "--out", tmp_path / "one")
