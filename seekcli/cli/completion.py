@@ -19,7 +19,7 @@ def pairs_and_models(incomplete: str) -> list[str]:
     return [*starting_with(incomplete, pair_names()), *models(incomplete)]
 
 
-def data_sets(incomplete: str) -> list[str]:
+def data_names(incomplete: str) -> list[str]:
     from seekcli.data.sets.kinds import KINDS
 
     # `folder:` and not `folder:DIR`: what is to be typed ends there.

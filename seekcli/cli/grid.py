@@ -30,7 +30,7 @@ Assignments = Annotated[list[str] | None, typer.Option("--set", help="A setting 
 
 
 @commands.command("plan")
-def grid_points(
+def plan_command(
     grid: GridFile,
     out: Out = Path("results"),
     assignments: Assignments = None,
@@ -38,12 +38,12 @@ def grid_points(
 ) -> None:
     """List the runs of a grid and where each stands; trains nothing."""
     from seekcli.data.sets.summary import summary_ahead
-    from seekcli.grid.plan import grid_points
+    from seekcli.grid.plan import points_of_grid
 
     if format_name not in ("table", "json"):
         raise unknown("--format", format_name, ("table", "json"))
     with listings_kept():
-        points = grid_points(grid, set_layers(assignments), out)
+        points = points_of_grid(grid, set_layers(assignments), out)
         rows = [state_row(point, out) for point in points]
         notes = [point_notes(point, row, out) for row, point in zip(rows, points, strict=True)]
         data = dict.fromkeys(summary_ahead(point.resolved.config.data) for point in points)
@@ -83,13 +83,13 @@ def run_grid(
     Several processes may run one grid into one results folder: each takes the points that no other has. So do the
     workers of --jobs and --per-gpu.
     """
-    from seekcli.grid.plan import grid_points
+    from seekcli.grid.plan import points_of_grid
 
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     slots = slots_for(jobs, per_gpu, threads)
     with listings_kept():
-        points = grid_points(grid, set_layers(assignments), out)
+        points = points_of_grid(grid, set_layers(assignments), out)
     # What takes seconds to import comes when the words are known to be right.
     from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.cli.stop import StopSwitch
@@ -100,7 +100,7 @@ def run_grid(
     with stop.listening():
         if unchosen := search_first(points, out, progress, stop):
             with listings_kept():
-                points = grid_points(grid, set_layers(assignments), out)
+                points = points_of_grid(grid, set_layers(assignments), out)
         runs = [point.resolved for point in points if not point.tuning]
         done = sum(standing_or_damage(out, one)[0] == "finished" for one in runs)
         say(f"{grid}: {len(points)} runs, {done} done already", err=True)

@@ -30,7 +30,7 @@ BaseModel = Annotated[
 MotivatedModel = Annotated[
     str | None, typer.Option(help="motivated model, instead of --model", rich_help_panel=MODEL, autocompletion=models)
 ]
-ConfigFile = Annotated[
+ConfigOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
@@ -38,7 +38,7 @@ ConfigFile = Annotated[
         rich_help_panel=RUN,
     ),
 ]
-Assignments = Annotated[
+AnySetting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="any of `seek list settings`; repeatable", rich_help_panel=RUN),
 ]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seekcli.cli.completion import conditions, data_sets, recipes
+from seekcli.cli.completion import conditions, data_names, recipes
 from seekcli.config.describe import described_setting, plain_type
 from seekcli.config.layers import Layers
 from seekcli.errors import BadInput
@@ -77,7 +77,7 @@ SHARED = (
     SettingFlag("--init-from", "transfer.source", MODEL),
     SettingFlag("--role", "transfer.role", MODEL),
     SettingFlag("--pretrained", "transfer.pretrained", MODEL),
-    SettingFlag("--data", "data.name", DATA, data_sets),
+    SettingFlag("--data", "data.name", DATA, data_names),
     SettingFlag("--data-dir", "data.dir", DATA),
     SettingFlag("--image-size", "data.image_size", DATA),
     SettingFlag("--limit-train", "data.limit_train", DATA),

@@ -9,9 +9,9 @@ import typer
 
 from seekcli.cli.arm_first import AHEAD, runs_of_arm, trains_arm_first
 from seekcli.cli.options import (
-    Assignments,
+    AnySetting,
     BaseModel,
-    ConfigFile,
+    ConfigOption,
     ModelPair,
     MotivatedModel,
     ProgressStyle,
@@ -78,8 +78,8 @@ def train(
     seeds: Annotated[
         str | None, typer.Option(help="run seeds 0 to N-1; or those of a list: 3,4", rich_help_panel=TRAINING)
     ] = None,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
+    config: ConfigOption = None,
+    assignments: AnySetting = None,
     out: ResultsFolder = Path("results"),
     fresh: Annotated[
         bool,

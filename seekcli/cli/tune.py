@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekcli.cli.options import (
-    Assignments,
+    AnySetting,
     BaseModel,
-    ConfigFile,
+    ConfigOption,
     ModelPair,
     MotivatedModel,
     ProgressStyle,
@@ -40,8 +40,8 @@ def tune(
     model: ModelPair = None,
     base: BaseModel = None,
     motivated: MotivatedModel = None,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
+    config: ConfigOption = None,
+    assignments: AnySetting = None,
     out: ResultsFolder = Path("results"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="list the runs and where each stands", rich_help_panel=OUTPUT)

@@ -68,7 +68,7 @@ def read_grid(path: Path) -> dict[str, Any]:
     return tree
 
 
-def grid_points(path: Path, overrides: Layers | None = None, results: Path = Path("results")) -> list[Point]:
+def points_of_grid(path: Path, overrides: Layers | None = None, results: Path = Path("results")) -> list[Point]:
     """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point.
 
     `results` is where a chosen k is looked for, and runs that are named by their id.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seekcli.method.weights_map import WeightsMap
 
 # Tensor name -> (stage, block).
-Places = dict[str, tuple[str, str]]
+TensorPlaces = dict[str, tuple[str, str]]
 STARTS_IMAGES = 32
 
 
@@ -76,7 +76,7 @@ def describe_map(weights_map: WeightsMap, base: nn.Module, motivated: nn.Module)
 
 
 def describe_stage(
-    stage: str, weights_map: WeightsMap, base_places: Places, motivated_places: Places
+    stage: str, weights_map: WeightsMap, base_places: TensorPlaces, motivated_places: TensorPlaces
 ) -> dict[str, Any]:
     """One stage: its links, and the tensors of either model that are in none. Regions are [start, stop] a dimension."""
     base_names = [name for name, (found, _) in base_places.items() if found == stage]
@@ -116,7 +116,7 @@ def describe_stage(
     }
 
 
-def places(module: nn.Module) -> Places:
+def places(module: nn.Module) -> TensorPlaces:
     """Tensor name -> (stage, block): `layer1.0.conv1.weight` is in stage `layer1`, block `layer1.0`.
 
     What comes before the first stage is the `stem`, what comes after the last the `classifier`, as in `seek flops`.
@@ -124,7 +124,7 @@ def places(module: nn.Module) -> Places:
     from seekcli.models.costs import stage_prefixes
 
     prefixes = stage_prefixes(module)
-    found: Places = {}
+    found: TensorPlaces = {}
     stage = "stem"
     for name in module.state_dict():
         own = next((prefix for prefix in prefixes if name.startswith(f"{prefix}.")), None)

@@ -16,7 +16,7 @@ MEANING = {
 }
 
 
-class ForwardCost(Protocol):
+class CountedModel(Protocol):
     """What is counted of one model: `models.costs.ModelCost`, in the words of a report."""
 
     @property
@@ -78,7 +78,7 @@ class CostReport:
     image: Image
     convention: str
     unit: str
-    costs: Mapping[str, ForwardCost]  # role ("model" for a model asked for alone) -> forward cost
+    costs: Mapping[str, CountedModel]  # role ("model" for a model asked for alone) -> forward cost
     training_flops: dict[str, float]  # role -> FLOPs of one image in a training step
     expectation: Expectation | None
 

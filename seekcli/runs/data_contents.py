@@ -12,6 +12,7 @@ from seekcli.config.settings import DataConfig
 from seekcli.data.sets.listings import contents_of, is_folder, listing_of
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import ConfigFile, read_config
+from seekcli.runs.records import CONFIG
 
 if TYPE_CHECKING:
     from seekcli.data.sets.sources import Dataset
@@ -58,6 +59,8 @@ def refuse_other_images(run_dir: Path, dataset: Dataset) -> None:
 
     That is all that older programs recorded of what is in the files. It is exact, and streamed images have none.
     """
+    if not (run_dir / CONFIG).exists():  # set aside since it was looked at: who takes its lease says so
+        return
     facts = read_config(run_dir).facts
     then = tuple(tuple(facts.get(name) or ()) for name in ("mean", "std"))
     now = (dataset.mean, dataset.std)

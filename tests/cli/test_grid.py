@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from seekcli.cli.app import app
 from seekcli.cli.repeat import command_of
-from seekcli.grid.plan import grid_points
+from seekcli.grid.plan import points_of_grid
 
 GRID = """
 seeds = 3
@@ -39,7 +39,7 @@ def grid(tmp_path):
 def damage(grid, out):
     """Two of the three points are finished, and the first is damaged then."""
     assert seek("grid", "run", grid, "--out", out).exit_code == 0
-    first = grid_points(grid)[0].run_id
+    first = points_of_grid(grid)[0].run_id
     (out / "runs" / first / "status.json").write_text("damaged")
     return first
 
@@ -124,7 +124,7 @@ def test_the_command_that_is_told_for_a_point_is_that_point(path):
     from seekcli.grid.tune import draft
 
     grid = Path(__file__).parents[2] / path
-    for point in grid_points(grid)[:8]:
+    for point in points_of_grid(grid)[:8]:
         words = shlex.split(command_of(point.resolved, Path("results"), grid.name))[1:]
         planned = seek(*words, "--dry-run")
         assert planned.stdout.splitlines()[0].split()[-1] == point.run_id, words

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seekcli.errors import BadInput
-from seekcli.grid.plan import grid_points
+from seekcli.grid.plan import points_of_grid
 from seekcli.resolve import transfer
 from seekcli.resolve.transfer import SourceModel
 
@@ -21,8 +21,8 @@ def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -
         return [SourceModel("resnet50", "base", SOURCES[text], text, dict)]
 
     monkeypatch.setattr(transfer, "source_models_of", source_models_of)
-    configs = [point.resolved.config for point in grid_points(GRID)]
-    assert len(configs) == len({point.run_id for point in grid_points(GRID)}) == 3 * 4 * 3
+    configs = [point.resolved.config for point in points_of_grid(GRID)]
+    assert len(configs) == len({point.run_id for point in points_of_grid(GRID)}) == 3 * 4 * 3
     assert {config.model_name(config.schedule) for config in configs} == {"resnet50"}
     assert {config.transfer.sha256 for config in configs} == set(SOURCES.values())
     assert {(config.data.name, config.train.epochs) for config in configs} == {
@@ -37,7 +37,7 @@ def test_a_missing_source_is_named_with_the_file_that_asks_for_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput) as caught:
-        grid_points(GRID)
+        points_of_grid(GRID)
     assert str(caught.value).startswith("table3-transfer.toml: --init-from exports/table3/classic: there is no run")
 
 

@@ -15,7 +15,7 @@ from seekcli.config.identity import run_id
 from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, Stopped
-from seekcli.grid.plan import grid_points
+from seekcli.grid.plan import points_of_grid
 from seekcli.grid.tune import draft
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
@@ -187,7 +187,7 @@ def test_at_beside_match_names_the_growing_run(tmp_path):
     settings = "\n".join(f"{key} = {value!r}" for key, value in TINY.items())
     arm = "schedule = 'base'\nmatch = 'train_flops'\nmatch_schedule = 'grow'\nmotivation.grow_at = 0.5\n"
     path.write_text(f"[settings]\n{settings}\n[[arms]]\n{arm}")
-    (point,) = grid_points(path, results=tmp_path)
+    (point,) = points_of_grid(path, results=tmp_path)
     assert point.resolved.config.train.steps == steps
     repeated = shlex.split(command_of(point.resolved, tmp_path, path.name))[1:]
     assert steps_of(invoke(*repeated, "--dry-run").output) == steps
@@ -254,7 +254,7 @@ def test_a_grid_file_may_match(tmp_path):
     path = tmp_path / "grid.toml"
     settings = "\n".join(f"{key} = {value!r}" for key, value in TINY.items())
     path.write_text(f"[settings]\n{settings}\n[[arms]]\nschedule = ['base', 'motivated']\nmatch = 'train_flops'\n")
-    steps = [point.resolved.config.train.steps for point in grid_points(path, results=tmp_path)]
+    steps = [point.resolved.config.train.steps for point in points_of_grid(path, results=tmp_path)]
     assert steps == [matched(schedule).config.train.steps for schedule in ("base", "motivated")]
 
 
