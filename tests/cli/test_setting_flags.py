@@ -80,7 +80,7 @@ def test_a_shell_completes_names(words: str, begun: str, expected: set[str]) -> 
 def test_completion_and_help_import_no_torch() -> None:
     code = (
         "import sys; from seekcli.cli import app, completion as c\n"
-        "assert all((c.pairs_and_models(''), c.models(''), c.data_sets(''), c.recipes(''), c.conditions('')))\n"
+        "assert all((c.pairs_and_models(''), c.models(''), c.data_names(''), c.recipes(''), c.conditions('')))\n"
         "assert not {'torch', 'sklearn', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
