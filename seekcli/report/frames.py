@@ -111,9 +111,11 @@ def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Compariso
         "differences": differences_frame(comparison),
     }
     files.make_folder(folder)
+    schemas = {"epochs": EPOCH_SCHEMA, "steps": STEP_SCHEMA}  # these two are read back, as published findings
     written = []
     for name, frame in frames.items():
-        for suffix, writer in ((".parquet", frame.to_parquet), (".csv", frame.to_csv)):
+        kept = {"schema": schemas[name]} if name in schemas else {}
+        for suffix, writer in ((".parquet", partial(frame.to_parquet, **kept)), (".csv", frame.to_csv)):
             written.append(folder / f"{name}{suffix}")
             files.write_with(written[-1], partial(writer, index=False))
     return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def test_tables_are_written_beside_the_comparison(results: Path, tmp_path: Path)
             assert numbers[0] == pytest.approx(numbers[1], rel=1e-12, nan_ok=True)
     groups = pd.read_parquet(folder / "groups.parquet")
     assert set(groups["group"]) == {"X-C", "X-Y-B", "X-Y-M", "Y-C"}
+
+
+def test_the_table_of_epochs_is_read_back_as_published_findings_are(results: Path, tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["compare", str(results), "--tables", str(tmp_path / "tables")])
+    read_back = CliRunner().invoke(app, ["compare", str(tmp_path / "tables" / "epochs.parquet"), "--format", "json"])
+    own = CliRunner().invoke(app, ["compare", str(results), "--format", "json"])
+    assert read_back.exit_code == 0, read_back.output
+    assert json.loads(read_back.stdout)["runs_finished"] == json.loads(own.stdout)["runs_finished"] > 3
 
 
 def test_a_path_without_runs_and_a_file_in_the_place_of_the_folder_are_refused(results: Path, tmp_path: Path) -> None:
