@@ -158,7 +158,7 @@ def run_rows(results: Path) -> Rows:
             {
                 "run": run.run_id,
                 "state": run.state,
-                "data": config.data.name if config else None,
+                "data": next((row["data"] for row in final.values()), config.data.name if config else None),
                 **length_columns(run.status, config.train.steps if config else None),
                 "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
                 **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},

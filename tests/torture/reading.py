@@ -6,16 +6,19 @@ must never be.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from torture.runs import SHORT, Reference, bytes_below, run, run_folders
 from torture.seek_process import Ended, seek
 
+Rows = dict[str, dict[str, Any]]
 ONE = ("train", *SHORT, "--epochs", "1")
 
 
@@ -62,8 +65,8 @@ def compared(library: Library, without: str | None = None) -> str:
 
 
 @cache
-def listed(library: Library) -> dict[str, list[str]]:
-    return rows_of(asked("list", "runs", "--out", library.results))
+def listed(library: Library) -> Rows:
+    return rows_of(asked("list", "runs", "--format", "json", "--out", library.results))
 
 
 @cache
@@ -92,13 +95,9 @@ def placeless(text: str, folder: Path) -> str:
     return text.replace(str(folder), "")
 
 
-def rows_of(text: str) -> dict[str, list[str]]:
-    """Run id -> the words of its line, without its path, which is the last one or stands before a message."""
-    rows = {}
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        rows[words[0]] = [word for word in words[1:] if "/runs/" not in word and word != "-"]
-    return rows
+def rows_of(text: str) -> Rows:
+    """Run id -> what is listed of it, without its path."""
+    return {row["run"]: {key: value for key, value in row.items() if key != "path"} for row in json.loads(text)}
 
 
 def numbers_told(library: Library, results: Path, run_id: str, name: str) -> str:
@@ -126,13 +125,12 @@ def compare_tells(library: Library, results: Path, run_id: str, name: str) -> st
 
 
 def list_tells(library: Library, results: Path, run_id: str, name: str) -> str:
-    ended = seek("list", "runs", "--out", results)
+    ended = seek("list", "runs", "--format", "json", "--out", results)
     if problem := ended.problem(0):
         return problem
     expected, found = listed(library), rows_of(ended.stdout)
     wrong = {key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)}
-    line = next((line for line in ended.stdout.splitlines() if line.startswith(f"{run_id} ")), "")
-    if wrong <= {run_id} and (not wrong or name in line):
+    if wrong <= {run_id} and (not wrong or name in str(found.get(run_id, {}).get("message"))):
         return ""
     return f"list runs prints other numbers, of {sorted(wrong)}: {ended.stdout}"
 
