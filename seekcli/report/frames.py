@@ -98,15 +98,18 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Comparison) -> list[Path]:
-    """Write epochs, steps, groups and differences into `folder`, each as parquet and as CSV; the paths written.
+    """Write epochs, steps, groups and differences of what is compared into `folder`, as parquet and as CSV; the paths.
 
     Raises BadInput where `folder` is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--tables {folder} is a file; name a folder")
+    # A run that is not finished is compared with nothing, and a table read back says of no run that it is unfinished.
+    counted = {run_id for cell in comparison.cells for group in cell.groups for run_id in group.run_ids}
+    compared = [run for run in runs if run.run_id in counted]
     frames = {
-        "epochs": epochs_of(runs),
-        "steps": steps_frame(runs),
+        "epochs": epochs_of(compared),
+        "steps": steps_frame(compared),
         "groups": groups(comparison),
         "differences": differences_frame(comparison),
     }
