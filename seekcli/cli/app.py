@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 import seekcli
@@ -20,12 +20,80 @@ from seekcli.cli.stop import interruptible
 from seekcli.data.sets.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, SeekError, Stopped, one_line, unforeseen
 
-# Command name -> module of seekcli.cli; the function has the command's name. Order is the order of `seek --help`.
-COMMANDS = ("train", "grid", "tune", "compare", "report", "flops", "export", "evaluate", "map", "list", "doctor")
+# Each command is a module of seekcli.cli with a function (or more commands) of that name. `seek --help` shows these
+# lines, the first of each help, in this order, and imports no command.
+COMMANDS = {
+    "train": "Train a pair (or one model alone) and record every number. The same command again resumes or is done.",
+    "grid": "Plan or run the points of a grid file.",
+    "tune": "Choose k by cross-validation on the training set, never by the test set; the choice is kept for --k auto.",
+    "compare": "Compare alternating runs with their classic baselines: accuracy, noise, cost.",
+    "report": "Write what the runs say as one page that needs no network: open it with a double click.",
+    "flops": "Forward and training cost of one image, by model and stage, and the expected cost of an alternating run.",
+    "export": "Write a run's weights with a JSON card, load them back, and check that the logits are equal.",
+    "evaluate": "Evaluate exported models, or a finished run's, on images prepared as their cards say.",
+    "map": "Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked.",
+    "list": "List models, data sets, recipes, conditions, settings, columns of a run's tables, or the runs of a folder.",
+    "doctor": "Check versions, devices, data sets found, the disk and its file locks. Exit code 1 where something is wrong.",
+}
+
+
+class LoadedCommands(MutableMapping[str, Any]):
+    """The commands by name; a module is imported when its command is asked for."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in COMMANDS and name not in self.loaded:
+            self.loaded[name] = load_command(name)
+        return self.loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self.loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self.loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def load_command(name: str) -> Any:
+    module, one = importlib.import_module(f"seekcli.cli.{name}"), typer.Typer()
+    if hasattr(module, "commands"):  # a command with commands of its own
+        one.add_typer(module.commands, name=name)
+    else:
+        one.command(name)(getattr(module, name if hasattr(module, name) else f"{name}_command"))
+    one.callback()(lambda: None)  # or a single command would be the whole program
+    return typer.main.get_group(one).commands[name]
 
 
 class SeekGroup(TyperGroup):
-    """A Typer group whose errors are one line on stderr: `seek: error: ...`."""
+    """A Typer group whose errors are one line on stderr: `seek: error: ...`. A command is imported when it is run."""
+
+    listing = False  # whether the help of the whole program is being written, for which a line a command is enough
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "commands": {}})
+        self.commands = LoadedCommands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if self.listing and cmd_name in COMMANDS:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+        return self.commands.get(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.listing = False
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         closed_streams_are_nowhere()
@@ -86,14 +154,6 @@ def seek(
     ] = False,
 ) -> None:
     """Train a base model and a larger motivated model that contains it, in one run; compare, cost and export both."""
-
-
-for _name in COMMANDS:
-    _module = importlib.import_module(f"seekcli.cli.{_name}")
-    if hasattr(_module, "commands"):  # a command with commands of its own
-        app.add_typer(_module.commands, name=_name)
-    else:
-        app.command(_name)(getattr(_module, _name if hasattr(_module, _name) else f"{_name}_command"))
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Results folder in which a run id is looked up.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """Evaluate exported models, or those of a finished run, on images that are prepared as their cards say.
+    """Evaluate exported models, or a finished run's, on images prepared as their cards say.
 
     A folder with the contents of the run's own data gives the test split of the run, wherever it lies. Of another
     folder every image is taken: DIR/CLASS/, DIR/test/CLASS/, one image a class or only some of the classes.

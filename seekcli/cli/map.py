@@ -28,7 +28,7 @@ def map_command(
     ] = None,
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """Show what goes where between the two models of a pair: blocks, tensors, coverage, and what has no counterpart."""
+    """Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked."""
     from seekcli.models.pair_description import describe_pair, measure_starts
     from seekcli.report.weights_map import weights_map_text
     from seekcli.resolve.resolve import resolve

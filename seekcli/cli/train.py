@@ -94,7 +94,7 @@ def train(
     ] = False,
     progress: ProgressStyle = "auto",
 ) -> None:
-    """Train a pair (or one model alone) and record every number of it. The same command again resumes or is done."""
+    """Train a pair (or one model alone) and record every number. The same command again resumes or is done."""
     if schedule not in (None, *SCHEDULES):
         raise unknown("--schedule", schedule, SCHEDULES)
     at = next((values["motivation.grow_at"] for flag, values in settings if flag == "--at"), None)

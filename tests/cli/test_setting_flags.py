@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from seekcli.cli.app import app
+from seekcli.cli.app import COMMANDS, app, load_command
 from seekcli.cli.setting_flags import PANELS, TRAIN_FLAGS, TUNE_FLAGS
 from seekcli.config.describe import described_settings
 
@@ -84,3 +85,17 @@ def test_completion_and_help_import_no_torch() -> None:
         "assert not {'torch', 'sklearn', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_help_of_the_program_shows_the_first_line_of_each_command_and_imports_none() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from seekcli.cli.app import app\n"
+        "shown = CliRunner().invoke(app, ['--help']).stdout\n"
+        "heavy = ('pydantic', 'seekcli.cli.train', 'seekcli.config')\n"
+        "assert not [name for name in sys.modules if name.startswith(heavy)]\n"
+        "assert 'Plan or run the points of a grid file.' in shown\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"COLUMNS": "200"})
+    for name, summary in COMMANDS.items():
+        said = load_command(name).help.split("\n\n")[0]
+        assert " ".join(said.split()) == summary, name
