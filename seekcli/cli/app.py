@@ -32,8 +32,8 @@ COMMANDS = {
     "export": "Write a run's weights with a JSON card, load them back, and check that the logits are equal.",
     "evaluate": "Evaluate exported models, or a finished run's, on images prepared as their cards say.",
     "map": "Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked.",
-    "list": "List models, data sets, recipes, conditions, settings, columns of a run's tables, or the runs of a folder.",
-    "doctor": "Check versions, devices, data sets found, the disk and its file locks. Exit code 1 where something is wrong.",
+    "list": "List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder.",
+    "doctor": "Check versions, devices, data sets, the disk and its file locks. Exit code 1 where something is wrong.",
 }
 
 

@@ -22,7 +22,7 @@ def doctor(
     out: Annotated[Path, typer.Option(help="results folder whose disk is tried")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="how to print it")] = ReadFormat.TABLE,
 ) -> None:
-    """Check versions, devices, data sets found, the disk and its file locks. Exit code 1 where something is wrong."""
+    """Check versions, devices, data sets, the disk and its file locks. Exit code 1 where something is wrong."""
     from seekcli.engines.doctor import examine, examine_images
 
     findings = []

@@ -52,7 +52,7 @@ def list_command(
     out: Annotated[Path, typer.Option(help="Results folder whose runs are listed.")] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """List models, data sets, recipes, conditions, settings, columns of a run's tables, or the runs of a folder."""
+    """List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder."""
     rows = run_rows(out) if what is What.RUNS else LISTS[what]()
     if format_ is ReadFormat.JSON:
         echo_json(rows)
