@@ -29,6 +29,7 @@ os.umask(UMASK)
 OURS, REPLACED = ("runs", "reports", "published", "tuning"), ".replaced"
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
+LONGEST_NAME_BYTES = 255  # of one name in a path, on the file systems of Linux and macOS
 Check = Callable[[], None]
 
 
@@ -120,6 +121,7 @@ def remove_leftovers(folder: Path, check: Check = unshared) -> None:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises BadInput, naming the file, when it is missing, unreadable or not JSON."""
+    plain_data.refuse_special(path)
     try:
         return plain_data.parse_json(path.read_bytes(), finite_only=False)
     except FileNotFoundError:
@@ -132,6 +134,7 @@ def read_json(path: Path) -> Any:
 
 def sha256_of(path: Path) -> str:
     """Raises BadInput, naming the file, when it is missing or cannot be read."""
+    plain_data.refuse_special(path)
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -193,6 +196,8 @@ def require_possible_path(path: Path) -> None:
     library would: safetensors and arrow open UTF-8 alone."""
     if any("\ud800" <= character <= "\udfff" for character in str(path)):
         raise BadInput(f"cannot use {path}: its name is not UTF-8")
+    if max((len(part.encode()) for part in path.parts), default=0) > LONGEST_NAME_BYTES:  # a parent may be missing yet
+        raise BadInput(f"cannot use {path}: File name too long")
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import stat
 import sys
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from seekcli.errors import UNSEEN
+from seekcli.errors import UNSEEN, BadInput
 
 # Whoever walks through plain data may do so by recursion, and may turn a whole number into a fraction.
 DEEPEST, LARGEST_NUMBER = 50, sys.float_info.max
@@ -77,3 +81,12 @@ def finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: finite(each) for key, each in value.items()}
     return [finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def refuse_special(path: Path) -> None:
+    """Raise BadInput for a pipe, a socket or a device: to open one in a run's folder may wait for ever."""
+    kind = 0
+    with suppress(OSError, ValueError):  # whoever opens it says what is wrong
+        kind = os.stat(path).st_mode
+    if kind and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise BadInput(f"{path} is no file, but a pipe, a socket or a device")

@@ -18,12 +18,18 @@ from seekcli.errors import BadInput, visible
 from seekcli.plain_data import json_text, parse_toml
 
 NONE = "none"
+# Of a file of settings, which is a page or two.
+MOST_CHARACTERS = 1_000_000
 
 
 def read_tree(path: Path, what: str) -> dict[str, Any]:
     """The file as a tree. Raises BadInput, beginning with `what` (`grid file`), for what cannot be read as TOML."""
     try:
-        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a mark
+            text = file.read(MOST_CHARACTERS + 1)
+        if len(text) > MOST_CHARACTERS:
+            raise BadInput(f"{what} {path}: more than {MOST_CHARACTERS:,} characters")
+        return parse_toml(text)
     except FileNotFoundError:
         raise BadInput(f"{what} {path} does not exist") from None
     except OSError as error:

@@ -167,19 +167,18 @@ class RecordedTraining:
             self.write_environment()
         self.begun = True
         self.record_state("running", None)
-        expected = self.expected_share()
         self.progress.started(
             RunFacts(
                 self.run_id, str(self.folder), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
-                trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, expected, trainer.coverage,
-                self.dataset.summary,
+                trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, self.expected_share(),
+                trainer.coverage, self.dataset.summary,
             )
         )  # fmt: skip
         start.say_few_steps(self.config, trainer.steps_done, self.progress)
 
-    def write_environment(self) -> None:
-        environment = {"run_id": self.run_id, **describe_environment(self.trainer.device)}
+    def write_environment(self, from_step: int = 0) -> None:
+        environment = {"run_id": self.run_id, "from_step": from_step, **describe_environment(self.trainer.device)}
         write_document(self.folder / records.ENVIRONMENT, environment, self.lease.check)
 
     def resume(self) -> bool:
@@ -191,7 +190,8 @@ class RecordedTraining:
         if not resume_from(at, self.run_id, self.trainer.load_state, note, self.lease.check):
             require_nothing_saved(self.folder, self.config)
             return False
-        warn_of_other_environment(self.folder, self.run_id, self.trainer.device, self.progress)
+        if not warn_of_other_environment(self.folder, self.run_id, self.trainer.device, self.progress):
+            self.write_environment(from_step=self.trainer.steps_done)
         self.steps_saved = self.trainer.steps_done
         done = self.trainer.epoch
         if done:

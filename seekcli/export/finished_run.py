@@ -237,11 +237,15 @@ def read_run_as_it_is(path: Path) -> FinishedRun:
 def recorded_environment(run_dir: Path, owner: str) -> dict[str, Any]:
     """environment.json, empty where there is none. Raises BadInput when it is damaged or of another run."""
     path = run_dir / records.ENVIRONMENT
-    found = read_document(path, since="run_id") if path.exists() else {}
+    advice = "remove it to go on without knowing what the run ran on"
+    try:
+        found = read_document(path, since="run_id") if path.exists() else {}
+    except BadInput as error:
+        raise BadInput(f"{error}; {advice}") from None
     if not isinstance(found, dict):
         return {}
     if (stored_id := found.get("run_id", owner)) != owner:
-        raise BadInput(f"{path} belongs to another run, {stored_id}")
+        raise BadInput(f"{path} belongs to another run, {stored_id}; {advice}")
     return found
 
 

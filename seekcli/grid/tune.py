@@ -208,9 +208,12 @@ def stored_choice(results: Path, name: str) -> ChosenK | None:
         raise BadInput(f"{error}; `seek tune` makes it again") from None
     refuse_newer(path, value.get("schema_version") if isinstance(value, dict) else None)
     try:
-        return ChosenK.model_validate(value)
+        choice = ChosenK.model_validate(value)
     except ValidationError as error:
         raise BadInput(f"{path} is damaged ({first_problem(error)}); `seek tune` makes it again") from None
+    if choice.name != name:
+        raise BadInput(f"{path} is the choice of another search, {choice.name}; `seek tune` makes it again")
+    return choice
 
 
 def search(tuning: Tuning, results: Path, statuses: Mapping[str, RunStatus]) -> tuple[Search, str | None]:

@@ -54,3 +54,8 @@ def _link(temporary: Path, path: Path, data: bytes) -> bool:
             return True
         return False
     return True
+
+
+def open_at_once(path: str, flags: int) -> int:
+    """An `opener` that waits for no other end of a pipe; of a file it changes nothing."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

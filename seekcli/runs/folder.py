@@ -190,8 +190,11 @@ def with_recorded_labels(folder: Path, resolved: Resolved) -> Resolved:
     return resolved.updated(labels, "recorded")
 
 
-def warn_of_other_environment(folder: Path, owner: str, device: torch.device, progress: Progress) -> None:
-    """A resume is bit for bit only with the same torch and thread count: say so when they changed."""
+def warn_of_other_environment(folder: Path, owner: str, device: torch.device, progress: Progress) -> bool:
+    """A resume is bit for bit only with the same torch and thread count: say so when they changed.
+
+    False where environment.json does not say: it is missing, damaged, or of another run.
+    """
     from seekcli.runs.environment import describe_environment
 
     path = folder / records.ENVIRONMENT
@@ -202,9 +205,10 @@ def warn_of_other_environment(folder: Path, owner: str, device: torch.device, pr
     if not isinstance(then, dict) or then.get("run_id", owner) != owner:
         unfit = f"{path} is missing or damaged, or of another run"
         progress.note(f"{unfit}: whether this is the same environment cannot be told")
-        return
+        return False
     now = describe_environment(device)
     changed = [key for key in ("torch", "threads", "cpu", "device") if then.get(key) != now.get(key)]
     if changed:
         words = ", ".join(f"{key} {then.get(key)} -> {now.get(key)}" for key in changed)
         progress.note(f"resuming with another environment ({words}): the numbers may differ in their last digits")
+    return True

@@ -272,7 +272,7 @@ def _current(run_dir: Path) -> Owner | None:
 
 def _read(path: Path) -> Owner | None:
     try:
-        with open(path, "rb") as file:  # an open makes a network mount fetch the true modification time
+        with open(path, "rb", opener=exclusive.open_at_once) as file:  # on a network mount it fetches the true time
             data, heartbeat_seconds = file.read(), os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:
         return None

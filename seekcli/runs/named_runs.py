@@ -38,7 +38,7 @@ def folder_named(key: str, word: str, results: Path) -> Path:
     path = Path(os.path.expanduser(word))
     for candidate in (path, results / "runs" / word):
         if candidate.is_dir():
-            return candidate
+            return candidate if candidate == path else of_its_name(candidate)
     raise BadInput(f"{key} {word}: no such folder, and no run of that name in {results}")
 
 
@@ -59,14 +59,22 @@ def find_run(text: str, results: Path) -> Path:
     ids = [entry.name for entry in runs.iterdir() if entry.is_dir()] if runs.is_dir() else []
     ids = [name for name in ids if not name.startswith(".")]
     if text in ids:
-        return runs / text
+        return of_its_name(runs / text)
     ending = [name for name in ids if name.endswith(f"_{text}")]
     if len(ending) == 1:
-        return runs / ending[0]
+        return of_its_name(runs / ending[0])
     if not ids:
         hint = "--out names another results folder, `seek train` makes a run"
         raise BadInput(f"there is no run {text!r}: {runs} holds no runs ({hint})")
     raise unknown(f"run (under {runs})", text, ids)
+
+
+def of_its_name(folder: Path) -> Path:
+    """The folder, which was asked for by its run id. Raises BadInput where it holds another run than that."""
+    found = config_if_readable(folder)
+    if found is not None and found.run_id not in (None, folder.name):
+        raise BadInput(f"{folder} holds another run, {found.run_id}; to take that one, name it by this path")
+    return folder
 
 
 def config_of(run: RunSummary) -> RunConfig | None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from seekcli import files
 from seekcli.documents import SCHEMA_VERSION, refuse_newer
 from seekcli.errors import BadInput
+from seekcli.plain_data import refuse_special
 
 PARQUET = b"PAR1"
 VERSION_KEY = b"seek_schema_version"
@@ -78,6 +79,7 @@ def read_table(
     Raises BadInput, naming the file, when it is missing, damaged, of another kind, newer than this program, or holds
     rows of another run than `run_id`.
     """
+    refuse_special(path)
     try:
         # Not read_table, which also takes `k=2` in a folder's name for a column. Nothing of Python's goes to arrow's
         # threads: one that let go of it while the interpreter ends would abort the process (exit code 134).

@@ -125,7 +125,7 @@ def _summaries(path: Path) -> list[RunSummary]:
         if status.state == "running" and not is_being_written(path):
             status = read_status(path)  # it may have ended in between
             dead = status.state == "running"
-        if status.run_id != Path(os.path.realpath(path)).name and _owner(path) not in (None, status.run_id):
+        if status.run_id != Path(os.path.realpath(path)).name and not _confirms(path, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
         if not os.path.lexists(path):  # set aside in between
@@ -136,10 +136,10 @@ def _summaries(path: Path) -> list[RunSummary]:
     return [RunSummary(path, status.run_id, status, None, is_interrupted=dead)]
 
 
-def _owner(path: Path) -> str | None:
-    """The run whose config.json lies there; None where there is no such file, or none that can be read."""
+def _confirms(path: Path, run_id: str) -> bool:
+    """Whether config.json says the same of a folder under another name: that of an older program names no run."""
     found = config_if_readable(path)
-    return found.run_id if found else None
+    return found is not None and found.run_id in (None, run_id)
 
 
 def _published(path: Path) -> list[RunSummary]:

@@ -196,6 +196,7 @@ def test_a_new_search_replaces_the_choice_and_says_so(tuned, tmp_path):
         ({"k": "three"}, r"\.json is damaged \(k: "),
         ({"k": 0}, r"\.json is damaged \(k: "),
         ({"schema_version": 99}, "written by a newer seek"),
+        ({"name": "another-search"}, r"\.json is the choice of another search, another-search; `seek tune` makes it"),
     ],
 )
 def test_a_stored_choice_that_cannot_be_read_is_named(tuned, tmp_path, change, words):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from documents import rewrite
+from resumed_runs import StopAfter
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import tiny
@@ -16,12 +20,14 @@ from typer.testing import CliRunner
 
 from seekcli.analysis.runs import load_runs
 from seekcli.cli.app import app
+from seekcli.documents import read_document
 from seekcli.engines.run import train_run
-from seekcli.errors import BadInput, DamagedRun
+from seekcli.errors import BadInput, DamagedRun, SeekError, Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoint_sha256, checkpoints
 from seekcli.runs.folder import run_folder
+from seekcli.runs.named_runs import find_run, named_runs
 from seekcli.runs.scan import scan_runs
 from seekcli.train.progress import Progress
 
@@ -96,8 +102,14 @@ def test_a_table_of_classes_that_nothing_writes_again_is_looked_at(folders: tupl
         again(folder)
 
 
-def test_a_foreign_checkpoint_is_set_aside_for_an_older_one_of_the_run(folders: tuple[Path, Path]) -> None:
-    folder, other = folders
+def test_a_foreign_checkpoint_is_set_aside_for_an_older_one_of_the_run(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, other = folders
+    monkeypatch.setattr("seekcli.engines.run.keep_newest", lambda *_: None)  # as one that was killed before its end
+    train_run(OWN, tmp_path / "killed")
+    folder = run_folder(tmp_path / "killed", OWN.config)
+    assert len(checkpoints(folder / "checkpoint")) == 2
     model = (folder / "base.safetensors").read_bytes()
     (folder / "status.json").unlink()
     newest = checkpoints(folder / "checkpoint")[-1]
@@ -106,6 +118,63 @@ def test_a_foreign_checkpoint_is_set_aside_for_an_older_one_of_the_run(folders: 
     assert again(folder, notes).state == "finished"
     assert any(f"{newest.name} is of another run and was set aside" in note for note in notes.notes), notes.notes
     assert (folder / "base.safetensors").read_bytes() == model
+
+
+def test_a_run_that_is_asked_for_by_its_id_is_that_run(folders: tuple[Path, Path]) -> None:
+    folder, other = folders
+    results = folder.parents[1]
+    assert find_run(folder.name, results) == folder
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+    for text in (folder.name, folder.name.rpartition("_")[2]):
+        with pytest.raises(BadInput, match=rf"{folder.name} holds another run, {other.name}; .* name it by this path"):
+            find_run(text, results)
+    with pytest.raises(BadInput, match="holds another run"):
+        named_runs("train.match_from", folder.name, results, lambda found, word: list(found))
+    assert find_run(str(folder), results) == folder
+
+
+@pytest.mark.parametrize("config", ["gone", "damaged"])
+def test_a_list_shows_no_numbers_of_another_run_under_this_name(folders: tuple[Path, Path], config: str) -> None:
+    folder, other = folders
+    shutil.copy(other / "status.json", folder / "status.json")
+    (folder / "config.json").unlink() if config == "gone" else (folder / "config.json").write_text("{")
+    (found,) = scan_runs([folder])
+    assert (found.run_id, found.status) == (folder.name, None)
+    assert f"belongs to another run, {other.name}" in str(found.problem)
+
+
+@pytest.mark.parametrize("what", ["missing", "damaged", "foreign"])
+def test_a_run_that_goes_on_writes_down_anew_what_it_runs_on(
+    folders: tuple[Path, Path], tmp_path: Path, what: str
+) -> None:
+    _, other = folders
+    progress = StopAfter(3)
+    with pytest.raises(Stopped):
+        train_run(OWN, tmp_path / "stopped", progress, stop_requested=progress.reason)
+    path = run_folder(tmp_path / "stopped", OWN.config) / "environment.json"
+    path.unlink() if what == "missing" else path.write_bytes(
+        b"{" if what == "damaged" else (other / "environment.json").read_bytes()
+    )
+    train_run(OWN, tmp_path / "stopped")
+    written = read_document(path)
+    assert (written["run_id"], written["from_step"]) == (path.parent.name, 3)
+
+
+@pytest.mark.parametrize("name", [*TABLES, "status.json", "config.json", "lease.json", "base.safetensors"])
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(folders: tuple[Path, Path], name: str) -> None:
+    folder, _ = folders
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    alarm = signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"waits for ever on {name}"))
+    signal.alarm(20)
+    try:
+        scan_runs([folder.parents[1]])
+        with suppress(SeekError):
+            again(folder)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, alarm)
 
 
 def test_a_run_with_only_foreign_checkpoints_is_refused(folders: tuple[Path, Path]) -> None:
