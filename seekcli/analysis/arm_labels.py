@@ -13,12 +13,14 @@ from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import RECALIBRATE_BATCHES
 
 CONDITION, K, INIT, GROW_AT = "motivation.condition", "motivation.k", "pair.init", "motivation.grow_at"
+BUFFERS, RECALIBRATE = "pair.buffers", "pair.recalibrate_batches"
+START_OPTIONS = ("pair.added_scale", "pair.differential_lr_factor")
 OPTIONS = tuple(f"motivation.{name}" for name in SCHEDULE_OPTIONS)
 # Each has its own place at the front of a label.
 IN_FRONT = ("schedule", CONDITION, K, INIT, GROW_AT, *OPTIONS)
 # Long, or decided by what the models are: said only where the arms of a table differ in them.
 WHERE_VARIED = frozenset((
-    *("pair.buffers", "pair.recalibrate_batches", "motivation.counts"),
+    *(BUFFERS, RECALIBRATE, "motivation.counts"),
     *("motivation.source_sha256", "transfer.sha256"),
 ))  # fmt: skip
 USUAL = DEFAULTS | {"pair.recalibrate_batches": RECALIBRATE_BATCHES}
@@ -49,14 +51,28 @@ def value_of(settings: Mapping[str, Any], key: str) -> Any:
 
 
 def words_of_difference(left: Mapping[str, Any], right: Mapping[str, Any]) -> tuple[str, str] | None:
-    """`("k=2", "k=3")` of two arms that differ in one setting, a condition's own settings with it; else None."""
-    keys = {key for key in left.keys() | right.keys() if left.get(key) != right.get(key)}
+    """`("k=2", "k=3")` of two arms that differ in one respect, else None.
+
+    A condition counts with its own settings, a start with what makes its added parts learn sooner, and running
+    statistics that travel with whether they are estimated again: accuracies as trained do not depend on that.
+    """
+    keys = {key for key in left.keys() | right.keys() if value_of(left, key) != value_of(right, key)}
     if CONDITION in keys:
         keys = {key for key in keys if not key.startswith("motivation.")} | {CONDITION}
+    if keys == {BUFFERS, RECALIBRATE}:
+        keys = {BUFFERS}
+    if INIT in keys and keys <= {INIT, *START_OPTIONS}:
+        return _start(left, keys), _start(right, keys)
     if len(keys) != 1:
         return None
     (key,) = keys
     return _word(left, key), _word(right, key)
+
+
+def _start(arm: Mapping[str, Any], keys: set[str]) -> str:
+    """`paper`, `identity added_scale=0.3`."""
+    told = [_word(arm, key) for key in START_OPTIONS if key in keys and value_of(arm, key) != USUAL.get(key)]
+    return " ".join([str(arm[INIT]), *told])
 
 
 def _is_told(arm: Mapping[str, Any], key: str, varied: Sequence[str]) -> bool:

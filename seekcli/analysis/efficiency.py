@@ -22,8 +22,8 @@ NOT_MEANINGFUL = "not meaningful"
 class StepShare:
     """Observed share of motivated steps (0..1, one value per run) and what is expected; `basis` says by what.
 
-    The interval is a t interval on the logit of (m + 0.5) / (n - m + 0.5), m of n steps motivated, and turned back: it
-    never leaves 0..1. `expected_inside` says whether it holds the expected share; None if unknown.
+    The interval is a t interval on the logit of (m + 0.5) / (n - m + 0.5), m of n steps motivated, turned back with
+    the half step: it never leaves 0..1. `expected_inside` says whether it holds the expected share; None if unknown.
     """
 
     observed: Sample
@@ -58,10 +58,12 @@ def share_against_expected(
     observed = sample([m / n for m, n in steps])
     logits = sample([_logit(m, n) for m, n in steps])
     interval = logits.interval if has_spread(logits.sd) else None
-    shown = None if interval is None else Interval(_expit(interval.low), _expit(interval.high))
+    all_steps = steps[0][1]
+    shown = None
+    if interval is not None:
+        shown = Interval(_share(interval.low, all_steps), _share(interval.high, all_steps))
     inside = None
     if expected is not None and interval is not None:
-        all_steps = steps[0][1]
         inside = _logit(expected * all_steps, all_steps) in interval
     return StepShare(replace(observed, interval=shown), expected, inside, basis)
 
@@ -69,6 +71,11 @@ def share_against_expected(
 def _logit(motivated: float, steps: int) -> float:
     """Half a step is added to either side, so that no share is without a logit."""
     return math.log((motivated + 0.5) / (steps - motivated + 0.5))
+
+
+def _share(logit: float, steps: int) -> float:
+    """The share of so many steps that has this logit by `_logit`; within 0..1."""
+    return min(1.0, max(0.0, (_expit(logit) * (steps + 1) - 0.5) / steps))
 
 
 def _expit(logit: float) -> float:
@@ -88,7 +95,7 @@ def efficiency(
     defined = per_flops_b is not None and per_flops_y is not None and abs(gain_y or 0.0) > SAME_GAIN_POINTS
     noise = gain_y_interval is not None and 0.0 in gain_y_interval
     ratio = None
-    if defined and not noise and per_flops_b is not None and per_flops_y is not None:
+    if defined and not noise and (gain_y or 0.0) > 0 and per_flops_b is not None and per_flops_y is not None:
         ratio = per_flops_b / per_flops_y
     return Efficiency(
         f_x=f_x,
@@ -99,7 +106,7 @@ def efficiency(
         acc_per_flops_x_y_b=per_flops_b,
         acc_per_flops_y_c=per_flops_y,
         acc_f_ratio=ratio,
-        ratio_remark=_remark(gain_b, gain_y, f_xy - f_x, f_y - f_x, noise),
+        ratio_remark=_remark(gain_b, gain_y, f_xy - f_x, f_y - f_x, gain_y_interval),
     )
 
 
@@ -109,7 +116,9 @@ def _per_million(gain_points: float | None, extra_cost: float) -> float | None:
     return gain_points / (extra_cost / MILLION)
 
 
-def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float, noise: bool) -> str | None:
+def _remark(
+    gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y: float, gain_y_interval: Interval | None
+) -> str | None:
     if gain_b is None:
         return "undefined: no base alone (X-C)"
     if gain_y is None:
@@ -120,6 +129,8 @@ def _remark(gain_b: float | None, gain_y: float | None, extra_xy: float, extra_y
         return "undefined: no motivated step was taken"
     if abs(gain_y) <= SAME_GAIN_POINTS:
         return "undefined: larger alone (Y-C) gains nothing over base alone (X-C)"
-    if noise:
+    if gain_y < 0:
+        return f"{NOT_MEANINGFUL}: larger alone (Y-C) is below base alone (X-C)"
+    if gain_y_interval is not None and 0.0 in gain_y_interval:
         return f"{NOT_MEANINGFUL}: the interval of larger alone - base alone (Y-C - X-C) holds 0"
-    return "turned round in sign: larger alone (Y-C) is below base alone (X-C)" if gain_y < 0 else None
+    return None

@@ -57,15 +57,16 @@ def _csv_row(cell: Cell, group: Group) -> dict[str, Any]:
     common = cell.settings.common
     data = group_data(group, cell.convention)
     arm = next((arm for arm in cell.arms if group in (arm.base, arm.motivated)), None)
-    found = {
-        one.difference.right: one
-        for one in cell.contrasts
-        if one.accuracy is Accuracy.AS_TRAINED and one.arm == group.arm and one.difference.left == group.name
-    }
+    own = [one for one in cell.contrasts if one.arm == group.arm and one.difference.left == group.name]
+    # As trained where a pair is compared so; the larger model of a run of both is compared re-estimated alone.
+    found = {one.difference.right: one for one in sorted(own, key=lambda one: one.accuracy is Accuracy.AS_TRAINED)}
     differences = {
         f"{prefix}_{key}": value
         for prefix, other in CSV_DIFFERENCES
-        for key, value in difference_numbers(found.get(other)).items()
+        for key, value in {
+            **difference_numbers(found.get(other)),
+            "accuracy": str(found[other].accuracy) if other in found else None,
+        }.items()
     }
     return {
         "pair": cell.pair,

@@ -66,11 +66,12 @@ def test_what_is_defined_stays_when_the_ratio_is_not() -> None:
     assert found.acc_per_flops_y_c is None
 
 
-def test_a_worse_larger_model_turns_the_sign_round_and_says_so() -> None:
-    found = efficiency(1e6, 2e6, 1.25e6, -1.0, -2.0, Interval(-3.0, -1.0))
-    assert found.acc_f_ratio == pytest.approx(2.0)
-    assert found.ratio_remark is not None
-    assert "sign" in found.ratio_remark
+@pytest.mark.parametrize("interval", [Interval(-3.0, -1.0), None])
+def test_over_a_worse_larger_model_there_is_no_ratio(interval: Interval | None) -> None:
+    """Two losses would make a gain of it, the larger the worse the base is."""
+    found = efficiency(1e6, 2e6, 1.25e6, -1.0, -2.0, interval)
+    assert found.acc_f_ratio is None
+    assert found.ratio_remark == "not meaningful: larger alone (Y-C) is below base alone (X-C)"
 
 
 def test_a_ratio_over_noise_is_not_meaningful() -> None:
@@ -93,8 +94,17 @@ def test_the_interval_of_a_share_by_hand() -> None:
     found = share_against_expected([(10, 100), (20, 100)], None).observed
     assert found.mean == pytest.approx(0.15)
     assert found.interval is not None
-    ends = [1 / (1 + math.exp(-logit)) for logit in (mean - half, mean + half)]
+    ends = [(101 / (1 + math.exp(-logit)) - 0.5) / 100 for logit in (mean - half, mean + half)]
+    ends[0] = max(0.0, ends[0])
     assert (found.interval.low, found.interval.high) == pytest.approx(ends, rel=1e-4)
+
+
+@pytest.mark.parametrize("motivated", [[0, 0, 0, 0, 1], [1, 1, 1, 1, 2]])
+def test_the_interval_of_a_rare_share_holds_its_mean(motivated: list[int]) -> None:
+    """The half step that keeps the logit finite is taken out again."""
+    found = share_against_expected([(m, 460) for m in motivated], None).observed
+    assert found.interval is not None
+    assert found.mean in found.interval
 
 
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=6))
