@@ -6,11 +6,12 @@ Nothing here prints or rounds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seekcli.analysis.arm_labels import arm_labels
+from seekcli.analysis.as_trained import as_trained_notes
 from seekcli.analysis.contrasts import EFFECT_POINTS, MARGIN_POINTS, Contrast, contrasts_of
 from seekcli.analysis.equal_compute import SAME_COST_FRACTION, nearest_in_cost, same_compute_runs
 from seekcli.analysis.grouping import (
@@ -100,6 +101,7 @@ class Options:
     effect_points: float = EFFECT_POINTS
     convention: str = MACS
     forward_cost: ForwardCost = recorded_macs
+    has_running_statistics: Callable[[str], bool] = lambda model: False  # by model name
 
 
 def compare_runs(
@@ -144,6 +146,7 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
         if group is None and model is not None and cell.arms:
             notes.append(_missing(name, model, cell.settings, classic))
     notes += _unequal_seeds(x_c, arms, y_c)
+    notes += as_trained_notes(arms, (x_c, y_c), options.has_running_statistics)
     notes += [f"{arm.label}: its base is {SAME_UPDATES}" for arm in arms if arm.grown and x_c is not None]
     notes += [
         f"F_XY of {arm.label} is by steps in {arm.runs_by_steps} of its runs: they do not say how many images each "

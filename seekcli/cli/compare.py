@@ -84,8 +84,9 @@ def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) 
 
 def _options(margin: float, effect: float, convention: Convention) -> Options:
     from seekcli.analysis.comparison import Options
+    from seekcli.models.catalog import has_running_statistics
 
-    options = Options(margin_points=margin, effect_points=effect)
+    options = Options(margin, effect, has_running_statistics=has_running_statistics)
     if convention is Convention.MACS:
         return options
     from seekcli.cli.paper_cost import paper_flops

@@ -27,14 +27,16 @@ def report(
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "Base against alternating training",
 ) -> None:
     """Write what the runs say as one page that needs no network: open it with a double click."""
-    from seekcli.analysis.comparison import compare_runs
+    from seekcli.analysis.comparison import Options, compare_runs
     from seekcli.analysis.selection import parse_where
+    from seekcli.models.catalog import has_running_statistics
     from seekcli.report.write import check_targets, write_report
     from seekcli.runs.scan import scan_runs
 
     check_targets(out, plots)
     runs = scan_runs(paths or [Path("results")])
-    comparison = compare_runs(runs, parse_where(where or []))
+    options = Options(has_running_statistics=has_running_statistics)
+    comparison = compare_runs(runs, parse_where(where or []), options)
     if not comparison.cells:
         raise BadInput("no finished run to report on; seek list runs says where each stands")
     for path in write_report(comparison, runs, out, plots, title):
