@@ -33,10 +33,10 @@ class Spent:
 
 
 def front(groups: Sequence[Group]) -> list[Group]:
-    """The Pareto front: by cost, those that are better than every cheaper one."""
+    """The Pareto front: by cost, those whose written models are better than every cheaper one."""
     found: list[Group] = []
-    for group in sorted(groups, key=lambda one: (one.cost.train_flops.mean, -one.accuracy.mean)):
-        if not found or group.accuracy.mean > found[-1].accuracy.mean:
+    for group in sorted(groups, key=lambda one: (one.cost.train_flops.mean, -one.of_written_model.mean)):
+        if not found or group.of_written_model.mean > found[-1].of_written_model.mean:
             found.append(group)
     return found
 

@@ -85,6 +85,12 @@ class Group:
         return sample(values) if values else None
 
     @property
+    def of_written_model(self) -> Sample:
+        """Re-estimated where every seed has it, as the models of a run of both are written; else as trained."""
+        again = self.recalibrated
+        return again if again is not None and again.n == self.accuracy.n else self.accuracy
+
+    @property
     def sampling_error_points(self) -> float | None:
         """Standard error of one accuracy at the group's mean, from the number of test images alone (binomial)."""
         if self.test_images is None:

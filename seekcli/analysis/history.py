@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from seekcli.runs.records import EPOCHS, Row, read_epochs
 
 # Run id -> its folder, or the published table that holds it.
 Places = Mapping[str, Path]
+# Run id -> its rows of the epoch table.
+RowsByRun = Mapping[str, Sequence[Row]]
 # A row of the epoch table -> the value that is shown; None where the row has none.
 Value = Callable[[Row], float | None]
 
@@ -35,17 +37,20 @@ class Curve:
     points: tuple[Point, ...]
 
 
-def epoch_rows(places: Places, run_ids: Sequence[str]) -> dict[str, list[Row]]:
-    """Run id -> its rows, in the order of epochs. Raises BadInput for a damaged table."""
-    found: dict[str, list[Row]] = {}
+def epoch_rows(groups: Iterable[Group], places: Places) -> RowsByRun:
+    """Of all runs of these groups, each table read once. Raises BadInput for a damaged one."""
+    run_ids = {run_id for group in groups for run_id in group.run_ids}
+    tables = {places[run_id] for run_id in run_ids if places[run_id].is_file()}
+    rows = [row for path in tables for row in read_epochs(path)]
     for run_id in run_ids:
-        path = places[run_id]
-        rows = read_epochs(path) if path.is_file() else read_epochs(path / EPOCHS, run_id)
-        found[run_id] = sorted((row for row in rows if row["run_id"] == run_id), key=lambda row: row["epoch"])
+        rows += [] if places[run_id].is_file() else read_epochs(places[run_id] / EPOCHS, run_id)
+    found: dict[str, list[Row]] = {run_id: [] for run_id in run_ids}
+    for row in rows:
+        found.get(row["run_id"], []).append(row)
     return found
 
 
-def curve_of(name: str, group: Group, rows_by_run: Mapping[str, Sequence[Row]], value: Value) -> Curve:
+def curve_of(name: str, group: Group, rows_by_run: RowsByRun, value: Value) -> Curve:
     """The values of the group's model; epochs in which no run has one are left out."""
     by_epoch: dict[int, list[float]] = defaultdict(list)
     for run_id in group.run_ids:

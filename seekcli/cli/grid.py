@@ -12,7 +12,7 @@ from seekcli.cli.options import set_layers
 from seekcli.cli.output import say, say_json
 from seekcli.cli.progress import STYLES
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import SeekError, unknown, visible
+from seekcli.errors import BadInput, SeekError, unknown, visible
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
@@ -104,27 +104,27 @@ def run_grid(
         runs = [point.resolved for point in points if not point.tuning]
         done = sum(standing_or_damage(out, one)[0] == "finished" for one in runs)
         say(f"{grid}: {len(points)} runs, {done} done already", err=True)
-        if len(slots) > 1 or per_gpu:
-            runs, asked = with_threads(runs, slots[0].threads), assignments or []
-            words = worker_words(grid, out, [*asked, *threads_word(runs)])
-            outcomes = run_with_workers(words, slots, runs, out, stop, progress) if done < len(runs) else []
+        if len(slots) > 1 or per_gpu or threads:
+            runs = with_threads(runs, slots[0].threads, asked=threads is not None)
+        if (len(slots) > 1 or per_gpu) and done < len(runs):
+            words = worker_words(grid, out, [*(assignments or []), f"runtime.threads={runs[0].config.runtime.threads}"])
+            outcomes = run_with_workers(words, slots, runs, out, stop, progress)
         else:
             outcomes = LocalEngine(out, Announcer(progress, len(runs) - done), stop.reason).run(runs)
     waiting = [Outcome(one.resolved, "failed", error=unchosen[one.tuning.name]) for one in points if one.tuning]
     conclude([*outcomes, *waiting], out, grid.name)
 
 
-def with_threads(runs: Sequence[Resolved], threads: int) -> list[Resolved]:
-    """All points get one number of threads, since it changes last digits: the grid's own where it has one."""
-    if any(one.config.runtime.threads for one in runs):
-        return list(runs)
-    return [one.updated({"runtime.threads": threads}, "--threads") for one in runs]
+def with_threads(runs: Sequence[Resolved], threads: int, asked: bool) -> list[Resolved]:
+    """All points get one number of threads, since it changes last digits: the grid's own where it has one.
 
-
-def threads_word(runs: Sequence[Resolved]) -> list[str]:
-    """What `--set` is to say to a worker; nothing where the grid says it."""
-    given = [one for one in runs[:1] if one.origins.get("runtime.threads") == "--threads"]
-    return [f"runtime.threads={one.config.runtime.threads}" for one in given]
+    Raises BadInput where the grid has several, or another than was asked for.
+    """
+    own = sorted({one.config.runtime.threads for one in runs if one.config.runtime.threads})
+    if len(own) > 1 or (asked and own not in ([], [threads])):
+        has = " and ".join(map(str, own))
+        raise BadInput(f"--threads {threads}: the grid says runtime.threads = {has}; its points need one number")
+    return [one.updated({"runtime.threads": own[0] if own else threads}, "--threads") for one in runs]
 
 
 def worker_words(grid: Path, out: Path, assignments: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.cli.output import say
+from seekcli.cli.progress import measured
 from seekcli.config.layers import Resolved
 from seekcli.engines.slots import Slot, cpu_slots, gpu_slots, visible_gpus
 from seekcli.errors import BadInput, one_line
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
     from seekcli.engines.local import Outcome
     from seekcli.engines.workers import Workers
+    from seekcli.runs.records import RunStatus
 
-ENDED = ("finished", "failed")
 MOST_JOBS = 256
+ENDED = ("finished", "failed")
 
 
 def slots_for(jobs: int, per_gpu: int | None, threads: int | None) -> list[Slot]:
@@ -45,7 +47,8 @@ def run_with_workers(
     from seekcli.engines.workers import Workers, outcomes_of
 
     gpus = f", GPUs {', '.join(dict.fromkeys(slot.gpu for slot in slots if slot.gpu))}" if slots[0].gpu else ""
-    say(f"{len(slots)} workers with {slots[0].threads} threads each{gpus}", err=True)
+    threads = runs[0].config.runtime.threads
+    say(f"{len(slots)} workers with {threads} threads each{gpus}", err=True)
     with Workers(words, slots) as workers:
         if style == "rich" or (style == "auto" and sys.stderr.isatty()):
             with_bar(workers, runs, out, stop)
@@ -58,21 +61,28 @@ def run_with_workers(
 
 def lines_of(runs: Sequence[Resolved], out: Path) -> Callable[[], None]:
     """To be called now and then: tells of each run that has ended since."""
-    from seekcli.engines.workers import steps_done
+    from seekcli.engines.workers import statuses_of
 
-    told: set[str] = {run_id for run_id, status in steps_done(out, runs).items() if status.state == "finished"}
+    def ended() -> dict[str, str]:
+        return {run_id: in_words(one) for run_id, one in statuses_of(out, runs).items() if one.state in ENDED}
+
+    told = ended()  # a run that failed before is tried again, and told of where that ends otherwise
 
     def tick() -> None:
-        for run_id, status in steps_done(out, runs).items():
-            if status.state == "finished" and run_id not in told:
-                told.add(run_id)
-                accuracies = ", ".join(f"{row['role']} {row['test_accuracy_percent']:.2f} %" for row in status.final)
-                say(f"[{len(told)}/{len(runs)}] {run_id}: {accuracies}", err=True)
-            elif status.state == "failed" and run_id not in told and status.message:
-                told.add(run_id)
-                say(f"[{len(told)}/{len(runs)}] {run_id} failed: {one_line(status.message)}", err=True)
+        for run_id, words in ended().items():
+            if told.get(run_id) != words:
+                told[run_id] = words
+                say(f"[{len(told)}/{len(runs)}] {run_id} {words}", err=True)
 
     return tick
+
+
+def in_words(status: RunStatus) -> str:
+    """`finished: base 97.41 %, larger 96.30 %`, or why it failed."""
+    if status.state == "failed":
+        return f"failed: {one_line(status.message or 'no reason is recorded')}"
+    models = ", ".join(f"{row['role']} {measured(row)}" for row in status.final)
+    return f"finished: {models}"
 
 
 def with_bar(workers: Workers, runs: Sequence[Resolved], out: Path, stop: StopSwitch) -> None:
@@ -80,14 +90,14 @@ def with_bar(workers: Workers, runs: Sequence[Resolved], out: Path, stop: StopSw
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from seekcli.engines.workers import steps_done
+    from seekcli.engines.workers import statuses_of
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("grid", total=len(runs))
 
         def tick() -> None:
-            found = steps_done(out, runs).values()
+            found = statuses_of(out, runs).values()
             done = sum(fraction_done(status.steps_done, status.epochs * status.steps_per_epoch) for status in found)
             running = sum(status.state == "running" for status in found)
             bar.update(task, completed=round(done, 2), description=f"{running} running")

@@ -93,7 +93,11 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     own_dir = candidate.run.data.dir if candidate.run is not None else None
     folder = data_dir or (own_dir if data is None else None)
     if folder is own_dir is not None and name.startswith(("folder:", "imagenet:")) and not Path(own_dir).is_dir():
-        raise BadInput(f"the data of the run was in {own_dir}, which is gone: --data folder:DIR says where it is now")
+        kind = name.partition(":")[0]
+        raise BadInput(
+            f"--data {kind}:{own_dir}: the data of the run was in {own_dir}, which is gone: --data {kind}:DIR says where "
+            "it is now"
+        )
     settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
     settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
     if card.input.test_crop is not None:

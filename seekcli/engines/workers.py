@@ -26,7 +26,7 @@ from seekcli.runs import records
 from seekcli.runs.folder import run_folder, standing
 from seekcli.runs.records import RunStatus
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0  # every status is read, which is little against a run
 LAST_LINES = 20
 
 
@@ -120,7 +120,7 @@ def outcomes_of(results: Path, runs: Sequence[Resolved], rest: LocalEngine) -> l
     return [next(left) if outcome is None else outcome for outcome in known]
 
 
-def steps_done(results: Path, runs: Sequence[Resolved]) -> Mapping[str, RunStatus]:
+def statuses_of(results: Path, runs: Sequence[Resolved]) -> Mapping[str, RunStatus]:
     """Run id -> status of the runs that have one that can be read."""
     found = {}
     for one in runs:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.figure import Figure
 
 from seekcli.analysis.comparison import Cell, compare_runs
-from seekcli.analysis.history import Places
+from seekcli.analysis.history import Places, epoch_rows
 from seekcli.analysis.selection import parse_where
 from seekcli.report.figures import cost, curves, differences, gallery
 from seekcli.report.figures.canvas import Picture
@@ -34,17 +34,17 @@ def accuracy_against_compute(paths: Paths = "results", where: Where = ()) -> dic
 
 def learning_curves(paths: Paths = "results", where: Where = ()) -> dict[str, Figure]:
     """Test accuracy and training loss by epoch."""
-    return _of_cells(paths, where, curves.learning_curves)
+    return _of_cells(paths, where, lambda cell, places: curves.learning_curves(cell, epoch_rows(cell.groups, places)))
 
 
 def share_by_epoch(paths: Paths = "results", where: Where = ()) -> dict[str, Figure]:
     """The larger model's share of the steps."""
-    return _of_cells(paths, where, curves.share_by_epoch)
+    return _of_cells(paths, where, lambda cell, places: curves.share_by_epoch(cell, epoch_rows(cell.groups, places)))
 
 
 def usage_by_epoch(paths: Paths = "results", where: Where = ()) -> dict[str, Figure]:
     """How much the added blocks do."""
-    return _of_cells(paths, where, curves.usage_by_epoch)
+    return _of_cells(paths, where, lambda cell, places: curves.usage_by_epoch(cell, epoch_rows(cell.groups, places)))
 
 
 def all_figures(paths: Paths = "results", where: Where = ()) -> dict[str, Figure]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from resumed_runs import content
 
+from seekcli.documents import read_document
 from seekcli.engines.slots import Slot, cpu_slots, gpu_slots, usable_cores, visible_gpus
 from seekcli.runs import records
 
@@ -63,6 +64,13 @@ def test_gpus_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch
     assert visible_gpus() == ["GPU-a", "2"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
+
+
+def test_threads_hold_without_workers_too(tmp_path: Path) -> None:
+    out, _ = grid_run(tmp_path, "--out", tmp_path / "results", "--set", "train.steps=1").communicate(timeout=240)
+    environments = [read_document(path) for path in tmp_path.glob("results/runs/*/environment.json")]
+    assert {one["threads"] for one in environments} == {1}, out
+    assert len(environments) >= 2
 
 
 @pytest.mark.slow
@@ -140,6 +148,7 @@ def test_workers_that_die_are_told_of_and_their_runs_go_on_here(tmp_path: Path) 
     [
         (["--jobs", "0"], "--jobs 0: expected 1 to 256"),
         (["--threads", "0"], "--threads 0: expected 1 to 256"),
+        (["--threads", "2", "--set", "runtime.threads=1"], "--threads 2: the grid says runtime.threads = 1"),
         (["--per-gpu", "1", "--jobs", "2"], "give one of the two"),
         (["--per-gpu", "1"], "--per-gpu 1: there is no CUDA device here; --jobs N starts N workers on the CPU"),
     ],

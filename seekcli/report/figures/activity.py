@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
@@ -71,8 +71,8 @@ def loss_trace(name: str, epochs: Sequence[Epoch]) -> Picture:
     return picture
 
 
-def around(found: Mapping[str, Sequence[AroundSwitch]], control: str) -> Picture | None:
-    """The loss around the first step of a turn, over the mean loss of its epoch. `control` names the would-be turns."""
+def around(found: Mapping[str, Sequence[AroundSwitch]], controls: Collection[str]) -> Picture | None:
+    """The loss around the first step of a turn, over the mean loss of its epoch. `controls` are would-be turns."""
     shown = {name: rows for name, rows in found.items() if rows}
     if not shown:
         return None
@@ -82,7 +82,7 @@ def around(found: Mapping[str, Sequence[AroundSwitch]], control: str) -> Picture
     axes.axvline(-0.5, color=INK, linewidth=0.8)
     for number, (name, rows) in enumerate(shown.items()):
         offsets, means = [row.offset for row in rows], [row.found.mean for row in rows]
-        style = ":" if name == control else "-"
+        style = ":" if name in controls else "-"
         (line,) = axes.plot(offsets, means, color=colour(number), linestyle=style, marker=".", label=name)
         picture.tell(line, _in_words(name, rows))
         bounds = [row.found.interval for row in rows]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.compute import Spent, front, spent_by
 from seekcli.analysis.groups import Group
-from seekcli.analysis.statistics import Sample
 from seekcli.report import wording
 from seekcli.report.figures.canvas import (
     BLUE,
@@ -38,11 +37,11 @@ def accuracy_against_compute(cell: Cell) -> Picture:
     picture = Picture("accuracy-against-compute", "Accuracy against training compute", words, figure)
     axes.plot(
         [group.cost.train_flops.mean / factor for group in best],
-        [group.accuracy.mean for group in best],
+        [group.of_written_model.mean for group in best],
         color=INK, linewidth=1, linestyle=":", label="no group is better at this cost",
     )  # fmt: skip
     for number, group in enumerate(groups):
-        x, accuracy = group.cost.train_flops.mean / factor, shown_accuracy(group)
+        x, accuracy = group.cost.train_flops.mean / factor, group.of_written_model
         axes.errorbar(x, accuracy.mean, yerr=accuracy.sd, color=colour(number), capsize=2, linewidth=1.2)
         marker = "s" if group.arm is None else "o"
         (point,) = axes.plot([x], [accuracy.mean], marker, color=colour(number), label=group_title(group))
@@ -52,15 +51,9 @@ def accuracy_against_compute(cell: Cell) -> Picture:
     return picture
 
 
-def shown_accuracy(group: Group) -> Sample:
-    """That of the written model: re-estimated where the group has it for all of its seeds."""
-    again = group.recalibrated
-    return again if again is not None and again.n == group.accuracy.n else group.accuracy
-
-
 def _words(group: Group, prefix: str, factor: float) -> str:
     cost = f"{wording.scaled(group.cost.train_flops.mean, factor)} {prefix}FLOPs"
-    accuracy = wording.mean_and_sd(shown_accuracy(group))
+    accuracy = wording.mean_and_sd(group.of_written_model)
     return f"{group_title(group)}: {accuracy} % at {cost}, n = {group.accuracy.n}"
 
 

@@ -8,17 +8,17 @@ from matplotlib.axes import Axes
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.groups import Arm, Group
-from seekcli.analysis.history import Curve, Places, Value, curve_of, epoch_rows, share_of_epoch
+from seekcli.analysis.history import Curve, RowsByRun, Value, curve_of, share_of_epoch
 from seekcli.report import wording
 from seekcli.report.figures.canvas import INK, Picture, blank, colour, dashes, label, legend, whole_numbers
 from seekcli.report.wording import group_title
 
 
-def learning_curves(cell: Cell, places: Places) -> Picture:
+def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
     """Test accuracy of the written model and training loss, of all groups."""
     figure, (left, right) = blank(3.4, columns=2)
-    accuracy = _of_groups(cell.groups, places, lambda row: row["test_accuracy_percent"])
-    loss = _of_groups(cell.groups, places, lambda row: row["train_loss"])
+    accuracy = _of_groups(cell.groups, rows, lambda row: row["test_accuracy_percent"])
+    loss = _of_groups(cell.groups, rows, lambda row: row["train_loss"])
     words = "; ".join(f"{one.name} ends at {one.points[-1].mean:.2f} %" for one in accuracy if one.points)
     picture = Picture(
         "learning-curves", "Learning curves: mean over seeds, shaded from the lowest to the highest", words, figure
@@ -32,12 +32,12 @@ def learning_curves(cell: Cell, places: Places) -> Picture:
     return picture
 
 
-def share_by_epoch(cell: Cell, places: Places) -> Picture | None:
+def share_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
     """Motivated steps over all steps of each epoch, against what chance or the schedule gives. None without an arm."""
     if not cell.arms:
         return None
     figure, (axes,) = blank(2.8)
-    curves = [_of_arm(arm, places, share_of_epoch) for arm in cell.arms]
+    curves = [_of_arm(arm, rows, share_of_epoch) for arm in cell.arms]
     words = "; ".join(_share_in_words(arm) for arm in cell.arms)
     picture = Picture("share", "Share of the larger model's steps, by epoch", words, figure)
     _draw(picture, axes, curves, "")
@@ -55,9 +55,9 @@ def _share_in_words(arm: Arm) -> str:
     return f"{arm.label}: {wording.share(arm.share.observed.mean)}, expected {wording.share_words(arm.share, True)}"
 
 
-def usage_by_epoch(cell: Cell, places: Places) -> Picture | None:
+def usage_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
     """How much the added blocks do. None where no run says so."""
-    curves = [_of_arm(arm, places, lambda row: row["added_blocks_usage"]) for arm in cell.arms]
+    curves = [_of_arm(arm, rows, lambda row: row["added_blocks_usage"]) for arm in cell.arms]
     curves = [curve for curve in curves if curve.points]
     if not curves:
         return None
@@ -74,12 +74,12 @@ def usage_by_epoch(cell: Cell, places: Places) -> Picture | None:
     return picture
 
 
-def _of_groups(groups: Sequence[Group], places: Places, value: Value) -> list[Curve]:
-    return [curve_of(group_title(group), group, epoch_rows(places, group.run_ids), value) for group in groups]
+def _of_groups(groups: Sequence[Group], rows: RowsByRun, value: Value) -> list[Curve]:
+    return [curve_of(group_title(group), group, rows, value) for group in groups]
 
 
-def _of_arm(arm: Arm, places: Places, value: Value) -> Curve:
-    return curve_of(arm.label, arm.motivated, epoch_rows(places, arm.motivated.run_ids), value)
+def _of_arm(arm: Arm, rows: RowsByRun, value: Value) -> Curve:
+    return curve_of(arm.label, arm.motivated, rows, value)
 
 
 def _draw(picture: Picture, axes: Axes, curves: Sequence[Curve], unit: str) -> None:

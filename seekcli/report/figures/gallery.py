@@ -8,7 +8,7 @@ from seekcli.analysis.activity import AroundSwitch, Epoch, around_switches, read
 from seekcli.analysis.classes import class_differences
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.groups import Arm, Group
-from seekcli.analysis.history import Places
+from seekcli.analysis.history import Places, epoch_rows
 from seekcli.config.layers import DEFAULTS
 from seekcli.report.figures import activity, classes, cost, curves, differences
 from seekcli.report.figures.canvas import Picture
@@ -20,13 +20,14 @@ MOST_RUNS = 5
 
 def pictures_of(cell: Cell, places: Places) -> list[Picture]:
     """What a cell has the records for; published findings hold no steps. Raises BadInput for a damaged table."""
+    rows = epoch_rows(cell.groups, places)
     found = [
         differences.forest(cell),
         cost.accuracy_against_compute(cell),
-        curves.learning_curves(cell, places),
-        curves.share_by_epoch(cell, places),
+        curves.learning_curves(cell, rows),
+        curves.share_by_epoch(cell, rows),
         *_of_steps(cell, places),
-        curves.usage_by_epoch(cell, places),
+        curves.usage_by_epoch(cell, rows),
         *_of_classes(cell, places),
         cost.cost_split(cell),
     ]
@@ -43,12 +44,12 @@ def _of_steps(cell: Cell, places: Places) -> list[Picture | None]:
             name = f"{arm.label}, seed {arm.base.seeds[0]}"
             pictures += [activity.raster(name, runs[0]), activity.loss_trace(name, runs[0])]
             around[arm.label] = around_switches(runs)
-    control = ""
+    controls = []
     for k in sorted({_k(arm) for arm in cell.arms if _condition(arm) == "loss"}):
         if cell.x_c is not None:
-            control = f"base alone, where loss k={k} would have switched"
-            around[control] = around_switches(would_be(epochs, k) for epochs in _steps(cell.x_c, places))
-    return [*pictures, activity.around(around, control)]
+            controls.append(f"base alone, where loss k={k} would have switched")
+            around[controls[-1]] = around_switches(would_be(epochs, k) for epochs in _steps(cell.x_c, places))
+    return [*pictures, activity.around(around, controls)]
 
 
 def _steps(group: Group, places: Places) -> list[list[Epoch]]:

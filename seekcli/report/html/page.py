@@ -18,7 +18,6 @@ from seekcli.analysis.history import Places
 from seekcli.errors import visible
 from seekcli.report import page, tables
 from seekcli.report.figures.canvas import Picture
-from seekcli.report.figures.gallery import pictures_of
 from seekcli.report.html.intervals import drawn_intervals
 from seekcli.report.html.sources import commands_of, environment_table, failures_table
 from seekcli.report.published import paper_tables
@@ -49,9 +48,10 @@ class Section:
     pictures: Sequence[Shown]
 
 
-def report_html(comparison: Comparison, places: Places, title: str = "Base against alternating training") -> str:
-    """The whole file. `places` says where each run is. Raises BadInput for a damaged table of a run."""
-    sections = [_section(comparison, cell, places, number) for number, cell in enumerate(comparison.cells, 1)]
+def report_html(comparison: Comparison, places: Places, drawn: Sequence[Sequence[Picture]], title: str) -> str:
+    """The whole file. `places` says where each run is, `drawn` has the pictures of each cell."""
+    cells = zip(comparison.cells, drawn, strict=True)
+    sections = [_section(comparison, cell, pictures, number) for number, (cell, pictures) in enumerate(cells, 1)]
     script = _part("sort.js")
     return str(
         _templates()
@@ -76,10 +76,10 @@ def report_html(comparison: Comparison, places: Places, title: str = "Base again
     )
 
 
-def _section(comparison: Comparison, cell: Cell, places: Places, number: int) -> Section:
+def _section(comparison: Comparison, cell: Cell, pictures: Sequence[Picture], number: int) -> Section:
     shown = [
         Shown(picture.title, visible(picture.words), Markup(svg_text(picture, f"c{number}-{picture.name}")))
-        for picture in pictures_of(cell, places)
+        for picture in pictures
     ]
     return Section(
         key=f"cell-{number}",
@@ -99,15 +99,6 @@ def _findings(comparison: Comparison) -> list[Finding]:
 def _table_html(table: Table) -> Markup:
     found = _templates().get_template("table.html.j2").render(table=table, drawn=drawn_intervals(table))
     return Markup(found)
-
-
-def pictures_by_name(comparison: Comparison, places: Places) -> dict[str, Picture]:
-    """Every picture of the report, by the name of its file."""
-    return {
-        f"{number}-{order:02d}-{picture.name}": picture
-        for number, cell in enumerate(comparison.cells, 1)
-        for order, picture in enumerate(pictures_of(cell, places), 1)
-    }
 
 
 @cache
