@@ -95,8 +95,8 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     if folder is own_dir is not None and name.startswith(("folder:", "imagenet:")) and not Path(own_dir).is_dir():
         kind = name.partition(":")[0]
         raise BadInput(
-            f"--data {kind}:{own_dir}: the data of the run was in {own_dir}, which is gone: --data {kind}:DIR says where "
-            "it is now"
+            f"--data {kind}:{own_dir}: the data of the run was in {own_dir}, which is gone: --data {kind}:DIR says "
+            "where it is now"
         )
     settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
     settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
