@@ -38,6 +38,7 @@ def plan_command(
 ) -> None:
     """List the runs of a grid and where each stands; trains nothing."""
     from seekcli.data.sets.summary import summary_ahead
+    from seekcli.data.splitting.overlap import overlap_ahead
     from seekcli.grid.plan import points_of_grid
 
     if format_name not in ("table", "json"):
@@ -46,15 +47,16 @@ def plan_command(
         points = points_of_grid(grid, set_layers(assignments), out)
         rows = [state_row(point, out) for point in points]
         notes = [point_notes(point, row, out) for row, point in zip(rows, points, strict=True)]
-        data = dict.fromkeys(summary_ahead(point.resolved.config.data) for point in points)
+        data = {summary_ahead(point.resolved.config.data): point.resolved.config.data for point in points}
+        overlaps = {words: overlap_ahead(one) for words, one in data.items()}
     if format_name == "json":
         say_json(json_text(rows))
         return
     for row, point, said in zip(rows, points, notes, strict=True):
         say("\n".join([f"{row['state']:<11}{point.label}", *(f"{'':<11}{visible(note)}" for note in said)]))
     say(f"{len(rows)} runs, {sum(row['state'] == 'finished' for row in rows)} finished")
-    for words in data:
-        say(f"data       {visible(str(words))}")
+    for words, overlap in overlaps.items():
+        say("\n".join(f"data       {visible(str(line))}" for line in (words, overlap) if line is not None))
     for tuning in {point.tuning.name: point.tuning for point in points if point.tuning}.values():
         say(f"before them, to choose k for {tuning.name}: {tuning.describe()}")
 

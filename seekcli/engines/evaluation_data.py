@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from seekcli.config.schema import RunConfig
     from seekcli.config.settings import DataConfig
     from seekcli.data.sets.sources import DataFacts, Dataset
-    from seekcli.export.card import Card, TrainingCard
+    from seekcli.export.card import Card
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
         return overlap_note(own, dataset)
     if candidate.run is None or not is_folder(asked) or not is_folder(candidate.run.data):
         return None
-    if has_other_contents(candidate.card.training, candidate.run.data):  # what it was trained on is not known any more
+    if has_other_contents(candidate, candidate.run.data):  # what it was trained on is not known any more
         return None
     others = list_every_image(folder_of(asked), candidate.card.class_names, kind_of(asked))
     return overlap_with_training(candidate.run.data, others)
@@ -126,7 +127,7 @@ def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig 
             same = False
     else:
         same = asked.name == training.data
-    if same and has_other_contents(training, asked):
+    if same and has_other_contents(candidate, asked):
         if sure:
             raise BadInput(
                 f"--data: {asked.dir} holds other images by now than {training.run_id} was made of, under the same "
@@ -138,17 +139,33 @@ def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig 
     return asked.model_copy(update={"fingerprint": training.data_fingerprint, **split_settings(candidate)})
 
 
-def has_other_contents(training: TrainingCard, asked: DataConfig) -> bool:
-    """Whether a folder with the names and sizes that the run knew surely has other contents: they were recorded."""
+def has_other_contents(candidate: Candidate, asked: DataConfig) -> bool:
+    """Whether a folder with the names and sizes that the run knew surely has other contents than it was made of."""
     from seekcli.data.sets.listings import contents_of, listing_of
 
-    if training.data_contents is None:
+    known = candidate.card.training.data_contents or contents_of_own_folder(candidate, asked)
+    if known is None:
         return False
     try:
         listing = listing_of(asked)
     except BadInput:  # it is gone
         return True
-    return listing is not None and contents_of(listing) != training.data_contents
+    return listing is not None and contents_of(listing) != known
+
+
+def contents_of_own_folder(candidate: Candidate, asked: DataConfig) -> str | None:
+    """For a run of an older program, which recorded none: what its folder holds, where `asked` is another folder."""
+    from seekcli.data.sets.listings import folder_of, is_folder
+    from seekcli.runs.data_contents import contents_now
+
+    own = None if candidate.run is None else candidate.run.data
+    if own is None or own.rules != 1 or not is_folder(own) or not is_folder(asked):
+        return None
+    return None if same_place(folder_of(own), folder_of(asked)) else contents_now(own)
+
+
+def same_place(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def own_data_known_by(candidate: Candidate, dataset: Dataset) -> str | None:

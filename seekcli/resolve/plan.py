@@ -13,10 +13,9 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.data.sets.listings import is_folder
 from seekcli.data.sets.sources import data_facts
 from seekcli.data.sets.summary import summary_ahead
-from seekcli.data.splitting.overlap import overlap_note
+from seekcli.data.splitting.overlap import overlap_ahead
 from seekcli.errors import human_flops, visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.method.growing import branch_step
@@ -80,14 +79,12 @@ def plan_lines(resolved: Resolved, results: Path) -> tuple[list[str], str, float
     if new:
         require_several_steps(config)
     older = older_twin_note(results, resolved) if new else None
-    # Of a folder that is known by its contents the files are read already, for the run id.
-    overlap = overlap_note(config.data) if config.data.rules >= 2 and is_folder(config.data) else None
     notes = (
         extension_note(config),
         old_rules_note(resolved, results),
         older,
         same_start_note(config),
-        overlap,
+        overlap_ahead(config.data),
         few_steps_note(config),
     )
     lines += [f"{'note':<12}{note}" for note in notes if note is not None]

@@ -257,6 +257,22 @@ class TestRulesOne:
                 "the run's own data by names and sizes (other pixels would not be noticed), its tes"
             )
 
+    def test_evaluate_takes_all_images_of_another_folder_that_differs_from_the_one_it_was_made_of(
+        self, a: Path, b: Path, old: Path, tmp_path: Path
+    ) -> None:
+        (run,) = (old / "runs").iterdir()
+        same = shutil.copytree(a, tmp_path / "copy")
+
+        def answer(folder: Path) -> tuple[object, object]:
+            words = ("evaluate", run, "--data", f"folder:{folder}", "--format", "json")
+            (found,) = json.loads(ran(*words).stdout)
+            return found["own_data_known_by"], found["test_images"]
+
+        assert answer(same) == ("names and sizes", 6)
+        assert answer(b) == (None, 22)
+        shutil.rmtree(a)
+        assert answer(b) == ("names and sizes", 6)  # nothing is left to compare it with
+
     def test_it_is_taken_where_its_folder_is_gone(self, a: Path, old: Path, tmp_path: Path) -> None:
         moved = a.rename(tmp_path / "moved")
         assert "finished before" in ran(*T, "--data", f"folder:{moved}", "--out", old).stderr

@@ -64,6 +64,20 @@ def test_a_split_by_another_word_is_never_a_class(tmp_path: Path, folders: tuple
         by_rules_2(tmp_path)
 
 
+@pytest.mark.parametrize("names", [("trainA", "testA"), ("Xtrain", "Xtest"), ("imgtrain", "imgval"), ("a", "mytest")])
+def test_a_word_for_a_split_with_something_attached_is_no_class_where_all_folders_hold_the_same(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    fill(tmp_path, {f"{name}/{kind}": 3 for name in names for kind in ("cat", "dog")})
+    with pytest.raises(BadInput, match=rf"{names[1]}.*look like splits and not like classes; rename them train/"):
+        by_rules_2(tmp_path)
+
+
+def test_a_class_may_begin_like_a_split(tmp_path: Path) -> None:
+    fill(tmp_path, {"trains": 5, "valley": 5, "contest": 5})
+    assert by_rules_2(tmp_path).class_names == ("contest", "trains", "valley")
+
+
 def test_folders_of_the_same_names_in_every_class_are_named(tmp_path: Path) -> None:
     """They may be parts of the classes, or the classes of two splits by words that nobody knows."""
     fill(tmp_path, dict.fromkeys(("prueba/cat", "prueba/dog", "entreno/cat", "entreno/dog"), 3))

@@ -25,6 +25,8 @@ LIKELY = frozenset(
         *("fold", "folds", "split", "splits", "subset", "labeled", "unlabeled", "labelled", "unlabelled"),
     }
 )
+# A word for a split with something attached, trainA or Xtest: a split where all folders hold the same classes.
+ATTACHED = re.compile(r"^(train|test|val)|(train|test|val)$", re.IGNORECASE)
 # What may follow a word: train_set, Test Images, valdata.
 ENDINGS = ("set", "data", "images", "split")
 
@@ -115,6 +117,11 @@ def require_classes(root: Path, names: list[str], what: str) -> None:
     for name in names:
         if names_a_split(name) and holds_folders_only(root / name):
             raise BadInput(f"{what}: {name}/ looks like a split and not like a class; rename it train/, val/ or test/")
+    if parts_note(root) and (likely := [name for name in names if ATTACHED.search(name)]):
+        raise BadInput(
+            f"{what}: {few_of(likely)} and the folders beside hold folders of the same names: they look like splits "
+            "and not like classes; rename them train/, val/ or test/"
+        )
     for name in names:
         if beside := sorted(set(names).intersection(visible_subfolders(root / name)) - {name}):
             raise BadInput(

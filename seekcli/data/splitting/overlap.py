@@ -10,7 +10,7 @@ from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import ImageFile, printable, read_digests
-from seekcli.data.sets.listings import Listing, fingerprint_of, listing_of
+from seekcli.data.sets.listings import Listing, fingerprint_of, is_folder, listing_of
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
 
@@ -43,6 +43,11 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
         test = known_images("test", dataset.test_images, dataset.test_labels.tolist())
         return describe_overlap(train, test)
     return None
+
+
+def overlap_ahead(data: DataConfig) -> str | None:
+    """As `overlap_note`, before a run: of a folder known by its contents, whose files are read for the run id."""
+    return overlap_note(data) if data.rules >= 2 and is_folder(data) else None
 
 
 def overlap_with_training(data: DataConfig, others: folders.FolderListing) -> str | None:
