@@ -125,7 +125,7 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
     else:
         say(text.comparison_csv(comparison), nl=False)
         for line in page.all_notes(comparison):
-            say(f"seek: {line}", err=True)
+            say(f"seek: {visible(line)}", err=True)
 
 
 def _show_paper(format_: CompareFormat) -> None:

@@ -117,6 +117,15 @@ def test_a_grid_plan_names_the_classes_and_reads_the_files_once(
     assert planned.stdout.count("data       folder:A: 16 training and 6 test images of 2 classes (a, b); train/") == 1
 
 
+def test_a_plan_says_once_that_training_images_are_among_the_test_images(tmp_path: Path, a: Path) -> None:
+    shutil.copy(a / "train" / "a" / "000.bmp", a / "test" / "a" / "again.bmp")
+    grid = tmp_path / "grid.toml"
+    settings = f'model = "resnet8-to-14"\ndata.name = "folder:{a}"\ndata.image_size = 16\ntrain.batch_size = 4\n'
+    grid.write_text(f"seeds = 2\n[settings]\n{settings}")
+    planned = ran("grid", "plan", grid, "--out", tmp_path / "out").stdout
+    assert planned.count("7 of 7 test images are training images too") == 1
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with A and with results of a finished run over it, begun a minute after the last change of A."""
