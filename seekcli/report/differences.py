@@ -66,12 +66,18 @@ def precision_table(cell: Cell, effect_points: float) -> Table | None:
 def _under_arms(contrasts: list[Contrast], row: Callable[[Contrast, str], TableRow]) -> tuple[TableRow, ...]:
     """Rows of an arm stand under its name, those of the cell last and without one."""
     rows: list[TableRow] = []
-    for label in [*dict.fromkeys(one.arm for one in contrasts if one.arm is not None), None]:
-        found = [one for one in contrasts if one.arm == label]
-        if found and label is not None:
+    for label, found in by_arm(contrasts):
+        if label is not None:
             rows.append(TableRow((label,), heading=True))
         rows += [row(one, "" if label is None else " ") for one in found]
     return tuple(rows)
+
+
+def by_arm(contrasts: Sequence[Contrast]) -> list[tuple[str | None, list[Contrast]]]:
+    """Those of each arm, in the order of the arms, and last those of the cell, under None."""
+    labels = [*dict.fromkeys(one.arm for one in contrasts if one.arm is not None), None]
+    found = [(label, [one for one in contrasts if one.arm == label]) for label in labels]
+    return [(label, rows) for label, rows in found if rows]
 
 
 def names_of(contrasts: Sequence[Contrast]) -> dict[int, str]:

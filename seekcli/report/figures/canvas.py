@@ -21,8 +21,11 @@ INK = "#1b1c1d"
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "^", "D", "v", "s")
 WIDTH_INCHES = 7.2
 FONT_POINTS = 9
+# Characters of a name in a legend of two columns, and how high a line of it is.
+LONGEST_OF_TWO, LEGEND_ROW_INCHES = 44, 0.18
 
 
 @dataclass
@@ -69,12 +72,15 @@ def label(axes: Axes, x: str, y: str, title: str = "") -> None:
         axes.set_title(title, color=INK, fontsize=FONT_POINTS + 1, loc="left")
 
 
-def legend(axes: Axes, columns: int = 2) -> None:
-    """Below the figure, where it hides no line."""
+def legend(axes: Axes, columns: int | None = None) -> None:
+    """Below the figure, which grows by it; in two columns where the names are short enough for them."""
     figure = axes.get_figure()
-    assert figure is not None
+    assert isinstance(figure, Figure)
     handles, labels = axes.get_legend_handles_labels()
     size = FONT_POINTS - 1
+    columns = columns or (1 if max(map(len, labels), default=0) > LONGEST_OF_TWO else 2)
+    wide, high = figure.get_size_inches()
+    figure.set_size_inches(wide, high + LEGEND_ROW_INCHES * -(-len(labels) // columns))
     figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False, labelcolor=INK, fontsize=size
     )

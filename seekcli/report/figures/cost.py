@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.compute import Spent, front, spent_by
-from seekcli.analysis.groups import Group
+from seekcli.analysis.groups import PLAIN_NAMES, X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C_EQUAL, Group
 from seekcli.report import wording
 from seekcli.report.figures.canvas import (
     BLUE,
     FONT_POINTS,
     GREEN,
     INK,
+    MARKERS,
     ORANGE,
     PURPLE,
     VERMILION,
@@ -40,12 +41,19 @@ def accuracy_against_compute(cell: Cell) -> Picture:
         [group.of_written_model.mean for group in best],
         color=INK, linewidth=1, linestyle=":", label="no group is better at this cost",
     )  # fmt: skip
-    for number, group in enumerate(groups):
+    shapes = dict(zip((X_Y_B, X_Y_M, X_C_EQUAL, Y_C_EQUAL), MARKERS, strict=False))
+    shades = {arm.label: colour(number) for number, arm in enumerate(cell.arms)}
+    for group in groups:
         x, accuracy = group.cost.train_flops.mean / factor, group.of_written_model
-        axes.errorbar(x, accuracy.mean, yerr=accuracy.sd, color=colour(number), capsize=2, linewidth=1.2)
-        marker = "s" if group.arm is None else "o"
-        (point,) = axes.plot([x], [accuracy.mean], marker, color=colour(number), label=group_title(group))
+        shade, shape = shades.get(group.arm or "", INK), shapes.get(group.name, "s" if group.name == X_C else "P")
+        axes.errorbar(x, accuracy.mean, yerr=accuracy.sd, color=shade, capsize=2, linewidth=1.2)
+        (point,) = axes.plot([x], [accuracy.mean], shape, color=shade)
         picture.tell(point, _words(group, prefix, factor))
+    for name in dict.fromkeys(group.name for group in groups):
+        shape = shapes.get(name, "s" if name == X_C else "P")
+        axes.plot([], [], shape, color=INK, fillstyle="none", label=PLAIN_NAMES[name])
+    for name, shade in shades.items():
+        axes.plot([], [], color=shade, linewidth=4, label=name)
     label(axes, f"training {prefix}FLOPs of the run", "test accuracy % (± sd over seeds)")
     legend(axes)
     return picture
