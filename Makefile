@@ -39,9 +39,9 @@ endif
 	@touch $@
 
 reproduce: setup  ## run the embedded experiment on real images and print the comparison, and write the report
-	$(VENV)/bin/seek grid run grids/digits.toml
+	$(VENV)/bin/seek grid run grids/digits.toml --jobs 2
 	$(VENV)/bin/seek compare results/
-	$(VENV)/bin/seek report results/ --out results/report.html
+	$(VENV)/bin/seek report results/ --out results/reports/digits.html
 
 test: check  ## lint, types and the fast tests: all that CI runs
 
