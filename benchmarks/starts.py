@@ -19,7 +19,8 @@ from typing import Any
 PAIR = "resnet20-to-32"
 START, END = "<!-- measured -->", "<!-- end -->"
 HEADER = ("start", "usage of added blocks", "answers differ %", "base − base alone", "adj. p, word",
-          "larger − its own base", "adj. p, word")  # fmt: skip
+          "larger − its own base", "adj. p, word", "larger − the larger of `paper`", "adj. p, word")  # fmt: skip
+PAPER = "loss k=2 paper"
 
 
 def seek(*words: str) -> Any:
@@ -29,14 +30,23 @@ def seek(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def difference(rows: list[dict[str, Any]], arm: str, left: str, right: str, accuracy: str) -> tuple[str, str]:
+def difference(rows: list[dict[str, Any]], arm: str | None, left: str, right: str, accuracy: str) -> tuple[str, str]:
     """Mean with its interval, and the adjusted p with what `seek compare` calls it."""
-    (row,) = [
-        row for row in rows if (row["arm"], row["left"], row["right"], row["accuracy"]) == (arm, left, right, accuracy)
-    ]
-    said = f"{row['mean_points']:+.2f} [{row['low_points']:+.2f}, {row['high_points']:+.2f}]"
+    found = {(row["arm"], row["left"], row["right"], row["accuracy"]): row for row in rows}
+    row, sign = found.get((arm, left, right, accuracy)), 1
+    if row is None:  # two arms stand in one order alone
+        row, sign = found[arm, right, left, accuracy], -1
+    low, high = sorted((sign * row["low_points"], sign * row["high_points"]))
+    said = f"{sign * row['mean_points']:+.2f} [{low:+.2f}, {high:+.2f}]"
     p = row["p_value_adjusted"]
     return said, f"{f'{p:.3f}' if p >= 0.001 else '<0.001'}, {row['statement'] or row['no_statement']}"
+
+
+def against_paper(rows: list[dict[str, Any]], arm: str) -> tuple[str, str]:
+    """The larger model of this start against that of the paper's start, re-estimated."""
+    if arm == PAPER:
+        return "—", "—"
+    return difference(rows, None, f"X-Y-M ({arm})", f"X-Y-M ({PAPER})", "re-estimated")
 
 
 def table(results: Path) -> str:
@@ -47,7 +57,8 @@ def table(results: Path) -> str:
         usage, differ = arm["added_blocks_usage_ratio_mean"], arm["answers_differ_percent_mean"]
         base = difference(rows, name, "X-Y-B", "X-C", "as trained")
         larger = difference(rows, name, "X-Y-M", "X-Y-B", "re-estimated")
-        lines.append((name.removeprefix("loss k=2 "), f"{usage:.3f}", f"{differ:.2f}", *base, *larger))
+        paper = against_paper(rows, name)
+        lines.append((name.removeprefix("loss k=2 "), f"{usage:.3f}", f"{differ:.2f}", *base, *larger, *paper))
     n = min(len(group["seeds"]) for group in cell["groups"])
     errors = seek("map", "--model", PAIR, "--starts", "--set", "pair.added_scale=0.3")["output_error_at_entry"]
     entry = ", ".join(f"`{start}` {error:.2g}" for start, error in errors.items())

@@ -113,6 +113,11 @@ def shown_value(value: object) -> str:
     return text if len(text) <= LONGEST_WORD // 5 else _cut(text)
 
 
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """`1 epoch`, `2 epochs`, `1,297 images`; `nouns` is the plural of a word that does not take an s."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
 def human_bytes(count: float) -> str:
     """1234567 -> "1.23 MB" (decimal units, three digits)."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from seekcli.cli.epoch_line import LEGEND, epoch_line, terminal_width
 from seekcli.cli.output import say, say_json
-from seekcli.errors import visible
+from seekcli.errors import counted, visible
 from seekcli.plain_data import json_text
 from seekcli.train.progress import Progress, RunFacts
 
@@ -42,7 +42,8 @@ def describe_start(facts: RunFacts) -> str:
     models = " and ".join(f"{model} ({role})" for role, model in facts.models.items())
     resumed = f", going on from step {facts.steps_done}" if facts.steps_done else ""
     rest = facts.steps % facts.steps_per_epoch
-    length = f"{facts.epochs} epochs, {facts.steps} steps{f' (the last epoch has {rest})' if rest else ''}"
+    short = f" (the last epoch has {rest})" if rest else ""
+    length = f"{counted(facts.epochs, 'epoch')}, {counted(facts.steps, 'step')}{short}"
     begun = f"{facts.schedule}: {models}, {length}{resumed}; {visible(facts.run_dir)}"
     return f"{begun}\n{visible(facts.data)}\n{LEGEND}"
 

@@ -25,7 +25,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.config.value_types import MOST_RUNS
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
-from seekcli.errors import BadInput, RunFailed, shown_value
+from seekcli.errors import BadInput, RunFailed, counted, shown_value
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.resolve import AS_ARM, resolve
 from seekcli.runs.records import RunStatus
@@ -82,7 +82,7 @@ class ChosenK(BaseModel):
     def describe(self) -> str:
         """`k=3 of 2, 3, by validation accuracy over 5 folds of 20 epochs`"""
         ks = ", ".join(map(str, self.ks))
-        length = f"{self.epochs} epochs" if self.steps is None else f"{self.steps} steps"
+        length = counted(self.epochs, "epoch") if self.steps is None else counted(self.steps, "step")
         return f"k={self.k} of {ks}, by validation accuracy over {self.folds} folds of {length}"
 
 
@@ -170,7 +170,7 @@ def plan_tuning(layers: Layers, results: Path) -> Tuning:
 def length_in_words(config: RunConfig) -> str:
     """`20 epochs`, or `373 steps` where these are given."""
     train = config.train
-    return f"{train.epochs} epochs" if train.steps is None else f"{train.steps} steps"
+    return counted(train.epochs, "epoch") if train.steps is None else counted(train.steps, "step")
 
 
 def parse_ks(text: str) -> tuple[int, ...]:

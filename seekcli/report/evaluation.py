@@ -31,9 +31,12 @@ def evaluation_text(result: dict[str, Any], answers: Predictions | None = None) 
         lines.append(f"mended    {result['recalibration']}")
     if result["test_top5_accuracy_percent"] is not None:
         lines.append(f"top 5     {result['test_top5_accuracy_percent']:.2f} %")
-    if result["test_classes_imbalanced"]:
-        balanced = result["test_balanced_accuracy_percent"]
-        lines.append(f"balanced  {balanced:.2f} %  (mean over the classes, which are of unequal size)")
+    seen = sum(one["images"] > 0 for one in result["classes"])
+    if result["test_classes_imbalanced"] and seen > 1:  # of one class alone it is the accuracy again
+        balanced, which = result["test_balanced_accuracy_percent"], "the classes, which are of unequal size"
+        if seen < len(result["classes"]):
+            which = f"the {seen} classes that have images here"
+        lines.append(f"balanced  {balanced:.2f} %  (mean over {which})")
     if answers is not None:
         lines.append(confusion_text(answers))
     return "\n".join(lines)

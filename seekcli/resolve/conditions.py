@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seekcli.config.condition_settings import SCHEDULE_OPTIONS, settings_read
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.errors import BadInput, RunFailed, counted, unknown
 from seekcli.method.condition import (
     CONDITIONS,
     MEASURED_ON_DEMAND,
@@ -150,7 +150,8 @@ def check_counts(counts: list[int] | None, length: RunLength) -> None:
     if counts is None:
         raise BadInput("--condition matched-count needs motivation.counts_from: the `loss` runs that it matches")
     if len(counts) != length.epochs:
-        raise BadInput(f"motivation.counts: {len(counts)} counts for {length.epochs} epochs; one for each is needed")
+        have = f"{counted(len(counts), 'count')} for {counted(length.epochs, 'epoch')}"
+        raise BadInput(f"motivation.counts: {have}; one for each is needed")
     for epoch, count in enumerate(counts):
         if count >= length.steps_in(epoch):
             raise BadInput(

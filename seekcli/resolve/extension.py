@@ -15,7 +15,7 @@ from seekcli.config.layers import DEFAULTS, Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.config.start_settings import ExtendConfig
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, counted
 from seekcli.resolve.recipes import SPANS, passes
 from seekcli.runs import records
 from seekcli.runs.config_file import config_if_readable, read_config
@@ -187,7 +187,7 @@ def extension_note(config: RunConfig) -> str | None:
     if extend.run is None:
         return None
     steps, epochs = config.train.steps, config.train.epochs
-    length = f"{steps} steps" if steps is not None else "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    length = counted(epochs, "epoch") if steps is None else counted(steps, "step")
     warmup = f" after {schedule.warmup_epochs:.3g} epochs of warm-up" if schedule.warmup_epochs else ""
     end = f" to {schedule.min_lr:g}" if schedule.name in ("cosine", "wsd") else ""
     rate = f"{schedule.name} from {config.optimizer.lr:g}{end}{warmup}, over the added {length} alone"

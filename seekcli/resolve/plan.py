@@ -16,7 +16,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import data_facts
 from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_ahead
-from seekcli.errors import human_flops, visible
+from seekcli.errors import counted, human_flops, visible
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import nests_fully, same_start_note
@@ -153,11 +153,11 @@ def partial_map(config: RunConfig) -> str | None:
 def describe_work(config: RunConfig) -> str:
     runtime, length = config.runtime, planned_length(config)
     size = f" of {config.data.train_size} pixels" if train_shape(config) != image_shape(config) else ""
-    images = f"{length.epochs} epochs over {data_facts(config.data).train_images} images{size}"
+    images = f"{counted(length.epochs, 'epoch')} over {data_facts(config.data).train_images} images{size}"
     rest = length.steps % length.steps_per_epoch
     last = f" (the last epoch has {rest})" if rest else ""
     where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"
-    return f"work        {images}, {length.steps} steps of {config.train.batch_size}{last}; {where}"
+    return f"work        {images}, {counted(length.steps, 'step')} of {config.train.batch_size}{last}; {where}"
 
 
 def describe_cost(config: RunConfig, macs: Mapping[str, float], share: float | None, train_flops: float) -> str:

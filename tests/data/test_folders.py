@@ -128,7 +128,7 @@ def test_a_class_without_test_images_is_mentioned(photos: Path) -> None:
     shutil.rmtree(photos / "test" / "cat")
     listing = list_folder(photos)
     assert listing.test_labels == (1, 1)
-    assert "test/ has no images of 1 classes (cat...)" in listing.split
+    assert "test/ has no images of 1 class (cat...)" in listing.split
 
 
 def test_missing_empty_and_other_things_are_refused(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_by_rules_2_a_class_that_is_not_tested_and_files_that_are_not_read_are_n
     for path in sorted((tree / "train" / CLASSES[0]).iterdir())[:5]:
         path.rename(path.with_suffix(".HEIC"))
     listing = by_rules_2(tree)
-    assert f"(n01440764: 5 .heic); val/ has no images of 1 classes ({CLASSES[1]})" in listing.split
+    assert f"(n01440764: 5 .heic); val/ has no images of 1 class ({CLASSES[1]})" in listing.split
     (tree / "val" / CLASSES[0]).rename(tree / "val" / "n01440765")
     with pytest.raises(BadInput, match="unknown class in val/: 'n01440765'; did you mean 'n01440764'"):
         by_rules_2(tree)

@@ -21,7 +21,7 @@ from seekcli.data.sets.folder_walk import Found, left_out_note, subfolders, walk
 from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, printable, read_digests, text_digest
 from seekcli.data.sets.layout import find_layout, parts_note, require_no_other_split
 from seekcli.data.splitting.splits import BOTH_SIDES, TEST_SPLIT, by_rules, chosen_per_class, count_for_test, first_few
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, counted, unknown
 
 TEST_NAMES = ("test", "val", "valid", "validation")
 CHANNELS = 3
@@ -122,7 +122,7 @@ def split_as_given(root: Path, what: str, train: Found, test: Found, splits: tup
     note = f"{train_name}/ and {test_name}/ as given{left_out_note(train, test)}"
     if untested:
         few = f"{untested[0]}..." if train.rules == 1 else first_few(untested)
-        note += f"; {test_name}/ has no images of {len(untested)} classes ({few})"
+        note += f"; {test_name}/ has no images of {counted(len(untested), 'class', 'classes')} ({few})"
     train_files, train_labels = labelled(train, names)
     test_files, test_labels = labelled(test, names)
     return FolderListing(root, tuple(map(printable, names)), train_files, train_labels, test_files, test_labels, note)
