@@ -54,7 +54,7 @@ WRITING_FUNCTIONS = {
 # The lease creates its file exclusively, which is what makes it a lease.
 WRITERS = {"files", "runs.exclusive", "runs.lease"}
 # Libraries that want a path to write to: each in a file that hands them one through files.write_with.
-PATH_WRITERS = {"write_table", "save_file", "savefig"}
+PATH_WRITERS = {"write_table", "write_parquet", "save_file", "savefig"}
 # What changes a folder that has a lease; the last argument is the check.
 GUARDED_WRITES = {"write_bytes", "write_json", "write_text", "write_with", "write_document", "write_status"}
 GUARDED_WRITES |= {"write_epochs", "write_steps", "write_classes", "save_checkpoint", "resume_from", "keep_newest"}

@@ -36,6 +36,7 @@ from seekcli.runs.folder import (
 from seekcli.runs.lease import Lease, clear_dead_lease
 from seekcli.runs.records import RunStatus
 from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
+from seekcli.runs.step_log import StepLog
 from seekcli.train.progress import Progress, RunFacts
 from seekcli.train.tasks.classification import Evaluation, Evaluations
 from seekcli.train.trainer import Trainer
@@ -120,7 +121,7 @@ class RecordedTraining:
         self.progress, self.stop_requested = progress, stop_requested
         self.begun, self.steps_saved = False, 0
         self.rows: list[dict[str, Any]] = []
-        self.step_log: dict[str, list[Any]] = {name: [] for name in records.STEP_SCHEMA.names}
+        self.step_log = StepLog()
         facts = dataset.facts
         sizes = facts.image_size, self.config.data.train_size or facts.image_size
         self.forward_macs, self.train_macs = (
@@ -197,7 +198,7 @@ class RecordedTraining:
         if done:
             self.rows, self.step_log = recorded_until(done, self.folder, self.run_id, self.trainer.finished)
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
-        if len(self.rows) != rows or len(set(self.step_log["step"])) != steps_done:
+        if len(self.rows) != rows or self.step_log.steps() != steps_done:
             raise DamagedRun(f"{self.folder / records.EPOCHS} or steps.parquet lacks saved epochs; use --fresh")
         return True
 
@@ -228,11 +229,10 @@ class RecordedTraining:
             self.config, trainer, self.columns, self.forward_macs, self.train_macs, evaluations, others, seconds
         )
         self.rows += rows
-        for name, column in step_columns(trainer, self.run_id).items():
-            self.step_log[name] += column
+        self.step_log.add(step_columns(trainer, self.run_id))
         trainer.start_next_epoch()
         records.write_epochs(self.folder / records.EPOCHS, self.rows, self.lease.check)
-        records.write_steps(self.folder / records.STEPS, self.step_log, self.lease.check)
+        self.step_log.write(self.folder / records.STEPS, self.lease.check)
         if evaluations:
             classes = class_rows(evaluations, self.run_id, epoch, self.dataset.class_names)
             records.write_classes(self.folder / records.CLASSES, classes, self.lease.check)

@@ -16,7 +16,9 @@ from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 from seekcli.runs.data_contents import CONTENTS, refuse_other_contents
 from seekcli.runs.model_files import check_model_files
+from seekcli.runs.parquet import read_table
 from seekcli.runs.records import RunStatus
+from seekcli.runs.step_log import StepLog
 from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -128,22 +130,21 @@ def check_finished(folder: Path, status: RunStatus, whole: bool = True) -> None:
 
 def recorded_until(
     epoch: int, folder: Path, owner: str, is_last: bool = False
-) -> tuple[list[records.Row], dict[str, list[Any]]]:
-    """The rows of epochs and the columns of steps up to an epoch. Raises DamagedRun, naming the table.
+) -> tuple[list[records.Row], StepLog]:
+    """The rows of epochs and the updates up to an epoch. Raises DamagedRun, naming the table.
 
     After the last epoch nothing writes the table of classes again, so it is looked at too.
     """
     try:
         rows = records.read_epochs(folder / records.EPOCHS, owner)
-        steps = records.read_steps(folder / records.STEPS, owner)
+        steps = StepLog(read_table(folder / records.STEPS, records.STEP_TABLE, owner))
         if is_last and not lacks_classes(folder):
             classes = records.read_classes(folder / records.CLASSES, owner)
             if any(row["epoch"] != epoch for row in classes):
                 raise BadInput(f"{folder / records.CLASSES} is not that of epoch {epoch}")
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
-    kept = sum(done <= epoch for done in steps["epoch"])
-    return [row for row in rows if row["epoch"] <= epoch], {name: column[:kept] for name, column in steps.items()}
+    return [row for row in rows if row["epoch"] <= epoch], steps.until(epoch)
 
 
 def lacks_classes(folder: Path) -> bool:

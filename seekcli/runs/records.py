@@ -18,7 +18,7 @@ from seekcli import files
 from seekcli.config.condition_settings import share_basis
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput
-from seekcli.runs.parquet import TableKind, read_table, replace_table
+from seekcli.runs.parquet import TableKind, read_columns, read_table, replace_table
 
 # The files of a run folder.
 CONFIG = "config.json"
@@ -133,20 +133,25 @@ def write_epochs(path: Path, rows: Sequence[Row], check: files.Check = files.uns
 
 def read_epochs(path: Path, run_id: str | None = None) -> list[Row]:
     """The epoch table as rows: of one run, or of any number. Raises BadInput as `read_table` does."""
-    columns = read_table(path, EPOCH_TABLE, run_id)
+    columns = read_columns(path, EPOCH_TABLE, run_id)
     refuse_newer(path, max(columns["schema_version"], default=SCHEMA_VERSION))
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def write_steps(path: Path, columns: Mapping[str, Sequence[Any]], check: files.Check = files.unshared) -> None:
     """Replace the step table by equally long columns. Raises ValueError as `write_epochs` does."""
-    _check_names(columns, STEP_SCHEMA)
+    check_step_names(columns)
     replace_table(path, columns, STEP_TABLE, check)
+
+
+def check_step_names(names: Iterable[str]) -> None:
+    """Raise ValueError unless these are the columns of the step table."""
+    _check_names(names, STEP_SCHEMA)
 
 
 def read_steps(path: Path, run_id: str | None = None) -> dict[str, list[Any]]:
     """The step table as columns. Raises BadInput as `read_table` does."""
-    return read_table(path, STEP_TABLE, run_id)
+    return read_columns(path, STEP_TABLE, run_id)
 
 
 def write_classes(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:
@@ -158,7 +163,7 @@ def write_classes(path: Path, rows: Sequence[Row], check: files.Check = files.un
 
 def read_classes(path: Path, run_id: str | None = None) -> list[Row]:
     """The table of classes as rows. Raises BadInput as `read_table` does."""
-    columns = read_table(path, CLASS_TABLE, run_id)
+    columns = read_columns(path, CLASS_TABLE, run_id)
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
@@ -171,7 +176,7 @@ def check_epochs(run_dir: Path, status: RunStatus) -> None:
     if path.name in status.tables_sha256:
         check_table(path, EPOCH_TABLE, status)
         return
-    columns = read_table(path, EPOCH_TABLE, status.run_id, COMPARED)
+    columns = read_columns(path, EPOCH_TABLE, status.run_id, COMPARED)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     final = {row["role"]: _as_floats(row) for row in rows if row["epoch"] == status.epochs_done}
     said = {row["role"]: _as_floats({name: row.get(name) for name in COMPARED}) for row in status.final}

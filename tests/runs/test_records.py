@@ -157,11 +157,11 @@ def test_a_refused_table_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ValueError, match="twice"):
         records.write_epochs(path, [epoch_row(), epoch_row()])
 
-    def full_disk(table: pa.Table, target: Path, **options: object) -> None:
+    def full_disk(target: Path, schema: pa.Schema, **options: object) -> None:
         target.write_bytes(b"PAR1")
         raise OSError(errno.ENOSPC, "as pyarrow words it")
 
-    monkeypatch.setattr(pq, "write_table", full_disk)
+    monkeypatch.setattr(pq, "ParquetWriter", full_disk)
     with pytest.raises(RunFailed, match=r"cannot write .*epochs\.parquet: No space left on device"):
         records.write_epochs(path, alternating_rows(2))
     assert records.read_epochs(path) == [epoch_row()]
