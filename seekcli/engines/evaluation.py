@@ -142,17 +142,21 @@ def run_evaluation(
     """
     import torch
 
-    from seekcli.config.layers import merge
     from seekcli.data.loading.batches import Batches
     from seekcli.train.step import AUTOCAST
     from seekcli.train.tasks.classification import TOP, evaluate_model
 
     recorded = card.evaluation
-    config = merge([("card", {"train.eval_batch_size": recorded.batch_size})]).config
     # The training images are not needed: two images in their place keep the batches valid and the memory free.
     two = torch.zeros(2, dtype=torch.int64)
     test_only = replace(dataset, train_images=dataset.test_images[two], train_labels=dataset.test_labels[two])
-    batches = Batches(test_only, config, torch.device(device_name), recorded.layout == "channels_last")
+    batches = Batches(
+        test_only,
+        torch.device(device_name),
+        batch_size=len(two),
+        eval_batch_size=recorded.batch_size,
+        channels_last=recorded.layout == "channels_last",
+    )
     ranks = (TOP if card.classes > TOP else 1) if ranked else 0
     found = evaluate_model(model, batches.test(), AUTOCAST[recorded.precision], ranks=ranks)
     if not math.isfinite(found.loss):

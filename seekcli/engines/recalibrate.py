@@ -44,9 +44,8 @@ def recalibrate(
     """
     import torch
 
-    from seekcli.data.loading.batches import Batches
     from seekcli.models.catalog import has_running_statistics
-    from seekcli.resolve.build import recalibration_of
+    from seekcli.resolve.build import build_batches, recalibration_of
     from seekcli.resolve.length import length_of
 
     if not has_running_statistics(card.model):
@@ -57,7 +56,7 @@ def recalibrate(
             "set: `seek export RUN --recalibrate` writes the model with its statistics, to evaluate it then"
         )
     config = run_like(card, run)
-    batches = Batches(dataset, config, torch.device(device_name), config.runtime.layout == "channels_last")
+    batches = build_batches(config, dataset, torch.device(device_name))
     recalibration = recalibration_of(config, batches)
     assert recalibration is not None
     last_epoch = length_of(config, batches.steps_per_epoch).epochs - 1

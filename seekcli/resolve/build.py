@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from seekcli.config.schema import RunConfig
+from seekcli.data.augment.augmentation_settings import AugmentationSettings
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import Dataset
 from seekcli.errors import RunFailed
@@ -46,7 +47,7 @@ def build_trainer(
 
 def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None) -> Trainer:
     channels_last, dtype = config.runtime.layout == "channels_last", AUTOCAST[config.runtime.precision]
-    batches = Batches(dataset, config, device, channels_last)
+    batches = build_batches(config, dataset, device)
     length = length_of(config, batches.steps_per_epoch)
     pair = None if config.classic else build_pair(config, source)
     models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
@@ -77,6 +78,23 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
         keeps_recalibrated=config.schedule == "alternating",
         autocast_dtype=dtype,
         epochs_before=config.extend.epochs_before,
+    )
+
+
+def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> Batches:
+    """Raises BadInput when there is no batch to train on."""
+    train, runtime = config.train, config.runtime
+    return Batches(
+        dataset,
+        device,
+        batch_size=train.batch_size,
+        eval_batch_size=train.eval_batch_size,
+        augmentation=AugmentationSettings(**config.augment.model_dump()),
+        seed=config.seed,
+        train_size=config.data.train_size,
+        drop_last=train.drop_last,
+        workers=runtime.workers,
+        channels_last=runtime.layout == "channels_last",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seekcli.config.schema import RunConfig
-from seekcli.data.loading.batch_bounds import batch_bounds, planned_steps_per_epoch
+from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.data.sets.sources import data_facts
 from seekcli.train.length import RunLength
 
@@ -16,7 +16,7 @@ def length_of(config: RunConfig, steps_per_epoch: int) -> RunLength:
 
 def planned_length(config: RunConfig) -> RunLength:
     """As `length_of`, from the facts of the data alone: it needs no data set on disk but a folder's."""
-    return length_of(config, planned_steps_per_epoch(config))
+    return length_of(config, len(planned_bounds(config)))
 
 
 def planned_bounds(config: RunConfig) -> list[tuple[int, int]]:

@@ -21,12 +21,11 @@ from tiny import tiny
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
-from seekcli.data.loading.batches import Batches
 from seekcli.data.sets import sources
 from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, Stopped
 from seekcli.models.pairs import build_pair
-from seekcli.resolve.build import build_trainer
+from seekcli.resolve.build import build_batches, build_trainer
 from seekcli.runs import records
 from seekcli.runs.folder import run_folder
 from seekcli.train.step import Readback
@@ -224,7 +223,7 @@ def test_streamed_batches_are_those_of_a_cpu(tmp_path: Path) -> None:
     found = {}
     for device in (DEVICE, "cpu"):
         config = tiny(runtime__device=device, recipe="digits", **settings).config
-        batches = Batches(sources.load(config.data), config, torch.device(device))
+        batches = build_batches(config, sources.load(config.data), torch.device(device))
         found[device] = [(images.cpu(), labels.cpu()) for images, labels in batches.epoch(0)]
         batches.close()
     for (images, labels), (own_images, own_labels) in zip(found[DEVICE], found["cpu"], strict=True):

@@ -9,9 +9,8 @@ import torch
 from hypothesis import given, strategies as st
 from torch import Tensor
 
-from seekcli.config.layers import merge
-from seekcli.config.schema import RunConfig
 from seekcli.data.augment.augmentation import crop_and_flip
+from seekcli.data.augment.augmentation_settings import AugmentationSettings
 from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import DataFacts, Dataset
@@ -19,11 +18,6 @@ from seekcli.errors import BadInput
 
 CPU = torch.device("cpu")
 IMAGES, SIZE = 37, 6
-
-
-def make_config(**settings: Any) -> RunConfig:
-    plain = {"train.batch_size": 8, "augment.crop_padding": 0, "augment.flip": False}
-    return merge([("test", plain | {key.replace("__", "."): value for key, value in settings.items()})]).config
 
 
 def make_dataset(images: int = IMAGES, test_images: int = 5) -> Dataset:
@@ -39,7 +33,17 @@ def make_dataset(images: int = IMAGES, test_images: int = 5) -> Dataset:
 
 
 def make_batches(**settings: Any) -> Batches:
-    return Batches(make_dataset(), make_config(**settings), CPU, False)
+    return batches_of(make_dataset(), **settings)
+
+
+def batches_of(
+    dataset: Dataset, *, batch_size: int = 8, eval_batch_size: int = 500, crop_padding: int = 0, flip: bool = False,
+    **plain: Any,
+) -> Batches:  # fmt: skip
+    augmentation = AugmentationSettings(crop_padding=crop_padding, flip=flip)
+    return Batches(
+        dataset, CPU, batch_size=batch_size, eval_batch_size=eval_batch_size, augmentation=augmentation, **plain
+    )
 
 
 def labels_of(batches: Batches, epoch: int = 0) -> list[int]:
@@ -97,13 +101,13 @@ def test_every_image_exactly_once_per_epoch() -> None:
 
 
 def test_a_remainder_of_one_image_joins_the_batch_before() -> None:
-    batches = make_batches(train__batch_size=9)
+    batches = make_batches(batch_size=9)
     assert [len(labels) for _, labels in batches.epoch(0)] == [9, 9, 9, 10]
     assert sorted(labels_of(batches)) == list(range(IMAGES))
 
 
 def test_drop_last_leaves_other_images_out_each_epoch() -> None:
-    batches = make_batches(train__drop_last=True)
+    batches = make_batches(drop_last=True)
     assert batches.steps_per_epoch == 4
     assert len(set(labels_of(batches, 0))) == 32
     assert set(labels_of(batches, 0)) != set(labels_of(batches, 1))
@@ -117,8 +121,7 @@ def test_order_differs_by_epoch_and_seed_and_is_shuffled() -> None:
 def test_order_depends_on_nothing_but_seed_and_epoch() -> None:
     """Batch size, augmentation, memory layout, earlier epochs and the global generator leave it as it is."""
     plain = labels_of(make_batches(), 3)
-    config = make_config(train__batch_size=5, augment__crop_padding=2, augment__flip=True)
-    other = Batches(make_dataset(), config, CPU, True)
+    other = make_batches(batch_size=5, crop_padding=2, flip=True, channels_last=True)
     torch.manual_seed(99)
     list(other.epoch(0))
     assert labels_of(other, 3) == plain
@@ -126,14 +129,14 @@ def test_order_depends_on_nothing_but_seed_and_epoch() -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 3, 4, 5])
 def test_an_epoch_can_be_entered_at_any_step(start: int) -> None:
-    settings = {"augment__crop_padding": 2, "augment__flip": True}
+    settings = {"crop_padding": 2, "flip": True}
     whole = list(make_batches(**settings).epoch(2))
     resumed = list(make_batches(**settings).epoch(2, start))
     assert equal(whole[start:], resumed)
 
 
 def test_the_global_generator_is_neither_read_nor_moved() -> None:
-    batches = make_batches(augment__crop_padding=2, augment__flip=True)
+    batches = make_batches(crop_padding=2, flip=True)
     torch.manual_seed(1)
     state = torch.get_rng_state()
     first = list(batches.epoch(0))
@@ -147,7 +150,7 @@ def test_the_global_generator_is_neither_read_nor_moved() -> None:
 
 def test_images_are_kept_as_bytes_and_given_normalised() -> None:
     dataset = make_dataset()
-    batches = Batches(dataset, make_config(), CPU, False)
+    batches = batches_of(dataset)
     assert {images.dtype for images, _ in batches.to_evaluate.values()} == {torch.uint8}
     mean, std = torch.tensor(dataset.mean).view(3, 1, 1), torch.tensor(dataset.std).view(3, 1, 1)
     for images, labels in batches.epoch(0):
@@ -159,7 +162,7 @@ def test_images_are_kept_as_bytes_and_given_normalised() -> None:
 
 def test_without_augmentation_pixels_stay() -> None:
     dataset = make_dataset()
-    for images, labels in Batches(dataset, make_config(), CPU, False).epoch(1):
+    for images, labels in batches_of(dataset).epoch(1):
         assert torch.equal(pixels_of(images), dataset.train_images[labels])
 
 
@@ -176,7 +179,7 @@ def which(image: Tensor, original: Tensor, padding: int) -> list[tuple[int, int,
 
 def augmentations(padding: int, flip: bool, epochs: int = 3) -> list[tuple[int, int, bool]]:
     dataset = make_dataset()
-    batches = Batches(dataset, make_config(augment__crop_padding=padding, augment__flip=flip), CPU, False)
+    batches = batches_of(dataset, crop_padding=padding, flip=flip)
     found = []
     for epoch in range(epochs):
         for images, labels in batches.epoch(epoch):
@@ -205,7 +208,7 @@ def test_flips_alone_move_nothing() -> None:
 
 def test_crops_and_flips_are_drawn_anew_for_each_epoch_and_seed() -> None:
     """By place in the epoch, so the order of the images has no part in it."""
-    settings = {"augment__crop_padding": 2, "augment__flip": True}
+    settings = {"crop_padding": 2, "flip": True}
     draws = [make_batches(seed=seed, **settings).draw(epoch, 100) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
     assert len({str(offsets.tolist()) for offsets, _ in draws}) == 3
     assert len({str(flips.tolist()) for _, flips in draws}) == 3
@@ -214,8 +217,8 @@ def test_crops_and_flips_are_drawn_anew_for_each_epoch_and_seed() -> None:
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_the_memory_layout_is_the_one_asked_for(channels_last: bool) -> None:
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    batches = Batches(make_dataset(), make_config(augment__crop_padding=1), CPU, channels_last)
-    other = Batches(make_dataset(), make_config(augment__crop_padding=1), CPU, not channels_last)
+    batches = make_batches(crop_padding=1, channels_last=channels_last)
+    other = make_batches(crop_padding=1, channels_last=not channels_last)
     assert all(images.is_contiguous(memory_format=layout) for images, _ in (*batches.epoch(0), *batches.test()))
     assert equal(list(batches.epoch(0)), list(other.epoch(0)))
 
@@ -233,7 +236,7 @@ def test_what_the_trainer_does_to_a_batch_stays_in_it() -> None:
 
 def test_the_test_images_come_in_order_and_unchanged() -> None:
     dataset = make_dataset()
-    batches = Batches(dataset, make_config(train__eval_batch_size=2, augment__crop_padding=2, augment__flip=True), CPU)
+    batches = batches_of(dataset, eval_batch_size=2, crop_padding=2, flip=True)
     tested = list(batches.test())
     assert [len(labels) for _, labels in tested] == [2, 2, 1]
     assert torch.equal(torch.cat([labels for _, labels in tested]), dataset.test_labels)
@@ -245,9 +248,9 @@ def test_the_test_images_come_in_order_and_unchanged() -> None:
 
 def test_no_batch_at_all_is_refused() -> None:
     with pytest.raises(BadInput, match=r"--batch-size 64: with train\.drop_last, 37 training images make no batch"):
-        make_batches(train__batch_size=64, train__drop_last=True)
+        make_batches(batch_size=64, drop_last=True)
 
 
 def test_a_single_training_image_is_refused() -> None:
     with pytest.raises(BadInput, match="1 training images are too few"):
-        Batches(make_dataset(images=1), make_config(), CPU)
+        batches_of(make_dataset(images=1))

@@ -54,7 +54,7 @@ def pixels(config: RunConfig) -> np.ndarray:
     images = load(config.data).train_images
     if not isinstance(images, ImageFiles):
         return images[0, 0].numpy()
-    streamed = Streamed(images[:1], config, torch.device("cpu"))
+    streamed = Streamed(images[:1], torch.device("cpu"))
     (tested,), (trained,) = streamed.unaugmented(images[:1], 1), streamed.training(torch.tensor([0]), 0, [(0, 1)])
     streamed.close()
     assert torch.equal(tested, trained)

@@ -22,6 +22,7 @@ from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import load
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.errors import RunFailed
+from seekcli.resolve.build import build_batches
 from seekcli.stop_signals import STOP_SIGNALS
 
 CPU = torch.device("cpu")
@@ -50,8 +51,9 @@ def make_config(root: Path, **settings: Any) -> RunConfig:
 
 
 def make_batches(root: Path, **settings: Any) -> Batches:
-    config = make_config(root, **settings)
-    return Batches(load(config.data), config, CPU, channels_last=bool(config.runtime.workers % 4))
+    layout = "channels_last" if settings.get("runtime__workers", 0) % 4 else "contiguous"
+    config = make_config(root, runtime__layout=layout, **settings)
+    return build_batches(config, load(config.data), CPU)
 
 
 def equal(one: list[Batch], other: list[Batch]) -> bool:
@@ -120,7 +122,7 @@ def test_flips_mirror_the_very_crops_that_are_seen_without_them(tree: Path) -> N
 def test_test_pictures_come_in_their_own_order_with_the_middle_in_view(tree: Path) -> None:
     config = make_config(tree, data__test_crop=0.95, data__train_size=12)
     dataset = load(config.data)
-    batches = Batches(dataset, config, CPU)
+    batches = build_batches(config, dataset, CPU)
     found = list(batches.test())
     assert [len(labels) for _, labels in found] == [5, 5, 2]
     assert torch.equal(torch.cat([labels for _, labels in found]), dataset.test_labels)
@@ -163,7 +165,7 @@ def test_repeated_augmentation_cuts_one_picture_differently_each_time(tree: Path
 def test_a_held_out_batch_is_read_once_and_not_augmented(tree: Path) -> None:
     config = make_config(tree, data__holdout_images=6)
     dataset = hold_out(load(config.data), 6, config.seed)
-    batches = Batches(dataset, config, CPU)
+    batches = build_batches(config, dataset, CPU)
     held = batches.held_out(dataset)
     assert [len(labels) for _, labels in held] == [5, 1]
     assert equal(held, batches.held_out(dataset))

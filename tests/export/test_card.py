@@ -11,7 +11,6 @@ import pytest
 import torch
 from finished_runs import make_run
 
-from seekcli.config.schema import RunConfig
 from seekcli.config.settings import DataConfig
 from seekcli.data.loading.batches import Batches
 from seekcli.data.sets.sources import load
@@ -111,7 +110,7 @@ def test_normalise_scales_bytes_and_takes_floats_as_they_are(card: Card) -> None
 def test_normalise_gives_the_very_bits_of_training(card: Card) -> None:
     """Bytes, and floats made of them, become what `data.batches` feeds to a model that trains."""
     dataset = load(DataConfig(name="digits"))
-    images, _ = next(Batches(dataset, RunConfig(), torch.device("cpu")).test())
+    images, _ = next(Batches(dataset, torch.device("cpu"), batch_size=128, eval_batch_size=500).test())
     own = card.input.model_copy(update={"mean": dataset.mean, "std": dataset.std})
     card = card.model_copy(update={"input": own})
     pixels = dataset.test_images[: len(images)]

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 from seekcli.config.identity import older_twins, run_id, run_key
 from seekcli.data.loading.batch_bounds import batch_bounds
-from seekcli.data.loading.batches import Batches
 from seekcli.data.sets import sources
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, Stopped
 from seekcli.grid.tune import plan_tuning
 from seekcli.method.condition import ConditionSettings, expected_share
+from seekcli.resolve.build import build_batches
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.plan import describe_plan
 from seekcli.runs import records
@@ -106,7 +106,7 @@ def test_the_nearest_number_of_steps_is_nearest(bounds, images):
 
 def test_a_shorter_epoch_has_the_first_batches_of_the_whole_one():
     config = tiny(augment__crop_padding=1, augment__flip=True).config
-    batches = Batches(sources.load(config.data), config, torch.device("cpu"))
+    batches = build_batches(config, sources.load(config.data), torch.device("cpu"))
     whole, shorter = list(batches.epoch(1)), list(batches.epoch(1, 1, 4))
     assert len(shorter) == 3
     for (images, labels), (whole_images, whole_labels) in zip(shorter, whole[1:4], strict=True):

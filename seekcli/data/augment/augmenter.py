@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seekcli.config.schema import RunConfig
-from seekcli.config.settings import AugmentConfig
+from seekcli.data.augment.augmentation_settings import AugmentationSettings
 from seekcli.data.augment.blending import (
     ERASING_TRIES,
     clipped_erasing_boxes,
@@ -42,15 +41,23 @@ class Policy(Protocol):
 class Augmenter:
     """The augmentation of one run. Shapes: B images, C channels, S pixels a side, K classes."""
 
-    def __init__(self, config: RunConfig, classes: int, image_size: int, mean: Sequence[float] = (0.5,)) -> None:
-        """`image_size` is that of the data; training images come out at `data.train_size` where that is set.
+    def __init__(
+        self,
+        settings: AugmentationSettings,
+        *,
+        classes: int,
+        image_size: int,
+        mean: Sequence[float] = (0.5,),
+        seed: int = 0,
+    ) -> None:
+        """`image_size` is that which training images come out at, in pixels a side.
 
         `mean` is the colour of the data, 0 to 1 a channel: it fills what some operations leave empty.
         """
-        self.seed, self.augment, self.classes = config.seed, config.augment, classes
-        self.size = config.data.train_size or image_size
+        self.seed, self.augment, self.classes = seed, settings, classes
+        self.size = image_size
         self.mixes = bool(self.augment.mixup_alpha or self.augment.cutmix_alpha)
-        self.policies = policies(config, self.size, mean)
+        self.policies = policies(settings, image_size, mean)
 
     def pixels(self, images: Tensor, epoch: int, step: int) -> Tensor:
         """uint8 [B, C, S, S] -> uint8 [B, C, size, size]."""
@@ -114,9 +121,8 @@ def repeated(order: Tensor, repeats: int) -> Tensor:
     return order[: math.ceil(len(order) / repeats)].repeat_interleave(repeats)[: len(order)]
 
 
-def policies(config: RunConfig, image_size: int, mean: Sequence[float]) -> dict[str, Policy]:
-    """By name, those that the config asks for. torchvision, which takes seconds to import, is loaded for them only."""
-    augment = config.augment
+def policies(augment: AugmentationSettings, image_size: int, mean: Sequence[float]) -> dict[str, Policy]:
+    """By name, those that are asked for. torchvision, which takes seconds to import, is loaded for them only."""
     found: dict[str, Policy] = {}
     if augment.autoaugment != "none":
         from seekcli.data.augment.distortion import AutoAugment
@@ -127,7 +133,7 @@ def policies(config: RunConfig, image_size: int, mean: Sequence[float]) -> dict[
     return found
 
 
-def rand_augment(augment: AugmentConfig, image_size: int, mean: Sequence[float]) -> Policy:
+def rand_augment(augment: AugmentationSettings, image_size: int, mean: Sequence[float]) -> Policy:
     if augment.randaugment_policy == "timm":
         from seekcli.data.augment.randaugment import TimmRandAugment
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from seekcli.config.schema import RunConfig
-from seekcli.data.sets.sources import data_facts
-
 
 def batch_bounds(images: int, batch_size: int, drop_last: bool) -> list[tuple[int, int]]:
     """[(start, stop), ...] of an epoch's batches over `images` positions.
@@ -19,9 +16,3 @@ def batch_bounds(images: int, batch_size: int, drop_last: bool) -> list[tuple[in
     if remainder == 1 and bounds:
         return [*bounds[:-1], (bounds[-1][0], images)]
     return [*bounds, (full * batch_size, images)]
-
-
-def planned_steps_per_epoch(config: RunConfig) -> int:
-    """As `Batches.steps_per_epoch`, from the facts alone: needs no data set on disk but a folder's."""
-    images = data_facts(config.data).train_images
-    return len(batch_bounds(images, config.train.batch_size, config.train.drop_last))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from seekcli.config.schema import RunConfig
 from seekcli.data.augment.augmentation import crop_and_flip
+from seekcli.data.augment.augmentation_settings import AugmentationSettings
 from seekcli.data.augment.augmenter import Augmenter, repeated
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.keys import generator_for
@@ -19,6 +20,8 @@ from seekcli.data.loading.resident import Resident
 from seekcli.data.loading.streaming import Streamed
 from seekcli.data.sets.sources import Dataset
 from seekcli.errors import BadInput
+
+NOT_AUGMENTED = AugmentationSettings()
 
 
 class ImageStore(Protocol):
@@ -36,8 +39,8 @@ class ImageStore(Protocol):
     def unaugmented(self, images: Any, batch_size: int) -> Iterator[Tensor]:
         """These images in their own order, as they are evaluated on."""
 
-    def for_config(self, config: RunConfig) -> ImageStore:
-        """The same images at the training size of another config; both are closed together."""
+    def at_full_size(self) -> ImageStore:
+        """The same images, those for training at the size of the others; both are closed together."""
 
     def close(self) -> None:
         """End what reads ahead."""
@@ -51,16 +54,34 @@ class Batches:
     Of images in memory, one copy per epoch brings order, offsets and flips to the device; then nothing waits for it.
     """
 
-    def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device, channels_last: bool = False) -> None:
-        """Raises BadInput when there is no batch to train on."""
-        self.config, self.seed, self.augment = config, config.seed, config.augment
+    def __init__(
+        self,
+        dataset: Dataset,
+        device: torch.device,
+        *,
+        batch_size: int,
+        eval_batch_size: int,
+        augmentation: AugmentationSettings = NOT_AUGMENTED,
+        seed: int = 0,
+        train_size: int | None = None,
+        drop_last: bool = False,
+        workers: int = 0,
+        channels_last: bool = False,
+    ) -> None:
+        """`train_size` is pixels a side of training images, None for that of the test images.
+
+        `seed` keys order and augmentation. `drop_last` leaves out what would be a smaller last batch. `workers`
+        processes read images that stay on disk, and change no value. Raises BadInput when there is no batch to train
+        on.
+        """
+        self.seed, self.augment, self.train_size = seed, augmentation, train_size
         self.device = device
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.bounds = training_bounds(dataset, config)
-        self.eval_batch_size = config.train.eval_batch_size
-        self.store = store_of(dataset, config, device)
+        self.bounds = training_bounds(dataset, batch_size, drop_last)
+        self.eval_batch_size = eval_batch_size
+        self.store = self.store_of(dataset, workers)
         self.classes, self.mean = dataset.facts.classes, dataset.mean
-        self.augmenter = augmenter_after(self.store, config, self.classes, self.mean)
+        self.augmenter = self.augmenter_after_store()
         test_images = self.store.keep(dataset.test_images)
         self.train_labels, self.test_labels = dataset.train_labels.to(device), dataset.test_labels.to(device)
         self.to_evaluate = {"test": (test_images, self.test_labels)} if len(self.test_labels) else {}
@@ -127,14 +148,28 @@ class Batches:
 
         All other augmentation and every draw is that of training; images in memory are shared.
         """
-        data = self.config.data.model_copy(update={"train_size": None})
-        augment = self.config.augment.model_copy(update={"mixup_alpha": 0.0, "cutmix_alpha": 0.0})
-        config = self.config.model_copy(update={"data": data, "augment": augment})
         chosen = copy.copy(self)
         chosen.bounds = self.bounds[:batches]
-        chosen.store = self.store.for_config(config)
-        chosen.augmenter = augmenter_after(chosen.store, config, self.classes, self.mean)
+        chosen.augment = replace(self.augment, mixup_alpha=0.0, cutmix_alpha=0.0)
+        chosen.train_size = None
+        chosen.store = self.store.at_full_size()
+        chosen.augmenter = chosen.augmenter_after_store()
         return chosen
+
+    def store_of(self, dataset: Dataset, workers: int) -> ImageStore:
+        """Where the images come from: memory, or disk for a data set of files."""
+        images, least_area = dataset.train_images, self.augment.resized_crop_area
+        if isinstance(images, ImageFiles):
+            return Streamed(
+                images, self.device, train_size=self.train_size, least_area=least_area, seed=self.seed, workers=workers
+            )
+        return Resident(images, images_in_memory(dataset), self.device)
+
+    def augmenter_after_store(self) -> Augmenter:
+        """What is left to do to images; a random resized crop is not, where they were cut while they were decoded."""
+        left = replace(self.augment, resized_crop_area=0.0) if self.store.crops_at_random else self.augment
+        size = self.train_size or self.store.size
+        return Augmenter(left, classes=self.classes, image_size=size, mean=self.mean, seed=self.seed)
 
     def close(self) -> None:
         """End what reads ahead: a run that is over, one way or another, leaves no process behind."""
@@ -156,32 +191,19 @@ class Batches:
         return values.sub_(self.shift).mul_(self.scale)
 
 
-def training_bounds(dataset: Dataset, config: RunConfig) -> list[tuple[int, int]]:
+def training_bounds(dataset: Dataset, batch_size: int, drop_last: bool) -> list[tuple[int, int]]:
     images = len(dataset.train_labels)
     if images < 2:
-        raise BadInput(f"--data {config.data.name}: {images} training images are too few to train on")
-    bounds = batch_bounds(images, config.train.batch_size, config.train.drop_last)
+        raise BadInput(f"--data {dataset.facts.name}: {images} training images are too few to train on")
+    bounds = batch_bounds(images, batch_size, drop_last)
     if not bounds:
-        size = config.train.batch_size
-        raise BadInput(f"--batch-size {size}: with train.drop_last, {images} training images make no batch")
+        raise BadInput(f"--batch-size {batch_size}: with train.drop_last, {images} training images make no batch")
     return bounds
 
 
-def store_of(dataset: Dataset, config: RunConfig, device: torch.device) -> ImageStore:
-    """Where the images of a run come from: memory, or disk for a data set of files."""
-    if isinstance(dataset.train_images, ImageFiles):
-        return Streamed(dataset.train_images, config, device)
-    others = (dataset.test_images, dataset.validation_images)
-    count = len(dataset.train_images) + sum(len(images) for images in others if images is not None)
-    return Resident(dataset.train_images, count, device)
-
-
-def augmenter_after(store: ImageStore, config: RunConfig, classes: int, mean: tuple[float, ...]) -> Augmenter:
-    """What is left to do to images; a random resized crop is not, where they were cut while they were decoded."""
-    if store.crops_at_random:
-        augment = config.augment.model_copy(update={"resized_crop_area": 0.0})
-        config = config.model_copy(update={"augment": augment})
-    return Augmenter(config, classes, store.size, mean)
+def images_in_memory(dataset: Dataset) -> int:
+    splits = (dataset.train_images, dataset.test_images, dataset.validation_images)
+    return sum(len(images) for images in splits if images is not None)
 
 
 def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:

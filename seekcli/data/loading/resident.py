@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from seekcli.config.schema import RunConfig
-
 # The share of a GPU's free memory that the images may take; a larger set stays in the host's memory.
 RESIDENT_SHARE = 0.5
 
@@ -42,7 +40,7 @@ class Resident:
         for batch in images.split(batch_size):
             yield batch.to(self.device, non_blocking=True)
 
-    def for_config(self, config: RunConfig) -> Resident:
+    def at_full_size(self) -> Resident:
         """These: a training size is made of them batch by batch."""
         return self
 

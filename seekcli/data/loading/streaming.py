@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from seekcli.config.schema import RunConfig
 from seekcli.data.augment.crop_rule import CropRule, ImageRequest
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.loading.workers import read_ahead
@@ -25,15 +26,29 @@ class Streamed:
     (seed, epoch, position in the epoch). Without such a crop they show what test images show.
     """
 
-    def __init__(self, train_images: ImageFiles, config: RunConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        train_images: ImageFiles,
+        device: torch.device,
+        *,
+        train_size: int | None = None,
+        least_area: float = 0.0,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        """`train_size` is pixels a side of training images, None for that of the others.
+
+        `least_area` is the least share of an image that a random resized crop takes, 0 for no such crop. `workers`
+        processes decode, and change no value.
+        """
         self.train_images, self.train_paths = train_images, train_images.located()
-        self.device, self.workers = device, config.runtime.workers
-        self.size = config.data.train_size or train_images.size
+        self.device, self.workers = device, workers
+        self.size = train_size or train_images.size
         self.train_rule = CropRule(
             size=self.size,
             centre=train_images.centre,
-            least_area=config.augment.resized_crop_area,
-            seed=config.seed,
+            least_area=least_area,
+            seed=seed,
             grey_bits=train_images.grey_bits,
             fit=train_images.fit,
         )
@@ -72,10 +87,11 @@ class Streamed:
                 parts = [next(reading).to(self.device, non_blocking=True) for _ in batch]
                 yield torch.cat(parts).permute(0, 3, 1, 2).contiguous()
 
-    def for_config(self, config: RunConfig) -> Streamed:
-        """The same images, decoded at that config's training size."""
-        other = Streamed(self.train_images, config, self.device)
-        other.readings = self.readings
+    def at_full_size(self) -> Streamed:
+        """The same images, those for training decoded at the size of the others; both are closed together."""
+        other = copy.copy(self)
+        other.size = self.train_images.size
+        other.train_rule = replace(self.train_rule, size=other.size)
         return other
 
     def close(self) -> None:
