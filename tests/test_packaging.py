@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import seekcli
+from seekcli.export.kinds import NEEDED
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -30,7 +31,11 @@ def pinned() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pairs}
 
 
-@pytest.mark.parametrize("wanted", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]])
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = [*PROJECT["dependencies"], *(one for one in EXTRAS["test"] + EXTRAS["onnx"] if "seekcli" not in one)]
+
+
+@pytest.mark.parametrize("wanted", WANTED)
 def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
     requirement = Requirement(wanted)
     version = pinned()[canonicalize_name(requirement.name)]
@@ -50,13 +55,15 @@ def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             imported |= {name.partition(".")[0] for name in names}
     declared = {Requirement(wanted).name for wanted in PROJECT["dependencies"]}
-    modules = {MODULE_OF.get(name, name) for name in declared}
+    modules = {MODULE_OF.get(name, name) for name in declared} | {"onnxruntime"}  # of the extra onnx
     assert imported - set(sys.stdlib_module_names) - {"seekcli"} == modules
 
 
-def test_every_extra_is_for_those_who_work_on_the_code() -> None:
-    """An extra for users comes with the code that it is for."""
-    assert set(PROJECT["optional-dependencies"]) == {"test", "dev"}
+def test_every_extra_has_code_that_asks_for_it() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert set(extras) == {"onnx", "test", "dev"}
+    assert {Requirement(wanted).name for wanted in extras["onnx"]} == set(NEEDED["onnx"])
+    assert "seekcli[onnx]" in extras["test"], "what is tested is installed for the tests"
 
 
 def test_pins_are_public_versions() -> None:

@@ -10,8 +10,12 @@ import typer
 
 from seekcli.cli.output import say
 from seekcli.errors import BadInput, human_bytes, visible
+from seekcli.export.kinds import GRAPH_FORMATS, require_packages
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seekcli.export.card import Card
     from seekcli.export.finished_run import FinishedRun
     from seekcli.export.formats import Exported, Taken
 
@@ -24,6 +28,8 @@ class Role(StrEnum):
 
 class ExportFormat(StrEnum):
     SAFETENSORS = "safetensors"
+    ONNX = "onnx"
+    PT2 = "pt2"
 
 
 def export(
@@ -35,26 +41,41 @@ def export(
     ] = None,
     out: Annotated[Path, typer.Option(help="Results folder in which a run id is looked up.")] = Path("results"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of another export.")] = False,
+    preprocessing: Annotated[
+        bool, typer.Option("--with-preprocessing", help="onnx, pt2: the graph takes pixels and normalises them.")
+    ] = False,
     recalibrate: Annotated[
         bool, typer.Option("--recalibrate", help="Estimate BatchNorm statistics anew first, on training images.")
     ] = False,
-    data: Annotated[str | None, typer.Option(help="With --recalibrate: the data (default: that of the run).")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="With --recalibrate: where the data is.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="--recalibrate, onnx, pt2: the data (default: that of the run).")
+    ] = None,
+    data_dir: Annotated[str | None, typer.Option(help="--recalibrate, onnx, pt2: where the data is.")] = None,
 ) -> None:
-    """Write a run's weights with a JSON card, load them back, and check that the logits are equal.
+    """Write a run's models with a JSON card each, load them back, and check that the logits are equal.
+
+    As weights (safetensors), or as a graph that other programs run (onnx, pt2: docs/export.md).
 
     Of a run that is not finished: those of its last checkpoint, and the card and the output say so.
     """
     from seekcli.runs.named_runs import find_run
 
+    graph = format_.value in GRAPH_FORMATS
+    if preprocessing and not graph:
+        raise BadInput(f"--with-preprocessing goes with --format {' or '.join(GRAPH_FORMATS)}: weights hold no graph")
+    require_packages(format_.value)
     path = find_run(run, out)
+    from seekcli.engines.example_images import example_images
     from seekcli.export.finished_run import choose_roles, open_run, read_run_as_it_is
     from seekcli.export.formats import export_run
+    from seekcli.export.graph_files import export_graphs
+    from seekcli.export.model_card import README, write_model_card
 
     opened = read_run_as_it_is(path)
     if opened.status.state == "finished":
-        if not recalibrate and (data or data_dir):
-            raise BadInput(f"{'--data' if data else '--data-dir'}: it is read with --recalibrate alone")
+        if not (recalibrate or graph) and (data or data_dir):
+            flag = "--data" if data else "--data-dir"
+            raise BadInput(f"{flag}: it is read with --recalibrate, --format onnx and --format pt2 alone")
         source, name = open_run(opened.path), opened.status.run_id
     else:
         source, name = of_checkpoint(opened, to, data, data_dir, recalibrate)
@@ -63,8 +84,19 @@ def export(
         say(f"note: {visible(lacks)}: the card cannot say on what the run was trained", err=True)
     roles = choose_roles(source, role.value if role else None)
     mended = (lambda taken: mend(source, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
-    for done in export_run(source, roles, to or Path("exports") / name, format_.value, overwrite, mended):
+    folder = to or Path("exports") / name
+    if graph:
+        exported = export_graphs(
+            source, roles, folder, format_.value, lambda one: example_images(one, source.config, data, data_dir),
+            preprocessing, overwrite, mended,
+        )  # fmt: skip
+    else:
+        exported = export_run(source, roles, folder, overwrite, mended)
+    for done in exported:
         say_exported(done, recalibrate)
+    say_what_each_costs(exported)
+    if write_model_card(folder) is None:
+        say(f"note: {visible(str(folder / README))} is your own text: it is left as it is", err=True)
 
 
 def of_checkpoint(
@@ -117,8 +149,39 @@ def say_exported(done: Exported, recalibrated: bool) -> None:
         say(f"{'':<10} {how}{statistics.recalibrated}; {before:.2f} % as trained")
     elif statistics is not None and left is not None:
         say(f"{'':<10} BatchNorm statistics as trained, as a finished run of this kind keeps them")
-    checked = f"read back, logits equal, sha256 {card.weights.sha256[:12]}..."
-    say(f"{'':<10} card {visible(str(done.card_path))}; {checked}")
+    say(f"{'':<10} card {visible(str(done.card_path))}")
+    say(f"{'':<10} {checked_in_words(card)}")
+
+
+def say_what_each_costs(exported: Sequence[Exported]) -> None:
+    """What a user gets and pays with each model. The time is measured here and now, the models by turns."""
+    from seekcli.export.latency import latencies
+    from seekcli.export.model_card import forward_macs
+    from seekcli.report.columns import aligned
+
+    times = latencies(exported)
+    header = ("role", "model", "accuracy %", "MMACs", "parameters", "file", "one image here")
+    rows = [
+        (one.card.role, one.card.model, f"{one.card.result.test_accuracy_percent:.2f}",
+         f"{forward_macs(one.card) / 1e6:,.4g}", f"{one.card.weights.parameters:,}",
+         human_bytes(one.card.weights.bytes), time)
+        for one, time in zip(exported, times, strict=True)
+    ]  # fmt: skip
+    say(aligned(header, rows, header[2:]))
+    graph = exported[0].card.graph
+    by = graph.compared_with if graph else "torch"
+    say(f"one image here: median [quartiles] of {times[0].rounds} forwards by {by}, one CPU thread; one run, one seed")
+
+
+def checked_in_words(card: Card) -> str:
+    graph = card.graph
+    if graph is None:
+        return f"read back, logits equal, sha256 {card.weights.sha256[:12]}..."
+    batches = ", ".join(map(str, graph.compared_batches))
+    return (
+        f"{graph.compared_with} gives the model's logits to {graph.largest_difference:.1e} (the largest is "
+        f"{graph.largest_logit:.3g}), {batches} {visible(graph.compared_on)} at a time"
+    )
 
 
 def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None) -> Taken:

@@ -24,6 +24,7 @@ from seekcli.report.predictions import Predictions
 if TYPE_CHECKING:
     from torch import nn
 
+    from seekcli.data.loading.batches import Batches
     from seekcli.data.sets.sources import Dataset
     from seekcli.export.card import Card
     from seekcli.train.tasks.classification import Evaluation
@@ -140,28 +141,34 @@ def run_evaluation(
 
     Raises RunFailed where the loss is no number: the model's answers mean nothing then.
     """
+    from seekcli.train.step import AUTOCAST
+    from seekcli.train.tasks.classification import TOP, evaluate_model
+
+    batches = batches_to_evaluate(card, dataset, device_name)
+    ranks = (TOP if card.classes > TOP else 1) if ranked else 0
+    found = evaluate_model(model, batches.test(), AUTOCAST[card.evaluation.precision], ranks=ranks)
+    if not math.isfinite(found.loss):
+        raise RunFailed(f"non-finite loss of {card.name} on {dataset.facts.name}: its accuracy would mean nothing")
+    return found
+
+
+def batches_to_evaluate(card: Card, dataset: Dataset, device_name: str) -> Batches:
+    """The test images of `dataset` as the run evaluated on its own: batch size and memory layout as recorded."""
     import torch
 
     from seekcli.data.loading.batches import Batches
-    from seekcli.train.step import AUTOCAST
-    from seekcli.train.tasks.classification import TOP, evaluate_model
 
     recorded = card.evaluation
     # The training images are not needed: two images in their place keep the batches valid and the memory free.
     two = torch.zeros(2, dtype=torch.int64)
     test_only = replace(dataset, train_images=dataset.test_images[two], train_labels=dataset.test_labels[two])
-    batches = Batches(
+    return Batches(
         test_only,
         torch.device(device_name),
         batch_size=len(two),
         eval_batch_size=recorded.batch_size,
         channels_last=recorded.layout == "channels_last",
     )
-    ranks = (TOP if card.classes > TOP else 1) if ranked else 0
-    found = evaluate_model(model, batches.test(), AUTOCAST[recorded.precision], ranks=ranks)
-    if not math.isfinite(found.loss):
-        raise RunFailed(f"non-finite loss of {card.name} on {dataset.facts.name}: its accuracy would mean nothing")
-    return found
 
 
 def evaluation_data(candidate: Candidate, dataset: Dataset, found: Evaluation, device_name: str) -> dict[str, Any]:

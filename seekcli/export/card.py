@@ -73,10 +73,28 @@ class WeightsCard(Part):
     """The weights file beside the card. `file` is a bare name, so that the two can be moved together."""
 
     file: str
-    format: Literal["safetensors"] = "safetensors"
+    format: Literal["safetensors", "onnx", "pt2"] = "safetensors"
     sha256: str
     bytes: Int64Count
     parameters: Int64Count
+
+
+class GraphCard(Part):
+    """Of a model that is written as a graph: what it takes, and how far its logits are from those of the run's model.
+
+    It was compared on batches of `compared_batches` images. `weights_sha256` is that of the safetensors file which the
+    same export without a format would write.
+    """
+
+    input_name: str
+    input_dtype: Literal["float32", "uint8"]
+    preprocessing_inside: bool
+    compared_with: str
+    compared_batches: tuple[Int64Positive, ...]
+    compared_on: str
+    largest_difference: float = Field(ge=0)
+    largest_logit: float = Field(ge=0)
+    weights_sha256: str
 
 
 class ResultCard(Part):
@@ -162,6 +180,7 @@ class Card(Part):
     input: InputCard
     architecture: ArchitectureCard | None = None  # null in the cards of older programs
     weights: WeightsCard
+    graph: GraphCard | None = None  # of a graph (onnx, pt2) alone
     result: ResultCard
     statistics: StatisticsCard | None = None
     evaluation: EvaluationCard
@@ -177,7 +196,7 @@ class Card(Part):
 
     @property
     def file(self) -> str:
-        return f"{self.name}.json"
+        return f"{self.name}.json" if self.graph is None else f"{self.weights.file}.json"
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images [..., channels, H, W] -> float32 of the same shape, normalised as in training.
@@ -199,7 +218,8 @@ class Card(Part):
         return (pixels - 255.0 * mean) * (1.0 / (255.0 * std))
 
     def as_data(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        """The content of the file. Weights have no graph, and their card no word of one."""
+        return self.model_dump(mode="json", exclude={"graph"} if self.graph is None else None)
 
 
 def read_card(path: Path) -> Card:

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from seekcli import files
 from seekcli.documents import read_document, write_document
-from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.errors import BadInput, RunFailed
 from seekcli.export.card import Card, WeightsCard
 from seekcli.export.finished_run import FinishedRun
 from seekcli.export.load import build_from_card, build_loaded, parse_weights, read_bytes, sha256_of_bytes
 
-FORMATS = ("safetensors",)
 # One key only, or the bytes of the file would change from process to process. Some other readers ask for this one.
 METADATA = {"format": "pt"}
 PARITY_IMAGES = 8
@@ -47,7 +46,6 @@ def export_run(
     run: FinishedRun,
     roles: Sequence[str],
     folder: Path,
-    format_name: str = "safetensors",
     overwrite: bool = False,
     mended: Callable[[Taken], Taken] = lambda taken: taken,
 ) -> list[Exported]:
@@ -57,8 +55,6 @@ def export_run(
     written, for a damaged model file of the run, a folder that cannot be written to, or other files in the way (unless
     `overwrite`); RunFailed when a written model does not give the logits of the run's own.
     """
-    if format_name not in FORMATS:
-        raise unknown("--format", format_name, FORMATS)
     taken = [mended(take_model(run, role)) for role in roles]
     require_writable(folder)
     files.require_free_bytes(folder, 2 * sum(one.card.weights.bytes for one in taken))

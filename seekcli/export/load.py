@@ -32,6 +32,9 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn
     """
     card_path = find_card(Path(path))
     card = read_card(card_path)
+    if card.graph is not None:
+        runs = "onnxruntime" if card.weights.format == "onnx" else "torch.export.load"
+        raise BadInput(f"{card_path} is of a graph ({card.weights.format}), which {runs} runs: it holds no weights")
     weights = card_path.parent / card.weights.file
     model = build_from_card(card, read_weights(weights, card.weights.sha256), weights)
     return model.to(device), card

@@ -39,7 +39,7 @@ def test_every_model_of_the_run_is_exported_and_said_to_be_checked(tmp_path: Pat
     run = make_run(tmp_path)
     result = seek(run, "--to", tmp_path / "exports")
     assert result.exit_code == 0, result.output
-    assert len(names(tmp_path / "exports")) == 4
+    assert len(names(tmp_path / "exports")) == 5
     assert "resnet8, 97.50 % after epoch 3" in result.stdout
     assert "resnet14, 98.75 % after epoch 3" in result.stdout
     assert str(tmp_path / "exports" / "resnet14-motivated.safetensors") in result.stdout
@@ -61,7 +61,7 @@ def test_one_role_by_run_id(tmp_path: Path) -> None:
     run = make_run(tmp_path / "elsewhere")
     result = seek(run.name, "--out", tmp_path / "elsewhere", "--role", "base", "--to", tmp_path / "exports")
     assert result.exit_code == 0, result.output
-    assert names(tmp_path / "exports") == ["resnet8-base.json", "resnet8-base.safetensors"]
+    assert names(tmp_path / "exports") == ["README.md", "resnet8-base.json", "resnet8-base.safetensors"]
 
 
 def test_without_a_folder_each_run_gets_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_without_a_folder_each_run_gets_its_own(tmp_path: Path, monkeypatch: pyt
 
 def test_a_model_trained_alone_has_one_export(tmp_path: Path) -> None:
     assert seek(make_run(tmp_path, "base"), "--to", tmp_path / "exports").exit_code == 0
-    assert names(tmp_path / "exports") == ["resnet8-base.json", "resnet8-base.safetensors"]
+    assert names(tmp_path / "exports") == ["README.md", "resnet8-base.json", "resnet8-base.safetensors"]
 
 
 def test_an_unknown_run_is_bad_input_with_the_nearest_id(tmp_path: Path) -> None:
@@ -101,8 +101,23 @@ def test_files_in_the_way_are_bad_input_until_overwrite(tmp_path: Path) -> None:
     assert load_model(to / "resnet8-base")[1].training.seed == 1
 
 
-@pytest.mark.parametrize("format_name", ["onnx", "pt2", "pickle"])
-def test_formats_that_do_not_exist_are_refused(tmp_path: Path, format_name: str) -> None:
-    result = seek(make_run(tmp_path), "--format", format_name, "--to", tmp_path / "exports")
+def test_a_graph_is_compared_and_said_to_be_so(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    result = seek(run, "--role", "base", "--format", "pt2", "--to", tmp_path / "exports")
+    assert result.exit_code == 0, result.output
+    assert names(tmp_path / "exports") == ["README.md", "resnet8-base.pt2", "resnet8-base.pt2.json"]
+    assert "1, 2, 5 test images of digits at a time" in result.stdout
+    assert "one image here: median [quartiles]" in result.stdout
+
+
+def test_preprocessing_goes_with_a_graph_alone(tmp_path: Path) -> None:
+    assert refusal(make_run(tmp_path), "--with-preprocessing", "--to", tmp_path / "exports").startswith(
+        "--with-preprocessing goes with --format onnx or pt2"
+    )
+    assert not (tmp_path / "exports").exists()
+
+
+def test_formats_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    result = seek(make_run(tmp_path), "--format", "pickle", "--to", tmp_path / "exports")
     assert result.exit_code == 2
     assert "safetensors" in result.output

@@ -87,4 +87,4 @@ def test_an_old_export_alone_is_mended_by_what_its_card_and_recipe_tell(results:
 def test_data_is_refused_where_it_would_not_be_read(results: Path) -> None:
     done = CliRunner().invoke(app, ["export", str(results / "runs" / OLD), "--data", "digits"])
     assert done.exit_code == 2
-    assert "--data: it is read with --recalibrate alone" in done.output
+    assert "--data: it is read with --recalibrate, --format onnx and --format pt2 alone" in done.output

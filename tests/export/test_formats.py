@@ -204,11 +204,6 @@ def test_a_full_disk_is_bad_input_before_anything_is_written(tmp_path: Path, mon
     assert not (tmp_path / "exports").exists()
 
 
-def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="unknown --format 'pickle'"):
-        exported(tmp_path, tmp_path / "exports", format_name="pickle")
-
-
 def test_exporting_leaves_torch_s_random_state_alone(tmp_path: Path) -> None:
     run = open_run(make_run(tmp_path))
     before = torch.get_rng_state()

@@ -1,0 +1,158 @@
+"""The README.md beside exported models, in the form that Hugging Face shows: what they are, how good, how to load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from seekcli import files
+from seekcli.errors import BadInput, human_bytes, visible
+from seekcli.export.card import Card, read_card
+from seekcli.models.costs import forward_cost
+from seekcli.models.pairs import build_model
+
+README = "README.md"
+# A page with this line is written again by the next export into the folder; without it the page is the user's own.
+OURS = "<!-- written by seek export; remove this line to keep your own text -->"
+LOADING = {
+    "safetensors": """from seekcli.export.load import load_model
+
+model, card = load_model("{stem}")
+logits = model(card.normalise(images))  # images [B, {channels}, {size}, {size}], uint8 0..255 or floats 0..1""",
+    "onnx": """import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+(logits,) = session.run(["logits"], {{"{input}": {input}}})  # {dtype} [B, {channels}, {size}, {size}], {what}""",
+    "pt2": """import torch
+
+model = torch.export.load("{file}").module()
+logits = model({input})  # {dtype} [B, {channels}, {size}, {size}], {what}""",
+}
+
+
+def write_model_card(folder: Path) -> Path | None:
+    """Write README.md about all models in the folder; None where there is one that is not ours. Raises RunFailed."""
+    path = folder / README
+    if path.exists() and OURS not in path.read_text(encoding="utf-8", errors="replace"):
+        return None
+    cards = cards_in(folder)
+    files.write_text(path, model_card(cards, {card.model: forward_macs(card) for card in cards}))
+    return path
+
+
+def cards_in(folder: Path) -> list[Card]:
+    """The cards whose file is beside them, base first. What is no card is passed over."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            card = read_card(path)
+        except BadInput:
+            continue
+        if (folder / card.weights.file).is_file():
+            found.append(card)
+    return sorted(found, key=lambda card: (card.role, card.name, card.weights.file))
+
+
+def forward_macs(card: Card) -> int:
+    """Multiply-accumulates of one image of the size that the model takes."""
+    size = card.input
+    module = build_model(card.model, card.classes, size.channels, size.image_size)
+    return forward_cost(module, card.model, (size.channels, size.image_size, size.image_size)).per_image
+
+
+def model_card(cards: Sequence[Card], macs: Mapping[str, float]) -> str:
+    """The page about these cards; `macs` are those of one image, by model name."""
+    models = list({card.name: card for card in cards}.values())
+    first = models[0]
+    runs = ", ".join(dict.fromkeys(card.training.run_id for card in models))
+    parts = [
+        front_matter(models),
+        OURS,
+        f"# {visible(first.pair or first.model)} on {visible(first.training.data)}",
+        *about(models),
+        "## Models",
+        "\n".join(table(models, macs)),
+        *notes(models),
+        "## Input",
+        input_in_words(first),
+        "## Loading",
+        *(f"```python\n{loading(card)}\n```" for card in one_of_each_format(cards)),
+        "## Training",
+        f"Run {visible(runs)}: recipe {visible(first.training.recipe)}, {first.training.epochs} epochs, seed "
+        f"{first.training.seed}, seekcli {first.seekcli}, torch {first.torch}. The JSON file beside each model has "
+        "the rest.",
+        "## Citation",
+        first.citation,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def front_matter(models: Sequence[Card]) -> str:
+    """YAML between two rules. Every text is a JSON string, which is YAML too, whatever a name holds."""
+    results = [
+        f"- name: {json.dumps(card.name)}\n  results:\n  - task: {{type: image-classification}}\n"
+        f"    dataset: {{name: {json.dumps(card.training.data)}, type: {json.dumps(card.training.data)}}}\n"
+        f"    metrics: [{{type: accuracy, value: {card.result.test_accuracy_percent / 100:.6g}}}]"
+        for card in models
+    ]
+    lines = ["---", "pipeline_tag: image-classification", "tags: [seekcli, image-classification, pytorch]",
+             "model-index:", *results, "---"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def about(models: Sequence[Card]) -> list[str]:
+    pairs = [card for card in models if card.pair]
+    if not pairs:
+        return [f"{models[0].model}, trained alone."]
+    both = "Two models of one training run: the base model and the larger one that contains it"
+    one = f"The {pairs[0].role} model of an alternating training run of two nested models"
+    return [f"{both if len({card.role for card in pairs}) == 2 else one} (arXiv 2602.21064)."]
+
+
+def table(models: Sequence[Card], macs: Mapping[str, float]) -> list[str]:
+    """One line a model. Accuracy of one run of one seed; forward costs of one image of the size it takes."""
+    header = ("model", "role", "test accuracy %", "test images", "parameters", "forward MMACs", "float32 weights")
+    rows = [
+        (card.model, card.role, f"{card.result.test_accuracy_percent:.2f}", f"{card.result.test_images:,}",
+         f"{card.weights.parameters:,}", f"{macs[card.model] / 1e6:,.4g}", human_bytes(4 * card.weights.parameters))
+        for card in models
+    ]  # fmt: skip
+    rule = ("---", "---", *["---:"] * 5)
+    return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
+
+
+def notes(models: Sequence[Card]) -> list[str]:
+    said = ["The accuracies are of one run with one seed: they say nothing of which model would be better in another."]
+    for card in models:
+        left = card.training.unfinished
+        if left is not None:
+            done = f"after step {left.steps_done:,}, {left.epochs_done} of {card.training.epochs} epochs"
+            said.append(f"**UNFINISHED**: {card.name} is of a checkpoint {done}.")
+        again = card.statistics and card.statistics.recalibrated
+        if again:
+            said.append(f"BatchNorm statistics of {card.name} were re-estimated {visible(again)}.")
+    return said
+
+
+def input_in_words(card: Card) -> str:
+    size = card.input
+    mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (size.mean, size.std))
+    return (
+        f"float32 [batch, {size.channels}, {size.image_size}, {size.image_size}]; {size.scale}. mean = ({mean}), "
+        f"std = ({std}). {card.classes} classes, by name in the JSON file."
+    )
+
+
+def one_of_each_format(cards: Sequence[Card]) -> list[Card]:
+    return list({card.weights.format: card for card in reversed(cards)}.values())
+
+
+def loading(card: Card) -> str:
+    graph = card.graph
+    inside = graph is not None and graph.preprocessing_inside
+    return LOADING[card.weights.format].format(
+        stem=card.name, file=card.weights.file, channels=card.input.channels, size=card.input.image_size,
+        input=graph.input_name if graph else "images", dtype=graph.input_dtype if graph else "float32",
+        what="pixels 0..255" if inside else "normalised as above",
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Graphs for other programs: what they answer, for any batch, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from finished_runs import make_run
+
+from seekcli.documents import read_document
+from seekcli.errors import BadInput, RunFailed
+from seekcli.export import graphs
+from seekcli.export.card import read_card
+from seekcli.export.finished_run import open_run
+from seekcli.export.formats import Exported, export_run, take_model
+from seekcli.export.graph_files import export_graphs
+from seekcli.export.graphs import Example
+from seekcli.export.latency import latencies
+from seekcli.export.load import load_model
+
+PIXELS = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+EXAMPLE = Example(PIXELS, "made-up pixels")
+
+
+def exported(results: Path, to: Path, format_name: str = "pt2", preprocessing: bool = False, **words: bool) -> Exported:
+    run = open_run(make_run(results))
+    (one,) = export_graphs(run, ["base"], to, format_name, lambda _: EXAMPLE, preprocessing, **words)
+    return one
+
+
+def expected_logits(results: Path, pixels: torch.Tensor) -> torch.Tensor:
+    taken = take_model(open_run(make_run(results)), "base")
+    with torch.no_grad():
+        return taken.model(taken.card.normalise(pixels))
+
+
+@pytest.mark.parametrize("preprocessing", [False, True])
+def test_a_pt2_file_answers_as_the_model_for_any_batch(tmp_path: Path, preprocessing: bool) -> None:
+    one = exported(tmp_path, tmp_path / "to", preprocessing=preprocessing)
+    module = torch.export.load(str(one.weights_path)).module()
+    for count in (1, 3, 7):
+        images = PIXELS[:count] if preprocessing else one.card.normalise(PIXELS[:count])
+        torch.testing.assert_close(module(images), expected_logits(tmp_path, PIXELS[:count]), rtol=1e-5, atol=1e-5)
+
+
+def test_an_onnx_file_answers_as_the_model_and_says_what_it_is(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="not run: the extra onnx is not installed")
+    one = exported(tmp_path, tmp_path / "to", "onnx", preprocessing=True)
+    session = onnxruntime.InferenceSession(str(one.weights_path))
+    for count in (1, 4):
+        (found,) = session.run(["logits"], {"pixels": PIXELS[:count].numpy()})
+        expected = expected_logits(tmp_path, PIXELS[:count])
+        torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-4)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["class_names"]) == list(one.card.class_names)
+    assert json.loads(metadata["preprocessing_inside"]) is True
+    assert one.card.graph is not None
+    assert one.card.graph.compared_with.startswith("onnxruntime ")
+    assert latencies([one])[0].median > 0
+
+
+def test_the_card_says_what_was_compared(tmp_path: Path) -> None:
+    one = exported(tmp_path, tmp_path / "to")
+    card = read_card(tmp_path / "to" / "resnet8-base.pt2.json")
+    assert card == one.card
+    assert card.graph is not None
+    assert (card.graph.input_name, card.graph.input_dtype) == ("images", "float32")
+    assert (card.graph.compared_batches, card.graph.compared_on) == ((1, 2, 5), "made-up pixels")
+    assert 0 <= card.graph.largest_difference < 1e-4 < card.graph.largest_logit
+    assert (card.weights.file, card.weights.bytes) == ("resnet8-base.pt2", one.weights_path.stat().st_size)
+
+
+def test_weights_and_graphs_share_a_folder(tmp_path: Path) -> None:
+    exported(tmp_path, tmp_path / "to")
+    export_run(open_run(make_run(tmp_path)), ["base"], tmp_path / "to")
+    assert load_model(tmp_path / "to")[1].graph is None
+    assert "graph" not in read_document(tmp_path / "to" / "resnet8-base.json")
+
+
+def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path) -> None:
+    exported(tmp_path, tmp_path / "to")
+    exported(tmp_path, tmp_path / "to")
+    with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json exists and is another export: .*--overwrite"):
+        exported(tmp_path, tmp_path / "to", preprocessing=True)
+    assert exported(tmp_path, tmp_path / "to", preprocessing=True, overwrite=True).card.graph.preprocessing_inside  # type: ignore[union-attr]
+
+
+def test_a_graph_that_answers_otherwise_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(path: Path, name: str) -> graphs.Answers:
+        return lambda images: graphs.load_pt2(path, name)(images) + 0.01
+
+    monkeypatch.setitem(graphs.LOADERS, "pt2", other)
+    with pytest.raises(RunFailed, match=r"resnet8 was not exported as pt2: its logits differ .* by up to 0\.01"):
+        exported(tmp_path, tmp_path / "to")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_graph_holds_no_weights_to_load(tmp_path: Path) -> None:
+    one = exported(tmp_path, tmp_path / "to")
+    with pytest.raises(BadInput, match=r"is of a graph \(pt2\), which torch\.export\.load runs"):
+        load_model(one.weights_path)
+
+
+def test_a_missing_package_is_named_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seekcli.export import kinds
+
+    monkeypatch.setattr(kinds.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(BadInput, match=r"--format onnx needs onnxscript: pip install 'seekcli\[onnx\]'"):
+        exported(tmp_path, tmp_path / "to", "onnx")
+    assert not (tmp_path / "to").exists()

@@ -1,0 +1,48 @@
+"""README.md beside exported models: what it says, and that a user's own is left alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from finished_runs import make_run
+
+from seekcli.export.finished_run import open_run
+from seekcli.export.formats import export_run
+from seekcli.export.model_card import OURS, README, write_model_card
+
+
+def folder_with_exports(tmp_path: Path) -> Path:
+    export_run(open_run(make_run(tmp_path)), ["base", "motivated"], tmp_path / "to")
+    return tmp_path / "to"
+
+
+def test_it_names_both_models_with_their_accuracy_and_cost(tmp_path: Path) -> None:
+    folder = folder_with_exports(tmp_path)
+    assert write_model_card(folder) == folder / README
+    text = (folder / README).read_text(encoding="utf-8")
+    assert text.startswith("---\npipeline_tag: image-classification\n")
+    assert "| resnet8 | base | 97.50 |" in text
+    assert "| resnet14 | motivated | 98.75 |" in text
+    assert "value: 0.975" in text
+    assert 'load_model("resnet8-base")' in text
+    assert "one run with one seed" in text
+
+
+def test_it_is_the_same_page_again(tmp_path: Path) -> None:
+    folder = folder_with_exports(tmp_path)
+    write_model_card(folder)
+    before = (folder / README).read_bytes()
+    write_model_card(folder)
+    assert (folder / README).read_bytes() == before
+
+
+def test_a_page_of_the_users_own_stays(tmp_path: Path) -> None:
+    folder = folder_with_exports(tmp_path)
+    (folder / README).write_text("mine\n")
+    assert write_model_card(folder) is None
+    assert (folder / README).read_text() == "mine\n"
+    (folder / README).write_text(f"changed\n{OURS}\n")
+    assert write_model_card(folder) is not None
