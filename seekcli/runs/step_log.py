@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seekcli import files
-from seekcli.runs.parquet import as_table, write_parquet
+from seekcli.runs.parquet import MAX_INT64, as_table, write_parquet
 from seekcli.runs.records import STEP_SCHEMA, STEP_TABLE, check_step_names
 
 # A run that is killed and one that is not write the same bytes: where a row group ends depends on the rows alone.
@@ -43,12 +43,12 @@ class StepLog:
 
     def steps(self) -> int:
         """How many steps the updates are of: the two models of a growing run share some."""
-        found: int = pc.count_distinct(self.table.column("step")).as_py()
-        return found
+        steps = np.sort(self.table.column("step").to_numpy())
+        return int(np.count_nonzero(np.diff(steps))) + (len(steps) > 0)
 
     def until(self, epoch: int) -> StepLog:
         """The updates of epochs 1 to `epoch`."""
-        return StepLog(self.table.filter(pc.less_equal(self.table.column("epoch"), epoch)))
+        return StepLog(self.table.filter(pa.array(self.table.column("epoch").to_numpy() <= epoch)))
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Add the updates of one epoch.
@@ -57,8 +57,8 @@ class StepLog:
         """
         check_step_names(columns)
         new = as_table(columns, STEP_TABLE)
-        if len(self) and len(new) and pc.min(new.column("step")).as_py() <= self._last_step():
-            raise ValueError(f"step {pc.min(new.column('step'))} comes after step {self._last_step()}")
+        if len(self) and min(columns["step"], default=MAX_INT64) <= self._last_step():
+            raise ValueError(f"step {min(columns['step'])} comes after step {self._last_step()}")
         self.table = pa.concat_tables([self.table, _compact(new)])
         if self.table.column("step").num_chunks > MOST_CHUNKS:
             self.table = _one_chunk(self.table)

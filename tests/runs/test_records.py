@@ -21,6 +21,7 @@ from seekcli import files
 from seekcli.documents import SCHEMA_VERSION
 from seekcli.errors import BadInput, RunFailed
 from seekcli.runs import records
+from seekcli.runs.parquet import MANY_ROWS
 from seekcli.runs.records import EPOCH_SCHEMA, STEP_SCHEMA, Row
 
 COLUMNS = re.findall(
@@ -149,6 +150,21 @@ def test_an_epoch_and_a_step_stand_once(tmp_path: Path) -> None:
         records.write_steps(tmp_path / "s", step_columns(2) | {"step": [1, 1]})
     records.write_epochs(tmp_path / "many runs", [epoch_row(), epoch_row(run_id="another")])
     assert len(records.read_epochs(tmp_path / "many runs")) == 2
+
+
+def test_a_long_table_is_checked_as_a_short_one_is(tmp_path: Path) -> None:
+    """Without a Python object a row; also where numbers are so large that they cannot be told apart in that way."""
+    path, count = tmp_path / records.STEPS, 2 * MANY_ROWS
+    columns = step_columns(count) | {"role": ["base", "motivated"] * MANY_ROWS}
+    steps = columns["step"]
+    records.write_steps(path, columns | {"step": [(step + 1) // 2 for step in steps]})
+    assert records.read_steps(path, "r")["step"][-1] == MANY_ROWS
+    records.write_steps(path, columns | {"step": [-(2**63), *steps[1:-1], 2**63 - 1]})
+    for wrong in ([*steps[:-1], count - 2], [-(2**63), *steps[1:-2], 2**63 - 1, count - 2]):
+        with pytest.raises(ValueError, match=rf"twice: run_id r, step {count - 2}, role motivated"):
+            records.write_steps(path, columns | {"step": wrong})
+    with pytest.raises(BadInput, match=r"steps\.parquet belongs to another run, r"):
+        records.read_steps(path, "s")
 
 
 def test_a_refused_table_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
