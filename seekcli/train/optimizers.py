@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seekcli.method.pair import OptimizerState
+from seekcli.train.eager_optimizers import EagerAdamW, EagerSGD
 
 Groups = list[dict[str, Any]]
 
@@ -61,9 +62,9 @@ def make_optimizer(settings: OptimizerSettings, groups: Groups, device: torch.de
     eps: dict[str, Any] = {} if settings.eps is None else {"eps": settings.eps}
     betas = (settings.beta1, settings.beta2)
     if settings.name == "sgd":
-        return torch.optim.SGD(groups, settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, **kernels)
+        return EagerSGD(groups, settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, **kernels)
     if settings.name == "adamw":
-        return torch.optim.AdamW(groups, settings.lr, betas, **eps, **kernels)
+        return EagerAdamW(groups, settings.lr, betas, **eps, **kernels)
     # timm takes seconds to import, and only these two are its own.
     if settings.name == "rmsprop":
         from timm.optim.rmsprop_tf import RMSpropTF

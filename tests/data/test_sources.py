@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from seekcli.config.settings import DataConfig
-from seekcli.data.sets import cifar, photo_sets, synthetic
+from seekcli.data.sets import cifar, digits as bundled_digits, photo_sets, synthetic
 from seekcli.data.sets.kinds import KINDS
 from seekcli.data.sets.sources import DataFacts, Dataset, data_facts, fingerprint_of, load
 from seekcli.errors import BadInput
@@ -166,6 +167,12 @@ def test_digits_are_all_of_scikit_learns() -> None:
     images = torch.cat([digits.train_images, digits.test_images]).flatten(1).tolist()
     labels = torch.cat([digits.train_labels, digits.test_labels]).tolist()
     assert sorted((tuple(image), label) for image, label in zip(images, labels, strict=True)) == expected
+
+
+def test_digits_are_the_same_where_scikit_learn_has_them_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    from_file = bundled_digits.bundled_values()
+    monkeypatch.setattr(bundled_digits, "find_spec", lambda name: None)
+    assert np.array_equal(bundled_digits.bundled_values(), from_file)
 
 
 def test_the_split_of_the_digits_is_stratified_and_never_changes() -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from seekcli.data.images.arrays import Arrays
 from seekcli.data.splitting.splits import chosen_per_class, count_for_test, test_split_words
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IMAGES, IMAGE_SIZE, CLASSES, LEVELS = 1797, 8, 10, 16
 
@@ -14,15 +22,33 @@ def read_digits(test_images: int | None = None) -> Arrays:
     A fifth of them, or `test_images`, are test images.
     """
     import torch
-    from sklearn.datasets import load_digits
 
-    bundled = load_digits()
-    levels = torch.from_numpy(bundled.images)
+    bundled = torch.from_numpy(bundled_values())
+    levels = bundled[:, :-1].reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     images = (levels * (255 / LEVELS)).round().to(torch.uint8).unsqueeze(1)
-    labels = torch.from_numpy(bundled.target).to(torch.int64)
+    labels = bundled[:, -1].to(torch.int64)
     count = count_for_test(IMAGES, test_images, CLASSES)
     test = set(chosen_per_class(labels.tolist(), count, "digits test"))
     is_test = torch.tensor([index in test for index in range(IMAGES)])
-    names = tuple(str(name) for name in bundled.target_names)
+    names = tuple(str(name) for name in range(CLASSES))
     words = test_split_words(IMAGES, test_images)
     return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, words)
+
+
+def bundled_values() -> np.ndarray:
+    """1797 x 65: the levels of each image in rows, and its label.
+
+    From the file that scikit-learn has them in: the package itself takes 2 s to import, and brings scipy and pandas.
+    """
+    import numpy as np
+
+    found = find_spec("sklearn")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits  # another version may have it elsewhere
+
+    bundled = load_digits()
+    return np.column_stack([bundled.data, bundled.target])
