@@ -45,6 +45,23 @@ class BadInput(SeekError, ValueError):
     exit_code = EXIT_BAD_INPUT
 
 
+class BadInputs(BadInput):
+    """Several things that are wrong with one file, each a line of its own."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = tuple(lines)
+
+
+class MissingSource(BadInput):
+    """A run or an export that others start from, or take counts or costs of, is not there or not finished yet."""
+
+
+def reworded(error: BadInput, message: str) -> BadInput:
+    """The error with another message; a source that is missing stays one."""
+    return (MissingSource if isinstance(error, MissingSource) else BadInput)(message)
+
+
 class NewerFile(BadInput):
     """A file that a later version of this program wrote, in a form that this one does not know."""
 

@@ -62,6 +62,7 @@ def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:
         "answers_differ_percent": 0.5,
         "base_accuracy_where_differ_percent": 50.0,
         "motivated_accuracy_where_differ_percent": None,
+        "smoke": None,
     } | changes
 
 

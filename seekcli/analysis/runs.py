@@ -265,6 +265,7 @@ def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus)
     row = next(iter(rows.values()))
     schedule = str(row["schedule"])
     common = {key: row[column] for key, column in COMMON_COLUMNS.items()} | length
+    common |= {"smoke": True} if row.get("smoke") else {}
     if schedule in CLASSIC or len(rows) < 2:
         return ArmSettings(schedule, str(row["data"]), common, {}, False, None)
     arm = {key: row.get(column) for key, column in ARM_COLUMNS.items()}

@@ -18,7 +18,7 @@ from seekcli.cli.readers import ReaderGone, closed_streams_are_nowhere, noticing
 from seekcli.cli.reading import ReadingLines
 from seekcli.cli.stop import interruptible
 from seekcli.data.sets.identity import reading_watched
-from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, SeekError, Stopped, one_line, unforeseen
+from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, BadInputs, SeekError, Stopped, one_line, unforeseen
 
 # Each command is a module of seekcli.cli with a function (or more commands) of that name. `seek --help` shows these
 # lines, the first of each help, in this order, and imports no command.
@@ -112,6 +112,8 @@ class SeekGroup(TyperGroup):
             fail(message, error.exit_code)
         except Stopped as stop:
             fail(str(stop), stop.exit_code, "")
+        except BadInputs as error:
+            fail_all(error)
         except SeekError as error:
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:
@@ -125,6 +127,13 @@ class SeekGroup(TyperGroup):
         if code == EXIT_INTERRUPTED:  # typer has caught the Ctrl-C
             fail("interrupted", EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail_all(error: BadInputs) -> NoReturn:
+    """A line for each thing that is wrong."""
+    for line in error.lines[:-1]:
+        say(f"seek: error: {one_line(line)}", err=True)
+    fail(error.lines[-1], error.exit_code)
 
 
 def fail(message: str, code: int, kind: str = "error: ") -> NoReturn:

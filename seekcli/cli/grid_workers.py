@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seekcli.cli.output import say
 from seekcli.cli.progress import measured
-from seekcli.config.layers import Resolved
 from seekcli.engines.slots import Slot, cpu_slots, gpu_slots, visible_gpus
 from seekcli.errors import BadInput, one_line
 
 if TYPE_CHECKING:
-    from seekcli.cli.stop import StopSwitch
-    from seekcli.engines.local import Outcome
     from seekcli.engines.workers import Workers
-    from seekcli.runs.records import RunStatus
+    from seekcli.grid.standing import Standing, Watch
 
 MOST_JOBS = 256
-ENDED = ("finished", "failed")
 
 
 def slots_for(jobs: int, per_gpu: int | None, threads: int | None) -> list[Slot]:
@@ -38,72 +34,71 @@ def slots_for(jobs: int, per_gpu: int | None, threads: int | None) -> list[Slot]
     return gpu_slots(per_gpu, gpus, threads)
 
 
-def run_with_workers(
-    words: Sequence[str], slots: Sequence[Slot], runs: Sequence[Resolved], out: Path, stop: StopSwitch, style: str
-) -> list[Outcome]:
-    """The outcomes, in the order of the runs. `words` is the command of a worker. Raises Stopped."""
-    from seekcli.cli.outcomes import Announcer
-    from seekcli.engines.local import LocalEngine
-    from seekcli.engines.workers import Workers, outcomes_of
+def watch_workers(
+    workers: Workers, watch: Watch, stop_requested: Callable[[], str | None], style: str, fail_fast: bool
+) -> None:
+    """Until all have ended: a bar, or a line for each run that has ended. Raises Stopped.
 
-    gpus = f", GPUs {', '.join(dict.fromkeys(slot.gpu for slot in slots if slot.gpu))}" if slots[0].gpu else ""
-    threads = runs[0].config.runtime.threads
-    say(f"{len(slots)} workers with {threads} threads each{gpus}", err=True)
-    with Workers(words, slots) as workers:
-        if style == "rich" or (style == "auto" and sys.stderr.isatty()):
-            with_bar(workers, runs, out, stop)
-        else:
-            workers.wait(stop.reason, lines_of(runs, out))
-        if complaint := workers.complaint():
-            say(f"seek: {complaint}; this process goes on with what is left", err=True)
-        return outcomes_of(out, runs, LocalEngine(out, Announcer(style, 0), stop.reason))
+    With `fail_fast` the workers are asked to stop, and save, as soon as a run has failed.
+    """
+    stopping = False
+    with told_by(watch, style) as tell:
 
+        def tick() -> None:
+            nonlocal stopping
+            watch.look()
+            tell()
+            if fail_fast and watch.failed_since and not stopping:
+                stopping = True
+                workers.ask_to_stop()
 
-def lines_of(runs: Sequence[Resolved], out: Path) -> Callable[[], None]:
-    """To be called now and then: tells of each run that has ended since."""
-    from seekcli.engines.workers import statuses_of
-
-    def ended() -> dict[str, str]:
-        return {run_id: in_words(one) for run_id, one in statuses_of(out, runs).items() if one.state in ENDED}
-
-    told = ended()  # a run that failed before is tried again, and told of where that ends otherwise
-
-    def tick() -> None:
-        for run_id, words in ended().items():
-            if told.get(run_id) != words:
-                told[run_id] = words
-                say(f"[{len(told)}/{len(runs)}] {run_id} {words}", err=True)
-
-    return tick
+        workers.wait(stop_requested, tick)
+    if not stopping and (complaint := workers.complaint()):
+        say(f"seek: {complaint}; this process goes on with what is left", err=True)
 
 
-def in_words(status: RunStatus) -> str:
-    """`finished: base 97.41 %, larger 96.30 %`, or why it failed."""
-    if status.state == "failed":
-        return f"failed: {one_line(status.message or 'no reason is recorded')}"
-    models = ", ".join(f"{row['role']} {measured(row)}" for row in status.final)
+@contextmanager
+def told_by(watch: Watch, style: str) -> Iterator[Callable[[], None]]:
+    """What to call after each look: it draws the bar, or tells of each run that has ended since."""
+    if style == "rich" or (style == "auto" and sys.stderr.isatty()):
+        with bar_of(watch) as tell:
+            yield tell
+        return
+    told = {name: in_words(one) for name, one in watch.standings.items()}  # one that failed before is tried again
+
+    def tell_lines() -> None:
+        for name, one in watch.standings.items():
+            if (words := in_words(one)) is not None and told.get(name) != words:
+                told[name] = words
+                ended = sum(each is not None for each in told.values())
+                say(f"[{ended}/{len(watch.standings)}] {one.label} {words}", err=True)
+
+    yield tell_lines
+
+
+def in_words(one: Standing) -> str | None:
+    """`finished: base 97.41 %, larger 96.30 %`, or why it failed; None for one that has not ended."""
+    if one.state == "failed":
+        return f"failed: {one_line(one.problem or 'no reason is recorded')}"
+    if one.state != "finished" or one.status is None:
+        return None
+    models = ", ".join(f"{row['role']} {measured(row)}" for row in one.status.final)
     return f"finished: {models}"
 
 
-def with_bar(workers: Workers, runs: Sequence[Resolved], out: Path, stop: StopSwitch) -> None:
+@contextmanager
+def bar_of(watch: Watch) -> Iterator[Callable[[], None]]:
     """One bar for the whole grid, by steps: a run counts as long as its steps take, whichever run it is."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from seekcli.engines.workers import statuses_of
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("grid", total=len(runs))
+        task = bar.add_task("grid", total=len(watch.standings))
 
-        def tick() -> None:
-            found = statuses_of(out, runs).values()
-            done = sum(fraction_done(status.steps_done, status.epochs * status.steps_per_epoch) for status in found)
-            running = sum(status.state == "running" for status in found)
-            bar.update(task, completed=round(done, 2), description=f"{running} running")
+        def draw() -> None:
+            done = sum(one.fraction_done for one in watch.standings.values())
+            words = f"{watch.count('running')} running"
+            bar.update(task, completed=round(done, 2), total=len(watch.standings), description=words)
 
-        workers.wait(stop.reason, tick)
-
-
-def fraction_done(steps: int, total: int) -> float:
-    return min(1.0, steps / total) if total else 0.0
+        yield draw

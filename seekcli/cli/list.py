@@ -158,6 +158,7 @@ def run_rows(results: Path) -> Rows:
             {
                 "run": run.run_id,
                 "state": run.state,
+                "smoke": True if config is not None and config.smoke else None,
                 "data": next((row["data"] for row in final.values()), config.data.name if config else None),
                 **length_columns(run.status, config.train.steps if config else None),
                 "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,

@@ -13,13 +13,16 @@ from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.local import Observer, Outcome
-from seekcli.errors import BadInput, HeldElsewhere, RunFailed, one_line
+from seekcli.errors import BadInput, HeldElsewhere, RunFailed, one_line, visible
 from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
     from seekcli.runs.records import RunStatus
 
 SILENT = "silent"
+# Nothing is wrong with these themselves: the same command goes on with them.
+NEVER_BEGUN = ("waiting", "not begun")
+NOT_RUN = "never begun"
 
 
 class Announcer(Observer):
@@ -73,7 +76,9 @@ def conclude(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> None:
     if first is not None and ((len(outcomes) == 1 and not grid) or (same and isinstance(first, BadInput))):
         raise first
     say(outcome_lines(outcomes, out, grid), err=True)
-    raise RunFailed(f"{len(unfinished)} of {len(outcomes)} runs failed")
+    waiting = sum(outcome.state in NEVER_BEGUN for outcome in unfinished)
+    later = f", {waiting} of them {NOT_RUN}" if waiting else ""
+    raise RunFailed(f"{len(unfinished)} of {len(outcomes)} runs {'are not finished' if later else 'failed'}{later}")
 
 
 def outcome_lines(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str:
@@ -82,7 +87,9 @@ def outcome_lines(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str
     lines = [f"{len(outcomes)} runs: {', '.join(f'{count} {state}' for state, count in counts.items())}"]
     for outcome in outcomes:
         if outcome.error is not None:
+            name = outcome.label or run_id(outcome.resolved.config)
+            lines += [f"{outcome.state:<10}{visible(name)}", f"{'cause':<10}{one_line(outcome.cause)}"]
+        if outcome.error is not None and outcome.state not in NEVER_BEGUN:
             again = command_of(outcome.resolved, out, grid, fresh=outcome.state == "damaged")
-            name = run_id(outcome.resolved.config)
-            lines += [f"{outcome.state:<10}{name}", f"{'cause':<10}{one_line(outcome.cause)}", f"{'again':<10}{again}"]
+            lines.append(f"{'again':<10}{again}")
     return "\n".join(lines)

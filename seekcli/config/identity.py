@@ -58,6 +58,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     **dict.fromkeys(("extend.source", "extend.run", "extend.sha256", "extend.settings_sha256")),
     "extend.epochs_before": 0,
     "recipe_file": None,
+    "smoke": False,
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
@@ -162,4 +163,6 @@ def run_id(config: RunConfig) -> str:
         words.append(f"more-of-{config.extend.run[-10:]}")
     if config.data.folds is not None:
         words.append(f"fold{config.data.fold}-of-{config.data.folds}")
+    if config.smoke:
+        words.append("smoke")
     return re.sub(r"[^a-z0-9_.-]+", "-", "_".join([*words, f"s{config.seed}", digest]).lower())

@@ -33,6 +33,7 @@ class RunConfig(Section):
     seed: Seed = Field(0, description="seed of weights, batches and augmentation")
     recipe: str = Field("auto", description="named settings, or FILE.toml; auto picks one for the data and family")
     recipe_file: str | None = Field(None, description="path of a recipe of your own; resolved, never typed")
+    smoke: bool = Field(False, description="a run at a small size that shows whether all works, and is no result")
     pair: PairConfig = PairConfig()
     motivation: MotivationConfig = MotivationConfig()
     transfer: TransferConfig = TransferConfig()

@@ -24,18 +24,31 @@ MOST_CHARACTERS = 1_000_000
 
 def read_tree(path: Path, what: str) -> dict[str, Any]:
     """The file as a tree. Raises BadInput, beginning with `what` (`grid file`), for what cannot be read as TOML."""
+    return tree_of(read_text(path, what), f"{what} {path}")
+
+
+def tree_of(text: str, what: str) -> dict[str, Any]:
+    """Raises BadInput, beginning with `what`, for what is no TOML."""
+    try:
+        return parse_toml(text)
+    except ValueError as error:
+        raise BadInput(f"{what}: {error}") from None
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file of settings. Raises BadInput, beginning with `what`, for what cannot be read."""
     try:
         with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a mark
             text = file.read(MOST_CHARACTERS + 1)
-        if len(text) > MOST_CHARACTERS:
-            raise BadInput(f"{what} {path}: more than {MOST_CHARACTERS:,} characters")
-        return parse_toml(text)
     except FileNotFoundError:
         raise BadInput(f"{what} {path} does not exist") from None
     except OSError as error:
         raise BadInput(f"{what} {path}: {error.strerror}") from None
-    except ValueError as error:  # not TOML, not UTF-8, a NUL in the path
+    except ValueError as error:  # not UTF-8, a NUL in the path
         raise BadInput(f"{what} {path}: {error}") from None
+    if len(text) > MOST_CHARACTERS:
+        raise BadInput(f"{what} {path}: more than {MOST_CHARACTERS:,} characters")
+    return text
 
 
 def read_settings(tree: Mapping[str, Any], what: str, others: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from seekcli import files
+from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.run import StopReason, train_run
 from seekcli.errors import (
@@ -36,7 +37,7 @@ from seekcli.train.progress import Progress
 # How often a run that another process writes is looked at: little against a run, and nothing for a file server.
 POLL_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
-OutcomeState = Literal["finished", "failed", "damaged", "refused"]
+OutcomeState = Literal["finished", "failed", "damaged", "refused", "waiting", "not begun"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Outcome:
     state: OutcomeState
     status: RunStatus | None = None
     error: Exception | None = None
+    label: str | None = None  # of one whose run id is not known yet
 
     @property
     def cause(self) -> str:
@@ -70,8 +72,17 @@ class Observer:
         """All that is left is written by other processes (told once for each set of them)."""
 
 
+# Of the outcomes so far, the runs that can be run now and could not before.
+More = Callable[[Sequence[Outcome]], Sequence[Resolved]]
+NOT_BEGUN = "not begun, since another run failed (--fail-fast)"
+
+
 class LocalEngine:
-    """Runs a list of runs into one results folder; `run` gives the outcomes in the order of the list."""
+    """Runs a list of runs into one results folder; `run` gives the outcomes in the order of the list.
+
+    Of runs that failed before those are tried again that `again` says (by run id), without it all. With `fail_fast`
+    nothing is begun after the first run that is not finished.
+    """
 
     def __init__(
         self,
@@ -80,31 +91,49 @@ class LocalEngine:
         stop_requested: StopReason = lambda: None,
         *,
         fresh: bool = False,
+        fail_fast: bool = False,
+        again: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.results, self.observer, self.stop_requested = results, observer, stop_requested
-        self.fresh, self.poll_seconds = fresh, poll_seconds
+        self.fresh, self.fail_fast, self.again, self.poll_seconds = fresh, fail_fast, again, poll_seconds
 
-    def run(self, runs: Sequence[Resolved], wait: bool = True) -> list[Outcome]:
+    def run(self, runs: Sequence[Resolved], wait: bool = True, more: More = lambda ended: ()) -> list[Outcome]:
         """Train what is not finished. A run of another process is waited for; without `wait` it is refused.
 
-        Raises BadInput where no run can be kept in the results folder, and Stopped when a stop is requested.
+        `more` is asked for further runs after each pass over those that are left. Raises BadInput where no run can be
+        kept in the results folder, and Stopped when a stop is requested.
         """
-        for one in runs:
-            files.require_possible_path(run_folder(self.results, one.config))
-        states = [standing_or_damage(self.results, one)[0] for one in runs]
-        if self.fresh or set(states) != {"finished"}:
-            files.require_writable_folders(self.results)
-            files.require_results_folder(self.results)
+        listed: list[Resolved] = []
+        states: list[str] = []
+        self.take(runs, listed, states)
         outcomes: dict[int, Outcome] = {}
         told: list[str] = []
-        while left := [number for number in range(len(runs)) if number not in outcomes]:
-            held = self.pass_over(runs, left, states, outcomes)
+        while left := [number for number in range(len(listed)) if number not in outcomes]:
+            held = self.pass_over(listed, left, states, outcomes)
             for number, error in held.items() if not wait else ():
-                outcomes[number] = self.end(Outcome(runs[number], "refused", error=error))
-            if wait and len(held) == len(left):
+                outcomes[number] = self.end(Outcome(listed[number], "refused", error=error))
+            if self.is_to_end(outcomes):
+                break
+            new = more([outcomes[number] for number in sorted(outcomes)])
+            self.take(new, listed, states)
+            if wait and len(held) == len(left) and not new:
                 told = self.wait(list(held.values()), told)
-        return [outcomes[number] for number in range(len(runs))]
+        return [outcomes.get(number, not_begun(one)) for number, one in enumerate(listed)]
+
+    def take(self, runs: Sequence[Resolved], listed: list[Resolved], states: list[str]) -> None:
+        """Add runs to the list, and how they stand. Raises BadInput where they could not be kept."""
+        for one in runs:
+            files.require_possible_path(run_folder(self.results, one.config))
+        new = [standing_or_damage(self.results, one)[0] for one in runs]
+        if runs and (self.fresh or set(new) != {"finished"}):
+            files.require_writable_folders(self.results)
+            files.require_results_folder(self.results)
+        listed += runs
+        states += new
+
+    def is_to_end(self, outcomes: Mapping[int, Outcome]) -> bool:
+        return self.fail_fast and any(outcome.error is not None for outcome in outcomes.values())
 
     def pass_over(
         self, runs: Sequence[Resolved], left: Sequence[int], states: Sequence[str], outcomes: dict[int, Outcome]
@@ -112,14 +141,22 @@ class LocalEngine:
         """Attempt each run that is left and note its outcome. Returns those that other processes write."""
         held: dict[int, HeldElsewhere] = {}
         for number in left:
+            if self.is_to_end(outcomes):
+                break
             try:
-                outcomes[number] = self.attempt(runs[number], states[number] == "failed")
+                outcomes[number] = self.attempt(runs[number], self.is_tried_again(runs[number], states[number]))
             except HeldElsewhere as error:
                 held[number] = error
         return held
 
-    def attempt(self, one: Resolved, failed_before: bool) -> Outcome:
-        """The outcome of one run. Raises HeldElsewhere where another process writes it, and Stopped."""
+    def is_tried_again(self, one: Resolved, state: str) -> bool:
+        return state == "failed" if self.again is None else run_id(one.config) in self.again
+
+    def attempt(self, one: Resolved, tried_again: bool) -> Outcome:
+        """The outcome of one run; one that has failed is begun where it is to be tried again.
+
+        Raises HeldElsewhere where another process writes it, and Stopped.
+        """
         begun = False
         try:
             state = "new" if self.fresh else standing(self.results, one)
@@ -128,7 +165,7 @@ class LocalEngine:
                 clear_dead_lease(folder)
                 return self.end(Outcome(one, "finished", records.read_status(folder)))
             require_no_owner(folder)
-            if state == "failed" and not failed_before:
+            if state == "failed" and not tried_again:
                 raise RunFailed(self.message_of(one))  # in another process, since this loop began
             begun = True
             progress = self.observer.begins(one, state)
@@ -150,7 +187,7 @@ class LocalEngine:
     def message_of(self, one: Resolved) -> str:
         """Why a run failed in another process."""
         message = records.read_status(run_folder(self.results, one.config)).message
-        return f"{message} (in another process)"
+        return f"{message} (in another process)" if self.again is None else str(message)
 
     def wait(self, held: Sequence[HeldElsewhere], told: list[str]) -> list[str]:
         """Wait a while, telling of what for where it has not been told yet. Raises Stopped."""
@@ -163,6 +200,10 @@ class LocalEngine:
                 raise Stopped(f"{reason}: {len(held)} runs are left, which other processes write")
             time.sleep(min(STOP_POLL_SECONDS, self.poll_seconds))
         return owners
+
+
+def not_begun(one: Resolved) -> Outcome:
+    return Outcome(one, "not begun", error=RunFailed(NOT_BEGUN))
 
 
 def state_after(error: Exception) -> OutcomeState:

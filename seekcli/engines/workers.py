@@ -18,12 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from seekcli.config.layers import Resolved
-from seekcli.engines.local import LocalEngine, Outcome, OutcomeState
 from seekcli.engines.run import StopReason
 from seekcli.engines.slots import Slot
-from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
+from seekcli.errors import BadInput, Stopped
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder, standing
+from seekcli.runs.folder import run_folder
 from seekcli.runs.records import RunStatus
 
 POLL_SECONDS = 1.0  # every status is read, which is little against a run
@@ -33,9 +32,9 @@ LAST_LINES = 20
 class Workers:
     """Started processes. Use as a context: whatever happens inside, none is left running."""
 
-    def __init__(self, words: Sequence[str], slots: Sequence[Slot]) -> None:
-        """`words` are those after `seek`."""
-        self.words, self.slots = list(words), list(slots)
+    def __init__(self, words: Sequence[str], slots: Sequence[Slot], order: str = "") -> None:
+        """`words` are those after `seek`; each reads `order` from its standard input."""
+        self.words, self.slots, self.order = list(words), list(slots), order
         self.processes: list[subprocess.Popen[str]] = []
         self.last_lines: list[deque[str]] = []
 
@@ -44,7 +43,7 @@ class Workers:
             process = subprocess.Popen(
                 [sys.executable, "-m", "seekcli", *self.words],
                 env={**os.environ, **slot.environment},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -53,6 +52,7 @@ class Workers:
             )
             lines: deque[str] = deque(maxlen=LAST_LINES)
             threading.Thread(target=_keep, args=(process, lines), daemon=True).start()
+            threading.Thread(target=_hand, args=(process, self.order), daemon=True).start()
             self.processes.append(process)
             self.last_lines.append(lines)
         return self
@@ -98,26 +98,10 @@ def _keep(process: subprocess.Popen[str], lines: deque[str]) -> None:
         lines.append(line.strip())
 
 
-def recorded_outcome(results: Path, one: Resolved) -> Outcome | None:
-    """How a run ended, as its folder says; None for one that has not ended."""
-    try:
-        state = standing(results, one)
-    except BadInput as error:
-        kind: OutcomeState = "damaged" if isinstance(error, DamagedRun) else "refused"
-        return Outcome(one, kind, error=error)
-    if state not in ("finished", "failed"):
-        return None
-    status = records.read_status(run_folder(results, one.config))
-    if state == "finished":
-        return Outcome(one, "finished", status)
-    return Outcome(one, "failed", error=RunFailed(status.message or "it failed"))
-
-
-def outcomes_of(results: Path, runs: Sequence[Resolved], rest: LocalEngine) -> list[Outcome]:
-    """In the order of the runs. What no worker has ended (it died, or the run was refused) is left to `rest`."""
-    known = [recorded_outcome(results, one) for one in runs]
-    left = iter(rest.run([one for one, outcome in zip(runs, known, strict=True) if outcome is None]))
-    return [next(left) if outcome is None else outcome for outcome in known]
+def _hand(process: subprocess.Popen[str], order: str) -> None:
+    assert process.stdin is not None
+    with suppress(OSError), process.stdin:  # one that dies at once reads nothing
+        process.stdin.write(order)
 
 
 def statuses_of(results: Path, runs: Sequence[Resolved]) -> Mapping[str, RunStatus]:

@@ -14,7 +14,7 @@ import seekcli
 from seekcli.config.identity import OLD_BEHAVIOUR
 from seekcli.config.schema import RunConfig
 from seekcli.documents import first_problem, read_document
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, MissingSource, unknown
 from seekcli.export.card import (
     ArchitectureCard,
     Card,
@@ -204,7 +204,7 @@ def open_run(path: Path) -> FinishedRun:
     status = run.status
     if status.state != "finished":
         done = f"{records.done_in_words(status, run.config.train.steps)} done"
-        raise BadInput(
+        raise MissingSource(
             f"run {status.run_id} is not finished ({status.state}, {done}): its models are not final; "
             "the same `seek train` command goes on with it, `seek export` writes those of its last checkpoint"
         )
@@ -227,7 +227,7 @@ def read_run_as_it_is(path: Path) -> FinishedRun:
     if not (path / records.STATUS).exists():
         if (path / records.EPOCHS).exists():
             raise BadInput(f"{path / records.STATUS} is missing; the same `seek train` command makes it again")
-        raise BadInput(f"run {document.run_id} is not finished: it has not done an epoch yet")
+        raise MissingSource(f"run {document.run_id} is not finished: it has not done an epoch yet")
     status = records.read_status(path)
     if status.run_id != document.run_id:
         raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {document.path}")

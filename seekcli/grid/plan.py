@@ -1,115 +1,221 @@
 """A grid file -> its points: every arm, every combination of the lists in it, every seed. Equal runs are one point.
 
-name = "digits"
-seeds = 3                       # 0, 1, 2; or a list of them: [3, 4]
-[settings]                      # shared by all arms: `model = "resnet20-to-32"` and any key of the schema
-[[arms]]                        # one arm; a list stands for one arm per value
-schedule = "alternating"
-pair.init = ["paper", "identity"]
-[[arms]]                        # both models alone, with the training compute that the arm is expected to have
-schedule = ["base", "motivated"]
-match = "train_flops"           # with match_from = "results": what its runs did have
-[[arms]]                        # the same of a run of `schedule = "grow"`
-schedule = ["base", "motivated"]
-match = "train_flops"
-match_schedule = "grow"         # with motivation.grow_at = 0.8, as in that run
+What a point needs is known ahead; its settings may be known only afterwards: then `advance` settles them.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Layers, Resolved
-from seekcli.config.seeds import seeds_asked
 from seekcli.config.settings import flatten
-from seekcli.config.settings_files import read_tree
 from seekcli.config.value_types import MOST_RUNS
-from seekcli.errors import BadInput, shown_value, unknown
-from seekcli.grid.tune import Tuning, draft
-from seekcli.models.catalog import parse_pair
+from seekcli.data.sets.listings import is_folder
+from seekcli.errors import BadInput, MissingSource
+from seekcli.grid.points import Point, Spec, specs_of, specs_of_arm
+from seekcli.grid.references import (
+    FROM,
+    Mean,
+    group_as_recorded,
+    mean_of,
+    settings_without,
+    starts_of,
+    twin_settings,
+)
+from seekcli.grid.schema import ARM, Arm, GridFile, read_grid
+from seekcli.grid.tune import Draft, draft
+from seekcli.runs.folder import standing_or_damage
 
-GRID_KEYS = ("name", "seeds", "settings", "arms")
-GRID_SHORT_NAMES = {name: f"train.{name}" for name in ("match", "match_from", "match_schedule")}
-
-
-@dataclass(frozen=True)
-class Point:
-    """One run of a grid. With `motivation.k = "auto"` and no k chosen yet it waits for `tuning` and has no run id."""
-
-    run_id: str | None
-    resolved: Resolved
-    tuning: Tuning | None = None
-
-    @property
-    def label(self) -> str:
-        """The run id, or what the search for k will name and the seed."""
-        waiting = f"{self.tuning.name}_s{self.resolved.config.seed}" if self.tuning else ""
-        return self.run_id or waiting
-
-
-def read_grid(path: Path) -> dict[str, Any]:
-    """The file as a tree. Raises BadInput naming the file and the key that is wrong."""
-    tree = read_tree(path, "grid file")
-    for key in tree:
-        if key not in GRID_KEYS:
-            raise unknown(f"key in grid file {path}:", key, GRID_KEYS)
-    arms = tree.get("arms", [{}])
-    if not isinstance(tree.get("name", ""), str):
-        raise BadInput(f"grid file {path}: name must be text, got {shown_value(tree['name'])}")
-    if not isinstance(tree.get("settings", {}), dict):
-        raise BadInput(f"grid file {path}: settings must be a table, [settings], got {shown_value(tree['settings'])}")
-    if not isinstance(arms, list) or not arms or not all(isinstance(arm, dict) for arm in arms):
-        raise BadInput(f"grid file {path}: arms must be tables, [[arms]], got {shown_value(arms)}")
-    return tree
+PHASES: tuple[Mean | None, ...] = (None, "counts", "cost")
 
 
 def points_of_grid(path: Path, overrides: Layers | None = None, results: Path = Path("results")) -> list[Point]:
-    """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point.
+    """The points of a grid file, seeds outermost, without repetition. `overrides` are laid over every point."""
+    return GridPlan(read_grid(path), overrides or [], results).points
 
-    `results` is where a chosen k is looked for, and runs that are named by their id.
+
+class GridPlan:
+    """The points of a grid, in the order of the file. `results` is where a chosen k is looked for, and other runs.
+
+    Raises BadInput for what no point can be made of; a source that is not there makes its points wait.
     """
-    tree = read_grid(path)
-    points: dict[str, Point] = {}
-    shared = as_settings(tree.get("settings", {}), path)
-    arms = [choices_of(shared | as_settings(arm, path), path) for arm in tree.get("arms", [{}])]
-    seeds = seeds_asked(tree.get("seeds", 1), f"grid file {path}: seeds")
-    if (runs := len(seeds) * sum(prod(map(len, choices.values())) for choices in arms)) > MOST_RUNS:
-        raise BadInput(f"grid file {path} has {runs:,} runs: at most {MOST_RUNS:,}")
-    for seed in seeds:
-        for choices in arms:
-            for values in itertools.product(*choices.values()):
-                settings = dict(zip(choices, values, strict=True))
-                layers: Layers = [(path.name, {"seed": seed, **settings}), *(overrides or [])]
-                point = point_of(layers, results)
-                points.setdefault(point.label, point)
-    return list(points.values())
+
+    def __init__(self, grid: GridFile, above: Layers, results: Path) -> None:
+        self.grid, self.above, self.results = grid, above, results
+        self.said_above = {key: value for _, values in above for key, value in flatten(values)}
+        self.drafts: dict[str, Draft] = {}
+        self.groups: dict[str, tuple[Point, ...]] = {}
+        self.finished: set[str] = set()
+        self.making: list[str] = []
+        self.renamed: dict[str, str] = {}
+        if (runs := sum(len(arm.seeds) * prod(map(len, arm.choices.values())) for arm in grid.arms)) > MOST_RUNS:
+            raise BadInput(f"grid file {grid.path} has {runs:,} runs: at most {MOST_RUNS:,}")
+        specs = list(specs_of(grid))
+        self.by_key: dict[str, Point] = {}
+        made: dict[int, str] = {}
+        for phase in PHASES:  # whose counts or cost a point takes is looked for among those before it
+            for number, spec in enumerate(specs):
+                if self.phase_of(spec) == phase:
+                    point = self.make(spec)
+                    self.by_key.setdefault(point.key, point)
+                    made[number] = point.key
+        self.arms_of: dict[str, list[Arm]] = defaultdict(list)
+        for number in range(len(specs)):
+            if specs[number].arm not in self.arms_of[made[number]]:
+                self.arms_of[made[number]].append(specs[number].arm)
+        self.by_key = {key: self.by_key[key] for key in self.arms_of}
+
+    @property
+    def points(self) -> list[Point]:
+        return list(self.by_key.values())
+
+    @property
+    def origin(self) -> str:
+        """What settings that the file says are marked with."""
+        return self.grid.path.name
+
+    def said(self, spec: Spec) -> dict[str, Any]:
+        return {**spec.settings, **self.said_above, **spec.over}
+
+    def phase_of(self, spec: Spec) -> Mean | None:
+        return mean_of(self.said(spec), self.grid.by_name)
+
+    def advance(self) -> list[Point]:
+        """Settle the points whose needs are there by now; these, with their run ids."""
+        self.drafts.clear()
+        self.groups.clear()
+        settled: list[Point] = []
+        for old in sorted(self.by_key.values(), key=lambda point: PHASES.index(self.phase_of(point.spec))):
+            if old.run_id is None and (found := self.make(old.spec)).run_id is not None:
+                self.renamed[found.key] = old.key
+                self.by_key[old.key] = replace(found, key=old.key)
+                settled.append(self.by_key[old.key])
+        return settled
+
+    def is_finished(self, point: Point) -> bool:
+        if point.run_id is None:
+            return False
+        if point.run_id not in self.finished and standing_or_damage(self.results, point.resolved)[0] == "finished":
+            self.finished.add(point.run_id)
+        return point.run_id in self.finished
+
+    def make(self, spec: Spec) -> Point:
+        """The point as far as it can be settled now."""
+        said, names = self.said(spec), self.grid.by_name
+        words = repr((spec.seed, sorted(said.items())))
+        if words in self.making:
+            raise BadInput(f"grid file {self.grid.path}: {spec.arm.label} needs itself, in a circle")
+        self.making.append(words)
+        try:
+            needed = {key: self.start_of(spec, name) for key, name in starts_of(said, names).items()}
+            mean = mean_of(said, names)
+            group = self.group_of(spec, mean) if mean else ()
+        finally:
+            self.making.pop()
+        ordered = [point for name in spec.arm.needs for point in self.runs_of_arm(spec, names[name])]
+        needs = tuple(dict.fromkeys(self.key_of(one) for one in (*needed.values(), *group, *ordered)))
+        waits = [one for one in (*needed.values(), *group) if not self.is_finished(one)]
+        over: dict[str, Any] = {key: point.run_id for key, point in needed.items()}
+        if mean and group and not waits:
+            over |= {FROM[mean]: ",".join(point.run_id or "" for point in group)}
+            over |= {"motivation.k": group[0].resolved.config.motivation.k} if mean == "counts" else {}
+        source = None
+        if not waits:
+            try:
+                return self.settled(spec, self.draft_of(spec.under(over)), needs)
+            except MissingSource as error:
+                source = str(error)
+        partial = self.draft_of(spec.under(settings_without(said))).resolved
+        of = [f"{key}={said.get(key)}" for key in (*needed, *([FROM[mean]] if mean else []))] or [str(source)]
+        return Point(spec, partial, f"{run_id(partial.config)} {of}", None, needs, None, source)
+
+    def settled(self, spec: Spec, found: Draft, needs: tuple[str, ...]) -> Point:
+        own = run_id(found.resolved.config)
+        if found.tuning is not None:
+            return Point(spec, found.resolved, f"{own} k=auto", None, needs, found.tuning)
+        return Point(spec, found.resolved, own, own, needs)
+
+    def key_of(self, point: Point) -> str:
+        return self.renamed.get(point.key, point.key)
+
+    def start_of(self, spec: Spec, name: str) -> Point:
+        """The run of the named arm that this point starts from: that of its seed, or the only one."""
+        found = self.runs_of_arm(spec, self.grid.by_name[name])
+        if len(found) != 1:
+            seeds = f"has no run of seed {spec.seed}" if spec.seed not in self.grid.by_name[name].seeds else "has"
+            raise BadInput(
+                f"grid file {self.grid.path}: {spec.arm.label} starts from {name!r}, which {seeds} {len(found)} runs "
+                "to choose from: give both arms the same seeds, or that arm one run"
+            )
+        return found[0]
+
+    def runs_of_arm(self, spec: Spec, arm: Arm, every_seed: bool = False) -> list[Point]:
+        """Its points of this seed, or of all where it has not this one; of a list in [settings] those of one value."""
+        seeds = arm.seeds if every_seed or spec.seed not in arm.seeds else (spec.seed,)
+        shared = [
+            key
+            for key, values in arm.choices.items()
+            if len(values) > 1 and key not in (*arm.own, *spec.arm.own) and key in spec.settings
+        ]
+        return [
+            self.make(one)
+            for seed in seeds
+            for one in specs_of_arm(arm, seed)
+            if all(one.settings[key] == spec.settings[key] for key in shared)
+        ]
+
+    def group_of(self, spec: Spec, mean: Mean) -> tuple[Point, ...]:
+        """The runs, of every seed, whose counts or cost the point takes the mean of. Raises BadInput for none."""
+        said = self.said(spec)
+        memory = repr((mean, sorted(said.items())))
+        if memory not in self.groups:
+            self.groups[memory] = self.found_group(spec, mean, said.get(FROM[mean]))
+        return self.groups[memory]
+
+    def found_group(self, spec: Spec, mean: Mean, name: str | None) -> tuple[Point, ...]:
+        said = self.said(spec)
+        if mean == "cost" and name != ARM:
+            group = self.runs_of_arm(spec, self.grid.by_name[str(name)], every_seed=True)
+        else:
+            seeds = dict.fromkeys(seed for arm in self.grid.arms for seed in arm.seeds)
+            twins = [self.make(replace(spec, seed=seed).under(twin_settings(said, mean))) for seed in seeds]
+            group = [twin for twin in twins if self.key_of(twin) in self.by_key]
+            if not group:
+                raise BadInput(self.no_group(spec, mean, twins[0]))
+        partial = self.draft_of(spec.under(settings_without(said))).resolved
+        known = [point.run_id for point in group if point.run_id is not None]
+        fixed = group_as_recorded(self.results, mean, partial.config, known)
+        words = {word.strip() for word in (fixed or "").split(",")}
+        return tuple(point for point in group if fixed is None or point.run_id in words)
+
+    def no_group(self, spec: Spec, mean: Mean, twin: Point) -> str:
+        what = "matched-count takes counts of `loss` runs" if mean == "counts" else f"match_from = {ARM!r} takes a cost"
+        return (
+            f"grid file {self.grid.path}: {spec.arm.label}: {what}, and no arm of this grid is that run "
+            f"({twin.label}): add it, or name runs with {FROM[mean]}"
+        )
+
+    def draft_of(self, spec: Spec) -> Draft:
+        """Resolved once for all seeds where the seed decides nothing else."""
+        layers = spec.layers(self.origin, self.above)
+        words = repr(sorted((*spec.settings.items(), *((f"over {key}", value) for key, value in spec.over.items()))))
+        if words in self.drafts:
+            return seeded(self.drafts[words], spec.seed, self.origin)
+        found = draft(layers, self.results)
+        config = found.resolved.config
+        own = config.transfer.source, config.extend.source
+        if "seed" not in self.said(spec) and not is_folder(config.data) and own == (None, None):
+            self.drafts[words] = found
+        return found
 
 
-def point_of(layers: Layers, results: Path) -> Point:
-    found = draft(layers, results)
-    return Point(None if found.tuning else run_id(found.resolved.config), found.resolved, found.tuning)
-
-
-def as_settings(tree: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Nested tables -> dotted settings, with the shorthands `model = PAIR`, `match` and `match_*`."""
-    flat = {GRID_SHORT_NAMES.get(key, key): value for key, value in flatten(tree)}
-    model = flat.pop("model", None)
-    if model is None:
-        return flat
-    if not isinstance(model, str):
-        raise BadInput(f"grid file {path}: model must be the name of one pair, got {shown_value(model)}")
-    base, motivated = parse_pair(model)
-    return {"pair.base": base, "pair.motivated": motivated, **flat}
-
-
-def choices_of(settings: dict[str, Any], path: Path) -> dict[str, list[Any]]:
-    """What each setting may be: a list in the file stands for one arm per value. Raises BadInput for an empty one."""
-    for key, value in settings.items():
-        if value == []:
-            raise BadInput(f"grid file {path}: {key} is an empty list, so that no run has it")
-    return {key: value if isinstance(value, list) else [value] for key, value in settings.items()}
+def seeded(found: Draft, seed: int, origin: str) -> Draft:
+    resolved = found.resolved
+    config = resolved.config.model_copy(update={"seed": seed})
+    origins = {**resolved.origins, "seed": origin}
+    return replace(found, resolved=Resolved.model_construct(config=config, origins=origins))

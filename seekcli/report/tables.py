@@ -45,10 +45,14 @@ class Table:
 
 
 def cell_title(cell: Cell) -> str:
-    """The pair; of a model that was trained alone its own name. And the data, where that is not known by contents."""
+    """The pair; of a model that was trained alone its own name. And the data, where that is not known by contents.
+
+    Of smoke runs it says first that they are no result.
+    """
     alone = next((group.model for group in cell.groups), cell.base or cell.motivated)
     sizes = " (known by names and sizes)" if cell.settings.data_known_by == "names and sizes" else ""
-    return f"{cell.pair or alone} on {cell.settings.data}{sizes}"
+    smoke = "smoke (no result): " if cell.settings.common.get("smoke") else ""
+    return f"{smoke}{cell.pair or alone} on {cell.settings.data}{sizes}"
 
 
 def cell_settings(cell: Cell) -> str:
@@ -64,7 +68,7 @@ def cell_settings(cell: Cell) -> str:
         words.append(f"{common['data.limit_train']} training images")
     if common.get("data.image_size"):
         words.append(f"{common['data.image_size']} pixels")
-    shown = (*PLAIN_SETTINGS, "data.limit_train", "data.image_size")
+    shown = (*PLAIN_SETTINGS, "data.limit_train", "data.image_size", "smoke")
     marks = {key: value for key, value in cell.marks.items() if key not in shown}
     return ", ".join([*words, *([wording.settings(marks)] if marks else [])])
 

@@ -15,7 +15,7 @@ from seekcli.config.layers import DEFAULTS, Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.config.start_settings import ExtendConfig
-from seekcli.errors import BadInput, counted
+from seekcli.errors import BadInput, counted, reworded
 from seekcli.resolve.recipes import SPANS, passes
 from seekcli.runs import records
 from seekcli.runs.config_file import config_if_readable, read_config
@@ -55,7 +55,7 @@ def with_parent(layers: Layers, results: Path) -> Layers:
     except BadInput as error:
         if (begun := as_parent_recorded(source, layers, results)) is not None:
             return [("recorded", begun), *layers]
-        raise BadInput(f"--extend {source}: {error}") from None
+        raise reworded(error, f"--extend {source}: {error}") from None
     own = settings_of(parent)
     origin = f"run {parent.status.run_id}"
     resolved = merge([(origin, own), *layers])

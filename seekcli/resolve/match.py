@@ -12,7 +12,7 @@ from seekcli.config.condition_settings import share_basis
 from seekcli.config.identity import CLASSIC_NOT_HASHED, run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, MissingSource
 from seekcli.method.cost_measures import training_flops_per_image
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_model
@@ -83,7 +83,7 @@ def runs_of(arm: RunConfig, runs: Sequence[RunSummary], word: str) -> list[RunSu
     wanted = arm_key(arm)
     fitting, nearest = fitting_runs(runs, wanted, lambda other: None if other.classic else arm_key(other))
     if not fitting:
-        raise BadInput(f"{MATCH_FROM} {word}: no {arm.schedule} run there has all settings of the arm{nearest}")
+        raise MissingSource(f"{MATCH_FROM} {word}: no {arm.schedule} run there has all settings of the arm{nearest}")
     return fitting
 
 

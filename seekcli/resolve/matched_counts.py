@@ -9,7 +9,7 @@ from typing import Any
 from seekcli.config.identity import run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, MissingSource
 from seekcli.resolve.length import planned_length
 from seekcli.runs import records
 from seekcli.runs.named_runs import fitting_runs, named_runs, read_named_run, require_finished
@@ -52,7 +52,7 @@ def group_of(config: RunConfig, runs: Sequence[RunSummary], word: str) -> list[R
     wanted = group_key(config)
     group, nearest = fitting_runs(runs, wanted, lambda other: group_key(other) if follows_loss(other) else None)
     if not group:
-        raise BadInput(
+        raise MissingSource(
             f"{COUNTS_FROM} {word}: no `loss` run there has k={config.motivation.k} and all settings{nearest}"
         )
     return group

@@ -19,7 +19,7 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, MissingSource, reworded
 from seekcli.models.catalog import MODELS, model_spec
 from seekcli.runs import records
 from seekcli.runs.config_file import config_if_readable
@@ -60,7 +60,7 @@ def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
         if (known := as_recorded(resolved, results)) is not None:
             return known
         origin = resolved.origins["transfer.pretrained" if transfer.pretrained else "transfer.source"]
-        raise error if origin.startswith("-") else BadInput(f"{origin}: {error}") from None
+        raise error if origin.startswith("-") else reworded(error, f"{origin}: {error}") from None
     values = {"transfer.sha256": joined_sha256(sources)}
     if transfer.sha256 not in (None, values["transfer.sha256"]):
         raise BadInput(f"{label(resolved.config)}: the sha256 of its weights is not the one in transfer.sha256")
@@ -134,7 +134,7 @@ def match_models(config: RunConfig, results: Path) -> dict[str, SourceModel]:
     try:
         sources = source_models_of(transfer.source, results)
     except BadInput as error:
-        raise BadInput(f"{label(config)}: {error}") from None
+        raise reworded(error, f"{label(config)}: {error}") from None
     allowed = [source for source in sources if transfer.role in (None, source.role)]
     if not allowed:
         raise BadInput(f"--role {transfer.role}: {transfer.source} has only the {words_of(sources, 'role')} model")
@@ -182,7 +182,7 @@ def source_models_of(text: str, results: Path) -> list[SourceModel]:
         cards = find_cards(path) if path.is_dir() else [path]
         return sorted(map(model_of_export, cards), key=lambda source: source.role)
     if not path.exists() and (os.sep in text or path.suffix in (".safetensors", ".json")):
-        raise BadInput("there is no run and no exported model")
+        raise MissingSource("there is no run and no exported model")
     return models_of_run(str(path), results)
 
 

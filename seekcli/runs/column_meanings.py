@@ -46,6 +46,7 @@ EPOCH_COLUMNS = _meanings(
         "device_type": "cpu or cuda",
         "buffers": "pair.buffers; null for a model trained alone",
         "recalibrate_batches": "pair.recalibrate_batches; null for a model trained alone",
+        "smoke": "true for a run at a small size that is no result (`seek grid run --smoke`), null for any other",
     },
     epoch={
         "epoch": "from 1",

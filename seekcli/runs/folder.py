@@ -71,9 +71,14 @@ def standing(results: Path, resolved: Resolved, whole: bool = True) -> str:
 
 
 def standing_or_damage(results: Path, resolved: Resolved) -> tuple[str, str | None]:
-    """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it)."""
+    """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it).
+
+    Raises NewerFile: with a results folder of a later version nothing is right.
+    """
     try:
         return standing(results, resolved, whole=False), None
+    except NewerFile:
+        raise
     except BadInput as error:
         return "damaged", str(error)
 
@@ -94,6 +99,8 @@ def finished_status(folder: Path, config: RunConfig, whole: bool = True) -> RunS
         status = records.read_status(folder, run_id(config))
         if status.state == "finished":
             check_finished(folder, status, whole)
+    except NewerFile:
+        raise
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
     return status if status.state == "finished" else None

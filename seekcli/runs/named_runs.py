@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.config.schema import RunConfig
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput, MissingSource, reworded, unknown
 from seekcli.runs import records
 from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.records import RunStatus
@@ -26,7 +26,7 @@ def named_runs(key: str, text: str, results: Path, choose: Choose) -> list[RunSu
         try:
             runs = scan_runs([path])
         except BadInput as error:
-            raise BadInput(f"{key} {word}: {error}") from None
+            raise reworded(error, f"{key} {word}: {error}") from None
         named_itself = (path / records.STATUS).exists() or (path / records.CONFIG).exists()
         found |= {run.run_id: run for run in (runs if named_itself else choose(runs, word))}
     if not found:
@@ -39,7 +39,7 @@ def folder_named(key: str, word: str, results: Path) -> Path:
     for candidate in (path, results / "runs" / word):
         if candidate.is_dir():
             return candidate if candidate == path else of_its_name(candidate)
-    raise BadInput(f"{key} {word}: no such folder, and no run of that name in {results}")
+    raise MissingSource(f"{key} {word}: no such folder, and no run of that name in {results}")
 
 
 def find_run(text: str, results: Path) -> Path:
@@ -65,8 +65,8 @@ def find_run(text: str, results: Path) -> Path:
         return of_its_name(runs / ending[0])
     if not ids:
         hint = "--out names another results folder, `seek train` makes a run"
-        raise BadInput(f"there is no run {text!r}: {runs} holds no runs ({hint})")
-    raise unknown(f"run (under {runs})", text, ids)
+        raise MissingSource(f"there is no run {text!r}: {runs} holds no runs ({hint})")
+    raise MissingSource(str(unknown(f"run (under {runs})", text, ids)))
 
 
 def of_its_name(folder: Path) -> Path:
@@ -94,7 +94,7 @@ def read_named_run(key: str, run: RunSummary) -> tuple[RunConfig, RunStatus]:
 def require_finished(key: str, status: RunStatus, config: RunConfig) -> None:
     if status.state != "finished":
         done = records.done_in_words(status, config.train.steps)
-        raise BadInput(f"{key}: {status.run_id} is {status.state} after {done}; finish it first")
+        raise MissingSource(f"{key}: {status.run_id} is {status.state} after {done}; finish it first")
 
 
 def differing_settings(wanted: dict[str, Any], theirs: dict[str, Any]) -> list[str]:

@@ -6,7 +6,8 @@ begun with. It is taken for the run that is asked for unless its record shows th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,19 @@ def what_is_known(config: RunConfig, results: Path) -> str:
     touched = touched_since(config, stored)
     since = f", and {touched:,} of its files were touched or replaced since the run began" if touched else ""
     return f"other pixels under them would not be noticed{since}"
+
+
+def foreign_names(results: Path, own: Collection[str]) -> list[str]:
+    """Names of runs in a results folder that are none of one's own."""
+    runs = results / "runs"
+    return sorted(set(os.listdir(runs)) - set(own)) if runs.is_dir() else []
+
+
+def may_have_older_twin(config: RunConfig, names: Iterable[str]) -> bool:
+    """Whether one of these runs is of the same models, data and seed: there are many twins to look for."""
+    words = run_id(config).split("_")
+    begins, seed = f"{words[0]}_{words[1]}_", f"_{words[-2]}_"
+    return any(name.startswith(begins) and seed in name for name in names)
 
 
 def older_twin_note(results: Path, resolved: Resolved) -> str | None:

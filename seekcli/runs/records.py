@@ -56,7 +56,8 @@ EPOCH_SCHEMA = _schema("""
     test_accuracy_as_trained_percent double?, test_accuracy_recalibrated_percent double?,
     recalibration_flops double?, buffers string?, recalibrate_batches int32?, base_images int64?,
     motivated_images int64?, added_blocks_usage double?, answers_differ_percent double?,
-    base_accuracy_where_differ_percent double?, motivated_accuracy_where_differ_percent double?""")
+    base_accuracy_where_differ_percent double?, motivated_accuracy_where_differ_percent double?,
+    smoke bool?""")
 # One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -67,7 +68,7 @@ CLASS_SCHEMA = _schema("""
 ADDED_COLUMNS = frozenset((
     "test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops", "buffers",
     "recalibrate_batches", "base_images", "motivated_images", "added_blocks_usage", "answers_differ_percent",
-    "base_accuracy_where_differ_percent", "motivated_accuracy_where_differ_percent",
+    "base_accuracy_where_differ_percent", "motivated_accuracy_where_differ_percent", "smoke",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
 EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS)
@@ -278,6 +279,8 @@ def _fits(value: object, field: pa.Field) -> bool:
     """Whether a value is one that the column takes; of the numbers only a loss may be infinite or none."""
     if pa.types.is_string(field.type):
         return isinstance(value, str)
+    if pa.types.is_boolean(field.type):
+        return isinstance(value, bool)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     if pa.types.is_integer(field.type):

@@ -40,6 +40,7 @@ def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[
         "batch_size": config.train.batch_size,
         "precision": config.runtime.precision,
         "device_type": config.runtime.device.partition(":")[0],
+        "smoke": config.smoke or None,
         **(dict.fromkeys(motivation) if config.classic else motivation),
     }
 

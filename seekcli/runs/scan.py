@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, MissingSource
 from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.liveness import is_being_written
 from seekcli.runs.records import (
@@ -72,7 +72,7 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
         if not summaries:
             published = _visible(path / "published") if (path / "published").is_dir() else []
             hint = f"; published findings are read when they are named: {published[0]}" if published else ""
-            raise BadInput(f"no runs in {path}{hint or TRAIN_FIRST}")
+            raise MissingSource(f"no runs in {path}{hint or TRAIN_FIRST}")
         for summary in summaries:
             found.setdefault((Path(os.path.realpath(summary.path)), summary.run_id), summary)
     return list(found.values())
@@ -82,7 +82,7 @@ def _scan(path: Path) -> Iterator[RunSummary]:
     if path.is_file():
         yield from _published(path)
     elif not path.is_dir():
-        raise BadInput(f"{path} does not exist{TRAIN_FIRST}")
+        raise MissingSource(f"{path} does not exist{TRAIN_FIRST}")
     elif _is_run(path):
         yield from _summaries(path)
     elif (path / "runs").is_dir():

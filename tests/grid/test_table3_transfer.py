@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from seekcli.errors import BadInput
 from seekcli.grid.plan import points_of_grid
 from seekcli.resolve import transfer
 from seekcli.resolve.transfer import SourceModel
@@ -32,13 +31,16 @@ def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -
     }
 
 
-def test_a_missing_source_is_named_with_the_file_that_asks_for_it(
+def test_without_its_sources_it_is_planned_and_says_what_it_waits_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput) as caught:
-        points_of_grid(GRID)
-    assert str(caught.value).startswith("table3-transfer.toml: --init-from exports/table3/classic: there is no run")
+    points = points_of_grid(GRID)
+    assert len(points) == 36
+    assert {point.run_id for point in points} == {None}
+    sources = {str(point.source).partition(":")[2].split()[1].rstrip(":") for point in points}
+    assert sources == set(SOURCES)
+    assert {point.resolved.config.train.epochs for point in points} == {300, 1000, 2000}
 
 
 def test_its_expected_scores_are_those_of_the_paper() -> None:

@@ -35,7 +35,7 @@ COLUMNS = re.findall(
     test_accuracy_as_trained_percent test_accuracy_recalibrated_percent recalibration_flops buffers
     recalibrate_batches base_images motivated_images
     added_blocks_usage answers_differ_percent base_accuracy_where_differ_percent
-    motivated_accuracy_where_differ_percent""",
+    motivated_accuracy_where_differ_percent smoke""",
 )
 NULLABLE = {
     "pair",
@@ -51,6 +51,7 @@ NULLABLE = {
     *COLUMNS[COLUMNS.index("test_top5_accuracy_percent") :],
 }
 VALUES = {
+    "bool": st.booleans(),
     "string": st.text(max_size=6),
     "int32": st.integers(-(2**31), 2**31 - 1),
     "int64": st.integers(-(2**63), 2**63 - 1),

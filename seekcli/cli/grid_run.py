@@ -1,0 +1,183 @@
+"""`seek grid run` and `retry`: what is missing of a grid, in this process or by workers that share it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seekcli.cli.grid_workers import watch_workers
+from seekcli.cli.options import set_layers
+from seekcli.cli.output import say
+from seekcli.config.layers import Layers
+from seekcli.config.settings_files import read_text
+from seekcli.data.sets.kept_listings import listings_kept
+from seekcli.errors import BadInput
+from seekcli.grid.schema import read_grid
+from seekcli.plain_data import parse_json
+
+if TYPE_CHECKING:
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.local import Outcome
+    from seekcli.engines.slots import Slot
+    from seekcli.grid.plan import GridPlan
+    from seekcli.grid.points import Point
+    from seekcli.grid.schema import GridFile
+    from seekcli.grid.standing import Watch
+
+THREADS = "runtime.threads"
+MOST_ORDER_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command asks for. `again` are the failed runs that are tried again, None for all; `only` are keys."""
+
+    grid: GridFile
+    out: Path
+    assignments: Sequence[str] = ()
+    progress: str = "auto"
+    fail_fast: bool = False
+    threads: int | None = None
+    again: frozenset[str] | None = None
+    only: frozenset[str] | None = None
+    slots: Sequence[Slot] = ()
+
+    @property
+    def above(self) -> Layers:
+        return set_layers(list(self.assignments))
+
+    def is_asked(self, point: Point) -> bool:
+        return self.only is None or point.key in self.only
+
+    def order(self) -> str:
+        """What a worker is told: the text of the file as it was read, so that an edit changes nothing half-way."""
+        return json.dumps({
+            "text": self.grid.text, "smoke": self.grid.is_smoke, "assignments": list(self.assignments),
+            "threads": self.threads, "fail_fast": self.fail_fast, "again": sorted(self.again or ()),
+            "only": None if self.only is None else sorted(self.only),
+        })  # fmt: skip
+
+
+def asked_by_order(path: Path, out: Path) -> Asked:
+    """Of a worker, from its standard input."""
+    try:
+        told: dict[str, Any] = parse_json(sys.stdin.buffer.read(MOST_ORDER_BYTES))
+        grid = read_grid(path, told["smoke"], told["text"])
+        only = None if told["only"] is None else frozenset(told["only"])
+        return Asked(
+            grid, out, told["assignments"], "json", told["fail_fast"], told["threads"], frozenset(told["again"]), only
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(
+            f"seek grid work is started by `seek grid run --jobs N`, which tells it what to do: {error}"
+        ) from None
+
+
+def plan_asked(asked: Asked) -> GridPlan:
+    from seekcli.grid.plan import GridPlan
+
+    with listings_kept():
+        return GridPlan(asked.grid, asked.above, asked.out)
+
+
+def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:
+    """Run what is missing: the outcomes of all points, also of those that wait for others, and of folds.
+
+    Raises Stopped.
+    """
+    # What takes seconds to import comes when the words are known to be right.
+    from seekcli.cli.outcomes import Announcer
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.local import LocalEngine
+    from seekcli.engines.queue import PointQueue
+    from seekcli.grid.standing import Watch
+
+    stop = StopSwitch()
+    with stop.listening():
+        with listings_kept():
+            watch = Watch(plan, asked.is_asked)
+        left = len(watch.standings) - watch.count("finished")
+        done = watch.count("finished")
+        say(f"{asked.grid.path}{smoke_mark(asked)}: {len(watch.standings)} runs, {done} done already", err=True)
+        if asked.again is None:
+            asked = replace(asked, again=frozenset(watch.failed_before))
+        laid = {THREADS: asked.threads} if asked.threads else {}
+        queue = PointQueue(plan, laid, asked.is_asked, lambda words: say(words, err=True))
+        by_workers = bool(asked.slots) and left > 0
+        if by_workers:
+            work(asked, watch, stop)
+        engine = LocalEngine(
+            asked.out,
+            Announcer(asked.progress, 0 if by_workers else left),
+            stop.reason,
+            fail_fast=asked.fail_fast,
+            again=() if by_workers else asked.again,
+        )
+        outcomes = engine.run(queue.more(()), more=queue.more)
+    return [*outcomes, *queue.waiting()]
+
+
+def smoke_mark(asked: Asked) -> str:
+    return " (smoke: a small size, no result)" if asked.grid.is_smoke else ""
+
+
+def work(asked: Asked, watch: Watch, stop: StopSwitch) -> None:
+    """Start the workers and watch them to their end. Raises Stopped."""
+    from seekcli.engines.workers import Workers
+
+    gpus = ", ".join(dict.fromkeys(slot.gpu for slot in asked.slots if slot.gpu))
+    said = f"{len(asked.slots)} workers with {asked.threads} threads each"
+    say(f"{said}{f', GPUs {gpus}' if gpus else ''}", err=True)
+    words = ["grid", "work", str(asked.grid.path), "--out", str(asked.out)]
+    with Workers(words, asked.slots, asked.order()) as workers:
+        watch_workers(workers, watch, stop.reason, asked.progress, asked.fail_fast)
+
+
+def grid_threads(grid: GridFile, above: Layers, asked: int | None) -> int | None:
+    """The number of threads that all points have, since it changes last digits: the grid's own where it has one.
+
+    Raises BadInput where the grid has several, or another than was asked for.
+    """
+    over = [values[THREADS] for _, values in above if THREADS in values]
+    own = sorted({value for arm in grid.arms for value in over[-1:] or arm.choices.get(THREADS, []) if value})
+    if len(own) > 1 or (asked is not None and own not in ([], [asked])):
+        has = " and ".join(map(str, own))
+        flag = "" if asked is None else f"--threads {asked}: "
+        raise BadInput(f"{flag}the grid says runtime.threads = {has}; its points need one number")
+    return own[0] if own else asked
+
+
+def recorded_threads(plan: GridPlan) -> int | None:
+    """What the runs of the grid that have begun were trained with, where that is one number."""
+    from seekcli.documents import read_document
+    from seekcli.runs import records
+
+    found: set[int] = set()
+    for point in plan.points:
+        path = plan.results / "runs" / str(point.run_id) / records.ENVIRONMENT
+        if point.run_id is None or not path.exists():
+            continue
+        try:
+            found.add(int(read_document(path, since="run_id")["threads"]))
+        except (BadInput, KeyError, TypeError, ValueError):
+            continue
+        if len(found) > 1:
+            return None
+    return next(iter(found), None)
+
+
+def refuse_edited(grid: GridFile) -> None:
+    """Raise BadInput where the file is another than the one that was read: what was done are points of the old text."""
+    try:
+        same = read_text(grid.path, "grid file") == grid.text
+    except BadInput:
+        same = False
+    if not same:
+        raise BadInput(
+            f"grid file {grid.path} was edited while it ran: what was done are the points of the text that it began "
+            "with; the same command does what is new"
+        )

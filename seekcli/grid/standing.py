@@ -1,0 +1,132 @@
+"""How the points of a grid stand in a results folder: finished, running, dead, waiting for others; and how far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved
+from seekcli.errors import BadInput
+from seekcli.grid.plan import GridPlan
+from seekcli.grid.points import Point
+from seekcli.runs import records
+from seekcli.runs.folder import run_folder, standing_or_damage
+from seekcli.runs.liveness import is_being_written
+from seekcli.runs.records import RunStatus
+
+# In the order in which tables count them.
+STATES = ("finished", "running", "unfinished", "dead", "failed", "damaged", "new", "waits")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One run of a grid: its state, and what there is to know of it. `label` is its run id where that is known."""
+
+    label: str
+    state: str
+    resolved: Resolved
+    problem: str | None = None  # of a damaged or failed one, and what a waiting one waits for
+    status: RunStatus | None = None
+
+    @property
+    def fraction_done(self) -> float:
+        if self.state == "finished":
+            return 1.0
+        total = self.status.epochs * self.status.steps_per_epoch if self.status else 0
+        return min(1.0, self.status.steps_done / total) if self.status and total else 0.0
+
+
+def standing_of(point: Point, plan: GridPlan) -> Standing:
+    if point.run_id is None:
+        return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
+    found = standing_of_run(point.resolved, plan)
+    if found.state == "new" and any(not plan.is_finished(one) for one in needs_of(point, plan)):
+        return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
+    return found
+
+
+def standing_of_run(one: Resolved, plan: GridPlan) -> Standing:
+    name, folder = run_id(one.config), run_folder(plan.results, one.config)
+    state, problem = standing_or_damage(plan.results, one)
+    if state in ("new", "damaged"):
+        return Standing(name, state, one, problem)
+    status = None
+    with suppress(BadInput):
+        status = records.read_status(folder)
+    if state == "finished":
+        plan.finished.add(name)
+    elif is_being_written(folder):
+        state = "running"
+    elif state == "unfinished" and (status is None or status.state == "running"):
+        state = "dead"
+    return Standing(name, state, one, status.message if status and state == "failed" else None, status)
+
+
+def needs_of(point: Point, plan: GridPlan) -> list[Point]:
+    return [plan.by_key[key] for key in point.needs if key in plan.by_key]
+
+
+def waits_for(point: Point, plan: GridPlan, states: Mapping[str, str] | None = None) -> str:
+    """`waits for RUN, which failed`; of several runs the first, and how many more there are."""
+    if point.source is not None:
+        return f"waits for {point.source}"
+    if point.tuning is not None:
+        return f"waits for its k: {point.tuning.describe()}"
+    left = [one for one in needs_of(point, plan) if not plan.is_finished(one)]
+    if not left:
+        return "waits for nothing any more: the same command goes on"
+    bad = [one for one in left if (states or {}).get(one.run_id or "", "finished") != "finished"]
+    first = (bad or left)[0]
+    others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+    return f"waits for {first.label}{others}" + (f", which is {(states or {})[str(first.run_id)]}" if bad else "")
+
+
+class Watch:
+    """Looks at all runs of a plan again and again, those over folds included; finished ones are looked at once."""
+
+    def __init__(self, plan: GridPlan, is_asked: Callable[[Point], bool] = lambda point: True) -> None:
+        self.plan, self.is_asked = plan, is_asked
+        self.standings: dict[str, Standing] = {}
+        self.settled_with = len(plan.finished)  # the plan was settled when so many runs were finished
+        self.look()
+        self.failed_before = {name for name, one in self.standings.items() if one.state == "failed"}
+
+    def look(self) -> None:
+        if len(self.plan.finished) != self.settled_with:
+            self.plan.advance()
+        self.settled_with = len(self.plan.finished)
+        found: dict[str, Standing] = {}
+        for one in self.folds():
+            name = run_id(one.config)
+            found[name] = self.known(name) or standing_of_run(one, self.plan)
+        for point in filter(self.is_asked, self.plan.points):
+            found[point.key] = self.known(point.key) or standing_of(point, self.plan)
+        self.standings = found
+
+    def known(self, key: str) -> Standing | None:
+        """What is known of a finished one."""
+        found = self.standings.get(key)
+        return found if found is not None and found.state == "finished" else None
+
+    def folds(self) -> list[Resolved]:
+        asked = filter(self.is_asked, self.plan.points)
+        searches = {point.tuning.name: point.tuning for point in asked if point.tuning}
+        return [one for tuning in searches.values() for _, _, one in tuning.runs()]
+
+    @property
+    def failed_since(self) -> bool:
+        return any(one.state == "failed" and name not in self.failed_before for name, one in self.standings.items())
+
+    def count(self, state: str) -> int:
+        return sum(one.state == state for one in self.standings.values())
+
+
+
+def failed_points(plan: GridPlan) -> frozenset[str]:
+    """Keys of the points that have failed, and of those that wait for them, at whatever distance."""
+    found = {point.key for point in plan.points if standing_of(point, plan).state == "failed"}
+    while more := {point.key for point in plan.points if found & set(point.needs)} - found:
+        found |= more
+    return frozenset(found)
