@@ -17,6 +17,7 @@ from seekcli.errors import UNSEEN, BadInput
 
 # Whoever walks through plain data may do so by recursion, and may turn a whole number into a fraction.
 DEEPEST, LARGEST_NUMBER = 50, sys.float_info.max
+PLAIN_TYPES = frozenset((str, int, float, bool, type(None), list, dict))
 TOO_DEEP = "its lists or tables are nested too deep"
 TOO_LONG = "a number of more than 4,300 digits"  # Python reads none
 
@@ -46,15 +47,28 @@ def checked(parse: Any, text: Any, no_syntax: type[ValueError], finite_only: boo
 
 
 def check_plain(value: Any, finite_only: bool) -> None:
-    level, depth = [value], 0
+    """Level by level, since what is checked may be nested too deep for recursion; by type first, which is fast."""
+    level, depth, no_numbers = [value], 0, False
     while level:
         if depth > DEEPEST:
             raise ValueError(TOO_DEEP)
-        if any(isinstance(each, int) and not is_number(each) for each in level):
-            raise ValueError("a number in it is out of range")
-        if finite_only and any(isinstance(each, int | float) and not is_number(each) for each in level):
+        inner: list[Any] = []
+        for each in level:
+            kind = type(each)
+            if kind is dict:
+                inner += each.values()
+            elif kind is list:
+                inner += each
+            elif kind is float:
+                no_numbers = no_numbers or (finite_only and not is_number(each))
+            elif kind is int:
+                if not is_number(each):
+                    raise ValueError("a number in it is out of range")
+            elif kind not in PLAIN_TYPES:  # what TOML has of its own, and subclasses
+                inner += children(each)
+        if no_numbers:
             raise ValueError("a number in it is none, or is out of range")
-        level, depth = [inner for each in level for inner in children(each)], depth + 1
+        level, depth = inner, depth + 1
 
 
 def children(value: Any) -> list[Any]:

@@ -9,9 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from statistics import correlation, fmean, variance
+from typing import TYPE_CHECKING
 
 from seekcli.analysis.statistics import CONFIDENCE, NO_SPREAD, Interval, PairedDifference, has_spread, t_below
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RESAMPLES = 10_000
 # 2**16 sign patterns take a few milliseconds.
@@ -20,24 +26,30 @@ MOST_SEEDS_FLIPPED = 16
 
 @dataclass(frozen=True)
 class Checks:
-    """None where it cannot be computed. `sign_flip_floor` is the smallest p value that n seeds can give: 2/2^n."""
+    """Of one difference. Each is computed when it is asked for; None where it cannot be."""
 
-    welch_p_value: float | None
-    seed_correlation: float | None
-    bootstrap: Interval | None
-    sign_flip_p_value: float | None
-    sign_flip_floor: float
+    difference: PairedDifference
 
+    @property
+    def welch_p_value(self) -> float | None:
+        return _welch_of_values(self.difference.left_values, self.difference.right_values)
 
-def checks(difference: PairedDifference) -> Checks:
-    left, right = difference.left_values, difference.right_values
-    return Checks(
-        welch_p_value=_welch_of_values(left, right),
-        seed_correlation=_correlation(left, right),
-        bootstrap=bootstrap_interval(difference.values) if has_spread(difference.sd) else None,
-        sign_flip_p_value=sign_flip_p_value(difference.values),
-        sign_flip_floor=2.0 ** (1 - difference.n),
-    )
+    @property
+    def seed_correlation(self) -> float | None:
+        return _correlation(self.difference.left_values, self.difference.right_values)
+
+    @cached_property
+    def bootstrap(self) -> Interval | None:
+        return bootstrap_interval(self.difference.values) if has_spread(self.difference.sd) else None
+
+    @cached_property
+    def sign_flip_p_value(self) -> float | None:
+        return sign_flip_p_value(self.difference.values)
+
+    @property
+    def sign_flip_floor(self) -> float:
+        """The smallest p value that n seeds can give: 2/2^n."""
+        return 2.0 ** (1 - self.difference.n)
 
 
 def welch_p_value(mean_difference: float, left: tuple[float, int], right: tuple[float, int]) -> float:
@@ -67,10 +79,20 @@ def bootstrap_interval(values: Sequence[float]) -> Interval:
     """The percentile interval of the mean over resamples with a fixed seed. With few seeds it is too narrow."""
     import numpy as np
 
-    drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    means = np.asarray(values)[drawn].mean(axis=1)
+    means = np.zeros(RESAMPLES)
+    for times, value in zip(_times_drawn(len(values)), values, strict=True):
+        means += times * (value / len(values))
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(low), float(high))
+
+
+@lru_cache(maxsize=100)
+def _times_drawn(n: int) -> NDArray[np.float64]:
+    """How often each of n values is in each resample, [n, RESAMPLES]: the same for all differences of n seeds."""
+    import numpy as np
+
+    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+    return np.stack([(drawn == which).sum(axis=1).astype(np.float64) for which in range(n)])
 
 
 def sign_flip_p_value(values: Sequence[float]) -> float | None:

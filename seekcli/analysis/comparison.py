@@ -13,7 +13,7 @@ from typing import Any
 from seekcli.analysis.arm_labels import arm_labels
 from seekcli.analysis.as_trained import as_trained_notes
 from seekcli.analysis.contrasts import EFFECT_POINTS, MARGIN_POINTS, Contrast, contrasts_of
-from seekcli.analysis.equal_compute import SAME_COST_FRACTION, nearest_in_cost, same_compute_runs
+from seekcli.analysis.equal_compute import SAME_COST_FRACTION, ClassicRuns, nearest_in_cost, same_compute_runs
 from seekcli.analysis.grouping import (
     RunCell,
     changed_from_recipe,
@@ -114,9 +114,10 @@ def compare_runs(
     runs, duplicates = without_duplicates(loaded)
     runs, left_out = select(runs, left_out, where or {})
     classic = [run for run in runs if run.classic]
+    lengths = ClassicRuns(classic)
     run_cells = group_runs(runs)
     varied = varied_settings(run_cells)
-    cells = [_cell(one, differs, classic, options) for one, differs in zip(run_cells, varied, strict=True)]
+    cells = [_cell(one, differs, classic, lengths, options) for one, differs in zip(run_cells, varied, strict=True)]
     judged = contrasts_of(cells, options.margin_points, options.effect_points)
     cells = [replace(cell, contrasts=contrasts) for cell, contrasts in zip(cells, judged, strict=True)]
     notes = [*_over_folds(others), *duplicates]
@@ -131,7 +132,9 @@ def _over_folds(left_out: Sequence[LeftOut]) -> list[str]:
     return [f"{runs} no result and left out: they serve to choose k (seek tune) and have no test accuracy"]
 
 
-def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], options: Options) -> Cell:
+def _cell(
+    cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], lengths: ClassicRuns, options: Options
+) -> Cell:
     notes: list[str] = []
     x_c = _classic_group(X_C, cell.base, cell.base_runs, notes, options)
     y_c = _classic_group(Y_C, cell.motivated, cell.motivated_runs, notes, options)
@@ -140,8 +143,8 @@ def _cell(cell: RunCell, varied: Mapping[str, Any], classic: Sequence[Run], opti
         (_arm(label, members, x_c, y_c, notes, options), members)
         for label, members in zip(labels, cell.arms, strict=True)
     ]
-    arms = tuple(_with_equal_compute(arm, runs, classic, options) for arm, runs in built if arm is not None)
-    notes += _unequal_compute([(arm, runs) for arm, runs in built if arm is not None], classic)
+    arms = tuple(_with_equal_compute(arm, runs, lengths, options) for arm, runs in built if arm is not None)
+    notes += _unequal_compute([(arm, runs) for arm, runs in built if arm is not None], lengths)
     for name, model, group in ((X_C, cell.base, x_c), (Y_C, cell.motivated, y_c)):
         if group is None and model is not None and cell.arms:
             notes.append(_missing(name, model, cell.settings, classic))
@@ -179,7 +182,7 @@ def _arm(
     return make_arm(label, usable, x_c, y_c, options.forward_cost) if usable else None
 
 
-def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run], options: Options) -> Arm:
+def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: ClassicRuns, options: Options) -> Arm:
     """The arm with the baselines that have its training compute, where there are such runs."""
 
     def group(name: str, model: str) -> Group | None:
@@ -189,7 +192,7 @@ def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: Sequence[Run], o
     return replace(arm, x_c_equal=group(X_C_EQUAL, arm.base.model), y_c_equal=group(Y_C_EQUAL, arm.motivated.model))
 
 
-def _unequal_compute(arms: Sequence[tuple[Arm, Sequence[Run]]], classic: Sequence[Run]) -> list[str]:
+def _unequal_compute(arms: Sequence[tuple[Arm, Sequence[Run]]], classic: ClassicRuns) -> list[str]:
     """Say of baselines whose steps were given that they missed the compute of arms, and how to get them nearer."""
     missed: dict[tuple[str, str, str], list[tuple[str, float]]] = defaultdict(list)
     for arm, runs in arms:

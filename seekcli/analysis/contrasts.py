@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from seekcli.analysis.arm_labels import words_of_difference
-from seekcli.analysis.checks import Checks, checks
+from seekcli.analysis.checks import Checks
 from seekcli.analysis.groups import Accuracy, Arm, Group
 from seekcli.analysis.power import Precision, precision
 from seekcli.analysis.statistics import PairedDifference, equivalence_p_value, paired_difference
@@ -76,7 +76,8 @@ OF_THE_CELL = (OfCell(QuestionFamily.EXPLORATORY, lambda cell: cell.y_c, lambda 
 class Planned:
     """A comparison that a cell has the runs for. `arm` is the label of the arm that it stands under, if any.
 
-    `differ_in` is what tells the two sides apart where these are of two arms: `("k=2", "k=3")`.
+    `differ_in` is what tells the two sides apart where these are of two arms, `("k=2", "k=3")`, and `between` has the
+    labels of those arms.
     """
 
     family: QuestionFamily
@@ -85,23 +86,30 @@ class Planned:
     difference: PairedDifference
     test_images: int | None
     differ_in: tuple[str, str] | None = None
+    between: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A comparison with its words. `precision` is None where there is no spread over seeds."""
+    """A comparison with its words. `effect_points` is the smallest difference of interest."""
 
     family: QuestionFamily
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
     verdict: Verdict
-    precision: Precision | None
+    effect_points: float
     differ_in: tuple[str, str] | None = None
+    between: tuple[str, str] | None = None
+
+    @cached_property
+    def precision(self) -> Precision | None:
+        """What the seeds can show; None where there is no spread over seeds."""
+        return precision(self.difference, self.effect_points)
 
     @cached_property
     def checks(self) -> Checks:
-        return checks(self.difference)
+        return Checks(self.difference)
 
 
 def like_with_like(left: Group, right: Group) -> Accuracy:
@@ -146,7 +154,8 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
             accuracy = like_with_like(one, other) if larger else Accuracy.AS_TRAINED
             found = paired_difference(left_name, right_name, one.by_seed(accuracy), other.by_seed(accuracy))
             if found:
-                yield Planned(QuestionFamily.EXPLORATORY, None, accuracy, found, one.test_images, differ_in)
+                between = left.label, right.label
+                yield Planned(QuestionFamily.EXPLORATORY, None, accuracy, found, one.test_images, differ_in, between)
 
 
 PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell, of_arms)
@@ -173,5 +182,6 @@ def _hypothesis(row: Planned, cell_number: int, margin_points: float) -> Hypothe
 
 
 def _contrast(row: Planned, verdict: Verdict, effect_points: float) -> Contrast:
-    found = precision(row.difference, effect_points)
-    return Contrast(row.family, row.arm, row.accuracy, row.difference, verdict, found, row.differ_in)
+    return Contrast(
+        row.family, row.arm, row.accuracy, row.difference, verdict, effect_points, row.differ_in, row.between
+    )

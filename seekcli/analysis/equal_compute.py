@@ -25,25 +25,37 @@ def train_flops(runs: Iterable[Run]) -> float:
     return fmean(float(run.totals["train_flops"]) for run in runs)
 
 
-def same_compute_runs(arm: Sequence[Run], model: str, classic: Iterable[Run]) -> tuple[Run, ...]:
+class ClassicRuns:
+    """Classic runs by their model and their settings, so that no arm looks at all of them."""
+
+    def __init__(self, classic: Iterable[Run]) -> None:
+        self.lengths: dict[tuple[str, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+        but_length: dict[str, str] = {}
+        for run in classic:
+            settings = run.settings
+            if settings.common_key not in but_length:
+                but_length[settings.common_key] = key_but_length(settings)
+            model = run.models.get(settings.schedule)
+            if model is not None:
+                self.lengths[model, but_length[settings.common_key]][settings.common_key].append(run)
+
+    def of_other_lengths(self, model: str, settings: ArmSettings) -> dict[str, list[Run]]:
+        """By their settings: the runs of a model that differ from these in their length, and in nothing else."""
+        found = self.lengths.get((model, key_but_length(settings)), {})
+        return {key: runs for key, runs in found.items() if key != settings.common_key}
+
+
+def same_compute_runs(arm: Sequence[Run], model: str, classic: ClassicRuns) -> tuple[Run, ...]:
     """The classic runs of this model that cost what the arm's runs do on average: one length, the nearest in cost."""
     runs, ratio = nearest_in_cost(arm, model, classic)
     return runs if abs(ratio - 1) <= SAME_COST_FRACTION else ()
 
 
-def nearest_in_cost(arm: Sequence[Run], model: str, classic: Iterable[Run]) -> tuple[tuple[Run, ...], float]:
+def nearest_in_cost(arm: Sequence[Run], model: str, classic: ClassicRuns) -> tuple[tuple[Run, ...], float]:
     """Of the classic runs of another length those nearest in cost, and their cost over the arm's; none is ((), 0)."""
-    settings, cost = arm[0].settings, train_flops(arm)
-    by_length: dict[str, list[Run]] = defaultdict(list)
-    for run in classic:
-        if run.models.get(run.settings.schedule) == model and run.settings.common_key != settings.common_key:
-            by_length[run.settings.common_key].append(run)
-    wanted = key_but_length(settings)
-    ratios = {
-        key: train_flops(runs) / cost
-        for key, runs in by_length.items()
-        if cost and key_but_length(runs[0].settings) == wanted
-    }
+    by_length = classic.of_other_lengths(model, arm[0].settings)
+    cost = train_flops(arm) if by_length else 0.0
+    ratios = {key: train_flops(runs) / cost for key, runs in by_length.items() if cost}
     if not ratios:
         return (), 0.0
     nearest = min(ratios, key=lambda key: (abs(ratios[key] - 1), key))
@@ -52,7 +64,7 @@ def nearest_in_cost(arm: Sequence[Run], model: str, classic: Iterable[Run]) -> t
 
 def baselines_of_equal_compute(runs: Sequence[Run]) -> list[Run]:
     """Of these runs the classic ones that have the compute of one of the arms among them."""
-    classic = [run for run in runs if run.classic]
+    classic = ClassicRuns(run for run in runs if run.classic)
     arms: dict[Any, list[Run]] = defaultdict(list)
     for run in runs:
         if not run.classic:

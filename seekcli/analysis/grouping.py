@@ -139,12 +139,16 @@ def varied_settings(cells: Sequence[RunCell]) -> list[dict[str, Any]]:
     alike: dict[tuple[Any, ...], list[RunCell]] = defaultdict(list)
     for cell in cells:
         alike[cell.base, cell.motivated, cell.settings.data].append(cell)
-    varied: list[dict[str, Any]] = []
-    for cell in cells:
-        others = alike[cell.base, cell.motivated, cell.settings.data]
-        keys = {key for other in others for key in differing(cell.settings, other.settings)}
-        varied.append({key: value_of(cell.settings.common, key) for key in sorted(keys)})
-    return varied
+    # Where two of them differ, every one differs from one of the two.
+    keys = {of: _differing_anywhere([cell.settings for cell in members]) for of, members in alike.items()}
+    return [
+        {key: value_of(cell.settings.common, key) for key in keys[cell.base, cell.motivated, cell.settings.data]}
+        for cell in cells
+    ]
+
+
+def _differing_anywhere(listed: Sequence[ArmSettings]) -> list[str]:
+    return sorted({key for other in listed[1:] for key in differing(listed[0], other)})
 
 
 def differing(left: ArmSettings, right: ArmSettings) -> list[str]:

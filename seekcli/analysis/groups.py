@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from seekcli.analysis.efficiency import Efficiency, StepShare, efficiency, share_against_expected
@@ -17,8 +17,6 @@ from seekcli.analysis.runs import GROW, ArmSettings, Run
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
 from seekcli.config.condition_settings import share_basis
 from seekcli.method.cost_measures import mean_forward_cost
-from seekcli.runs.config_file import config_if_readable
-from seekcli.runs.records import CONFIG
 
 X_C, X_Y_B, X_Y_M, Y_C = "X-C", "X-Y-B", "X-Y-M", "Y-C"
 # The same models alone, trained for as long as costs what the arm does.
@@ -45,14 +43,40 @@ class Accuracy(StrEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one whole training run; an alternating run trains both models in it. Wall time is of the epochs."""
+    """Of one whole training run; an alternating run trains both models in it. Wall time is of the epochs.
 
-    train_flops: Sample
-    evaluation_flops: Sample
-    condition_flops: Sample
-    copied_bytes: Sample
-    epoch_seconds: Sample
-    recalibration_flops: Sample  # 0 in runs of older programs, which did not count them
+    `totals` are those of each run of a group; a spread over them is computed where it is asked for.
+    """
+
+    totals: tuple[Mapping[str, Any], ...]
+
+    def _over_runs(self, name: str) -> Sample:
+        return sample([float(of_run[name]) for of_run in self.totals])
+
+    @cached_property
+    def train_flops(self) -> Sample:
+        return self._over_runs("train_flops")
+
+    @cached_property
+    def evaluation_flops(self) -> Sample:
+        return self._over_runs("evaluation_flops")
+
+    @cached_property
+    def condition_flops(self) -> Sample:
+        return self._over_runs("condition_flops")
+
+    @cached_property
+    def copied_bytes(self) -> Sample:
+        return self._over_runs("copied_bytes")
+
+    @cached_property
+    def epoch_seconds(self) -> Sample:
+        return self._over_runs("epoch_seconds")
+
+    @cached_property
+    def recalibration_flops(self) -> Sample:
+        """0 in runs of older programs, which did not count them."""
+        return sample([float(of_run.get("recalibration_flops", 0.0)) for of_run in self.totals])
 
 
 @dataclass(frozen=True)
@@ -166,7 +190,7 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     base = make_group(X_Y_B, label, runs, lambda run: "base", forward_cost)
     motivated = make_group(X_Y_M, label, runs, lambda run: "motivated", forward_cost)
     f_x, f_y = base.forward_per_image, motivated.forward_per_image
-    shares = [motivated_share_of_images(run, run_facts(run.path)) for run in runs]
+    shares = [motivated_share_of_images(run, run.facts) for run in runs]
     by_image = [run.share if share is None else share for run, share in zip(runs, shares, strict=True)]
     f_xy = sample([mean_forward_cost(f_x, f_y, share) for share in by_image]).mean
     expected = [run.expected_share for run in runs if run.expected_share is not None]
@@ -225,35 +249,12 @@ def make_group(
         recalibrated_by_seed={seed: value for seed, value in recalibrated.items() if value is not None},
         accuracy=sample(list(by_seed.values())),
         forward_per_image=sample([forward_cost(run, role_of(run)) for run in ordered]).mean,
-        cost=_cost(ordered),
-        test_images=_test_images(first.path),
+        cost=Cost(tuple(run.totals for run in ordered)),
+        test_images=_test_images(first.facts),
     )
 
 
-def _cost(runs: Sequence[Run]) -> Cost:
-    def total(key: str) -> Sample:
-        return sample(
-            [float(run.totals.get(key, 0.0) if key == "recalibration_flops" else run.totals[key]) for run in runs]
-        )
-
-    return Cost(
-        train_flops=total("train_flops"),
-        evaluation_flops=total("evaluation_flops"),
-        condition_flops=total("condition_flops"),
-        copied_bytes=total("copied_bytes"),
-        epoch_seconds=total("epoch_seconds"),
-        recalibration_flops=total("recalibration_flops"),
-    )
-
-
-def _test_images(run_dir: Path) -> int | None:
-    """The number of test images as config.json states it; all runs of a group share it. None for a published table."""
-    facts = run_facts(run_dir)
+def _test_images(facts: Mapping[str, Any]) -> int | None:
+    """Their number as config.json states it; all runs of a group share it. None for a published table."""
     images = facts.get("test_images")
     return images if isinstance(images, int) and images > 0 else None
-
-
-def run_facts(run_dir: Path) -> Mapping[str, Any]:
-    """The `facts` of a run's config.json; empty where there are none."""
-    found = config_if_readable(run_dir) if (run_dir / CONFIG).is_file() else None
-    return found.facts if found else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from seekcli.analysis.statistics import ALPHA, CONFIDENCE, Interval, PairedDifference, has_spread, t_quantile
 
@@ -73,6 +74,7 @@ def seeds_needed(mean: float, sd: float) -> int:
     return n
 
 
+@lru_cache(maxsize=1000)
 def smallest_effect(n: int) -> float:
     """The true mean, in standard deviations, that the two-sided paired t test of n >= 2 seeds finds with 80 % power."""
     low, high = 0.0, 1.0

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
-from seekcli.config.settings import CLASSIC, flatten, pair_name
+from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
-from seekcli.runs.config_file import read_config
+from seekcli.runs.config_file import ConfigFile, read_config
 from seekcli.runs.model_files import QuickCheck
 from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs, done_in_words
 from seekcli.runs.scan import RunSummary
@@ -94,6 +94,7 @@ class Run:
     rows: Mapping[str, Mapping[str, Any]]
     totals: Mapping[str, Any]
     expected_share: float | None
+    facts: Mapping[str, Any]  # of the data, from config.json; empty where there is none
 
     @property
     def classic(self) -> bool:
@@ -142,8 +143,9 @@ def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]
     runs: list[Run] = []
     left_out: list[LeftOut] = []
     quick = QuickCheck()
+    known: dict[bytes, ArmSettings] = {}
     for summary in summaries:
-        outcome = _load(summary, quick)
+        outcome = _load(summary, quick, known)
         if isinstance(outcome, Run):
             runs.append(outcome)
         else:
@@ -151,7 +153,8 @@ def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]
     return runs, left_out
 
 
-def _load(summary: RunSummary, quick: QuickCheck) -> Run | LeftOut:
+def _load(summary: RunSummary, quick: QuickCheck, known: dict[bytes, ArmSettings]) -> Run | LeftOut:
+    """`known` has the settings of runs that were read before, by what their files say without the seed."""
     status = summary.status
     if _is_over_a_fold(summary):
         return LeftOut(summary.run_id, summary.path, FOLD, "over a fold, to choose k by: it has no test accuracy")
@@ -160,17 +163,19 @@ def _load(summary: RunSummary, quick: QuickCheck) -> Run | LeftOut:
         return LeftOut(summary.run_id, summary.path, state, summary.message or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
-        config = _read_config(summary.path, status.run_id)
+        found = _read_config(summary.path, status.run_id)
     except BadInput as error:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
-    settings = _settings(config, status, rows)
+    config = None if found is None else found.flat
+    settings = _settings(found, status, rows, known)
     seed = _seed(config, rows)
     steps = None if config is None else config.get("train.steps")
     reason = _why_left_out(summary, status, rows, steps) or _problem_of_files(summary.path, status, quick)
     if reason is not None or settings is None or seed is None:
         state = summary.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
-    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share)
+    facts = {} if found is None else found.facts
+    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share, facts)
 
 
 def _is_over_a_fold(summary: RunSummary) -> bool:
@@ -178,10 +183,10 @@ def _is_over_a_fold(summary: RunSummary) -> bool:
     if summary.status is not None:
         return summary.status.folds is not None
     try:
-        config = _read_config(summary.path)
+        found = _read_config(summary.path)
     except BadInput:
         return False
-    return config is not None and config.get("data.folds") is not None
+    return found is not None and found.flat.get("data.folds") is not None
 
 
 def _why_left_out(
@@ -210,8 +215,8 @@ def _problem_of_files(path: Path, status: RunStatus, quick: QuickCheck) -> str |
     return quick.problem(path, status)
 
 
-def _read_config(run_dir: Path, owner: str | None = None) -> dict[str, Any] | None:
-    """The flat settings of a run folder, None where it has no config.json.
+def _read_config(run_dir: Path, owner: str | None = None) -> ConfigFile | None:
+    """What config.json of a run folder says, None where it has none.
 
     Raises BadInput when it is damaged, or of another run than `owner`, to which the status belongs.
     """
@@ -220,7 +225,7 @@ def _read_config(run_dir: Path, owner: str | None = None) -> dict[str, Any] | No
     found = read_config(run_dir)
     if None not in (owner, found.run_id) and owner != found.run_id:
         raise BadInput(f"{run_dir / STATUS} belongs to another run ({owner}) than {found.path} ({found.run_id})")
-    return dict(flatten(found.config.model_dump(mode="json")))
+    return found
 
 
 def _seed(config: Mapping[str, Any] | None, rows: Mapping[str, Mapping[str, Any]]) -> int | None:
@@ -230,11 +235,16 @@ def _seed(config: Mapping[str, Any] | None, rows: Mapping[str, Mapping[str, Any]
 
 
 def _settings(
-    config: Mapping[str, Any] | None, status: RunStatus, rows: Mapping[str, Mapping[str, Any]]
+    found: ConfigFile | None,
+    status: RunStatus,
+    rows: Mapping[str, Mapping[str, Any]],
+    known: dict[bytes, ArmSettings],
 ) -> ArmSettings | None:
-    if config is not None:
-        return settings_from_config(config)
-    return settings_from_rows(rows, status) if rows else None
+    if found is None:
+        return settings_from_rows(rows, status) if rows else None
+    if found.settings_key not in known:
+        known[found.settings_key] = settings_from_config(found.flat)
+    return known[found.settings_key]
 
 
 def settings_from_config(flat: Mapping[str, Any]) -> ArmSettings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean, stdev
 
 CONFIDENCE = 0.95
@@ -66,6 +67,7 @@ class PairedDifference:
         return tuple(left - right for left, right in zip(self.left_values, self.right_values, strict=True))
 
 
+@lru_cache(maxsize=1000)
 def t_quantile(degrees: float, probability: float) -> float:
     from scipy.special import stdtrit
 
@@ -86,7 +88,7 @@ def sample(values: Sequence[float]) -> Sample:
     mean = fmean(values)
     if len(values) < 2:
         return Sample(n=1, mean=mean, sd=None, interval=None)
-    sd = stdev(values)
+    sd = stdev(values) if min(values) < max(values) else 0.0
     half = t_quantile(len(values) - 1, 0.5 + CONFIDENCE / 2) * sd / math.sqrt(len(values))
     return Sample(n=len(values), mean=mean, sd=sd, interval=Interval(mean - half, mean + half))
 

@@ -20,13 +20,12 @@ def paper_flops(run: Run, role: str) -> float:
     Raises BadInput for a model that the convention is not defined for, and for a run that does not say how large its
     images are.
     """
-    from seekcli.analysis.groups import run_facts
     from seekcli.models.costs import PAPER_FAMILY
 
     name = run.models[role]
     if name not in MODELS or MODELS[name].family != PAPER_FAMILY:
         raise BadInput(f"--convention paper is defined for CIFAR ResNets only, and {run.path} has {name}; {OTHERWISE}")
-    facts = run_facts(run.path)
+    facts = run.facts
     sizes = [facts.get(key) for key in ("classes", "channels", "image_size")]
     if not all(isinstance(size, int) and size > 0 for size in sizes):
         raise BadInput(f"--convention paper: {run.path} does not say how large its images are; {OTHERWISE}")

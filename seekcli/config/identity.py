@@ -95,9 +95,9 @@ def telling_settings(flat: Mapping[str, Any]) -> dict[str, Any]:
 
     Left out is what changes no number, what nothing reads, and what stands at its old behaviour.
     """
-    unread = {*NOT_HASHED, *unread_settings(flat)}
-    old = {key for key, value in OLD_BEHAVIOUR.items() if key in flat and flat[key] == value}
-    return {key: value for key, value in flat.items() if key not in unread | old}
+    old = [key for key, value in OLD_BEHAVIOUR.items() if key in flat and flat[key] == value]
+    left_out = {*NOT_HASHED, *unread_settings(flat), *old}
+    return {key: value for key, value in flat.items() if key not in left_out}
 
 
 def with_old_behaviour(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,14 +131,20 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
             yield twin, values
 
 
-def run_key(config: RunConfig) -> dict[str, Any]:
+def flat_config(config: RunConfig) -> dict[str, Any]:
+    """Every setting by its dotted key, as plain data."""
+    return dict(flatten(config.model_dump(mode="json")))
+
+
+def run_key(config: RunConfig, flat: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What makes a run that run: the resolved settings that change its numbers, as plain data.
+
+    `flat` is its `flat_config`, for those who have it.
 
     A classic run keeps its one model and drops pair, init, map, condition and k, so that one baseline serves every
     alternating run of its seed. A folder is known by its fingerprint, never by its path or name.
     """
-    tree = config.model_dump(mode="json")
-    flat = telling_settings(dict(flatten(tree)))
+    flat = telling_settings(flat_config(config) if flat is None else flat)
     flat["runtime.device"] = config.runtime.device.partition(":")[0]
     if config.data.fingerprint:
         flat["data.name"] = config.data.name.partition(":")[0]
@@ -148,9 +154,9 @@ def run_key(config: RunConfig) -> dict[str, Any]:
     return {"schema_version": RUN_ID_VERSION, **flat}
 
 
-def run_id(config: RunConfig) -> str:
-    """A readable name that ends in 10 hex digits of the sha256 of `identity(config)`."""
-    payload = json.dumps(run_key(config), sort_keys=True, separators=(",", ":"))
+def run_id(config: RunConfig, key: Mapping[str, Any] | None = None) -> str:
+    """A readable name that ends in 10 hex digits of the sha256 of its `run_key`: `key`, for those who have it."""
+    payload = json.dumps(run_key(config) if key is None else key, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(payload.encode()).hexdigest()[:10]
     data = config.data.name.partition(":")[0]
     if config.classic:

@@ -260,10 +260,14 @@ class RuntimeConfig(Section):
     )
 
 
+PLAIN_TYPES = frozenset((str, int, float, bool, type(None), list))  # no mapping
+
+
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested mapping -> (dotted key, value) pairs, in order."""
     for key, value in tree.items():
-        if isinstance(value, Mapping):
+        # A comparison reads the settings of thousands of runs, and nearly all are plain: no abstract class is asked.
+        if type(value) not in PLAIN_TYPES and isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value

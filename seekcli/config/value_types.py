@@ -11,7 +11,8 @@ MAX_INT32, MAX_FLOAT32 = 2**31 - 1, 1e38
 Positive = Annotated[int, Field(ge=1, le=MAX_INT32)]
 BatchSize = Annotated[int, Field(ge=2, le=MAX_INT32)]  # BatchNorm cannot train on one image
 Count = Annotated[int, Field(ge=0, le=MAX_INT32)]
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+MOST_SEED = 2**63 - 1
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 UpTo1024 = Annotated[int, Field(ge=0, le=1024)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

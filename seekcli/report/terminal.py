@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
-from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -13,9 +10,10 @@ from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.verdicts import EQUIVALENT, HIGHER, LOWER
 from seekcli.errors import visible
 from seekcli.report import page, tables
+from seekcli.report.layout import GAP, joined, laid_out
 from seekcli.report.tables import Table
 
-# Piped output has no width to fit: wide enough that no number of a table is ever cut.
+# Piped output has no width to fit: no line of it is cut.
 PIPED_WIDTH = 200
 # What a table takes of it, where its numbers do not need more: longer names are wrapped.
 PIPED_TABLE_WIDTH = 100
@@ -88,30 +86,15 @@ def _print_item(screen: Console, line: str, style: str) -> None:
 
 
 def _print_table(screen: Console, table: Table) -> None:
-    built = _rich_table(table)
-    needed = built.__rich_measure__(screen, screen.options.update(max_width=PIPED_WIDTH)).minimum
-    width = screen.width
-    # A terminal too narrow for the numbers wraps the lines itself, which is ugly and loses nothing.
-    screen.width = max(width if screen.is_terminal else min(width, PIPED_TABLE_WIDTH), needed)
-    screen.print(built)
-    screen.width = width
-
-
-def _rich_table(table: Table) -> RichTable:
-    """Names wrap in a narrow terminal, numbers never: a numeric column is as wide as its widest number."""
-    built = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False, header_style="")
-    for index, column in enumerate(table.columns):
-        widths = [len(row.cells[index]) for row in table.rows if index < len(row.cells)]
-        if column.numeric:
-            lines = textwrap.wrap(column.header, max([8, *widths]), break_long_words=False)
-            width = max([*map(len, lines), *widths])
-            built.add_column("\n".join(lines), justify="right", no_wrap=True, min_width=width, vertical="bottom")
-        else:
-            width = min(12, max(widths))
-            built.add_column(column.header, min_width=width, overflow="fold", vertical="bottom" if index else "top")
-    for row in table.rows:
-        cells = [plain_text(cell, style=WORD_STYLES.get(cell.partition(",")[0], "")) for cell in row.cells]
-        if row.heading:
-            cells[0].stylize("cyan")
-        built.add_row(*cells)
-    return built
+    """In lines that are as wide as the table: a terminal too narrow for its numbers wraps them, and loses nothing."""
+    lines = []
+    for row, cells in laid_out(table, screen.width if screen.is_terminal else PIPED_TABLE_WIDTH):
+        if row is None or row.heading:
+            lines.append(Text(joined(cells), style="" if row is None else "cyan"))
+            continue
+        line = Text()
+        for number, (cell, whole) in enumerate(zip(cells, row.cells, strict=True)):
+            line.append(GAP if number else "").append(cell, style=WORD_STYLES.get(whole.partition(",")[0], ""))
+        line.rstrip()
+        lines.append(line)
+    screen.print(Text("\n").join(lines), soft_wrap=True)

@@ -5,19 +5,23 @@ The one reader of that file. Settings that came after the run stand at their old
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from seekcli.config.identity import run_id, stored_config
+from seekcli.config.identity import flat_config, run_id, run_key, stored_config
 from seekcli.config.schema import RunConfig
+from seekcli.config.value_types import MOST_SEED
 from seekcli.documents import first_problem, read_document, refuse_newer
 from seekcli.errors import BadInput
 from seekcli.runs.records import CONFIG
 
+MARSHAL_VERSION = 2  # later ones write equal values in more than one way
 # What every run has had from the beginning.
 SECTIONS = ("schedule", "seed", "pair", "motivation", "data", "train", "optimizer", "lr_schedule", "augment", "runtime")
 
@@ -29,6 +33,8 @@ class ConfigFile:
     path: Path
     run_id: str | None
     config: RunConfig
+    flat: Mapping[str, Any]  # the same settings by their dotted keys, as plain data
+    settings_key: bytes  # equal in files that differ in their seed alone
     facts: Mapping[str, Any]  # of the data: see `engines.run.config_document`; empty where there are none
 
 
@@ -46,14 +52,45 @@ def read_config(run_dir: Path) -> ConfigFile:
     if missing := [name for name in SECTIONS if name not in named]:
         raise BadInput(f"{path} is damaged (no {missing[0]})")
     try:
-        config = stored_config(settings)
+        stored = _stored(settings)
     except ValidationError as error:
         raise BadInput(f"{path} is damaged: {first_problem(error)}") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-    if owner is not None and (made_of := run_id(config)) != owner:
+    if owner is not None and (made_of := run_id(stored.config, stored.run_key)) != owner:
         raise BadInput(f"{path} is damaged: its settings are those of {made_of}, not of {owner}")
-    return ConfigFile(path, owner, config, facts if isinstance(facts, dict) else {})
+    facts = facts if isinstance(facts, dict) else {}
+    return ConfigFile(path, owner, stored.config, stored.flat, stored.key, facts)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Of a config: what tells it from others but for its seed, the same as dotted keys, and its `run_key`."""
+
+    key: bytes
+    config: RunConfig
+    flat: Mapping[str, Any]
+    run_key: Mapping[str, Any]
+
+
+def _stored(settings: dict[str, Any]) -> _Settings:
+    """Raises as `stored_config`.
+
+    Runs of one grid differ in little but their seeds: settings that were read before are not checked once more.
+    """
+    seed = settings.get("seed")
+    if type(seed) is not int or not 0 <= seed <= MOST_SEED:
+        return _checked(marshal.dumps(settings, MARSHAL_VERSION))
+    found = _checked(marshal.dumps({**settings, "seed": 0}, MARSHAL_VERSION))
+    own = {"seed": seed}
+    return _Settings(found.key, found.config.model_copy(update=own), {**found.flat, **own}, {**found.run_key, **own})
+
+
+@lru_cache(maxsize=10_000)
+def _checked(key: bytes) -> _Settings:
+    config = stored_config(marshal.loads(key))
+    flat = flat_config(config)
+    return _Settings(key, config, flat, run_key(config, flat))
 
 
 def config_if_readable(run_dir: Path) -> ConfigFile | None:

@@ -39,6 +39,12 @@ def _schema(columns: str) -> pa.Schema:
     return pa.schema([pa.field(name, pa.type_for_alias(kind.rstrip("?")), kind.endswith("?")) for name, kind in pairs])
 
 
+def _columns(schema: pa.Schema) -> tuple[tuple[str, type, bool], ...]:
+    """Name, kind of Python and whether it may be null, of each column: arrow's own answers take their time."""
+    kinds = {"string": str, "double": float, "int32": int, "int64": int, "bool": bool}
+    return tuple((field.name, kinds[str(field.type)], field.nullable) for field in schema)
+
+
 # One row per epoch and role. What each column means, and whether it is of the run, the epoch or the role:
 # column_meanings.py. Of a classic run (one model) those of pair.* and motivation.* are null. The model is evaluated as
 # it is written: that of an alternating run with BatchNorm statistics re-estimated (pair.recalibrate_batches), that of a
@@ -58,6 +64,7 @@ EPOCH_SCHEMA = _schema("""
     motivated_images int64?, added_blocks_usage double?, answers_differ_percent double?,
     base_accuracy_where_differ_percent double?, motivated_accuracy_where_differ_percent double?,
     smoke bool?""")
+EPOCH_COLUMNS = _columns(EPOCH_SCHEMA)
 # One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -261,12 +268,12 @@ def _problem_in_status(status: RunStatus) -> str | None:
     for row in status.final:
         if row.get("run_id") != status.run_id:
             return f"final: run_id is {row.get('run_id')!r}, not {status.run_id!r}"
-        for field in EPOCH_SCHEMA:
-            value = row.get(field.name)
-            if value is None and not field.nullable:
-                return f"final: {field.name} is missing"
-            if value is not None and not _fits(value, field):
-                return f"final: {field.name} is {value!r}"
+        for name, kind, nullable in EPOCH_COLUMNS:
+            value = row.get(name)
+            if value is None and not nullable:
+                return f"final: {name} is missing"
+            if value is not None and not _fits(value, kind, name):
+                return f"final: {name} is {value!r}"
     expected = (*COUNTED_PER_EPOCH, *SUMMED_PER_EPOCH, "evaluation_flops") if status.final else ()
     for name in expected:
         if not isfinite(status.totals.get(name, nan)):
@@ -275,17 +282,17 @@ def _problem_in_status(status: RunStatus) -> str | None:
     return "totals: there are no steps" if steps < 1 else None
 
 
-def _fits(value: object, field: pa.Field) -> bool:
+def _fits(value: object, kind: type, name: str) -> bool:
     """Whether a value is one that the column takes; of the numbers only a loss may be infinite or none."""
-    if pa.types.is_string(field.type):
+    if kind is str:
         return isinstance(value, str)
-    if pa.types.is_boolean(field.type):
+    if kind is bool:
         return isinstance(value, bool)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    if pa.types.is_integer(field.type):
+    if kind is int:
         return isinstance(value, int)
-    return field.name.endswith("_loss") or isfinite(value)
+    return name.endswith("_loss") or isfinite(value)
 
 
 def _check_names(names: Iterable[str], schema: pa.Schema) -> None:

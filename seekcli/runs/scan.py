@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from seekcli.errors import BadInput, MissingSource
@@ -66,7 +67,8 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
     named after its status the config too. A run that cannot be read is a summary with its problem. Raises BadInput for
     a path that is missing or holds no run.
     """
-    found: dict[tuple[Path, str], RunSummary] = {}
+    found: dict[tuple[str, str], RunSummary] = {}
+    _real_folder.cache_clear()
     for path in paths:
         summaries = list(_scan(path))
         if not summaries:
@@ -74,8 +76,24 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
             hint = f"; published findings are read when they are named: {published[0]}" if published else ""
             raise MissingSource(f"no runs in {path}{hint or TRAIN_FIRST}")
         for summary in summaries:
-            found.setdefault((Path(os.path.realpath(summary.path)), summary.run_id), summary)
+            found.setdefault((_real(summary.path), summary.run_id), summary)
     return list(found.values())
+
+
+def _real(path: Path) -> str:
+    """As `os.path.realpath`, which looks at every folder on the way: that of thousands of runs is the same."""
+    if path.name in ("", "..") or path.is_symlink():
+        return os.path.realpath(path)
+    return os.path.join(_real_folder(path.parent), path.name)
+
+
+@lru_cache(maxsize=100)
+def _real_folder(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+def _real_name(path: Path) -> str:
+    return os.path.basename(_real(path))
 
 
 def _scan(path: Path) -> Iterator[RunSummary]:
@@ -125,13 +143,13 @@ def _summaries(path: Path) -> list[RunSummary]:
         if status.state == "running" and not is_being_written(path):
             status = read_status(path)  # it may have ended in between
             dead = status.state == "running"
-        if status.run_id != Path(os.path.realpath(path)).name and not _confirms(path, status.run_id):
+        if status.run_id != _real_name(path) and not _confirms(path, status.run_id):
             raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
     except BadInput as error:
         if not os.path.lexists(path):  # set aside in between
             return []
         early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
-        name, dead = Path(os.path.realpath(path)).name, begun and not is_being_written(path)
+        name, dead = _real_name(path), begun and not is_being_written(path)
         return [RunSummary(path, name, None, early if begun else str(error), begun and not dead, dead)]
     return [RunSummary(path, status.run_id, status, None, is_interrupted=dead)]
 

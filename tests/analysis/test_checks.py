@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from seekcli.analysis.checks import bootstrap_interval, checks, sign_flip_p_value, welch_p_value
+from seekcli.analysis.checks import Checks, bootstrap_interval, sign_flip_p_value, welch_p_value
 from seekcli.analysis.statistics import PairedDifference, paired_difference
 
 LEFT, RIGHT = [92.1, 93.4, 91.7, 94.0], [91.0, 93.0, 92.5, 90.9]
@@ -22,7 +22,7 @@ def difference(left: list[float], right: list[float]) -> PairedDifference:
 
 
 def test_welch_and_correlation_agree_with_scipy() -> None:
-    found = checks(difference(LEFT, RIGHT))
+    found = Checks(difference(LEFT, RIGHT))
     assert found.welch_p_value == pytest.approx(stats.ttest_ind(LEFT, RIGHT, equal_var=False).pvalue)
     assert found.seed_correlation == pytest.approx(stats.pearsonr(LEFT, RIGHT).statistic)
 
@@ -45,7 +45,7 @@ def test_sign_flip_counts_every_pattern(values: list[float]) -> None:
 
 @pytest.mark.parametrize("n", [1, 3, 5])
 def test_sign_flip_has_a_floor(n: int) -> None:
-    found = checks(difference([1.0 + seed / 10 for seed in range(n)], [0.0] * n))
+    found = Checks(difference([1.0 + seed / 10 for seed in range(n)], [0.0] * n))
     assert found.sign_flip_p_value == found.sign_flip_floor == 2 / 2**n
 
 
@@ -64,7 +64,7 @@ def test_bootstrap_agrees_with_scipy() -> None:
 
 
 def test_what_cannot_be_computed_is_none() -> None:
-    one = checks(difference([1.0], [0.0]))
+    one = Checks(difference([1.0], [0.0]))
     assert (one.welch_p_value, one.seed_correlation, one.bootstrap) == (None, None, None)
-    same = checks(difference([1.0, 1.0, 1.0], [0.0, 0.0, 0.0]))
+    same = Checks(difference([1.0, 1.0, 1.0], [0.0, 0.0, 0.0]))
     assert (same.welch_p_value, same.seed_correlation, same.bootstrap) == (None, None, None)
