@@ -29,7 +29,6 @@ os.umask(UMASK)
 OURS, REPLACED = ("runs", "reports", "published", "tuning"), ".replaced"
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
-SMALL_BYTES = 1 << 16  # read at once
 LONGEST_NAME_BYTES = 255  # of one name in a path, on the file systems of Linux and macOS
 Check = Callable[[], None]
 
@@ -137,11 +136,7 @@ def sha256_of(path: Path) -> str:
     """Raises BadInput, naming the file, when it is missing or cannot be read."""
     plain_data.refuse_special(path)
     try:
-        with open(path, "rb", buffering=0) as file:
-            start = file.read(SMALL_BYTES)  # of most files that is all
-            if len(start) < SMALL_BYTES:
-                return hashlib.sha256(start).hexdigest()
-            file.seek(0)
+        with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadInput(f"cannot read {path}: {_system_reason(error)}") from error

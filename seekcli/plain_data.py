@@ -61,9 +61,8 @@ def check_plain(value: Any, finite_only: bool) -> None:
                 inner += each
             elif kind is float:
                 no_numbers = no_numbers or (finite_only and not is_number(each))
-            elif kind is int:
-                if not is_number(each):
-                    raise ValueError("a number in it is out of range")
+            elif kind is int and not is_number(each):
+                raise ValueError("a number in it is out of range")
             elif kind not in PLAIN_TYPES:  # what TOML has of its own, and subclasses
                 inner += children(each)
         if no_numbers:
