@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +24,34 @@ class Pair:
 
     `after_copy_up` is called on the motivated model after each copy into it until its first own step. An identity start
     that must write more than the mapped region lives there (none for depth).
+
+    `identity_error` is how far the two were from equal outputs at the start, where that was measured. An `unverified`
+    start was made to be an identity, and nobody has looked yet whether it is one.
     """
 
     base: nn.Module
     motivated: nn.Module
     weights_map: WeightsMap
     after_copy_up: Callable[[nn.Module], None] | None = field(default=None)
+    identity_error: float | None = None
+    unverified: bool = False
+
+    @classmethod
+    def nested(cls, base: nn.Module, motivated: nn.Module, **options: Any) -> Pair:
+        """A pair of any two modules, linked by their names and shapes: all options are those of `nested_pair`."""
+        from seekcli.method.nested import nested_pair
+
+        return nested_pair(base, motivated, **options)
+
+    @property
+    def coverage(self) -> float:
+        """Share of base elements (parameters and buffers) that have a counterpart: 0 to 1."""
+        return self.weights_map.coverage
+
+    @property
+    def unlinked(self) -> tuple[str, ...]:
+        """Base tensors that have no counterpart at all."""
+        return self.weights_map.unlinked
 
 
 class CopyPlan:
