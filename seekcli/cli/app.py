@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 import seekcli
+from seekcli.cli.allocator import keep_freed_memory
 from seekcli.cli.output import never_refuse_a_character, say
 from seekcli.cli.readers import ReaderGone, closed_streams_are_nowhere, noticing_readers
 from seekcli.cli.reading import ReadingLines
@@ -166,4 +167,5 @@ def seek(
 
 
 def main() -> None:
+    keep_freed_memory()
     app(prog_name="seek")
