@@ -23,7 +23,7 @@ from seekcli.cli.options import (
 )
 from seekcli.cli.output import say
 from seekcli.cli.progress import STYLES
-from seekcli.cli.run_report import report, run_notes
+from seekcli.cli.run_report import bf16_note, report, run_notes
 from seekcli.cli.setting_flags import OUTPUT, RUN, TRAIN_FLAGS, TRAINING, with_settings
 from seekcli.config.describe import described_setting
 from seekcli.config.layers import Layers
@@ -36,6 +36,7 @@ from seekcli.method.roles import ROLES
 from seekcli.models.catalog import MODELS
 
 if TYPE_CHECKING:
+    from seekcli.config.layers import Resolved
     from seekcli.engines.local import Outcome
     from seekcli.grid.tune import Draft
 
@@ -205,13 +206,20 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
     from seekcli.cli.tune import settle
     from seekcli.engines.local import LocalEngine
 
+    hints = [bf16_note]  # each is told once, and only where something is trained
+
+    def notes(resolved: Resolved, state: str) -> list[str]:
+        state = "new" if fresh else state
+        told = [hints.pop()(resolved)] if hints and state != "finished" else []
+        return [*run_notes(resolved, state, out), *filter(None, told)]
+
     stop, alone = StopSwitch(), len(drafts) == 1
     with stop.listening():
         settled, unsettled = settle(drafts, out, progress, stop)
         announcer = Announcer(
             progress,
             len(settled),
-            lambda resolved, state: run_notes(resolved, "new" if fresh else state, out),
+            notes,
             lambda status, resolved: report(status, resolved, out, progress),
             alone=alone,
         )

@@ -29,8 +29,6 @@ from seekcli.runs.exclusive import create_exclusive
 
 FindingState = Literal["ok", "note", "wrong"]
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pyarrow", "pandas", "fvcore", "scikit-learn", "scipy")
-# Instructions that make bf16 quick on a CPU, by the names of /proc/cpuinfo.
-BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 PROBE_BYTES = 32 * 2**20
 PROBE_SIZE = 32  # pixels: every byte of a file is decoded, whatever it is brought to
 
@@ -107,9 +105,9 @@ def torch_and_torchvision() -> Finding:
 def devices() -> Iterator[Finding]:
     import torch
 
-    from seekcli.runs.environment import cpu_name
+    from seekcli.runs.environment import bf16_units, cpu_name
 
-    bf16 = [name for flag, name in BF16_FLAGS.items() if flag in cpu_flags()]
+    bf16 = bf16_units()
     units = f"bf16 by {' and '.join(bf16)}" if bf16 else "no bf16 units"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Finding("devices", "ok", f"cpu: {cpu_name()}, {cores} cores, {torch.get_num_threads()} threads, {units}")
@@ -124,14 +122,6 @@ def devices() -> Iterator[Finding]:
     if not torch.cuda.is_available():
         built = f"this torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "this torch is for CPUs"
         yield Finding("devices", "note", f"no CUDA device; {built}")
-
-
-def cpu_flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return set()
-    return set(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
 def data_sets(data_dir: Path | None) -> Iterator[Finding]:

@@ -13,6 +13,8 @@ import torch
 
 import seekcli
 
+# Instructions that make bf16 quick on a CPU, by the names of /proc/cpuinfo.
+BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
     return {
@@ -40,6 +42,21 @@ def cpu_name() -> str:
     return next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
+
+
+def cpu_flags() -> set[str]:
+    """The instruction sets of the processor, by Linux's names; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return set(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
+
+
+def bf16_units() -> list[str]:
+    """What makes bf16 quick on this processor: AMX, AVX-512, both or nothing."""
+    flags = cpu_flags()
+    return [name for flag, name in BF16_FLAGS.items() if flag in flags]
 
 
 def git_commit() -> str | None:
