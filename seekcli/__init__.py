@@ -12,6 +12,9 @@ _OFFERED = {
     "steps": "seekcli.report.frames",
     "load_model": "seekcli.export.load",
     "plots": "seekcli.report.plots",
+    "Pair": "seekcli.method.pair",
+    "Alternating": "seekcli.own_loop.alternating",
+    "conditions": "seekcli.own_loop.conditions",
 }
 __all__ = ["__version__", *_OFFERED]
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from seekcli.method.condition import Condition
 from seekcli.method.observation import Observation
 from seekcli.method.roles import BASE, MOTIVATED
 
-if TYPE_CHECKING:
-    from seekcli.method.pair import StateTransfer
+
+class Carrier(Protocol):
+    """What carries weights, buffers and optimizer state between the models of a pair: see `pair.StateTransfer`."""
+
+    def up(self, fresh: bool) -> int: ...
+
+    def down(self) -> int: ...
+
+    def refresh(self, fresh: bool) -> None: ...
 
 
 class TurnRule(Protocol):
@@ -37,7 +44,7 @@ class TurnRule(Protocol):
 class Alternating:
     """The base takes the batches, the motivated model while the condition holds; a switch carries the state over."""
 
-    def __init__(self, state_transfer: StateTransfer, condition: Condition) -> None:
+    def __init__(self, state_transfer: Carrier, condition: Condition) -> None:
         self.state_transfer = state_transfer
         self.condition = condition
         self.role = BASE

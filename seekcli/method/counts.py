@@ -40,6 +40,7 @@ class Window(Stateless):
     """`window`: every step from the fraction `start` of the run to the fraction `stop`, both of all its steps."""
 
     def __init__(self, start: float, stop: float, steps: int, steps_per_epoch: int) -> None:
+        self.start_fraction, self.stop_fraction = start, stop
         self.first = round(start * steps)
         self.stop = round(stop * steps)
         self.steps_per_epoch = steps_per_epoch

@@ -1,0 +1,47 @@
+"""What a loop of one's own is refused for before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from seekcli.errors import BadInput
+from seekcli.method.pair import Pair
+from seekcli.own_loop.conditions import COUNTING
+
+
+def require_condition(condition: object, steps_per_epoch: int | None) -> None:
+    if not callable(getattr(condition, "observe", None)):
+        raise BadInput(f"condition: a {type(condition).__name__} has no observe; seekcli.conditions has some")
+    if isinstance(condition, COUNTING) and steps_per_epoch is None:
+        raise BadInput(f"condition: {type(condition).__name__} counts batches: say steps_per_epoch")
+
+
+def checked_recalibration(
+    pair: Pair, recalibrate: Callable[[], Iterable[Tensor]] | bool | None
+) -> Callable[[], Iterable[Tensor]] | None:
+    tracking = [
+        name
+        for name, module in pair.motivated.named_modules()
+        if isinstance(module, _BatchNorm) and module.running_mean is not None
+    ]
+    if tracking and recalibrate is None:
+        raise BadInput(
+            f"the models have BatchNorm ({tracking[0]}), whose statistics lag behind after a switch: say "
+            "recalibrate=lambda: (x for x, _ in some training batches), or recalibrate=False"
+        )
+    if recalibrate is True or not (recalibrate in (None, False) or callable(recalibrate)):
+        raise BadInput("recalibrate: a function that gives the inputs of some training batches, or False")
+    return recalibrate if tracking and callable(recalibrate) else None
+
+
+def require_one_process() -> None:
+    """Each process would decide by its own part of the batch, and the models would part."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+        raise BadInput(
+            f"Alternating runs in one process, and here are {distributed.get_world_size()} (torch.distributed)"
+        )
