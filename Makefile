@@ -38,10 +38,11 @@ endif
 	$(RUN) pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[test]'
 	@touch $@
 
-reproduce: setup  ## run the embedded experiment on real images and print the comparison, and write the report
-	$(VENV)/bin/seek grid run grids/digits.toml --jobs 2
+GRID ?= digits
+reproduce: setup  ## run the embedded experiment on real images, print the comparison and write the report; GRID=paper/... another
+	$(VENV)/bin/seek grid run grids/$(GRID).toml --jobs 2 $(GRID_FLAGS)
 	$(VENV)/bin/seek compare results/
-	$(VENV)/bin/seek report results/ --out results/reports/digits.html
+	$(VENV)/bin/seek report results/ --out results/reports/$(notdir $(GRID)).html
 
 test: check  ## lint, types and the fast tests: all that CI runs
 

@@ -57,9 +57,14 @@ class MissingSource(BadInput):
     """A run or an export that others start from, or take counts or costs of, is not there or not finished yet."""
 
 
+class MissingData(MissingSource):
+    """The folder of a data set is not there, or not yet."""
+
+
 def reworded(error: BadInput, message: str) -> BadInput:
     """The error with another message; a source that is missing stays one."""
-    return (MissingSource if isinstance(error, MissingSource) else BadInput)(message)
+    kinds = (MissingData, MissingSource)
+    return next((kind for kind in kinds if isinstance(error, kind)), BadInput)(message)
 
 
 class NewerFile(BadInput):

@@ -26,7 +26,8 @@ def show_plan(plan: GridPlan, format_name: str) -> None:
         standings = [standing_of(point, plan) for point in plan.points]
         others = foreign_names(plan.results, [one.label for one in standings])
         notes = [point_notes(one.resolved, one.state, plan, others) for one in standings]
-        data = {summary_ahead(one.resolved.config.data): one.resolved.config.data for one in standings}
+        known = [one for one, point in zip(standings, plan.points, strict=True) if not point.no_data]
+        data = {summary_ahead(one.resolved.config.data): one.resolved.config.data for one in known}
         overlaps = {words: overlap_ahead(one) for words, one in data.items()}
     if format_name == "json":
         rows: list[dict[str, Any]] = [

@@ -89,6 +89,7 @@ def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:
 
     Raises Stopped.
     """
+    plan.require_data(asked.is_asked)
     # What takes seconds to import comes when the words are known to be right.
     from seekcli.cli.outcomes import Announcer
     from seekcli.cli.stop import StopSwitch

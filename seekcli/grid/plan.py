@@ -6,6 +6,7 @@ What a point needs is known ahead; its settings may be known only afterwards: th
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -16,7 +17,7 @@ from seekcli.config.layers import Layers, Resolved
 from seekcli.config.settings import flatten
 from seekcli.config.value_types import MOST_RUNS
 from seekcli.data.sets.listings import is_folder
-from seekcli.errors import BadInput, MissingSource
+from seekcli.errors import BadInput, MissingData, MissingSource
 from seekcli.grid.points import Point, Spec, specs_of, specs_of_arm
 from seekcli.grid.references import (
     FROM,
@@ -24,6 +25,7 @@ from seekcli.grid.references import (
     group_as_recorded,
     mean_of,
     settings_without,
+    stand_in,
     starts_of,
     twin_settings,
 )
@@ -130,9 +132,27 @@ class GridPlan:
                 return self.settled(spec, self.draft_of(spec.under(over)), needs)
             except MissingSource as error:
                 source = str(error)
-        partial = self.draft_of(spec.under(settings_without(said))).resolved
+        partial, no_data = self.partial_of(spec, said)
+        source = no_data or source
         of = [f"{key}={said.get(key)}" for key in (*needed, *([FROM[mean]] if mean else []))] or [str(source)]
-        return Point(spec, partial, f"{run_id(partial.config)} {of}", None, needs, None, source)
+        words = run_id(partial.config)
+        if no_data is not None:
+            words = words.replace("_synthetic_", f"_{str(said['data.name']).partition(':')[0]}_")
+        return Point(spec, partial, f"{words} {of}", None, needs, None, source, no_data is not None)
+
+    def require_data(self, is_asked: Callable[[Point], bool]) -> None:
+        """Raise BadInput where a point has no data: nothing that this grid trains brings it."""
+        for point in self.points:
+            if point.no_data and is_asked(point):
+                raise BadInput(str(point.source))
+
+    def partial_of(self, spec: Spec, said: Mapping[str, Any]) -> tuple[Resolved, str | None]:
+        """The settings without what comes of other runs; and what is missing, where data stands in for others."""
+        without = spec.under(settings_without(said))
+        try:
+            return self.draft_of(without).resolved, None
+        except MissingData as error:
+            return self.draft_of(without.under(stand_in(said))).resolved, str(error)
 
     def settled(self, spec: Spec, found: Draft, needs: tuple[str, ...]) -> Point:
         own = run_id(found.resolved.config)
@@ -187,7 +207,7 @@ class GridPlan:
             group = [twin for twin in twins if self.key_of(twin) in self.by_key]
             if not group:
                 raise BadInput(self.no_group(spec, mean, twins[0]))
-        partial = self.draft_of(spec.under(settings_without(said))).resolved
+        partial, _ = self.partial_of(spec, said)
         known = [point.run_id for point in group if point.run_id is not None]
         fixed = group_as_recorded(self.results, mean, partial.config, known)
         words = {word.strip() for word in (fixed or "").split(",")}

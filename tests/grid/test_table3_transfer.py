@@ -1,29 +1,39 @@
-"""The paper's table 3 as a grid: three sources, four data sets, three seeds; one line says which source is missing."""
+"""The paper's table 3 as a grid: three sources, then four data sets and three seeds of each."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from seekcli.cli.app import app
+from seekcli.errors import BadInput
 from seekcli.grid.plan import points_of_grid
-from seekcli.resolve import transfer
-from seekcli.resolve.transfer import SourceModel
 
 GRID = Path(__file__).resolve().parents[2] / "grids" / "paper" / "table3-transfer.toml"
-SOURCES = {"exports/table3/classic": "a" * 64, "exports/table3/alternating-carried": "b" * 64,
-           "exports/table3/alternating-own": "c" * 64}  # fmt: skip
+SOURCES = ("trained alone", "literal", "own statistics")
 
 
-def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    def source_models_of(text: str, results: Path) -> list[SourceModel]:
-        return [SourceModel("resnet50", "base", SOURCES[text], text, dict)]
+def test_without_imagenet_it_is_planned_and_says_what_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    points = points_of_grid(GRID)
+    sources, transfers = points[:3], [point for point in points if point not in points[:3]]
+    assert [point.arm.name for point in sources] == list(SOURCES)
+    assert all(point.no_data and "data/imagenet: No such file" in str(point.source) for point in sources)
+    assert sources[0].label.startswith("resnet50_imagenet_s0 (")
+    assert sources[0].resolved.config.train.epochs == 100
+    assert len(transfers) == 3 * 4 * 3
+    assert {point.run_id for point in transfers} == {None}
+    assert {point.needs for point in transfers} == {(source.key,) for source in sources}
 
-    monkeypatch.setattr(transfer, "source_models_of", source_models_of)
-    configs = [point.resolved.config for point in points_of_grid(GRID)]
-    assert len(configs) == len({point.run_id for point in points_of_grid(GRID)}) == 3 * 4 * 3
+
+def test_its_transfers_are_those_of_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    configs = [point.resolved.config for point in points_of_grid(GRID)[3:]]
     assert {config.model_name(config.schedule) for config in configs} == {"resnet50"}
-    assert {config.transfer.sha256 for config in configs} == set(SOURCES.values())
     assert {(config.data.name, config.train.epochs) for config in configs} == {
         ("cifar10", 300), ("cifar100", 300), ("flowers102", 2000), ("pets", 1000)}  # fmt: skip
     assert {(config.seed, config.train.batch_size, config.data.image_size) for config in configs} == {
@@ -31,16 +41,14 @@ def test_its_points_are_the_arms_of_the_table(monkeypatch: pytest.MonkeyPatch) -
     }
 
 
-def test_without_its_sources_it_is_planned_and_says_what_it_waits_for(
+def test_data_that_is_not_there_is_told_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    points = points_of_grid(GRID)
-    assert len(points) == 36
-    assert {point.run_id for point in points} == {None}
-    sources = {str(point.source).partition(":")[2].split()[1].rstrip(":") for point in points}
-    assert sources == set(SOURCES)
-    assert {point.resolved.config.train.epochs for point in points} == {300, 1000, 2000}
+    done = CliRunner().invoke(app, ["grid", "run", str(GRID)])
+    assert isinstance(done.exception, SystemExit | BadInput)
+    assert "data/imagenet: No such file or directory" in done.output + str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_its_expected_scores_are_those_of_the_paper() -> None:

@@ -21,7 +21,7 @@ from seekcli.data.sets.folder_walk import Found, left_out_note, subfolders, walk
 from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, printable, read_digests, text_digest
 from seekcli.data.sets.layout import find_layout, parts_note, require_no_other_split
 from seekcli.data.splitting.splits import BOTH_SIDES, TEST_SPLIT, by_rules, chosen_per_class, count_for_test, first_few
-from seekcli.errors import BadInput, counted, unknown
+from seekcli.errors import BadInput, MissingData, counted, unknown
 
 TEST_NAMES = ("test", "val", "valid", "validation")
 CHANNELS = 3
@@ -67,7 +67,8 @@ def list_folder(root: Path, rules: int = 1) -> FolderListing:
 
 def unreadable(what: str, root: Path, error: OSError) -> BadInput:
     where = f" in {printable(str(error.filename))}" if error.filename and Path(error.filename) != root else ""
-    return BadInput(f"{what}: {error.strerror or error}{where}")
+    kind = MissingData if isinstance(error, FileNotFoundError) and not root.exists() else BadInput
+    return kind(f"{what}: {error.strerror or error}{where}")
 
 
 def folder_by_names(root: Path, what: str) -> FolderListing:
