@@ -47,7 +47,7 @@ class Point:
 
     Until what it waits for is there `run_id` is None, and `resolved` are its settings without what comes of that.
     `needs` are keys of points that are to be finished before it; `source` is what it waits for that is no point of this
-    grid; with `no_data` it is its data set, and another stands in for it in `resolved`. With `motivation.k = "auto"` and
+    grid, with `no_data` its data set, for which another stands in `resolved`. With `motivation.k = "auto"` and
     no k chosen yet it waits for `tuning`. `key` stays when the run id is known.
     """
 
