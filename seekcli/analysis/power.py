@@ -57,7 +57,42 @@ def sd_interval(n: int, sd: float) -> Interval:
     return Interval(low, high)
 
 
-def seeds_needed(mean: float, sd: float) -> int:
+@dataclass(frozen=True)
+class Decision:
+    """What the seeds of a difference can find at a level `alpha` that is corrected for the other rows of a report.
+
+    `power` (0..1) is the chance that they find a true difference of `effect_points`, `seeds` is what finds it with 80 %
+    power. `_low` and `_high` are for the ends of the interval of the sd.
+    """
+
+    effect_points: float
+    alpha: float
+    power: float
+    power_low: float
+    power_high: float
+    seeds: int
+    seeds_low: int
+    seeds_high: int
+
+
+def decision(difference: PairedDifference, effect_points: float, alpha: float) -> Decision | None:
+    """None where there is no spread over seeds."""
+    if difference.sd is None or not has_spread(difference.sd):
+        return None
+    sd, interval, n = difference.sd, sd_interval(difference.n, difference.sd), difference.n
+    return Decision(
+        effect_points=effect_points,
+        alpha=alpha,
+        power=power(n, effect_points / sd, alpha),
+        power_low=power(n, effect_points / interval.high, alpha),
+        power_high=power(n, effect_points / interval.low, alpha),
+        seeds=seeds_needed(effect_points, sd, alpha),
+        seeds_low=seeds_needed(effect_points, interval.low, alpha),
+        seeds_high=seeds_needed(effect_points, interval.high, alpha),
+    )
+
+
+def seeds_needed(mean: float, sd: float, alpha: float = ALPHA) -> int:
     """Smallest n whose two-sided paired t test finds a true mean difference `mean` (spread `sd`) with 80 % power.
 
     Exact (noncentral t) up to 2,000 seeds, the normal approximation above. Raises ValueError unless both are nonzero.
@@ -68,8 +103,8 @@ def seeds_needed(mean: float, sd: float) -> int:
         raise ValueError("seeds are needed for a difference and a spread above 0")
     effect = abs(mean) / sd
     # The normal approximation is a few seeds too low at most: count up from it, where nctdtr is accurate.
-    n = max(2, math.ceil(((float(ndtri(1 - ALPHA / 2)) + float(ndtri(POWER))) / effect) ** 2))
-    while n < EXACT_SEEDS and power(n, effect) < POWER:
+    n = max(2, math.ceil(((float(ndtri(1 - alpha / 2)) + float(ndtri(POWER))) / effect) ** 2))
+    while n < EXACT_SEEDS and power(n, effect, alpha) < POWER:
         n += 1
     return n
 
@@ -86,11 +121,11 @@ def smallest_effect(n: int) -> float:
     return high
 
 
-def power(n: int, effect: float) -> float:
+def power(n: int, effect: float, alpha: float = ALPHA) -> float:
     """Power of the two-sided paired t test with n >= 2 seeds for a mean of `effect` standard deviations (>= 0)."""
     from scipy.special import nctdtr
 
-    critical = t_quantile(n - 1, 1 - ALPHA / 2)
+    critical = t_quantile(n - 1, 1 - alpha / 2)
     noncentrality = effect * math.sqrt(n)
     missed = float(nctdtr(n - 1, noncentrality, critical))
     wrong_side = float(nctdtr(n - 1, noncentrality, -critical))

@@ -92,7 +92,7 @@ def _concerns_arm(key: str) -> bool:
     return key.partition(".")[0] in CLASSIC_NOT_HASHED
 
 
-def _value(settings: ArmSettings, seed: int | None, key: str) -> Any:
+def setting_value(settings: ArmSettings, seed: int | None, key: str) -> Any:
     if key == "seed":
         return seed
     if key == "pair":
@@ -118,7 +118,7 @@ def _left_out_value(settings: ArmSettings, key: str, known: Mapping[str, Any]) -
 def _meets(settings: ArmSettings, seed: int | None, where: Where) -> bool:
     classic = settings.schedule in CLASSIC
     asked = {key: values for key, values in where.items() if not (classic and _concerns_arm(key))}
-    return all(any(_equal(_value(settings, seed, key), v) for v in values) for key, values in asked.items())
+    return all(any(_equal(setting_value(settings, seed, key), v) for v in values) for key, values in asked.items())
 
 
 def _equal(value: Any, text: str) -> bool:
@@ -135,7 +135,7 @@ def _equal(value: Any, text: str) -> bool:
 def _refuse(runs: Sequence[Run], where: Where) -> None:
     for key, values in where.items():
         asked = [run for run in runs if key == "schedule" or not (run.classic and _concerns_arm(key))]
-        present = sorted({str(_value(run.settings, run.seed, key)) for run in asked}, key=lambda v: (len(v), v))
+        present = sorted({str(setting_value(run.settings, run.seed, key)) for run in asked}, key=lambda v: (len(v), v))
         if not set(values) & set(present):
             listing = f"; here it is {', '.join(present[:12])}{', ...' if len(present) > 12 else ''}" if present else ""
             raise BadInput(f"--where {key}={values[0]}: no run has it{listing}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +13,14 @@ from seekcli.cli.output import say, say_json
 from seekcli.errors import BadInput, visible
 
 if TYPE_CHECKING:
+    from seekcli.analysis.by import Part
     from seekcli.analysis.comparison import Comparison, Options
+    from seekcli.report.sections import Page
     from seekcli.runs.scan import RunSummary
+
+
+# Options that concern runs, which --paper reads none of.
+OF_RUNS = ("where", "margin", "effect", "convention", "by", "claims", "tables")
 
 
 class Convention(StrEnum):
@@ -27,6 +33,7 @@ class CompareFormat(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     CSV = "csv"
+    LATEX = "latex"
 
 
 def compare(
@@ -48,6 +55,13 @@ def compare(
     convention: Annotated[
         Convention, typer.Option(help="forward costs in MACs, or in the FLOPs of the paper's table 8 (CIFAR ResNets)")
     ] = Convention.MACS,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="KEY", help="one table, sorted by a setting: k, init, lr, pair, data; repeatable"),
+    ] = None,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="one verdict a claim of the paper, with power and what would decide it")
+    ] = False,
     paper: Annotated[bool, typer.Option("--paper", help="the paper's own rows, instead of runs")] = False,
     tables: Annotated[
         Path | None,
@@ -67,12 +81,22 @@ def compare(
     for flag, value in (("--margin", margin), ("--effect", effect)):
         if not 0 < value <= 100:
             raise BadInput(f"{flag} {value:g}: expected accuracy points above 0 and up to 100, such as 0.2")
+    if claims and by:
+        raise BadInput("--claims and --by are two answers: give one of them")
+    from seekcli.analysis.by import parse_by, parts_by
+
+    keys = parse_by(by or [])
     options = _options(margin, effect, convention)
     runs = scan_runs(paths or [Path("results")])
     comparison = compare_runs(runs, parse_where(where or []), options)
     if tables is not None:
         _write_tables(tables, runs, comparison)
-    _show(comparison, format_)
+    if claims:
+        _show_claims(comparison, format_)
+    elif keys:
+        _show_by(comparison, parts_by(comparison, keys), format_)
+    else:
+        _show(comparison, format_)
 
 
 def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) -> None:
@@ -96,7 +120,7 @@ def _options(margin: float, effect: float, convention: Convention) -> Options:
 
 def _refuse_beside_paper(context: typer.Context) -> None:
     """Raise BadInput for words that concern runs: --paper reads none."""
-    words = {"paths": "a path", **{name: f"--{name}" for name in ("where", "margin", "effect", "convention", "tables")}}
+    words = {"paths": "a path", **{name: f"--{name}" for name in OF_RUNS}}
     given = [word for name, word in words.items() if _was_given(context, name)]
     if given:
         raise BadInput(
@@ -122,10 +146,45 @@ def _show(comparison: Comparison, format_: CompareFormat) -> None:
         say(text.comparison_markdown(comparison), nl=False)
     elif format_ is CompareFormat.JSON:
         say_json(text.comparison_json(comparison))
+    elif format_ is CompareFormat.LATEX:
+        say(text.comparison_latex(comparison), nl=False)
     else:
         say(text.comparison_csv(comparison), nl=False)
         for line in page.all_notes(comparison):
             say(f"seek: {visible(line)}", err=True)
+
+
+def _show_claims(comparison: Comparison, format_: CompareFormat) -> None:
+    from seekcli.report.claims import claims_json, claims_rows
+    from seekcli.report.sections import claims_page
+
+    if format_ is CompareFormat.JSON:
+        say_json(claims_json(comparison))
+    else:
+        _show_page(claims_page(comparison), claims_rows(comparison), format_)
+
+
+def _show_by(comparison: Comparison, parts: list[Part], format_: CompareFormat) -> None:
+    from seekcli.report.by import by_json, by_rows
+    from seekcli.report.sections import by_page
+
+    if format_ is CompareFormat.JSON:
+        say_json(by_json(parts))
+    else:
+        _show_page(by_page(comparison, parts), by_rows(parts), format_)
+
+
+def _show_page(page_: Page, rows: list[dict[str, Any]], format_: CompareFormat) -> None:
+    if format_ is CompareFormat.TABLE:
+        from seekcli.report.terminal import print_page
+
+        print_page(page_)
+        return
+    from seekcli.report.columns import csv_of
+    from seekcli.report.text import page_latex, page_markdown
+
+    texts = {CompareFormat.MARKDOWN: page_markdown, CompareFormat.LATEX: page_latex}
+    say(csv_of(rows) if format_ is CompareFormat.CSV else texts[format_](page_), nl=False)
 
 
 def _show_paper(format_: CompareFormat) -> None:
@@ -136,6 +195,7 @@ def _show_paper(format_: CompareFormat) -> None:
         CompareFormat.MARKDOWN: published.published_markdown,
         CompareFormat.JSON: published.published_json,
         CompareFormat.CSV: published.published_csv,
+        CompareFormat.LATEX: published.published_latex,
     }
     if format_ is CompareFormat.JSON:
         say_json(texts[format_]())

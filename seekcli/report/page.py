@@ -5,7 +5,13 @@ The terminal and the markdown text show the same page.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from seekcli.analysis.comparison import PAPER, Cell, Comparison
+from seekcli.analysis.contrasts import Contrast
+from seekcli.analysis.groups import Arm
+from seekcli.analysis.statistics import has_spread
 from seekcli.analysis.verdicts import QuestionFamily
 from seekcli.report import apart
 from seekcli.report.differences import difference_table, margin_note, precision_table
@@ -20,18 +26,19 @@ from seekcli.report.tables import (
     share_table,
 )
 
-NAMES = (
-    "base alone (the paper's X-C) and larger alone (Y-C) are trained classically; base, alternating (X-Y-B) and "
-    "larger, alternating (X-Y-M) come out of one run, whose cost stands once. An indented line names the motivation "
-    "condition, k and the start of the added parts."
+NAMES = "base alone (the paper's X-C) and larger alone (Y-C) are trained classically."
+OF_BOTH = (
+    "base, alternating (X-Y-B) and larger, alternating (X-Y-M) come out of one run, whose cost stands once. A line "
+    "above them names the motivation condition, k and the start of the added parts."
 )
-ACCURACY = (
-    "Accuracy is that of the last epoch, as trained: with the BatchNorm statistics that training left; re-estimated: "
-    "with statistics that were estimated again on training batches, as the models of a run of both are written. "
-    "Differences are as trained on both sides, or re-estimated on both where the row says so: those of the larger "
-    "model of a run that alternates are wherever both sides have it. ± is the standard deviation over seeds (ddof 1). "
-    "The sampling error is what another test set of this size would move one accuracy by."
+ACCURACY = "Accuracy is that of the last epoch, as trained: with the statistics that training left in the model."
+RE_ESTIMATED = (
+    "re-estimated: with BatchNorm statistics that were estimated again on training batches, as the models of a run of "
+    "both are written. Differences are as trained on both sides, or re-estimated on both where the row says so: those "
+    "of the larger model of a run that alternates are wherever both sides have it."
 )
+SPREAD = "± is the standard deviation over seeds (ddof 1)."
+SAMPLING = "The sampling error is what another test set of this size would move one accuracy by."
 COST = (
     "Forward cost is in MACs of one image (convolution, linear, matmul, attention). Training FLOPs of a step are "
     "3 x forward x 2 an image. Wall time is measured: compare it only between runs of one quiet machine."
@@ -46,38 +53,73 @@ GROWN = (
     "off from it late and trains beside it. Nothing alternates. A step is then an update of one model: "
     "after the branch a batch has two, and the share and F_XY count them both."
 )
+EQUAL = "equal: trained for as long as costs what the run of both models does (X-C=, Y-C=)."
 PRICES = (
-    "equal: trained for as long as costs what the run of both models does (X-C=, Y-C=). run / both alone: the training "
-    "FLOPs of one run of both models over those of base alone and larger alone together, and the same of wall time."
+    "run / both alone: the training FLOPs of one run of both models over those of base alone and larger alone "
+    "together, and the same of wall time."
 )
-RATIO = (
+SHARE = (
     "F_X, F_Y and F_XY are the forward costs of an image: of the base, of the larger model, and on average over "
-    "the run's training images. ACC/FLOPs "
-    "is gain over base alone per million of extra forward cost. ACC/F_Ratio = (gain of base / gain of larger alone) / "
-    "share: it rewards a large k mechanically. It is not meaningful where the interval of larger alone - base alone "
-    "holds 0. The share is motivated steps over all steps; its interval is a t interval of its logit over runs. "
-    "Expected is what chance alone would give or, by schedule, what the schedule fixes."
+    "the run's training images. The share is motivated steps over all steps; its interval is a t interval of its logit "
+    "over runs."
+)
+BY_CHANCE = "Expected is what chance alone would give."
+BY_SCHEDULE = "Expected by schedule is what the schedule fixes."
+RATIO = (
+    "ACC/FLOPs is gain over base alone per million of extra forward cost. ACC/F_Ratio = (gain of base / gain of larger "
+    "alone) / share: it rewards a large k mechanically."
 )
 
 
 def words_legend(comparison: Comparison) -> list[str]:
     """What the words mean, with the numbers of this report."""
     options = comparison.options
-    primary = sum(one.family is QuestionFamily.PRIMARY for cell in comparison.cells for one in cell.contrasts)
+    rows = [one for cell in comparison.cells for one in cell.contrasts]
+    families = Counter(one.family for one in rows)
+    primary = families[QuestionFamily.PRIMARY]
+    question = (
+        f" This report is one table, whatever it holds: its question is base - base alone ({primary} such "
+        f"row{'' if primary == 1 else 's'}, corrected together)."
+    )
+    second = " larger - larger alone and larger - its own base are read only in an arm where that is significant."
+    few = [
+        text
+        for most, text in ((3, "Below 3 seeds there is no word"), (5, "below 5 none but hint"))
+        if any(one.difference.n < most for one in rows)
+    ]
+    exploratory = families[QuestionFamily.EXPLORATORY] > 0
+    hint = "An exploratory row is at most a hint, from adj. p < 0.0025. " if exploratory else ""
     return [
         "[ ] is a 95 % interval, p the two-sided paired t test over common seeds, adj. p the same after Holm's "
-        f"correction. This report is one table, whatever it holds: its question is base - base alone ({primary} such "
-        f"row{'' if primary == 1 else 's'}, corrected together). larger - larger alone and larger - its own base are "
-        "read only in an arm where that is significant. The other rows are exploratory.",
+        f"correction.{question if primary else ''}{second if families[QuestionFamily.SECOND] else ''}"
+        f"{' The other rows are exploratory.' if exploratory else ''}",
         f"Words follow adj. p < 0.05: higher, lower; equivalent: two one-sided tests within {options.margin_points:g} "
         "points (--margin; at least one test image), corrected as well; both: higher, within ...; else undecided, also "
-        "where the seeds show no spread. Below 3 seeds there is no word, below 5 none but hint. An exploratory row is "
-        "at most a hint, from adj. p < 0.0025. Without any effect, a report says more than undecided or equivalent "
-        "in at most 5.25 % of cases.",
-        f"Seeds for {options.effect_points:g} points (--effect): what one such test needs to find a true difference of "
-        "that size, for the sd and for the ends of its interval. Smallest shown: the true difference that the seeds at "
-        "hand would find. Sign-flip p needs no normal distribution; with n seeds it cannot fall below its floor 2/2^n.",
+        f"where the seeds show no spread. {_sentence(few)}{hint}Without any effect, a report says more than undecided "
+        "or equivalent in at most 5.25 % of cases.",
+        *([_of_precision(comparison)] if _has_precision(rows) else []),
     ]
+
+
+def _sentence(parts: list[str]) -> str:
+    text = ", ".join(parts)
+    return f"{text[0].upper()}{text[1:]}. " if text else ""
+
+
+def _has_precision(rows: Sequence[Contrast]) -> bool:
+    """Whether there is a table of what the seeds can show: see `precision_table`."""
+    return any(
+        has_spread(one.difference.sd) for one in rows if one.family is not QuestionFamily.EXPLORATORY
+    )
+
+
+def _of_precision(comparison: Comparison) -> str:
+    return (
+        f"Seeds for {comparison.options.effect_points:g} points (--effect): what one such test needs to find a true "
+        "difference of that size, for the sd and for the ends of its interval. Smallest shown: the true difference "
+        "that the seeds at hand would find. Sign-flip p needs no normal distribution; with n seeds it cannot fall "
+        "below its floor 2/2^n."
+    )
 
 
 def cell_tables(comparison: Comparison, cell: Cell) -> list[Table]:
@@ -116,10 +158,32 @@ def legend(comparison: Comparison) -> list[str]:
     if not comparison.cells:
         return []
     cost = PAPER_COST if comparison.options.convention == PAPER else COST
-    contrasts = any(cell.contrasts for cell in comparison.cells)
-    arms = any(cell.arms for cell in comparison.cells)
-    grown = any(arm.grown for cell in comparison.cells for arm in cell.arms)
-    names = [NAMES, *([GROWN] if grown else [])]
-    apart_shown = any(apart.apart_table(cell) for cell in comparison.cells)
-    of_arms = [*([apart.LEGEND] if apart_shown else []), PRICES, RATIO] if arms else []
-    return [*names, ACCURACY, cost, *(words_legend(comparison) if contrasts else []), *of_arms]
+    groups = [group for cell in comparison.cells for group in cell.groups]
+    arms = [arm for cell in comparison.cells for arm in cell.arms]
+    names = [
+        *([NAMES] if any(group.arm is None for group in groups) else []),
+        *([OF_BOTH] if any(not arm.grown for arm in arms) else []),
+        *([GROWN] if any(arm.grown for arm in arms) else []),
+    ]
+    accuracy = " ".join([
+        ACCURACY,
+        *([RE_ESTIMATED] if any(group.recalibrated for group in groups) else []),
+        *([SPREAD] if any(group.accuracy.sd is not None for group in groups) else []),
+        *([SAMPLING] if any(group.test_images for group in groups) else []),
+    ])  # fmt: skip
+    words = words_legend(comparison) if any(cell.contrasts for cell in comparison.cells) else []
+    return [" ".join(names), accuracy, cost, *words, *_of_arms(comparison, arms)]
+
+
+def _of_arms(comparison: Comparison, arms: Sequence[Arm]) -> list[str]:
+    if not arms:
+        return []
+    bases = {arm.share.basis for arm in arms if arm.share.expected is not None}
+    equal = any(arm.x_c_equal or arm.y_c_equal for arm in arms)
+    share = [SHARE, *([BY_CHANCE] if "by chance" in bases else []), *([BY_SCHEDULE] if bases - {"by chance"} else [])]
+    return [
+        *([apart.LEGEND] if any(apart.apart_table(cell) for cell in comparison.cells) else []),
+        " ".join([*([EQUAL] if equal else []), PRICES]),
+        " ".join(share),
+        RATIO,
+    ]

@@ -10,6 +10,7 @@ from seekcli.analysis.published import PaperRow, paper_rows
 from seekcli.analysis.published_costs import NEAR_CHANCE, PaperCost, misprints, paper_costs
 from seekcli.report import wording
 from seekcli.report.columns import aligned, csv_of, markdown
+from seekcli.report.latex import latex_document
 from seekcli.report.tables import Column, Table, TableRow
 
 PAPER_COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p", "also in table")
@@ -151,3 +152,9 @@ def published_json() -> str:
 
 def published_csv() -> str:
     return csv_of([asdict(row) for row in paper_rows()])
+
+
+def published_latex() -> str:
+    rows_table, costs_table = paper_tables()
+    notes = (published_notes(paper_rows()), cost_notes(paper_costs()))
+    return latex_document([], list(zip((rows_table, costs_table), notes, strict=True)))

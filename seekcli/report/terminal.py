@@ -10,7 +10,9 @@ from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.verdicts import EQUIVALENT, HIGHER, LOWER
 from seekcli.errors import visible
 from seekcli.report import page, tables
+from seekcli.report.in_words import in_words
 from seekcli.report.layout import GAP, joined, laid_out
+from seekcli.report.sections import Page
 from seekcli.report.tables import Table
 
 # Piped output has no width to fit: no line of it is cut.
@@ -34,6 +36,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     """Print everything the comparison holds, the runs that are in no group included."""
     screen = console or _console()
     screen.print(plain_text(tables.counts(comparison)))
+    for title, sentences in in_words(comparison):
+        _print_lines(screen, f"In words: {title}", sentences)
     for cell in comparison.cells:
         _print_cell(screen, comparison, cell)
     if not comparison.cells:
@@ -41,6 +45,26 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     _print_lines(screen, "Notes", list(comparison.notes))
     _print_lines(screen, "Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
     _print_lines(screen, "How to read this", page.legend(comparison), "dim")
+
+
+def print_page(page_: Page, console: Console | None = None) -> None:
+    """Print titled tables, the notes of each below it, and how to read them."""
+    screen = console or _console()
+    screen.print(plain_text(page_.first))
+    for section in page_.sections:
+        if section.title:
+            screen.print()
+            screen.print(plain_text(section.title, style="bold"))
+        for line in section.lines:
+            screen.print(plain_text(line), soft_wrap=not screen.is_terminal)
+        for title, table, notes in section.parts:
+            screen.print()
+            screen.print(plain_text(title, style="italic"))
+            if table is not None:
+                _print_table(screen, table)
+            for note in notes:
+                _print_item(screen, note, "yellow")
+    _print_lines(screen, "How to read this", list(page_.legend), "dim")
 
 
 def plain_text(text: str, style: str = "") -> Text:

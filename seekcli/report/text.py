@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from seekcli import plain_data
@@ -11,6 +12,9 @@ from seekcli.errors import visible
 from seekcli.report import page, tables, wording
 from seekcli.report.columns import csv_of, markdown
 from seekcli.report.data import arm_numbers, comparison_data, difference_numbers, group_data
+from seekcli.report.in_words import in_words
+from seekcli.report.latex import latex_document
+from seekcli.report.sections import Page
 from seekcli.report.tables import Table
 
 # The differences of a group that a line of CSV holds: prefix of the columns, the other side.
@@ -19,6 +23,8 @@ CSV_DIFFERENCES = (("minus_x_c", X_C), ("minus_own_base", X_Y_B), ("minus_y_c", 
 
 def comparison_markdown(comparison: Comparison) -> str:
     lines = [tables.counts(comparison), ""]
+    for title, sentences in in_words(comparison):
+        lines += [f"**In words: {visible(title)}**", "", *markdown_list("", sentences)]
     for cell in comparison.cells:
         lines += [f"## {tables.cell_title(cell)}", "", tables.cell_settings(cell), "", tables.test_set(cell), ""]
         for table in page.cell_tables(comparison, cell):
@@ -28,6 +34,40 @@ def comparison_markdown(comparison: Comparison) -> str:
     lines += markdown_list("## Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
     lines += markdown_list("## How to read this", page.legend(comparison))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def page_markdown(page_: Page) -> str:
+    lines = [page_.first, ""]
+    for section in page_.sections:
+        lines += [f"## {section.title}", ""] if section.title else []
+        lines += [text for line in section.lines for text in (line, "")]
+        for title, table, notes in section.parts:
+            lines += [f"**{visible(title)}**", "", *([*markdown_table(table), ""] if table is not None else [])]
+            lines += markdown_list("", list(notes))
+    lines += markdown_list("## How to read this", list(page_.legend))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def comparison_latex(comparison: Comparison) -> str:
+    """The tables of every cell; sentences and notes as comments."""
+    said = [line for title, sentences in in_words(comparison) for line in (title, *sentences)]
+    parts: list[tuple[Table, list[str]]] = []
+    for cell in comparison.cells:
+        own = page.cell_tables(comparison, cell)
+        titled = [replace(table, title=f"{tables.cell_title(cell)}. {table.title}") for table in own]
+        parts += [*((table, []) for table in titled[:-1]), (titled[-1], page.cell_notes(comparison, cell))]
+    notes = [*comparison.notes, *(f"not counted, {tables.left_out_line(entry)}" for entry in comparison.left_out)]
+    return latex_document([tables.counts(comparison), *said], parts, [*notes, *page.legend(comparison)])
+
+
+def page_latex(page_: Page) -> str:
+    parts: list[tuple[Table | None, list[str]]] = []
+    for section in page_.sections:
+        before = f"{section.title}. " if section.title else ""
+        for title, table, notes in section.parts:
+            titled = None if table is None else replace(table, title=f"{before}{title}")
+            parts.append((titled, [*([] if table is not None else [f"{before}{title}"]), *notes]))
+    return latex_document([page_.first], parts, list(page_.legend))
 
 
 def markdown_list(title: str, items: list[str]) -> list[str]:
