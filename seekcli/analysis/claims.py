@@ -20,6 +20,7 @@ from seekcli.analysis.verdicts import (
     EXPLORATORY_ALPHA,
     HIGHER,
     HINT,
+    LEAST_SEEDS_FOR_A_STRONG_WORD,
     LEAST_SEEDS_FOR_A_WORD,
     LOWER,
     UNDECIDED,
@@ -31,7 +32,7 @@ from seekcli.analysis.verdicts import (
 CONTROLS = ("matched-count", "random-count", "periodic")
 # A control with another number of motivated steps is no control of the condition.
 SAME_SHARE_FRACTION = 0.1
-CHEAPER, DEARER, NOT_AS_OFTEN = "cheaper", "dearer", "not as often"
+CHEAPER, DEARER, AS_DEAR, NOT_AS_OFTEN = "cheaper", "dearer", "as dear", "not as often"
 
 
 class Question(StrEnum):
@@ -46,7 +47,9 @@ class Answer(StrEnum):
     YES = "yes"
     NO = "no"
     MIXED = "depends on the arm"
-    HINT = "a hint, no more"
+    HINT = "a hint that it is"
+    HINT_OF_WORSE = "a hint that it is worse"
+    HINTS = "hints both ways"
     UNDECIDED = "undecided"
     NOT_TESTED = "not tested"
 
@@ -125,22 +128,30 @@ def _of_difference(
     if not rows:
         needs = f"the runs of this pair with --schedule {schedule}, on the same seeds"
         return Claim(question, Answer.NOT_TESTED, (), needs)
-    answer = _answer(_words(rows))
+    answer = _answer(rows)
     return Claim(question, answer, tuple(rows), _what_decides(answer, rows))
 
 
-def _answer(words: Sequence[str]) -> Answer:
+def _answer(rows: Sequence[Evidence]) -> Answer:
     """Of the words of all arms, which hold for all at once: one arm that is better is enough where none is worse."""
-    heads = [word.partition(",")[0] for word in words]
+    heads = [word.partition(",")[0] for word in _words(rows)]
     if HIGHER in heads:
         return Answer.MIXED if LOWER in heads else Answer.YES
     if all(head in (LOWER, EQUIVALENT) for head in heads):
         return Answer.NO
     if HINT in heads:
-        return Answer.HINT
+        return _hint(rows)
     if any(head in (UNDECIDED, LOWER, EQUIVALENT) for head in heads):
         return Answer.UNDECIDED
     return Answer.NOT_TESTED
+
+
+def _hint(rows: Sequence[Evidence]) -> Answer:
+    """A hint has no direction of its own: that of the difference."""
+    found = {row.contrast.difference.mean > 0 for row in rows if row.word == HINT and row.contrast is not None}
+    if len(found) == 2:
+        return Answer.HINTS
+    return Answer.HINT if found == {True} else Answer.HINT_OF_WORSE
 
 
 def _what_decides(answer: Answer, rows: Sequence[Evidence]) -> str | None:
@@ -150,8 +161,10 @@ def _what_decides(answer: Answer, rows: Sequence[Evidence]) -> str | None:
     found = [row.decision for row in rows if row.decision is not None and not _is_decided(row.word)]
     first = "the base's question of the arms that are not read; then " if Unsaid.NOT_READ in {*_words(rows)} else ""
     if not found:
-        return f"{first}at least {LEAST_SEEDS_FOR_A_WORD} common seeds, and more to be sure"
-    low, high = min(one.seeds for one in found), max(one.seeds for one in found)
+        few = any(row.runs is not None and row.runs < LEAST_SEEDS_FOR_A_WORD for row in rows)
+        return f"{first}at least {LEAST_SEEDS_FOR_A_WORD} common seeds" if few else f"{first}seeds that differ at all"
+    needed = [max(one.seeds, LEAST_SEEDS_FOR_A_STRONG_WORD) for one in found]
+    low, high = min(needed), max(needed)
     seeds = f"{low:,} seeds" if low == high else f"{low:,} to {high:,} seeds, by arm,"
     return f"{first}{seeds} for a true difference of {found[0].effect_points:g} points (80 % power, corrected)"
 
@@ -173,7 +186,7 @@ def _cheaper(cell: Cell) -> Claim:
     words = {row.word for row in rows}
     if words == {CHEAPER}:
         answer = Answer.YES
-    elif words == {DEARER}:
+    elif words <= {DEARER, AS_DEAR}:
         answer = Answer.NO
     else:
         answer = Answer.MIXED if {CHEAPER, DEARER} <= words else Answer.UNDECIDED
@@ -186,7 +199,7 @@ def _price_of(arm: Arm, alone: float) -> Evidence:
     ends = cost.interval
     interval = None if ends is None or ends.low <= 0 else Interval(alone / ends.high, alone / ends.low)
     low, high = (ratio, ratio) if interval is None else (interval.low, interval.high)
-    word = CHEAPER if low > 1 else DEARER if high < 1 else UNDECIDED
+    word = CHEAPER if low > 1 else DEARER if high < 1 else AS_DEAR if low == high else UNDECIDED
     return Evidence(arm.label, word, ratio=ratio, ratio_interval=interval, runs=cost.n)
 
 
@@ -208,9 +221,8 @@ def _condition(cell: Cell, alphas: dict[QuestionFamily, float]) -> Claim:
     tested = [row for row in rows if row.word != NOT_AS_OFTEN]
     if not tested:
         return Claim(Question.CONDITION, Answer.NOT_TESTED, tuple(rows), controls)
-    words = [row.word for row in tested]
-    # These rows are exploratory: at most a hint, which has no direction of its own.
-    answer = Answer.HINT if HINT in words else Answer.UNDECIDED
+    # These rows are exploratory: at most a hint.
+    answer = _hint(tested) if HINT in _words(tested) else Answer.UNDECIDED
     return Claim(Question.CONDITION, answer, tuple(rows), _what_decides(answer, tested))
 
 

@@ -32,7 +32,7 @@ OF_COST = (
 OF_CONDITION = (
     "The condition is asked against arms that take as many batches without looking at the training: matched-count, "
     "random-count or periodic with a share within 10 % of its own; others are not as often. These rows are "
-    "exploratory: at most a hint."
+    "exploratory: at most a hint that it is better, or worse."
 )
 OF_TWO = (
     "Two for one, yes: in one arm both models are higher than alone or equivalent, and the run is cheaper than larger "

@@ -87,7 +87,7 @@ def _difference(what: str, found: Sequence[Contrast], named: bool = True) -> str
 
 def _part(word: str, rows: Sequence[Contrast], of_all: str, named: bool) -> str:
     decided = rows[0].verdict.word not in (None, UNDECIDED)
-    if named and decided and len(rows) <= MOST_NAMED:
+    if named and (len(rows) == 1 or (decided and len(rows) <= MOST_NAMED)):
         listed = "; ".join(f"{one.arm}: {_points(one)}" for one in rows)
         return f"{word} in {len(rows)}{of_all} ({listed})"
     means = sorted(one.difference.mean for one in rows)

@@ -70,6 +70,49 @@ def test_markdown(folder: Path) -> None:
     assert "| base alone | 3 | 0-2 |" in out
 
 
+def test_the_first_screen_is_words(folder: Path) -> None:
+    code, out, _ = seek(folder)
+    assert code == 0
+    assert out.splitlines()[2:4] == [
+        "In words: resnet20-to-32 on digits",
+        "- base, alternating, against base alone: hint, +0.50 [+0.07, +0.93] points, 3 seeds",
+    ]
+
+
+def test_claims_in_every_format(folder: Path) -> None:
+    code, out, err = seek(folder, "--claims")
+    assert (code, err) == (0, "")
+    assert "1. Is the base better than base alone? a hint that it is\n" in out
+    assert "5. Two models for the price of one? undecided" in out
+    assert "What would decide it: 5 seeds for a true difference of 0.3 points (80 % power, corrected)." in out
+    claims = json.loads(seek(folder, "--claims", "--format", "json")[1])["cells"][0]["claims"]
+    verdicts = [claim["verdict"] for claim in claims]
+    assert verdicts == ["a hint that it is", "a hint that it is worse", "no", "not tested", "undecided"]
+    assert claims[0]["evidence"][0]["difference"]["mean_points"] == pytest.approx(0.5)
+    rows = list(csv.DictReader(io.StringIO(seek(folder, "--claims", "--format", "csv")[1])))
+    assert [row["question"] for row in rows] == [claim["question"] for claim in claims]
+    assert "| loss k=2 identity | 3 |" in seek(folder, "--claims", "--format", "markdown")[1]
+    assert r"\caption{resnet20-to-32 on digits. 1. Is the base" in seek(folder, "--claims", "--format", "latex")[1]
+
+
+def test_by_in_every_format(folder: Path) -> None:
+    code, out, err = seek(folder, "--by", "k")
+    assert (code, err) == (0, "")
+    assert "By motivation.k" in out
+    assert "motivation.k=2\n base: loss k=2 identity" in out
+    rows = json.loads(seek(folder, "--by", "k", "--format", "json")[1])["rows"]
+    assert [(row["motivation.k"], row["group"]) for row in rows] == [(2, "X-Y-B"), (2, "X-Y-M")]
+    assert len(list(csv.DictReader(io.StringIO(seek(folder, "--by", "k", "--format", "csv")[1])))) == 2
+    assert "| *motivation.k=2* |" in seek(folder, "--by", "k", "--format", "markdown")[1]
+    assert r"\emph{motivation.k=2}" in seek(folder, "--by", "k", "--format", "latex")[1]
+
+
+def test_the_order_of_paths_changes_no_letter(folder: Path) -> None:
+    runs = sorted((folder / "runs").iterdir())
+    for format_ in ("table", "markdown", "json", "csv", "latex"):
+        assert seek(*runs, "--format", format_) == seek(*runs[::-1], "--format", format_)
+
+
 def test_results_is_the_default_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     code, out, _ = seek()
@@ -103,6 +146,10 @@ def test_where(folder: Path) -> None:
         (["--convention", "paper"], "does not say how large its images are"),
         (["--paper"], "it goes with --format alone, without a path"),
         (["--paper", "--margin", "0.2"], "without a path and --margin"),
+        (["--paper", "--claims"], "without a path and --claims"),
+        (["--claims", "--by", "k"], "--claims and --by are two answers"),
+        (["--by", "kk"], "did you mean 'k'"),
+        (["--by", "seed"], "--by seed: runs are averaged over their seeds"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(folder: Path, arguments: list[str], message: str) -> None:

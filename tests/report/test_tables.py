@@ -157,7 +157,7 @@ def test_only_what_can_be_said_is_tabled(results: Results) -> None:
     results.add("base")
     (cell,) = results.compare().cells
     assert len(page.cell_tables(results.compare(), cell)) == 1
-    assert page.legend(results.compare()) == [page.NAMES, page.ACCURACY, page.COST]
+    assert page.legend(results.compare()) == [page.NAMES, f"{page.ACCURACY} {page.SAMPLING}", page.COST]
 
 
 def test_the_reading_notes_hold_the_numbers_of_the_report(full: Results) -> None:
