@@ -23,7 +23,7 @@ def data_names(incomplete: str) -> list[str]:
     from seekcli.data.sets.kinds import KINDS
 
     # `folder:` and not `folder:DIR`: what is to be typed ends there.
-    return starting_with(incomplete, ["".join(kind.partition(":")[:2]) for kind in KINDS])
+    return starting_with(incomplete, [f"{word}:" if kind.takes_more else word for word, kind in KINDS.items()])
 
 
 def recipes(incomplete: str) -> list[str]:

@@ -66,9 +66,9 @@ def list_command(
 
 
 def model_rows() -> Rows:
-    """Every model, and the pair that it makes with the next larger one of its family."""
+    """Every model, its family's usual recipe, and the pair that it makes with the next larger one of its family."""
     from seekcli.config.settings import pair_name
-    from seekcli.models.catalog import MODELS
+    from seekcli.models.catalog import FAMILIES, MODELS
 
     rows = []
     for spec in MODELS.values():
@@ -79,6 +79,7 @@ def model_rows() -> Rows:
                 "name": spec.name,
                 "family": spec.family,
                 "designed_for_pixels": spec.image_size,
+                "usual_recipe": FAMILIES[spec.family].recipes.usual,
                 "pair_with_next": pair_name(spec.name, following.name) if following else None,
             }
         )
@@ -92,13 +93,13 @@ def data_rows() -> Rows:
     from seekcli.data.sets.sources import data_facts
 
     rows: Rows = []
-    for kind, about in KINDS.items():
+    for kind in KINDS.values():
         row: dict[str, Any] = dict.fromkeys(("name", "classes", "images", "train_images", "test_images"))
-        if ":" not in kind:
-            facts = data_facts(DataConfig(name=kind))
+        if not kind.takes_more:
+            facts = data_facts(DataConfig(name=kind.form))
             row |= {"classes": facts.classes, "train_images": facts.train_images, "test_images": facts.test_images}
             row["images"] = f"{facts.channels}x{facts.image_size}x{facts.image_size}"
-        rows.append(row | {"name": kind, "about": about})
+        rows.append(row | {"name": kind.form, "about": kind.about})
     return rows
 
 

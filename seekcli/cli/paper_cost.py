@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from seekcli.errors import BadInput
-from seekcli.models.catalog import MODELS
+from seekcli.models.catalog import has_papers_flops
 
 if TYPE_CHECKING:
     from seekcli.analysis.runs import Run
@@ -20,10 +20,8 @@ def paper_flops(run: Run, role: str) -> float:
     Raises BadInput for a model that the convention is not defined for, and for a run that does not say how large its
     images are.
     """
-    from seekcli.models.costs import PAPER_FAMILY
-
     name = run.models[role]
-    if name not in MODELS or MODELS[name].family != PAPER_FAMILY:
+    if not has_papers_flops(name):
         raise BadInput(f"--convention paper is defined for CIFAR ResNets only, and {run.path} has {name}; {OTHERWISE}")
     facts = run.facts
     sizes = [facts.get(key) for key in ("classes", "channels", "image_size")]

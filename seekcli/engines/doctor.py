@@ -21,7 +21,8 @@ from seekcli import files, torch_pair
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.decoding import decode_file
-from seekcli.data.sets.downloads import PLACES
+from seekcli.data.sets.kind import NamedSet
+from seekcli.data.sets.kinds import KINDS
 from seekcli.data.sets.listings import listing_of
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, SeekError, human_bytes
@@ -127,11 +128,13 @@ def devices() -> Iterator[Finding]:
 def data_sets(data_dir: Path | None) -> Iterator[Finding]:
     """Which published sets lie where runs look for them. None is needed: digits come with scikit-learn."""
     folder = data_dir if data_dir is not None else cache_folder() / "data"
-    yield Finding("data", "ok", "digits: bundled")
-    for name, places in PLACES.items():
-        found = next((folder / place for place in places if (folder / place).exists()), None)
-        text = f"{name}: {found}" if found else f"{name}: not in {folder}; downloaded when a run asks for it"
-        yield Finding("data", "ok" if found else "note", text)
+    for kind in KINDS.values():
+        if not isinstance(kind, NamedSet) or not (kind.places or kind.bundled):
+            continue
+        found = next((folder / place for place in kind.places if (folder / place).exists()), None)
+        where = f"not in {folder}; downloaded when a run asks for it" if found is None else str(found)
+        text = f"{kind.word}: {'bundled' if kind.bundled else where}"
+        yield Finding("data", "ok" if found or kind.bundled else "note", text)
 
 
 def disk(results: Path) -> Iterator[Finding]:

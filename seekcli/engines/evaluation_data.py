@@ -93,7 +93,7 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     name = data or card.training.data
     own_dir = candidate.run.data.dir if candidate.run is not None else None
     folder = data_dir or (own_dir if data is None else None)
-    if folder is own_dir is not None and name.startswith(("folder:", "imagenet:")) and not Path(own_dir).is_dir():
+    if folder is own_dir is not None and is_folder(DataConfig(name=name)) and not Path(own_dir).is_dir():
         kind = name.partition(":")[0]
         raise BadInput(
             f"--data {kind}:{own_dir}: the data of the run was in {own_dir}, which is gone: --data {kind}:DIR says "

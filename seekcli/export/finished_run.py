@@ -29,7 +29,7 @@ from seekcli.export.card import (
 )
 from seekcli.export.load import read_weights
 from seekcli.method.roles import ROLES
-from seekcli.models.catalog import TRANSFORMERS, has_running_statistics, model_spec, patch_pixels
+from seekcli.models.catalog import family_of, has_running_statistics, model_spec
 from seekcli.models.timm_form import stem_of, timm_form
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
@@ -187,7 +187,7 @@ def architecture_card(model: str, facts: RecordedFacts) -> ArchitectureCard:
     form = timm_form(spec, facts.classes, facts.channels, facts.image_size)
     return ArchitectureCard(
         stem=stem_of(spec, facts.image_size),
-        patch_size=patch_pixels(facts.image_size) if spec.family in TRANSFORMERS else None,
+        patch_size=family_of(model).patch_at(facts.image_size),
         timm=form and TimmCard(**asdict(form)),
     )
 

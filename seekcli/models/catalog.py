@@ -1,72 +1,51 @@
-"""The names of models and pairs: what exists, in which family, in which order. Imports no torch."""
+"""Which families, models and pairs there are, by name: what exists, in which order, what can be. Imports no torch."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, unknown
+from seekcli.models.families import cifar_resnet, efficientnet, imagenet_resnet, vit
+from seekcli.models.family import Family, ModelSpec as ModelSpec
+
+FAMILIES: dict[str, Family] = {}
+MODELS: dict[str, ModelSpec] = {}  # by family, smallest first
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """One model: models of a family are ordered, and a smaller one can be the base of any larger one."""
-
-    name: str
-    family: str
-    order: int
-    image_size: int  # pixels a side the family was designed for; folders of photographs are resized to it by default
-
-
-def catalog() -> list[ModelSpec]:
-    """Every model, by family, smallest first. 18, 34, 50, 101, 152 always mean the ImageNet ResNets."""
-    efficientnet_sizes = (224, 240, 260, 300, 380, 456, 528, 600)  # Tan and Le 2019; native, per model
-    return [
-        *(ModelSpec(f"resnet{depth}", "cifar-resnet", depth, 32) for depth in (8, 14, 20, 32, 44, 56, 110)),
-        *(ModelSpec(f"resnet{depth}", "resnet", depth, 224) for depth in (18, 34, 50, 101, 152)),
-        *(ModelSpec(f"vit-{size}", "vit", order, 224) for order, size in enumerate(("tiny", "small", "base"))),
-        *(ModelSpec(f"efficientnet-b{i}", "efficientnet", i, size) for i, size in enumerate(efficientnet_sizes)),
-    ]
+def register(family: Family) -> None:
+    """Make a family known under its name, and its models under theirs. Raises ValueError for a name that is taken."""
+    taken = [spec.name for spec in family.models if spec.name in MODELS]
+    if family.name in FAMILIES or taken:
+        raise ValueError(f"the name {(taken or [family.name])[0]} is taken")
+    FAMILIES[family.name] = family
+    MODELS.update((spec.name, spec) for spec in family.models)
 
 
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in catalog()}
-TRANSFORMERS = ("vit",)
-WITHOUT_RUNNING_STATISTICS = TRANSFORMERS  # families that normalise by LayerNorm alone
-TIMM_STARTS = ("resnet",)  # families in which timm's own start is another than the usual one
-GROW_IN_DEPTH = ("cifar-resnet", "resnet")  # families in which a larger model has more blocks and nothing else
-BASIC_BLOCK_DEPTHS = (18, 34)  # of the ImageNet ResNets; deeper ones have bottleneck blocks
-# Tan and Le 2019, section 5.2: dropout grows from 0.2 for B0 to 0.5 for B7; stochastic depth with survival 0.8.
-EFFICIENTNET_DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5)
-STOCHASTIC_DEPTH = 0.2
-PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))  # of transformers: (smallest image, patch), pixels a side
+# The order of `seek list models`. 18, 34, 50, 101 and 152 always mean the ImageNet ResNets.
+for _shipped in (cifar_resnet.FAMILY, imagenet_resnet.FAMILY, vit.FAMILY, efficientnet.FAMILY):
+    register(_shipped)
 
 
-def patch_pixels(image_size: int) -> int:
-    """The patch of a transformer at this image size: 16 from 128 pixels on, 8 from 64, 4 from 16, else 2."""
-    return next(patch for smallest, patch in PATCHES if image_size >= smallest)
+def family_of(name: str) -> Family:
+    """The family of a model by the model's name. Raises BadInput for an unknown one."""
+    return FAMILIES[model_spec(name).family]
 
 
 def check_image_size(name: str, image_size: int) -> None:
     """Raise BadInput, with the nearest sizes that do, when the patch of a transformer does not divide the image."""
-    if model_spec(name).family not in TRANSFORMERS or divides(image_size):
+    family = family_of(name)
+    if family.divides(image_size):
         return
-    smaller = (size for size in range(image_size - 1, 0, -1) if divides(size))
-    larger = (size for size in range(image_size + 1, 2 * image_size + 2) if divides(size))
+    smaller = (size for size in range(image_size - 1, 0, -1) if family.divides(size))
+    larger = (size for size in range(image_size + 1, 2 * image_size + 2) if family.divides(size))
     nearest = " or ".join(str(size) for size in (next(smaller, None), next(larger)) if size)
-    patch = patch_pixels(image_size)
+    patch = family.patch_at(image_size)
     raise BadInput(f"--image-size {image_size} is no multiple of the patch of {name}, {patch} px there; use {nearest}")
-
-
-def divides(image_size: int) -> bool:
-    return image_size % patch_pixels(image_size) == 0
 
 
 def nests_fully(base: str, motivated: str) -> bool:
     """Whether every base element has a counterpart: not so for basic blocks in bottlenecks (ResNet-18 in ResNet-50)."""
-    small, large = model_spec(base), model_spec(motivated)
-    basic = [spec.order in BASIC_BLOCK_DEPTHS for spec in (small, large)]
-    return small.family != "resnet" or basic[0] == basic[1]
+    return family_of(base).partial(model_spec(base), model_spec(motivated)) is None
 
 
 def model_spec(name: str, flag: str = "model") -> ModelSpec:
@@ -115,7 +94,12 @@ def check_pair(base: str, motivated: str) -> None:
 
 def has_running_statistics(name: str) -> bool:
     """Whether the model has BatchNorm, and with it running statistics to keep, carry or estimate anew."""
-    return model_spec(name).family not in WITHOUT_RUNNING_STATISTICS
+    return family_of(name).running_statistics
+
+
+def has_papers_flops(name: str) -> bool:
+    """Whether the paper counts the model in its own kind of FLOPs; it may be any name, that of a user's module too."""
+    return name in MODELS and family_of(name).papers_flops
 
 
 def default_init(base: str, motivated: str, map_name: str) -> str:
@@ -125,21 +109,18 @@ def default_init(base: str, motivated: str, map_name: str) -> str:
 
 def identity_obstacle(base: str, motivated: str, map_name: str) -> str | None:
     """Why the motivated model cannot start by computing what the base computes; None when it can."""
-    if not nests_fully(base, motivated):
-        return "the weights map is partial (basic blocks in bottlenecks)"
-    if map_name != "aligned" and model_spec(base).family in TRANSFORMERS:
-        return "--map leading puts the base's keys among the motivated model's queries"
-    return None
+    family = family_of(base)
+    return family.partial(model_spec(base), model_spec(motivated)) or family.maps.get(map_name)
 
 
 def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
     """Raise BadInput for a `--map` or an `--init` that means nothing, or is impossible, for the pair."""
-    pair, family = pair_name(base, motivated), model_spec(base).family
-    if map_name != "aligned" and family not in TRANSFORMERS:
+    pair, family = pair_name(base, motivated), family_of(base)
+    if map_name not in family.maps:
         raise BadInput(f"--map {map_name}: {pair} has no fused q/k/v weights to slice; leave --map at aligned")
-    if init == "timm" and family not in TIMM_STARTS:
-        raise BadInput(f"--init timm: timm starts {family} models no other way; use --init paper for {pair}")
-    if init == "stack" and family in TRANSFORMERS:
+    if init == "timm" and family.timm_start is None:
+        raise BadInput(f"--init timm: timm starts {family.name} models no other way; use --init paper for {pair}")
+    if init == "stack" and family.residual_blocks is None:
         raise BadInput(f"--init stack: the models of {pair} have equally many blocks; use --init identity or paper")
     obstacle = identity_obstacle(base, motivated, map_name)
     if init == "identity" and obstacle:
@@ -149,8 +130,7 @@ def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
 def same_start_note(config: RunConfig) -> str | None:
     """Said where another `--init` gives the same numbers under another run id; None where none is known to."""
     pair = config.pair
-    family = model_spec(pair.base).family
-    if config.classic or family not in GROW_IN_DEPTH or not nests_fully(pair.base, pair.motivated):
+    if config.classic or not family_of(pair.base).only_deeper or not nests_fully(pair.base, pair.motivated):
         return None
     if pair.init == "identity" and pair.added_scale == 1.0:
         return "pair.added_scale=1 is how --init paper starts these models: the same numbers under another run id"

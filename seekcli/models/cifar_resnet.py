@@ -1,4 +1,4 @@
-"""CIFAR ResNets (He et al. 2016, section 4.2): depth 6n+2, widths 16/32/64, 1x1 projection shortcuts.
+"""The network of CIFAR ResNets (He et al. 2016, section 4.2): depth 6n+2, widths 16/32/64, 1x1 projection shortcuts.
 
 Shapes: B images, C channels, H x W pixels; a stage halves H and W but for the first.
 """
@@ -8,12 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from seekcli.method.pair import Pair
-from seekcli.method.weights_map import WeightsMap, build_map
-from seekcli.models.added_blocks import Blocks, set_last_scale
-from seekcli.models.catalog import ModelSpec
-from seekcli.models.family import Family
 
 STAGES = ("layer1", "layer2", "layer3")
 WIDTHS = (16, 32, 64)
@@ -37,9 +31,6 @@ class BasicBlock(nn.Module):
         out = functional.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         return functional.relu(out + self.shortcut(x))
-
-
-BLOCKS = Blocks((BasicBlock,), ("bn2",))
 
 
 class CifarResNet(nn.Module):
@@ -72,20 +63,3 @@ class CifarResNet(nn.Module):
 def stage(in_channels: int, out_channels: int, blocks: int, stride: int) -> nn.Sequential:
     first = BasicBlock(in_channels, out_channels, stride)
     return nn.Sequential(first, *(BasicBlock(out_channels, out_channels, 1) for _ in range(blocks - 1)))
-
-
-def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
-    return CifarResNet(spec.order, classes, channels)
-
-
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
-    return build_map(base, motivated, stages=STAGES, alignment="last-to-last")
-
-
-def identity(pair: Pair) -> Pair:
-    """An added block returns relu(0 + x) = x, since x comes out of a ReLU."""
-    set_last_scale(pair.motivated, pair.weights_map.receivers, BLOCKS, 0.0)
-    return pair
-
-
-FAMILY = Family(build, link, identity, blocks=BLOCKS)

@@ -29,11 +29,10 @@ from torch import nn
 
 from seekcli.errors import BadInput, unknown
 from seekcli.method.weights_map import Shape
-from seekcli.models.catalog import MODELS
+from seekcli.models.catalog import has_papers_flops
 
 UNIT_OF_CONVENTION = {"macs": "MACs", "flops": "FLOPs", "paper": "FLOPs"}
 CONVENTIONS = tuple(UNIT_OF_CONVENTION)
-PAPER_FAMILY = "cifar-resnet"
 # Counting runs a real forward: of a larger image it would take minutes and tens of GB.
 MAX_PIXELS = 2048
 
@@ -86,7 +85,7 @@ def check_convention(name: str, convention: str) -> None:
     """Raise BadInput unless `convention` exists and is defined for the model called `name`."""
     if convention not in CONVENTIONS:
         raise unknown("convention", convention, CONVENTIONS)
-    if convention == "paper" and (name not in MODELS or MODELS[name].family != PAPER_FAMILY):
+    if convention == "paper" and not has_papers_flops(name):
         raise BadInput(f"convention 'paper' is defined for CIFAR ResNets only, not for {name!r}; use macs or flops")
 
 

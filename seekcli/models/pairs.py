@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any
 
@@ -15,29 +14,14 @@ from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap
-from seekcli.models.catalog import check_pair, check_start, model_spec
-from seekcli.models.family import Family
+from seekcli.models.catalog import check_image_size, check_pair, check_start, family_of, model_spec
 from seekcli.models.starts import start
 from seekcli.models.transplant import SourceWeights, carve_base, transplant
-
-# Imported when first asked for: timm takes seconds, and the CIFAR ResNets do not need it.
-FAMILY_MODULES = {
-    "cifar-resnet": "cifar_resnet",
-    "resnet": "imagenet_resnet",
-    "vit": "vit",
-    "efficientnet": "efficientnet",
-}
-
-
-def family_of(name: str) -> Family:
-    """The family of a model by the model's name. Raises BadInput for an unknown one."""
-    module = FAMILY_MODULES[model_spec(name).family]
-    family: Family = importlib.import_module(f"seekcli.models.{module}").FAMILY
-    return family
 
 
 def build_model(name: str, classes: int, channels: int, image_size: int) -> nn.Module:
     """A freshly initialised model (torch's global generator). Raises BadInput for an unknown name or size."""
+    check_image_size(name, image_size)
     return family_of(name).build(model_spec(name), classes, channels, image_size)
 
 

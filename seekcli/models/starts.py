@@ -24,10 +24,10 @@ def start(pair: Pair, family: Family, config: RunConfig) -> Pair:
     if init == "identity":
         return identity_start(pair, family, config.pair.added_scale)
     if init == "timm":
-        assert family.timm_start is not None, f"{family} is not one of catalog.TIMM_STARTS"
+        assert family.timm_start is not None, f"{family.name} has no start of timm's"
         family.timm_start(pair.motivated)
     if init == "stack":
-        assert family.blocks is not None, f"{family} has no blocks to stack"
+        assert family.blocks is not None, f"{family.name} has no blocks to stack"
         copy_up = copier_of_neighbours(pair.weights_map.receivers, family.blocks)
         return Pair(pair.base, pair.motivated, pair.weights_map, after_copy_up=copy_up)
     return pair

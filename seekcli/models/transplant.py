@@ -17,15 +17,8 @@ from torch import Tensor, nn
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair, link_views
 from seekcli.method.weights_map import tensors_of
-from seekcli.models.catalog import PATCHES, TRANSFORMERS, model_spec
+from seekcli.models.catalog import family_of
 
-# Family -> (head, first convolution), as names in its models.
-PARTS = {
-    "cifar-resnet": ("fc", "conv1.weight"),
-    "resnet": ("fc", "conv1.weight"),
-    "vit": ("head", "patch_embed.proj.weight"),
-    "efficientnet": ("classifier", "conv_stem.weight"),
-}
 POSITIONS = "pos_embed"
 COLOURS = 3
 
@@ -40,7 +33,7 @@ class SourceWeights:
 
 def is_head(name: str, tensor: str) -> bool:
     """Whether `tensor` belongs to the classifier of the model called `name`."""
-    return tensor.startswith(f"{PARTS[model_spec(name).family][0]}.")
+    return tensor.startswith(f"{family_of(name).head}.")
 
 
 @torch.no_grad()
@@ -65,7 +58,7 @@ def fit(key: str, given: Tensor, own: Tensor, name: str, label: str) -> Tensor:
     """The given tensor in the shape of our own. Raises BadInput where that would be another thing."""
     if given.shape == own.shape:
         return given
-    stem = PARTS[model_spec(name).family][1]
+    stem = family_of(name).stem
     if key == POSITIONS and given.dim() == own.dim() == 3 and given.shape[-1] == own.shape[-1]:
         return resampled_positions(given, own)
     if key == stem and given.shape[0] == own.shape[0]:
@@ -96,14 +89,18 @@ def fit_stem(given: Tensor, own: Tensor, name: str, label: str) -> Tensor:
 
 def other_kernel(given: int, own: int, name: str) -> str:
     """What is wrong between two stems that different image sizes gave one architecture, and which sizes are right."""
-    if model_spec(name).family in TRANSFORMERS:
-        patches = [patch for _, patch in PATCHES]
+    family = family_of(name)
+    if family.patches:
+        patches = [patch for _, patch in family.patches]
         index = patches.index(given) if given in patches else 0
-        smallest = max(PATCHES[index][0], given)
-        sizes = f"{smallest} or more" if index == 0 else f"{smallest} to {PATCHES[index - 1][0] - given}"
+        smallest = max(family.patches[index][0], given)
+        sizes = f"{smallest} or more" if index == 0 else f"{smallest} to {family.patches[index - 1][0] - given}"
         return f"has patches of {given} px, {name} has {own} px at this image size: use --image-size {sizes}"
-    sizes = "64 or more" if given > own else "below 64"
-    return f"has a {given}x{given} stem, {name} has {own}x{own} at this image size: use --image-size {sizes}"
+    shapes = f"has a {given}x{given} stem, {name} has {own}x{own} at this image size"
+    if family.large_stem_from is None:
+        return shapes
+    sizes = f"{family.large_stem_from} or more" if given > own else f"below {family.large_stem_from}"
+    return f"{shapes}: use --image-size {sizes}"
 
 
 @torch.no_grad()

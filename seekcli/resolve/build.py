@@ -17,7 +17,8 @@ from seekcli.method.alternating import Alternating, SingleModel, TurnRule
 from seekcli.method.condition import needs_of
 from seekcli.method.growing import Growing, branch_step
 from seekcli.method.pair import Pair, StateTransfer
-from seekcli.models.pairs import build_models, build_pair, differential_parameters, family_of
+from seekcli.models.catalog import family_of
+from seekcli.models.pairs import build_models, build_pair, differential_parameters
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import build_condition
 from seekcli.resolve.length import length_of

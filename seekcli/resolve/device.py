@@ -10,10 +10,10 @@ from seekcli.errors import BadInput, shown_value
 DEVICE_TYPES = ("cpu", "cuda", "mps")
 
 
-def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
+def resolve_runtime(resolved: Resolved, channels_last: bool) -> Resolved:
     """Replace `auto` device, precision and layout by what the table says.
 
-    fp32 on every device: bf16 and fp16 are asked for by name. Convolutional families run channels_last.
+    fp32 on every device: bf16 and fp16 are asked for by name. `channels_last` says which layout the family runs in.
     Raises BadInput for a device that this machine has not.
     """
     import torch
@@ -26,7 +26,7 @@ def resolve_runtime(resolved: Resolved, convolutional: bool) -> Resolved:
     if runtime.precision == "auto":
         values["runtime.precision"] = "fp32"
     if runtime.layout == "auto":
-        values["runtime.layout"] = "channels_last" if convolutional else "contiguous"
+        values["runtime.layout"] = "channels_last" if channels_last else "contiguous"
     return resolved.updated(values, "auto") if values else resolved
 
 

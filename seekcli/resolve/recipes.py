@@ -7,30 +7,27 @@ from typing import Any
 
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
+from seekcli.data.sets.kinds import kind_named
 from seekcli.errors import BadInput
-from seekcli.models.catalog import TRANSFORMERS, model_spec
+from seekcli.models.catalog import FAMILIES, family_of
 from seekcli.resolve.length import planned_length
 
-FAMILY_RECIPES = {"vit": "cifar-vit", "efficientnet": "cifar-efficientnet"}
-# Small images at their own size: the recipes of the paper would bring them to 224 pixels.
-SMALL_RECIPES = {"vit": "small-vit", "efficientnet": "small-efficientnet"}
-DATA_RECIPES = {"imagenet": {"resnet": "imagenet-a3", "cifar-resnet": "imagenet-a3"}}
-# For weights from elsewhere (--init-from, --pretrained), and for the sets that the paper transfers to.
-TRANSFER, TRANSFER_DATA = "transfer", ("flowers102", "pets")
 # Spans of the learning-rate schedule that keep their share of the run when a recipe is shortened.
 SPANS = ("lr_schedule.warmup_epochs", "lr_schedule.decay_every_epochs")
 
 
 def pick_recipe(data_name: str, family: str, transfers: bool = False) -> str:
     """A sensible recipe for data and family, by name; `transfers` says that weights from elsewhere are given."""
-    kind = data_name.partition(":")[0]
-    if kind in TRANSFER_DATA:
-        return TRANSFER
-    if kind in ("digits", "synthetic"):
-        return SMALL_RECIPES.get(family, "digits" if kind == "digits" else "cifar-resnet")
-    if transfers and family != "cifar-resnet":
-        return TRANSFER
-    return DATA_RECIPES.get(kind, FAMILY_RECIPES).get(family, FAMILY_RECIPES.get(family, "cifar-resnet"))
+    recipes, kind = FAMILIES[family].recipes, kind_named(data_name)
+    if kind is None:  # no data set: said when its facts are asked for
+        return recipes.usual
+    if kind.small_images:  # the recipes of the paper would bring them to 224 pixels
+        return recipes.small_images or kind.recipe or recipes.usual
+    if kind.recipe is not None:
+        return kind.recipe
+    if transfers and recipes.given_weights is not None:
+        return recipes.given_weights
+    return (recipes.imagenet if kind.like_imagenet else None) or recipes.usual
 
 
 def fit_to_length(resolved: Resolved, recipe: Mapping[str, Any]) -> Resolved:
@@ -77,9 +74,9 @@ def check_settings(config: RunConfig) -> None:
         raise BadInput(
             f"train.accumulate_steps {parts}: --batch-size {batch_size} leaves less than two images for each part"
         )
-    families = {model_spec(config.model_name(role)).family for role in config.roles}
+    patched = any(family_of(config.model_name(role)).patches for role in config.roles)
     train_size = config.data.train_size
-    if train_size not in (None, config.data.image_size) and families & set(TRANSFORMERS):
+    if train_size not in (None, config.data.image_size) and patched:
         raise BadInput(
             f"data.train_size {train_size}: a transformer is built for one image size, here {config.data.image_size}; "
             f"--set data.train_size={config.data.image_size}, or another --recipe"

@@ -13,14 +13,22 @@ from seekcli.config.settings_files import is_recipe_file, read_recipe
 from seekcli.data.sets.deep_images import check_grey_bits, check_values, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import folder_of, label_of, listing_of
-from seekcli.data.sets.sources import data_facts, fingerprint_of, has_own_size, is_folder, kind_of, rules_for
+from seekcli.data.sets.sources import (
+    data_facts,
+    fingerprint_of,
+    has_own_size,
+    is_folder,
+    is_streamed,
+    kind_of,
+    rules_for,
+)
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import (
-    TRANSFORMERS,
     check_pair,
     check_start,
     default_init,
+    family_of,
     has_running_statistics,
     model_spec,
 )
@@ -55,8 +63,8 @@ def resolve_once(layers: Layers, results: Path) -> Resolved:
     # Torch takes seconds to import: wrong words are told before it is asked which devices there are.
     check_device_word(config.runtime.device)
     full_name(config.motivation.condition)
-    family = model_spec(config.model_name(config.roles[0])).family
-    resolved = resolve_transfer(resolve_runtime(resolved, family not in TRANSFORMERS), results)
+    family = family_of(config.model_name(config.roles[0]))
+    resolved = resolve_transfer(resolve_runtime(resolved, family.channels_last), results)
     if resolved.config.schedule == "grow":
         check_grow(resolved.config)
     matched = resolve_match(resolve_condition(resolved, results), layers, results)
@@ -167,7 +175,7 @@ def resolve_statistics(resolved: Resolved) -> Resolved:
 
 def check_data_settings(data: DataConfig) -> None:
     """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
-    if data.whole_digest and kind_of(data) != "imagenet":
+    if data.whole_digest and not is_streamed(data):
         raise BadInput(f"data.whole_digest is for imagenet:DIR alone, and this is {data.name}")
     if data.rules >= 2 and (listing := listing_of(data)) is not None:
         check_values(listing)

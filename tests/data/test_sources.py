@@ -268,7 +268,6 @@ def test_an_impossible_number_of_test_images_is_bad_input(name: str, images: int
 
 def test_every_kind_of_data_is_said_in_words() -> None:
     """`seek list data` and a shell know them without the code that reads them."""
-    assert {"digits", *cifar.CLASS_COUNTS, *photo_sets.SETS, synthetic.FORM} | {"folder:DIR", "imagenet:DIR"} == set(
-        KINDS
-    )
-    assert all(KINDS.values())
+    forms = {"digits", *cifar.CLASS_COUNTS, *photo_sets.SETS, synthetic.FORM} | {"folder:DIR", "imagenet:DIR"}
+    assert {kind.form for kind in KINDS.values()} == forms
+    assert all(kind.about for kind in KINDS.values())

@@ -17,8 +17,8 @@ from seekcli.data.sets import sources
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair, StateTransfer
 from seekcli.models.added_blocks import set_last_scale, stages_of, usage_of_added_blocks
-from seekcli.models.catalog import same_start_note
-from seekcli.models.pairs import build_pair, differential_parameters, family_of
+from seekcli.models.catalog import family_of, same_start_note
+from seekcli.models.pairs import build_pair, differential_parameters
 from seekcli.models.starts import output_error_at_entry
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.plan import describe_plan

@@ -8,8 +8,8 @@ from timm.models.vision_transformer import VisionTransformer
 
 from seekcli.method.pair import Pair, StateTransfer
 from seekcli.method.weights_map import tensors_of, view
+from seekcli.models.families.vit import FAMILY
 from seekcli.models.pairs import build_model, link_models
-from seekcli.models.vit import FAMILY
 from seekcli.train.optimizers import optimizer_state
 
 OPTIMIZERS = {

@@ -7,16 +7,14 @@ import pytest
 from seekcli.errors import BadInput
 from seekcli.models.catalog import (
     MODELS,
-    TIMM_STARTS,
     check_image_size,
     check_pair,
     check_start,
     default_init,
-    model_spec,
+    family_of,
     nests_fully,
     pair_names,
     parse_pair,
-    patch_pixels,
 )
 
 
@@ -88,13 +86,13 @@ def test_the_default_start_is_allowed_and_is_identity_wherever_that_is_possible(
         base, motivated = parse_pair(name)
         init = default_init(base, motivated, "aligned")
         assert init == ("identity" if nests_fully(base, motivated) else "paper")
-        for allowed in (init, "paper", "auto", *(["timm"] if model_spec(base).family in TIMM_STARTS else [])):
+        for allowed in (init, "paper", "auto", *(["timm"] if family_of(base).timm_start else [])):
             check_start(base, motivated, allowed, "aligned")
     assert default_init("vit-tiny", "vit-small", "leading") == "paper"
 
 
 def test_the_patch_follows_the_image_size():
-    assert {size: patch_pixels(size) for size in (8, 16, 32, 64, 96, 128, 160, 224)} == {
+    assert {size: family_of("vit-tiny").patch_at(size) for size in (8, 16, 32, 64, 96, 128, 160, 224)} == {
         8: 2, 16: 4, 32: 4, 64: 8, 96: 8, 128: 16, 160: 16, 224: 16,
     }  # fmt: skip
 

@@ -7,7 +7,8 @@ import torch
 from model_pairs import empty_pair, randomise
 from torch.nn import functional
 
-from seekcli.models.cifar_resnet import FAMILY, CifarResNet
+from seekcli.models.cifar_resnet import CifarResNet
+from seekcli.models.families.cifar_resnet import FAMILY
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from timm.layers import DropPath
 from torch.nn import functional
 
 from seekcli.method.pair import StateTransfer
-from seekcli.models.efficientnet import FAMILY
+from seekcli.models.families.efficientnet import FAMILY
 from seekcli.models.pairs import build_model, seeded_model
 
 MILLIONS = (5.29, 7.79, 9.11, 12.23, 19.34, 30.39, 43.04, 66.35)

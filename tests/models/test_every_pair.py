@@ -12,8 +12,7 @@ from model_pairs import empty_pair, randomise, relative_error, settle, shape_map
 
 from seekcli.method.pair import StateTransfer
 from seekcli.method.weights_map import tensors_of
-from seekcli.models.catalog import model_spec, nests_fully, pair_names, parse_pair
-from seekcli.models.pairs import family_of
+from seekcli.models.catalog import family_of, model_spec, nests_fully, pair_names, parse_pair
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 BASIC_TO_BOTTLENECK = {"conv1": "conv2", "bn1": "bn2", "conv2": "conv3", "bn2": "bn3"}

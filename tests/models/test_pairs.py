@@ -9,9 +9,8 @@ from torch import nn
 
 from seekcli.errors import BadInput
 from seekcli.method.pair import StateTransfer
-from seekcli.models.catalog import MODELS, TIMM_STARTS
 from seekcli.models.cifar_resnet import CifarResNet
-from seekcli.models.pairs import build_model, build_models, build_pair, family_of, link_models, seeded_model
+from seekcli.models.pairs import build_model, build_models, build_pair, link_models, seeded_model
 
 
 @pytest.mark.parametrize(
@@ -53,10 +52,6 @@ def test_building_a_model_leaves_torchs_generator_alone():
     before = torch.get_rng_state()
     build_pair(config_for("resnet8", "resnet14"))
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_only_the_families_that_have_a_start_of_timms_offer_one():
-    assert {spec.family for spec in MODELS.values() if family_of(spec.name).timm_start} == set(TIMM_STARTS)
 
 
 @pytest.mark.parametrize("name", ["resnet8", "resnet18", "vit-tiny", "efficientnet-b0"])

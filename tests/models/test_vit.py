@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair, StateTransfer
+from seekcli.models.families.vit import FAMILY
 from seekcli.models.pairs import build_model, build_pair
-from seekcli.models.vit import FAMILY
 
 WIDTHS = {"vit-tiny": 192, "vit-small": 384, "vit-base": 768}
 

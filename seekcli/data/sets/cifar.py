@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from seekcli.data.images.arrays import Arrays
 from seekcli.data.images.cache import cache_folder, cached
-from seekcli.data.sets.downloads import Published, fetch, unpacked
+from seekcli.data.sets.downloads import Published, data_folder, fetch, unpacked
+from seekcli.data.sets.kind import DataFacts, NamedSet
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
     import torch
+
+    from seekcli.config.settings import DataConfig
 
 CLASS_COUNTS = {"cifar10": 10, "cifar100": 100}
 TRAIN_IMAGES, TEST_IMAGES, IMAGE_SIZE, CHANNELS = 50_000, 10_000, 32, 3
@@ -61,3 +64,22 @@ def both_splits(train: Any, test: Any) -> dict[str, torch.Tensor]:
         tensors[f"{split}_images"] = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
         tensors[f"{split}_labels"] = torch.tensor(data.targets, dtype=torch.int64)
     return tensors
+
+
+def cifar_facts(data: DataConfig) -> DataFacts:
+    return DataFacts(data.name, CLASS_COUNTS[data.name], CHANNELS, IMAGE_SIZE, TRAIN_IMAGES, TEST_IMAGES)
+
+
+CIFAR10, CIFAR100 = (
+    NamedSet(
+        form=name,
+        about="photographs; downloaded once, or read from --data-dir",
+        facts=cifar_facts,
+        read=lambda data, size, watcher: read_cifar(data.name, data_folder(data)),
+        places=places,
+    )
+    for name, places in (
+        ("cifar10", ("cifar-10-batches-py", "cifar-10-python.tar.gz")),
+        ("cifar100", ("cifar-100-python", "cifar-100-python.tar.gz")),
+    )
+)

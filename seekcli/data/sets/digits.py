@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.data.images.arrays import Arrays
+from seekcli.data.sets.kind import DataFacts, NamedSet
 from seekcli.data.splitting.splits import chosen_per_class, count_for_test, test_split_words
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from seekcli.config.settings import DataConfig
 
 IMAGES, IMAGE_SIZE, CLASSES, LEVELS = 1797, 8, 10, 16
 
@@ -52,3 +55,20 @@ def bundled_values() -> np.ndarray:
 
     bundled = load_digits()
     return np.column_stack([bundled.data, bundled.target])
+
+
+def digits_facts(data: DataConfig) -> DataFacts:
+    test = count_for_test(IMAGES, data.test_images, CLASSES)
+    return DataFacts("digits", CLASSES, 1, IMAGE_SIZE, IMAGES - test, test)
+
+
+DIGITS = NamedSet(
+    form="digits",
+    about="handwritten digits, bundled with scikit-learn: works offline",
+    recipe="digits",
+    small_images=True,
+    facts=digits_facts,
+    read=lambda data, size, watcher: read_digits(data.test_images),
+    test_images=True,
+    bundled=True,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import ssl
 import tarfile
@@ -13,18 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seekcli import files
 from seekcli.errors import BadInput, RunFailed
 
+if TYPE_CHECKING:
+    from seekcli.config.settings import DataConfig
+
 TIMEOUT_SECONDS = 30.0
-# What torchvision looks for in the data folder, by the name of the set: the unpacked folder or the archive.
-PLACES = {
-    "cifar10": ("cifar-10-batches-py", "cifar-10-python.tar.gz"),
-    "cifar100": ("cifar-100-python", "cifar-100-python.tar.gz"),
-    "flowers102": ("flowers-102",),
-    "pets": ("oxford-iiit-pet",),
-}
 # RuntimeError is torchvision's, for a file with another checksum. Not OSError as a whole: a full disk is told apart.
 DOWNLOAD_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError,
                    RuntimeError)  # fmt: skip
@@ -41,6 +39,11 @@ class Published:
 
     def __str__(self) -> str:
         return f"{self.name} (md5 {self.md5}, from {self.url})"
+
+
+def data_folder(data: DataConfig) -> Path | None:
+    """The folder that `--data-dir` names, for data that is downloaded where it is missing."""
+    return Path(os.path.expanduser(data.dir)) if data.dir else None
 
 
 def fetch(data: str, folder: Path, wanted: Sequence[Published]) -> list[Path]:

@@ -19,6 +19,7 @@ from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatche
 from seekcli.data.images.cache import cached
 from seekcli.data.sets.folder_walk import Found, left_out_note, subfolders, walk_classes
 from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, printable, read_digests, text_digest
+from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.layout import find_layout, parts_note, require_no_other_split
 from seekcli.data.splitting.splits import BOTH_SIDES, TEST_SPLIT, by_rules, chosen_per_class, count_for_test, first_few
 from seekcli.errors import BadInput, MissingData, counted, unknown
@@ -216,3 +217,11 @@ def read_folder(
         images[count:], torch.tensor(listing.test_labels, dtype=torch.int64),
         listing.class_names, listing.split,
     )  # fmt: skip
+
+
+FOLDER = FolderSet(
+    form="folder:DIR",
+    about="your images, a folder for each class, under train/ with test/ or val/, or split by us; see --image-size",
+    list_files=lambda root, data: list_folder(root, data.rules),
+    read=lambda listing, data, size, watcher: read_folder(listing, size, watcher, data.grey_bits, data.fit),
+)

@@ -27,6 +27,7 @@ from seekcli.data.sets.folder_walk import (
 )
 from seekcli.data.sets.folders import left_alone_note, split_as_given, unreadable
 from seekcli.data.sets.identity import ImageFile, names_and_sizes, printable, sample_of
+from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.layout import find_layout, split_word
 from seekcli.errors import BadInput, unknown
 
@@ -181,3 +182,13 @@ def listed(root: Path, split: str) -> Found:
 def labelled_paths(found: Found, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     pairs = [(file.path, label) for label, name in enumerate(names) for file in found.images.get(name, [])]
     return tuple(path for path, _ in pairs), tuple(label for _, label in pairs)
+
+
+IMAGENET = FolderSet(
+    form="imagenet:DIR",
+    about="as ImageNet: train/CLASS/ and val/CLASS/, streamed from disk by --workers N processes",
+    like_imagenet=True,
+    list_files=lambda root, data: list_imagenet(root, data.rules, data.whole_digest),
+    read=lambda listing, data, size, watcher: listing.arrays(size, data.test_crop, data.grey_bits, data.fit),
+    streamed=True,
+)

@@ -9,15 +9,28 @@ from seekcli.config.settings import DataConfig
 from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import contents, printable, read_digests
 from seekcli.data.sets.kept_listings import kept
+from seekcli.data.sets.kind import FolderSet
+from seekcli.data.sets.kinds import kind_named
 from seekcli.errors import BadInput
 
-FILES = ("folder", "imagenet")
 Listing = folders.FolderListing | imagenet.ImageNetListing
 
 
 def is_folder(data: DataConfig) -> bool:
     """Whether the data is files in a folder that the name says: `folder:DIR`, or `imagenet:DIR`, which is streamed."""
-    return kind_of(data) in FILES
+    return folder_set(data) is not None
+
+
+def is_streamed(data: DataConfig) -> bool:
+    """Whether the images stay on disk while a run goes on."""
+    kind = folder_set(data)
+    return kind is not None and kind.streamed
+
+
+def folder_set(data: DataConfig) -> FolderSet | None:
+    """What is known of folders of this kind; None for data without a folder."""
+    kind = kind_named(data.name)
+    return kind if isinstance(kind, FolderSet) else None
 
 
 def kind_of(data: DataConfig) -> str:
@@ -27,16 +40,11 @@ def kind_of(data: DataConfig) -> str:
 
 def listing_of(data: DataConfig) -> Listing | None:
     """What lies in the data's folder; None for data without one."""
-    if not is_folder(data):
+    kind = folder_set(data)
+    if kind is None:
         return None
     root = folder_of(data)
-
-    def scan() -> Listing:
-        if kind_of(data) == "imagenet":
-            return imagenet.list_imagenet(root, data.rules, data.whole_digest)
-        return folders.list_folder(root, data.rules)
-
-    return kept((kind_of(data), str(root), data.rules, data.whole_digest), scan)
+    return kept((kind.word, str(root), data.rules, data.whole_digest), lambda: kind.list_files(root, data))
 
 
 def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | None:

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatched
 from seekcli.data.images.cache import cache_folder, cached
-from seekcli.data.sets.downloads import Published, fetch, unpacked
+from seekcli.data.sets.downloads import Published, data_folder, fetch, unpacked
+from seekcli.data.sets.kind import DataFacts, NamedSet
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
     import torch
+
+    from seekcli.config.settings import DataConfig
 
 IMAGE_SIZE, CHANNELS = 224, 3
 # Of the cached arrays: another number makes older caches be left alone.
@@ -120,3 +123,25 @@ def published(name: str) -> list[Published]:
         return [Published(url.rpartition("/")[2], md5, url) for url, md5 in datasets.OxfordIIITPet._RESOURCES]
     listed = datasets.Flowers102._file_dict.values()
     return [Published(file, md5, datasets.Flowers102._download_url_prefix + file) for file, md5 in listed]
+
+
+def photo_facts(data: DataConfig) -> DataFacts:
+    known = SETS[data.name]
+    return DataFacts(data.name, known.classes, CHANNELS, IMAGE_SIZE, known.train_images, known.test_images)
+
+
+FLOWERS102, PETS = (
+    NamedSet(
+        form=name,
+        about=f"{about}; downloaded once, or read from --data-dir",
+        recipe="transfer",
+        facts=photo_facts,
+        read=lambda data, size, watcher: read_photo_set(data.name, data_folder(data), size, watcher, data.fit),
+        one_size=False,
+        places=(SETS[name].folder,),
+    )
+    for name, about in (
+        ("flowers102", "102 kinds of flowers (Oxford), trained on train and val"),
+        ("pets", "37 breeds of cats and dogs (Oxford-IIIT)"),
+    )
+)

@@ -6,21 +6,23 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic
+from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.deep_images import deep_images_note
-from seekcli.data.sets.kinds import KINDS
+from seekcli.data.sets.kind import DataFacts as DataFacts, NamedSet
+from seekcli.data.sets.kinds import KINDS, kind_named
 from seekcli.data.sets.listings import (
     Listing,
     contents_of,
     fingerprint_of as fingerprint_of,
     folder_of as folder_of,
+    folder_set,
     is_folder as is_folder,
+    is_streamed as is_streamed,
     kind_of as kind_of,
     known_by,
     label_of as label_of,
@@ -31,7 +33,6 @@ from seekcli.data.splitting.splits import (
     SPLIT_SEED,
     by_rules,
     chosen_per_class,
-    count_for_test,
     first_few,
     quotas,
 )
@@ -40,23 +41,6 @@ from seekcli.errors import BadInput, shown_value, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What is known of a data set before an image is read; `train_images` is what a run trains on.
-
-    That is without what `--limit-train`, the validation split and `data.holdout_images` take away.
-
-    `name` is a label for records (never a path), `image_size` is in pixels a side.
-    """
-
-    name: str
-    classes: int
-    channels: int
-    image_size: int
-    train_images: int
-    test_images: int
 
 
 @dataclass(frozen=True)
@@ -138,10 +122,8 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     fingerprint = fingerprint_of(data, listing) if listing is not None else None
     if listing is not None and data.fingerprint not in (None, fingerprint):
         raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
-    if isinstance(listing, imagenet.ImageNetListing):
-        arrays = listing.arrays(facts.image_size, data.test_crop, data.grey_bits, data.fit)
-    elif listing is not None:
-        arrays = folders.read_folder(listing, facts.image_size, watcher, data.grey_bits, data.fit)
+    if kind := folder_set(data):
+        arrays = kind.read(listing, data, facts.image_size, watcher)
     else:
         arrays = read_named_set(data, facts.image_size, watcher)
     deep = deep_images_note(data, listing) if listing is not None else ""
@@ -165,15 +147,17 @@ def stats_of(images: Tensor | ImageFiles) -> tuple[tuple[float, ...], tuple[floa
 
 def has_own_size(data: DataConfig) -> bool:
     """Whether all its images have one size; photographs have each their own."""
-    return not is_folder(data) and data.name not in photo_sets.SETS
+    kind = kind_named(data.name)
+    return kind is None or (isinstance(kind, NamedSet) and kind.one_size)
 
 
 def check_asked(data: DataConfig) -> None:
     """Raise BadInput for a setting that this data does not read."""
     if data.fit != "crop" and has_own_size(data):
         raise BadInput(f"data.fit {data.fit} is for photographs of any shape, and the images of {data.name} are square")
-    if data.test_images is not None and data.name != "digits":
-        raise BadInput(f"data.test_images is for digits alone, and this is {data.name}")
+    having = [kind.word for kind in KINDS.values() if isinstance(kind, NamedSet) and kind.test_images]
+    if data.test_images is not None and data.name not in having:
+        raise BadInput(f"data.test_images is for {' and '.join(having)} alone, and this is {data.name}")
 
 
 def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
@@ -217,24 +201,18 @@ def class_sizes(facts: DataFacts, listing: Listing | None) -> dict[int, int]:
     return quotas(dict.fromkeys(range(facts.classes), facts.train_images), facts.train_images)
 
 
-def named_facts(data: DataConfig) -> DataFacts:
-    if data.name == "digits":
-        test = count_for_test(digits.IMAGES, data.test_images, digits.CLASSES)
-        return DataFacts("digits", digits.CLASSES, 1, digits.IMAGE_SIZE, digits.IMAGES - test, test)
-    if data.name in cifar.CLASS_COUNTS:
-        classes = cifar.CLASS_COUNTS[data.name]
-        return DataFacts(data.name, classes, cifar.CHANNELS, cifar.IMAGE_SIZE, cifar.TRAIN_IMAGES, cifar.TEST_IMAGES)
-    if data.name in photo_sets.SETS:
-        photos = photo_sets.SETS[data.name]
-        size = photo_sets.IMAGE_SIZE
-        return DataFacts(data.name, photos.classes, photo_sets.CHANNELS, size, photos.train_images, photos.test_images)
-    if data.name.partition(":")[0] == "synthetic":
-        asked = synthetic.parse(data.name)
-        train = asked.images - asked.test_images
-        return DataFacts(asked.name, asked.classes, asked.channels, asked.image_size, train, asked.test_images)
+def named_set(data: DataConfig) -> NamedSet:
+    """What is known of a data set without a folder. Raises BadInput for a name that is none."""
+    kind = kind_named(data.name)
+    if isinstance(kind, NamedSet):
+        return kind
     if os.path.isdir(os.path.expanduser(data.name)):
         raise BadInput(f"--data {shown_value(data.name)} is a folder: name it as --data folder:{data.name}")
-    raise unknown("--data", data.name, KINDS)
+    raise unknown("--data", data.name, [kind.form for kind in KINDS.values()])
+
+
+def named_facts(data: DataConfig) -> DataFacts:
+    return named_set(data).facts(data)
 
 
 def folder_facts(data: DataConfig, listing: Listing) -> DataFacts:
@@ -266,17 +244,12 @@ def held_out_count(images: int, facts: DataFacts) -> int:
 
 def read_named_set(data: DataConfig, image_size: int, watcher: Watcher = unwatched) -> Arrays:
     """A named data set, its images resized where they have another size."""
-    folder = Path(os.path.expanduser(data.dir)) if data.dir else None
-    if data.name in photo_sets.SETS:
-        return photo_sets.read_photo_set(data.name, folder, image_size, watcher, data.fit)
-    own = named_facts(data)
-    size = max(image_size, own.image_size)
-    require_memory(f"--data {own.name}", own.train_images + own.test_images, own.channels, size)
-    if data.name == "digits":
-        return digits.read_digits(data.test_images).at_size(image_size)
-    if data.name in cifar.CLASS_COUNTS:
-        return cifar.read_cifar(data.name, folder).at_size(image_size)
-    return synthetic.generate(synthetic.parse(data.name)).at_size(image_size)
+    kind = named_set(data)
+    if kind.one_size:
+        own = kind.facts(data)
+        images, size = own.train_images + own.test_images, max(image_size, own.image_size)
+        require_memory(f"--data {own.name}", images, own.channels, size)
+    return kind.read(data, image_size, watcher).at_size(image_size)
 
 
 def limited(arrays: Arrays, data: DataConfig) -> Arrays:

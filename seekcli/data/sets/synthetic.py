@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from seekcli.data.images.arrays import CHUNK_IMAGES, Arrays
 from seekcli.data.keys import generator_for
+from seekcli.data.sets.kind import DataFacts, NamedSet
 from seekcli.data.splitting.splits import TEST_SPLIT, chosen_per_class, count_for_test
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from seekcli.config.settings import DataConfig
 
 DEFAULT_IMAGES = 5000
 FORM = "synthetic:CxHxW:CLASSES[:IMAGES]"
@@ -86,3 +89,18 @@ def class_patterns(asked: Synthetic) -> Tensor:
     grid = torch.randn((asked.classes, asked.channels, cells, cells), generator=generator_for("synthetic patterns"))
     smooth = functional.interpolate(grid, (asked.image_size, asked.image_size), mode="bilinear", align_corners=False)
     return 127.5 + PATTERN_LEVELS * smooth
+
+
+def synthetic_facts(data: DataConfig) -> DataFacts:
+    asked = parse(data.name)
+    train = asked.images - asked.test_images
+    return DataFacts(asked.name, asked.classes, asked.channels, asked.image_size, train, asked.test_images)
+
+
+SYNTHETIC = NamedSet(
+    form=FORM,
+    about="made-up images for speed and smoke runs, such as synthetic:3x32x32:10:5000",
+    small_images=True,
+    facts=synthetic_facts,
+    read=lambda data, size, watcher: generate(parse(data.name)),
+)

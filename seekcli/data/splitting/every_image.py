@@ -14,7 +14,7 @@ from seekcli.data.sets.folder_walk import left_out_note, walk_classes
 from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
 from seekcli.data.sets.identity import ImageFile, printable
 from seekcli.data.sets.layout import require_classes, split_word, visible_subfolders
-from seekcli.data.sets.listings import folder_of, kind_of, label_of
+from seekcli.data.sets.listings import folder_of, is_streamed, kind_of, label_of
 from seekcli.data.sets.sources import DataFacts, Dataset, fit_note
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, unknown
@@ -30,7 +30,7 @@ def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watc
     assert data.image_size is not None
     listing = replace(listing, split=listing.split + fit_note(data))
     what = f"--data {kind_of(data)}:{listing.root}"
-    if kind_of(data) == "imagenet":
+    if is_streamed(data):
         sample = imagenet.streamed(listing, data.whole_digest)
         check_values(sample)
         check_white(what, data, sample)

@@ -1,21 +1,22 @@
 """Vision transformers (Dosovitskiy et al. 2021) tiny, small and base: timm's, 12 blocks deep, heads of 64 channels.
 
-D: width (192, 384, 768). The patch follows the image size (catalog.patch_pixels): 16 pixels at 224, 4 at 32.
+A larger one is wider alone. D: width (192, 384, 768). The patch follows the image size: 16 pixels at 224, 4 at 32.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import timm
-import torch
-from torch import Tensor, nn
+from seekcli.models.family import Family, ModelSpec, Recipes, TimmForm
 
-from seekcli.method.pair import Pair
-from seekcli.method.weights_map import WeightsMap, build_map, fused, leading
-from seekcli.models.catalog import ModelSpec, check_image_size
-from seekcli.models.family import Family
-from seekcli.models.timm_form import timm_form
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from seekcli.method.pair import Pair
+    from seekcli.method.weights_map import WeightsMap
+
+SIZES = ("tiny", "small", "base")
+PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))
 
 # The layers of a block that write the residual stream, and those that read a stream or a hidden layer.
 WRITERS = ("attn.proj", "mlp.fc2")
@@ -23,11 +24,14 @@ READERS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 
 
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
-    """[B, channels, image_size, image_size] -> logits [B, classes]. Raises BadInput if the patch does not divide."""
-    check_image_size(spec.name, image_size)
-    form = timm_form(spec, classes, channels, image_size)
-    assert form is not None
-    return timm.create_model(form.name, **form.arguments)
+    """[B, channels, image_size, image_size] -> logits [B, classes]."""
+    return timm_form(spec, classes, channels, image_size).create()
+
+
+def timm_form(spec: ModelSpec, classes: int, channels: int, image_size: int) -> TimmForm:
+    arguments = {"num_classes": classes, "in_chans": channels, "img_size": image_size}
+    name = f"{spec.name}_patch16_224".replace("-", "_")
+    return TimmForm(name, arguments | {"patch_size": FAMILY.patch_at(image_size)})
 
 
 def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
@@ -35,6 +39,8 @@ def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
 
     `leading` takes the first rows of the fused tensor: base keys and values land among motivated queries and keys.
     """
+    from seekcli.method.weights_map import build_map, fused, leading
+
     regions = fused(3, r"attn\.qkv\.") if map_name == "aligned" else leading
     return build_map(base, motivated, regions=regions)
 
@@ -45,6 +51,8 @@ def identity(pair: Pair) -> Pair:
     Plain zeros would not do: LayerNorm runs over the wider vector. Over whole repetitions its mean and variance are the
     base's own. Needs the aligned map. Raises ValueError when the width is no multiple of the base's.
     """
+    from seekcli.method.pair import Pair
+
     models: Any = (pair.base, pair.motivated)
     width, wide = (int(model.embed_dim) for model in models)
     if wide % width:
@@ -52,9 +60,15 @@ def identity(pair: Pair) -> Pair:
     return Pair(pair.base, pair.motivated, pair.weights_map, after_copy_up=lambda model: repeat_stream(model, width))
 
 
-@torch.no_grad()
 def repeat_stream(model: Any, width: int) -> None:
     """Write the first `width` channels of the residual stream again into the others, and zero what reads the others."""
+    import torch
+
+    with torch.no_grad():
+        write_repeated(model, width)
+
+
+def write_repeated(model: Any, width: int) -> None:
     repeats = model.embed_dim // width
     for tensor in (model.cls_token, model.pos_embed):
         repeat(tensor, tensor.dim() - 1, width, repeats)
@@ -77,4 +91,19 @@ def repeat(tensor: Tensor, dimension: int, width: int, repeats: int) -> None:
         tensor.narrow(dimension, index * width, width).copy_(first)
 
 
-FAMILY = Family(build, link, identity)
+FAMILY = Family(
+    name="vit",
+    models=tuple(ModelSpec(f"vit-{size}", "vit", order, 224) for order, size in enumerate(SIZES)),
+    build=build,
+    link=link,
+    identity=identity,
+    head="head",
+    stem="patch_embed.proj.weight",
+    stem_in_words=lambda image_size: None,
+    recipes=Recipes("cifar-vit", small_images="small-vit", given_weights="transfer"),
+    maps={"aligned": None, "leading": "--map leading puts the base's keys among the motivated model's queries"},
+    timm=timm_form,
+    patches=PATCHES,
+    running_statistics=False,
+    channels_last=False,
+)
