@@ -9,6 +9,7 @@ from typing import Any, Literal
 from seekcli.config.identity import run_key
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.schema import RunConfig
+from seekcli.data.sets.kinds import kind_named
 from seekcli.grid.schema import ARM, STARTS
 from seekcli.resolve.matched_counts import COUNTS_FROM, group_key
 from seekcli.resolve.resolve import AS_ARM
@@ -66,8 +67,9 @@ def stand_in(said: Mapping[str, Any]) -> dict[str, Any]:
 
     `imagenet:` is taken for ImageNet itself. Of a folder nothing is known: neither are the costs of its points.
     """
-    imagenet = str(said["data.name"]).startswith("imagenet:")
-    return {"data.name": AS_IMAGENET if imagenet else AS_A_FOLDER, "data.dir": None}
+    kind = kind_named(str(said["data.name"]))
+    as_imagenet = kind is not None and kind.like_imagenet
+    return {"data.name": AS_IMAGENET if as_imagenet else AS_A_FOLDER, "data.dir": None}
 
 
 def group_as_recorded(results: Path, mean: Mean, config: RunConfig, group: Sequence[str]) -> str | None:
