@@ -13,6 +13,7 @@ from seekcli.runs.config_file import config_if_readable
 from seekcli.runs.liveness import is_being_written
 from seekcli.runs.records import (
     CHECKPOINTS,
+    CLASSES,
     CONFIG,
     EPOCHS,
     STATUS,
@@ -24,6 +25,8 @@ from seekcli.runs.records import (
     totals_of,
 )
 
+# Tables beside that of the epochs in a folder of published findings, as `seek compare --tables` writes it.
+NOT_OF_RUNS = (STEPS, CLASSES, "groups.parquet", "differences.parquet")
 RUN_FILES = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
 RESUMABLE = "resumable: the same command goes on with it"
 TRAIN_FIRST = ": name the folder that `seek train --out` was given, or make a run: `seek train` writes to results"
@@ -113,7 +116,7 @@ def _scan_folder(folder: Path) -> Iterator[RunSummary]:
     """The runs of a runs/ or published/ folder. In runs/ every folder is a run, even one that is still empty."""
     for path in _visible(folder):
         if path.is_file():
-            yield from _summaries(path) if path.suffix == ".parquet" and path.name != STEPS else ()
+            yield from _summaries(path) if path.suffix == ".parquet" and path.name not in NOT_OF_RUNS else ()
         elif folder.name == "runs" or _is_run(path):
             yield from _summaries(path)
         elif folder.name == "published":
