@@ -1,50 +1,206 @@
-"""`seek grid plan`: every point of a grid, what it waits for, and what it costs."""
+"""`seek grid plan`: every point of a grid, where it stands, what it waits for, and what it costs."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seekcli.cli.epoch_line import terminal_width
 from seekcli.cli.output import say, say_json
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import visible
+from seekcli.errors import counted, human_bytes, human_flops, visible
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
     from seekcli.config.layers import Resolved
     from seekcli.grid.plan import GridPlan
+    from seekcli.grid.standing import Standing
 
 FORMATS = ("table", "json", "csv")
+COSTS = ("train_flops", "hours", "disk_bytes")
+NOT_KNOWN = "not known"
+Row = dict[str, Any]
 
 
 def show_plan(plan: GridPlan, format_name: str) -> None:
-    from seekcli.data.sets.summary import summary_ahead
-    from seekcli.data.splitting.overlap import overlap_ahead
+    with listings_kept():
+        standings = standings_of(plan)
+        rows = rows_of(plan, standings)
+        folds = fold_rows(plan, standings)
+    if format_name == "json":
+        say_json(json_text(rows))
+    elif format_name == "csv":
+        from seekcli.report.columns import csv_of
+
+        say(csv_of([flat_row(row) for row in rows]), nl=False)
+    else:
+        with listings_kept():
+            show_table(plan, standings, rows, folds)
+
+
+def standings_of(plan: GridPlan) -> list[Standing]:
     from seekcli.grid.standing import standing_of
+
+    return [standing_of(point, plan) for point in plan.points]
+
+
+def rows_of(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
+    """One row a point; costs are those of the whole run, null where they are not known."""
+    from seekcli.grid.forecast import Cost, Forecast
+    from seekcli.resolve.expected_cost import train_flops_ahead
     from seekcli.runs.older_runs import foreign_names
 
-    with listings_kept():
-        standings = [standing_of(point, plan) for point in plan.points]
-        others = foreign_names(plan.results, [one.label for one in standings])
-        notes = [point_notes(one.resolved, one.state, plan, others) for one in standings]
-        known = [one for one, point in zip(standings, plan.points, strict=True) if not point.no_data]
-        data = {summary_ahead(one.resolved.config.data): one.resolved.config.data for one in known}
-        overlaps = {words: overlap_ahead(one) for words, one in data.items()}
-    if format_name == "json":
-        rows: list[dict[str, Any]] = [
-            {"run_id": point.run_id, "state": one.state, "problem": one.problem}
-            for point, one in zip(plan.points, standings, strict=True)
-        ]
-        say_json(json_text(rows))
-        return
-    for one, said in zip(standings, notes, strict=True):
-        lines = [note for note in (one.problem, *said) if note]
-        say("\n".join([f"{one.state:<11}{one.label}", *(f"{'':<11}{visible(note)}" for note in lines)]))
-    say(f"{len(standings)} runs, {sum(one.state == 'finished' for one in standings)} finished")
-    for words, overlap in overlaps.items():
-        say("\n".join(f"data       {visible(str(line))}" for line in (words, overlap) if line is not None))
+    finished = [one for one in standings if one.state == "finished"]
+    forecast = Forecast(plan.results, finished, foreign_names(plan.results, [one.label for one in standings]))
+    plan_differs = differing_settings(plan)
+    rows = []
+    for point, one in zip(plan.points, standings, strict=True):
+        cost = Cost(None, None, None)  # of a stand-in for data that is not there
+        if not point.no_data:
+            cost = forecast.of(one, repr((point.spec.settings, point.run_id is None)))
+        if point.run_id is None and plan.phase_of(point.spec) == "cost":  # it will cost what its arm does
+            arm = plan.by_key[point.needs[0]]
+            cost = Cost(None if arm.no_data else train_flops_ahead(arm.resolved.config), None, cost.disk_bytes)
+        rows.append({
+            "run_id": point.run_id, "label": one.label, "arms": [arm.label for arm in plan.arms_of[point.key]],
+            "state": one.state, "problem": one.problem, "seed": one.resolved.config.seed,
+            "settings": {key: point.spec.settings[key] for key in plan_differs if key in point.spec.settings},
+            "needs": [plan.by_key[key].label for key in point.needs if key in plan.by_key],
+            "done": round(one.fraction_done, 4), **{name: getattr(cost, name) for name in COSTS},
+        })  # fmt: skip
+    return rows
 
 
-def point_notes(resolved: Resolved, state: str, plan: GridPlan, others: list[str]) -> list[str]:
+def fold_rows(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
+    """Of the runs over folds that are still to be made, to choose k by: what they cost."""
+    from seekcli.grid.forecast import Forecast
+    from seekcli.grid.standing import standing_of_run
+
+    searches = {point.tuning.name: point.tuning for point in plan.points if point.tuning}
+    runs = [standing_of_run(one, plan) for tuning in searches.values() for _, _, one in tuning.runs()]
+    forecast = Forecast(plan.results, [one for one in [*standings, *runs] if one.state == "finished"], ())
+    costs = [forecast.of(one) for one in runs]
+    return [
+        {"state": one.state, "done": one.fraction_done, **{name: getattr(cost, name) for name in COSTS}}
+        for one, cost in zip(runs, costs, strict=True)
+    ]
+
+
+def differing_settings(plan: GridPlan) -> list[str]:
+    """Settings that the file says, and not for all points alike."""
+    values: dict[str, set[str]] = {}
+    points = plan.points
+    for point in points:
+        for key, value in point.spec.settings.items():
+            values.setdefault(key, set()).add(repr(value))
+    said = Counter(key for point in points for key in point.spec.settings)
+    return [key for key, found in values.items() if len(found) > 1 or said[key] < len(points)]
+
+
+def flat_row(row: Row) -> Row:
+    """For a table of cells: settings in words, lists joined."""
+    joined = {name: "; ".join(row[name]) for name in ("arms", "needs")}
+    return {**row, **joined, "settings": settings_words(row["settings"])}
+
+
+def settings_words(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in settings.items() if value is not None)
+
+
+def show_table(plan: GridPlan, standings: Sequence[Standing], rows: Sequence[Row], folds: Sequence[Row]) -> None:
+    from seekcli.runs.older_runs import foreign_names
+
+    others = foreign_names(plan.results, [one.label for one in standings])
+    for row, one in zip(rows, standings, strict=True):
+        words = "; ".join(filter(None, (settings_words(row["settings"]), cost_words(row))))
+        notes = [one.problem, *point_notes(one.resolved, one.state, plan, others)]
+        lines = [words, *(note for note in notes if note)]
+        say("\n".join([f"{one.state:<11}{one.label}", *(wrapped(visible(line)) for line in lines)]))
+    states = Counter(row["state"] for row in rows)
+    say(f"{counted(len(rows), 'run')}: {', '.join(f'{count} {state}' for state, count in states.items())}")
+    for line in (*same_run_lines(plan), *search_lines(plan), total_line(rows, folds), *data_lines(plan, standings)):
+        say(wrapped(visible(line), first=""))
+
+
+def wrapped(line: str, first: str = " " * 11) -> str:
+    import textwrap
+
+    return textwrap.fill(
+        line, max(terminal_width(), 40), initial_indent=first, subsequent_indent=" " * 11,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def cost_words(row: Mapping[str, Any]) -> str:
+    """`1.2 PFLOPs, 3 min, 20 MB`; what is not known is said once."""
+    known = [words for words in (flops_words(row), time_words(row["hours"]), disk_words(row["disk_bytes"])) if words]
+    missing = [name for name, key in (("cost", "train_flops"), ("time", "hours")) if row[key] is None]
+    return ", ".join([*known, *([f"{' and '.join(missing)} {NOT_KNOWN}"] if missing else [])])
+
+
+def flops_words(row: Mapping[str, Any]) -> str | None:
+    return None if row["train_flops"] is None else human_flops(row["train_flops"])
+
+
+def time_words(hours: float | None) -> str | None:
+    """`40 s`, `12 min`, `3.4 h`."""
+    if hours is None:
+        return None
+    seconds = hours * 3600
+    return f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min" if hours < 1.66 else f"{hours:,.1f} h"
+
+
+def disk_words(count: float | None) -> str | None:
+    return None if count is None else human_bytes(count)
+
+
+def total_line(rows: Sequence[Row], folds: Sequence[Row]) -> str:
+    """What is left to do: sums over what is known, and of how many runs it is not."""
+    left = [row for row in (*rows, *folds) if row["state"] != "finished"]
+    sums = {name: sum((row[name] or 0.0) * (1 - row["done"]) for row in left) for name in COSTS}
+    unknown = {name: sum(row[name] is None for row in left) for name in COSTS}
+    if not left:
+        return f"left       nothing: all of it took {time_words(sum(row['hours'] or 0.0 for row in rows))}"
+    shown = (
+        ("train_flops", f"{human_flops(sums['train_flops'])} of training (expected)", "cost"),
+        ("hours", f"{time_words(sums['hours'])}, one run after the other", "time"),
+        ("disk_bytes", f"{human_bytes(sums['disk_bytes'])} of disk", "disk"),
+    )
+    words = []
+    for name, known, what in shown:
+        some = f" ({NOT_KNOWN} of {unknown[name]} of {len(left)})" if unknown[name] else ""
+        words.append(f"{what} {NOT_KNOWN}" if unknown[name] == len(left) else f"{known}{some}")
+    return f"left       {'; '.join(words)}"
+
+
+def same_run_lines(plan: GridPlan) -> list[str]:
+    """Where several arms, or several values of one, are one run."""
+    together = Counter(" and ".join(arm.label for arm in arms) for arms in plan.arms_of.values() if len(arms) > 1)
+    lines = [f"same       {arms} are one run in {counted(count, 'case')}" for arms, count in together.items()]
+    for label, count in plan.repeated.items():
+        again = "is a run" if count == 1 else "are runs"
+        what = f"{counted(count, 'combination')} of {label} {again} that it has already"
+        lines.append(f"same       {what}: a setting in it changes nothing there")
+    return lines
+
+
+def search_lines(plan: GridPlan) -> list[str]:
+    searches = {point.tuning.name: point.tuning for point in plan.points if point.tuning}
+    return [f"before     to choose k for {name}: {tuning.describe()}" for name, tuning in searches.items()]
+
+
+def data_lines(plan: GridPlan, standings: Sequence[Standing]) -> list[str]:
+    from seekcli.data.sets.summary import summary_ahead
+    from seekcli.data.splitting.overlap import overlap_ahead
+
+    known = [one for one, point in zip(standings, plan.points, strict=True) if not point.no_data]
+    data = {repr(one.resolved.config.data): one.resolved.config.data for one in known}
+    found = dict.fromkeys(line for one in data.values() for line in (summary_ahead(one), overlap_ahead(one)) if line)
+    return [f"data       {line}" for line in found]
+
+
+def point_notes(resolved: Resolved, state: str, plan: GridPlan, others: Sequence[str]) -> list[str]:
     from seekcli.models.catalog import same_start_note
     from seekcli.runs.older_runs import may_have_older_twin, old_rules_note, older_twin_note
 

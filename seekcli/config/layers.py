@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -49,12 +50,34 @@ class Resolved(BaseModel):
     origins: dict[str, str]
 
     def updated(self, values: Mapping[str, Any], origin: str) -> Resolved:
-        """The same with `values` (dotted keys) laid on top, validated again."""
-        flat = dict(flatten(self.config.model_dump())) | dict(values)
-        return Resolved(
-            config=validate(flat, self.origins | dict.fromkeys(values, origin)),
-            origins=self.origins | dict.fromkeys(values, origin),
-        )
+        """The same with `values` (dotted keys) laid on top, which are validated."""
+        origins = self.origins | dict.fromkeys(values, origin)
+        try:
+            config = with_values(self.config, values)
+        except (ValidationError, KeyError):  # in words, and with whatever else there is to say
+            config = validate(dict(flatten(self.config.model_dump())) | dict(values), origins)
+        return Resolved.model_construct(config=config, origins=origins)
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """Only the sections that the values are in are made anew: what stands in the others has been validated.
+
+    Raises ValidationError for a value that the schema refuses, KeyError for a key that is no setting.
+    """
+    whole: dict[str, Any] = dict(config)
+    by_section: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if "." in name or isinstance(whole[section], BaseModel) != bool(name):
+            raise KeyError(key)
+        by_section.setdefault(section, {})[name] = value
+    for section, own in by_section.items():
+        whole[section] = own[""] if "" in own else _section_with(whole[section], own)
+    return RunConfig.model_validate(whole)
+
+
+def _section_with(section: BaseModel, values: Mapping[str, Any]) -> BaseModel:
+    return type(section).model_validate(section.model_dump() | dict(values))
 
 
 def merge(layers: list[tuple[str, Mapping[str, Any]]]) -> Resolved:
@@ -67,7 +90,7 @@ def merge(layers: list[tuple[str, Mapping[str, Any]]]) -> Resolved:
         for key, value in flatten(values):
             check_key(key, origin)
             flat[key], origins[key] = value, origin
-    return Resolved(config=validate(flat, origins), origins=origins)
+    return Resolved.model_construct(config=validate(flat, origins), origins=origins)
 
 
 def validate(flat: Mapping[str, Any], origins: Mapping[str, str]) -> RunConfig:
@@ -84,16 +107,25 @@ def validate(flat: Mapping[str, Any], origins: Mapping[str, str]) -> RunConfig:
 
 
 def recipe_names() -> list[str]:
+    return list(_recipe_names())
+
+
+@cache
+def _recipe_names() -> tuple[str, ...]:
     folder = resources.files("seekcli") / "recipes"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+@cache
+def _recipe_tree(name: str) -> dict[str, Any]:
+    return tomllib.loads((resources.files("seekcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def load_recipe(name: str, data_name: str = "") -> dict[str, Any]:
     """A shipped recipe's settings (`per_data` laid on top) as dotted keys. Raises BadInput for an unknown name."""
     if name not in recipe_names():
         raise unknown("recipe", name, recipe_names())
-    text = (resources.files("seekcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    return recipe_settings(tomllib.loads(text), data_name)
+    return recipe_settings(_recipe_tree(name), data_name)
 
 
 def recipe_settings(tree: Mapping[str, Any], data_name: str) -> dict[str, Any]:

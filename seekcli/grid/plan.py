@@ -5,7 +5,7 @@ What a point needs is known ahead; its settings may be known only afterwards: th
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
@@ -67,9 +67,13 @@ class GridPlan:
                     self.by_key.setdefault(point.key, point)
                     made[number] = point.key
         self.arms_of: dict[str, list[Arm]] = defaultdict(list)
-        for number in range(len(specs)):
-            if specs[number].arm not in self.arms_of[made[number]]:
-                self.arms_of[made[number]].append(specs[number].arm)
+        self.repeated: Counter[str] = Counter()  # arm -> how many of its combinations are runs that it has already
+        for number, spec in enumerate(specs):
+            arms = self.arms_of[made[number]]
+            if any(arm is spec.arm for arm in arms):
+                self.repeated[spec.arm.label] += 1
+            else:
+                arms.append(spec.arm)
         self.by_key = {key: self.by_key[key] for key in self.arms_of}
 
     @property

@@ -41,7 +41,10 @@ class Standing:
 def standing_of(point: Point, plan: GridPlan) -> Standing:
     if point.run_id is None:
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
-    found = standing_of_run(point.resolved, plan)
+    if not (plan.results / "runs" / point.run_id).exists():  # of thousands of points most are not there
+        found = Standing(point.run_id, "new", point.resolved)
+    else:
+        found = standing_of_run(point.resolved, plan)
     if found.state == "new" and any(not plan.is_finished(one) for one in needs_of(point, plan)):
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
     return found

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
+from functools import cache
+from pathlib import Path
 
 from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput, shown_value
@@ -16,18 +20,37 @@ def resolve_runtime(resolved: Resolved, channels_last: bool) -> Resolved:
     fp32 on every device: bf16 and fp16 are asked for by name. `channels_last` says which layout the family runs in.
     Raises BadInput for a device that this machine has not.
     """
-    import torch
-
     runtime = resolved.config.runtime
     values: dict[str, str] = {}
     if runtime.device == "auto":
-        values["runtime.device"] = "cuda" if torch.cuda.is_available() else "cpu"
+        values["runtime.device"] = "cuda" if has_cuda() else "cpu"
     check_device(values.get("runtime.device", runtime.device))
     if runtime.precision == "auto":
         values["runtime.precision"] = "fp32"
     if runtime.layout == "auto":
         values["runtime.layout"] = "channels_last" if channels_last else "contiguous"
     return resolved.updated(values, "auto") if values else resolved
+
+
+def has_cuda() -> bool:
+    """Torch takes seconds to import: where the machine has no driver of a GPU, it would find no GPU."""
+    if "torch" not in sys.modules and has_no_driver():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@cache
+def has_no_driver() -> bool:
+    """Whether no CUDA device can be here: no NVIDIA driver is installed, and none of AMD. False where that is open."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return False
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return True
+    return False
 
 
 def check_device_word(name: str) -> None:
@@ -40,10 +63,12 @@ def check_device_word(name: str) -> None:
 
 def check_device(name: str) -> None:
     """Raise BadInput for a device that this machine does not have."""
-    import torch
-
     check_device_word(name)
     kind, _, index = name.partition(":")
+    if kind == "cpu":
+        return
+    import torch
+
     if kind == "cuda" and not torch.cuda.is_available():
         raise BadInput(f"--device {name}: torch {torch.__version__} finds no CUDA device here; use --device cpu")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,11 +13,9 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput, MissingSource
 from seekcli.method.cost_measures import training_flops_per_image
-from seekcli.models.costs import forward_cost
-from seekcli.models.pairs import build_model
 from seekcli.resolve.conditions import expected_share_of
+from seekcli.resolve.expected_cost import expected_train_flops, train_macs
 from seekcli.resolve.length import planned_bounds, planned_length
-from seekcli.resolve.plan import expected_train_flops, train_shape
 from seekcli.runs.named_runs import differing_settings, fitting_runs, named_runs, read_named_run, require_finished
 from seekcli.runs.scan import RunSummary
 from seekcli.train.length import images_in, nearest_steps
@@ -52,19 +49,6 @@ def expected_flops(arm: RunConfig) -> tuple[float, str]:
         )
     flops = expected_train_flops(arm, {role: train_macs(arm, role) for role in arm.roles}, share)
     return flops, f"at the share {share:.4f} {share_basis(arm.schedule, arm.motivation.condition)}"
-
-
-def train_macs(config: RunConfig, role: str) -> float:
-    """MACs of one training image's forward pass through the model of this role."""
-    data = config.data
-    assert data.classes and data.channels and data.image_size, "the config is not resolved"
-    return counted_macs(config.model_name(role), data.classes, data.image_size, train_shape(config))
-
-
-# A grid asks this for every seed of every arm, and a count takes a second.
-@lru_cache(maxsize=64)
-def counted_macs(name: str, classes: int, image_size: int, shape: tuple[int, int, int]) -> float:
-    return float(forward_cost(build_model(name, classes, shape[0], image_size), name, shape).per_image)
 
 
 def recorded_flops(config: RunConfig, arm: RunConfig, results: Path) -> tuple[float, str]:

@@ -17,20 +17,18 @@ from seekcli.data.sets.sources import data_facts
 from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_ahead
 from seekcli.errors import counted, human_flops, visible
-from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
-from seekcli.method.growing import branch_step
 from seekcli.models.catalog import nests_fully, same_start_note
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import expected_share_of
+from seekcli.resolve.expected_cost import expected_train_flops, image_shape, mean_macs, train_shape
 from seekcli.resolve.extension import extension_note
-from seekcli.resolve.length import planned_bounds, planned_length
+from seekcli.resolve.length import planned_length
 from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs.folder import run_folder, standing_or_damage
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
-from seekcli.train.length import images_in
 
 
 @dataclass(frozen=True)
@@ -120,19 +118,6 @@ def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
     return weights_map.coverage
 
 
-def image_shape(config: RunConfig) -> tuple[int, int, int]:
-    """C, H, W of a test image."""
-    data = config.data
-    assert data.channels and data.image_size, "the config is not resolved"
-    return data.channels, data.image_size, data.image_size
-
-
-def train_shape(config: RunConfig) -> tuple[int, int, int]:
-    """C, H, W of a training image, which some recipes make smaller."""
-    channels, _, size = image_shape(config)
-    return channels, config.data.train_size or size, config.data.train_size or size
-
-
 def dimensions(config: RunConfig) -> str:
     """`3x32x32`"""
     return "x".join(map(str, image_shape(config)))
@@ -164,24 +149,3 @@ def describe_cost(config: RunConfig, macs: Mapping[str, float], share: float | N
     """F_XY per test image, beside F_X and F_Y; and the training FLOPs (3 x forward x 2) of the whole run."""
     label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
     return f"cost        {label}{human_flops(train_flops)} of training (expected)"
-
-
-def expected_train_flops(config: RunConfig, train_macs: Mapping[str, float], share: float | None) -> float:
-    """Training FLOPs of the whole run, at this share of motivated steps where the models alternate.
-
-    The base of a growing run sees all images, and its motivated model those after the branch again.
-    """
-    steps, bounds = planned_length(config).steps, planned_bounds(config)
-    images = images_in(steps, bounds)
-    if config.schedule != "grow":
-        return training_flops_per_image(mean_macs(train_macs, share)) * images
-    again = images - images_in(branch_step(config.motivation.grow_at, steps), bounds)
-    seen = {"base": images, "motivated": again}
-    return sum(training_flops_per_image(train_macs[role]) * count for role, count in seen.items())
-
-
-def mean_macs(macs: Mapping[str, float], share: float | None) -> float:
-    """Of both models at this share, or of the one that there is."""
-    if len(macs) == 1:
-        return next(iter(macs.values()))
-    return mean_forward_cost(macs["base"], macs["motivated"], share or 0.0)

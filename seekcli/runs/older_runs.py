@@ -7,7 +7,7 @@ begun with. It is taken for the run that is asked for unless its record shows th
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,10 @@ def foreign_names(results: Path, own: Collection[str]) -> list[str]:
     return sorted(set(os.listdir(runs)) - set(own)) if runs.is_dir() else []
 
 
-def may_have_older_twin(config: RunConfig, names: Iterable[str]) -> bool:
+def may_have_older_twin(config: RunConfig, names: Sequence[str]) -> bool:
     """Whether one of these runs is of the same models, data and seed: there are many twins to look for."""
+    if not names:
+        return False
     words = run_id(config).split("_")
     begins, seed = f"{words[0]}_{words[1]}_", f"_{words[-2]}_"
     return any(name.startswith(begins) and seed in name for name in names)

@@ -390,7 +390,7 @@ def test_bad_input_names_the_condition(foreign, tmp_path, name, words):
 
 
 @pytest.mark.parametrize(
-    ("counts", "words"), [([1], ["1 counts", "3 epochs"]), ([0, 6, 0], ["6 motivated", "epoch of 6"])]
+    ("counts", "words"), [([1], ["1 count ", "3 epochs"]), ([0, 6, 0], ["6 motivated", "epoch of 6"])]
 )
 def test_counts_that_do_not_fit_the_run_are_bad_input(counts, words):
     with pytest.raises(BadInput) as caught:
