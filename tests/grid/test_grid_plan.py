@@ -68,7 +68,10 @@ def test_costs_are_known_ahead_and_times_from_finished_runs_of_the_kind(tmp_path
     assert pair["hours"] is pair["disk_bytes"] is None
 
 
-def test_the_table_says_what_differs_what_is_left_and_which_arms_are_one_run(tmp_path: Path, results: Path) -> None:
+def test_the_table_says_what_differs_what_is_left_and_which_arms_are_one_run(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     rows_of(tmp_path, results)
     said = seek("grid", "plan", tmp_path / "g.toml", "--out", results).stdout
     assert "train.steps" not in said
