@@ -32,7 +32,7 @@ COMPACT = pa.schema(
 
 
 class StepLog:
-    """The step table of one run, in the order of its updates; 27 bytes an update."""
+    """The step table of one run, in the order of its updates; 30 bytes an update."""
 
     def __init__(self, table: pa.Table | None = None) -> None:
         """`table` has the columns of the step table, checked: what is recorded already."""
