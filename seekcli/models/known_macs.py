@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 
-from seekcli.models.catalog import MODELS, TRANSFORMERS
+from seekcli.models.catalog import MODELS, family_of
 
 FILE = "known_macs.json"
 Shape = tuple[int, int, int]  # channels, height, width
@@ -22,12 +22,19 @@ LARGE: tuple[Shape, ...] = ((3, 160, 160), (3, 224, 224))
 
 
 def known_macs(name: str, classes: int, image_size: int, shape: Shape) -> int | None:
-    """None for what was not counted, and for a transformer that is shown another size than it is built for."""
+    """None for what was not counted, and where a model built for `image_size` is another one than that of `shape`."""
     found = _counted().get(key_of(name, shape))
-    if found is None or (image_size != shape[1] and MODELS[name].family in TRANSFORMERS):
+    if found is None or not is_same_model(name, image_size, shape[1]):
         return None
     body, per_class = found
     return body + per_class * classes
+
+
+def is_same_model(name: str, *image_sizes: int) -> bool:
+    """Whether a model that is built for one of these sizes is that of the other."""
+    family = family_of(name)
+    same_stem = len({size >= (family.large_stem_from or 0) for size in image_sizes}) == 1
+    return len(set(image_sizes)) == 1 or (not family.patches and same_stem)
 
 
 @cache
