@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from seekcli.data.images import decoding
 from seekcli.data.sets import folders
 from seekcli.data.sets.folders import list_folder
+from seekcli.data.splitting.every_image import list_every_image
 from seekcli.errors import BadInput
 
 
@@ -212,6 +214,33 @@ def test_the_second_load_decodes_nothing(photos: Path, monkeypatch: pytest.Monke
     first = folders.read_folder(list_folder(photos), 4)
     monkeypatch.setattr(decoding, "decode_files", lambda paths, size: pytest.fail("decoded again"))
     assert torch.equal(folders.read_folder(list_folder(photos), 4).train_images, first.train_images)
+
+
+LISTINGS = {
+    "rules 1": lambda root: list_folder(root, 1),
+    "rules 2": lambda root: list_folder(root, 2),
+    "every image": lambda root: list_every_image(root, ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("names", list(permutations(LISTINGS)), ids=" then ".join)
+@pytest.mark.parametrize("layout", ["classes alone", "train and test"])
+def test_whoever_decodes_a_folder_first_all_get_their_own_images(
+    tmp_path: Path, names: tuple[str, ...], layout: str
+) -> None:
+    """A run splits a folder, `seek evaluate` takes the whole: the cache is one, the orders are several."""
+    level = 0
+    for part in ("train", "test") if layout == "train and test" else ("",):
+        for name, images in (("a", 9), ("b", 5), ("c", 2)):
+            for index in range(images):
+                picture(tmp_path / "set" / part / name / f"{index}.png", level)
+                level += 1
+    for name in names:
+        listing = LISTINGS[name](tmp_path / "set")
+        data = folders.read_folder(listing, 4)
+        for files, images in ((listing.train, data.train_images), (listing.test, data.test_images)):
+            own = [Image.open(tmp_path / "set" / file.path).getpixel((0, 0)) for file in files]
+            assert levels(images) == own, name
 
 
 def test_other_pixels_under_the_same_names_and_sizes_are_not_taken_from_the_cache(photos: Path, tmp_path: Path) -> None:

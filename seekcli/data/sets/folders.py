@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatched
@@ -23,6 +25,9 @@ from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.layout import find_layout, parts_note, require_no_other_split
 from seekcli.data.splitting.splits import BOTH_SIDES, TEST_SPLIT, by_rules, chosen_per_class, count_for_test, first_few
 from seekcli.errors import BadInput, MissingData, counted, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEST_NAMES = ("test", "val", "valid", "validation")
 CHANNELS = 3
@@ -203,20 +208,33 @@ def read_folder(
     files = [*listing.train, *listing.test]
     require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
     digests = read_digests(listing.root, files)
-    key = text_digest([contents(listing.sizes, digests), str(image_size), rule_of(grey_bits, fit)])[:32]
+    # One folder is listed in several orders: split for a run, whole for `seek evaluate`. The cache knows its contents
+    # alone, so it holds the images in the order of their paths, whoever is first to decode them.
+    by_path = sorted(files, key=lambda file: file.path)
+    rule = [str(image_size), rule_of(grey_bits, fit), "in the order of paths"]
+    key = text_digest([contents(listing.sizes, digests), *rule])[:32]
 
     def build() -> dict[str, torch.Tensor]:
-        paths = [os.path.join(listing.root, file.path) for file in files]
-        own = [digests[file.path] for file in files]
+        paths = [os.path.join(listing.root, file.path) for file in by_path]
+        own = [digests[file.path] for file in by_path]
         return {"images": torch.from_numpy(decode_files(paths, image_size, watcher, own, grey_bits, fit))}
 
     images = cached(f"folder-{key}", build)["images"]
-    count = len(listing.train)
+    place = {file.path: number for number, file in enumerate(by_path)}
+    train, test = (taken(images, [place[file.path] for file in part]) for part in (listing.train, listing.test))
     return Arrays(
-        images[:count], torch.tensor(listing.train_labels, dtype=torch.int64),
-        images[count:], torch.tensor(listing.test_labels, dtype=torch.int64),
+        train, torch.tensor(listing.train_labels, dtype=torch.int64),
+        test, torch.tensor(listing.test_labels, dtype=torch.int64),
         listing.class_names, listing.split,
     )  # fmt: skip
+
+
+def taken(images: Tensor, rows: Sequence[int]) -> Tensor:
+    """These rows; no copy where they follow one another, as those of train/ and test/ do."""
+    first = rows[0] if rows else 0
+    if list(rows) == list(range(first, first + len(rows))):
+        return images[first : first + len(rows)]
+    return images[list(rows)]
 
 
 FOLDER = FolderSet(
