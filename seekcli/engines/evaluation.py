@@ -12,6 +12,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.engines.evaluation_data import (
     Candidate,
     images_taken,
+    is_read_otherwise,
     load_for_card,
     own_data_known_by,
     training_images_among,
@@ -212,6 +213,8 @@ def evaluation_data(candidate: Candidate, dataset: Dataset, found: Evaluation, d
 def is_recorded_data(card: Card, dataset: Dataset, images: int) -> bool:
     """Whether the recorded accuracy was measured on this test split. A folder is known by its fingerprint."""
     recorded = (card.training.data_fingerprint, card.result.test_images)
+    if is_read_otherwise(card, dataset):
+        return False
     if card.training.data_fingerprint is None and dataset.facts.name != card.training.data:
         return False
     return (dataset.fingerprint, images) == recorded

@@ -63,22 +63,26 @@ def load_at_once(candidate: Candidate, data: str | None, data_dir: str | None) -
 
 
 def training_images_among(candidate: Candidate, dataset: Dataset, data: str | None, data_dir: str | None) -> str | None:
-    """How many of the images that are evaluated on are training images of the run; None for none, or where unknown.
+    """How many of the images that are evaluated on are training images of the run; None for none.
 
-    An export does not know where the images of its run lie: of another folder than the run's nothing is known then.
+    Of another folder than the run's it may not be known, which is said: an export does not know where the images of its
+    run lie, and those of a run may be gone.
     """
     from seekcli.data.sets.listings import folder_of, is_folder, kind_of
     from seekcli.data.splitting.every_image import list_every_image
-    from seekcli.data.splitting.overlap import overlap_note, overlap_with_training
+    from seekcli.data.splitting.overlap import CHANGED_SINCE, overlap_note, overlap_with_training
 
     asked = data_config(candidate, data, data_dir)
     own = own_data(candidate, asked, sure=data is None)
     if own is not None:
         return overlap_note(own, dataset)
-    if candidate.run is None or not is_folder(asked) or not is_folder(candidate.run.data):
+    trained_on_files = candidate.card.training.data.startswith(("folder:", "imagenet:"))
+    if not is_folder(asked) or not trained_on_files:
         return None
-    if has_other_contents(candidate, candidate.run.data):  # what it was trained on is not known any more
-        return None
+    if candidate.run is None:
+        return "not looked for: an export does not know its training images, `seek evaluate RUN` does"
+    if has_other_contents(candidate, candidate.run.data):
+        return CHANGED_SINCE
     others = list_every_image(folder_of(asked), candidate.card.class_names, kind_of(asked))
     return overlap_with_training(candidate.run.data, others)
 
@@ -210,10 +214,20 @@ def check_class_names(candidate: Candidate, dataset: Dataset) -> None:
             )
 
 
+def is_read_otherwise(card: Card, dataset: Dataset) -> bool:
+    """Whether the run read the folder by another loader: `imagenet:` cuts images otherwise than `folder:`."""
+    kinds = {name.partition(":")[0] for name in (dataset.facts.name, card.training.data)}
+    return kinds == {"folder", "imagenet"}
+
+
 def images_taken(candidate: Candidate, dataset: Dataset) -> str:
     """Which images are evaluated on, in words."""
     if dataset.facts.train_images == 0:
         return f"another set than the run's: {dataset.split}"
+    if is_read_otherwise(candidate.card, dataset):
+        kind, own = (name.partition(":")[0] for name in (dataset.facts.name, candidate.card.training.data))
+        how = f"cut and scaled as {kind}: does it and not as {own}: did in training"
+        return f"the run's own images, but {how}: {dataset.split}"
     whose = {
         None: "the",
         "names and sizes": "the run's own data by names and sizes (other pixels would not be noticed), its",

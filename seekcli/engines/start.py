@@ -12,7 +12,7 @@ from seekcli.data.sets import sources
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.holdout import hold_out
-from seekcli.data.splitting.overlap import overlap_note
+from seekcli.data.splitting.overlap import overlap_note, watched_overlap_note
 from seekcli.errors import BadInput
 from seekcli.models.catalog import same_start_note
 from seekcli.models.costs import forward_cost
@@ -96,6 +96,8 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     dataset = hold_out(sources.load(config.data, progress.decoding), config.data.holdout_images, config.seed)
     if (overlap := overlap_note(config.data, dataset)) is not None:
         progress.note(overlap)
+    if (watched := watched_overlap_note(dataset)) is not None:
+        progress.note(watched)
     return dataset
 
 

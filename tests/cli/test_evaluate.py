@@ -295,7 +295,23 @@ def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     assert words.startswith("4 of 5 test images are training images too (test/light/0.png is train/light/0.png, ")
     assert f"overlap   {words}" in seek(run, "--data", f"folder:{only_tested}").stdout
     assert answers(run)[0]["training_images_among_them"].startswith("8 of 8 test images are training images too (")
-    assert answers(exports, "--data", f"folder:{only_tested}")[0]["training_images_among_them"] is None
+    unknown = answers(exports, "--data", f"folder:{only_tested}")[0]["training_images_among_them"]
+    assert unknown.startswith("not looked for: an export does not know its training images")
+    Image.new("RGB", (10, 10), (9, 9, 9)).save(photos / "train" / "light" / "added.png")
+    (answer,) = answers(run, "--data", f"folder:{photos}")
+    assert answer["test_images"] == 29
+    assert answer["training_images_among_them"].startswith("not known: the folder that the run was made of is gone or")
+
+
+def test_a_folder_read_by_another_loader_is_no_second_look_at_the_recorded_accuracy(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos")
+    (photos / "test").rename(photos / "val")
+    own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
+    resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
+    train_run(resolved, tmp_path / "results")
+    (answer,) = answers(run_folder(tmp_path / "results", resolved.config), "--data", f"imagenet:{photos}")
+    assert answer["images_taken"].startswith("the run's own images, but cut and scaled as imagenet: does it and not as")
+    assert (answer["recorded_test_accuracy_percent"], answer["equals_recorded"]) == (None, None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

@@ -13,7 +13,7 @@ from seekcli.config.layers import merge
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets import identity
 from seekcli.data.sets.sources import load
-from seekcli.data.splitting.overlap import overlap_note
+from seekcli.data.splitting.overlap import overlap_note, watched_overlap_note
 
 
 def data_of(name: str, **settings: object) -> DataConfig:
@@ -83,3 +83,15 @@ def test_images_in_memory_are_compared_by_their_pixels() -> None:
 def test_the_digits_share_no_image() -> None:
     data = data_of("digits")
     assert overlap_note(data, load(data)) is None
+
+
+def test_validation_and_held_out_images_that_are_trained_on_are_told() -> None:
+    dataset = load(data_of("synthetic:1x4x4:2:40"))
+    assert watched_overlap_note(dataset) is None
+    twins = {"images": dataset.train_images[[5, 6]], "labels": dataset.train_labels[[5, 6]]}
+    one = replace(dataset, holdout_images=twins["images"][:1], holdout_labels=twins["labels"][:1])
+    assert watched_overlap_note(one) == (
+        "1 of 1 held-out image is a training image too (held-out image 0 is training image 5)"
+    )
+    both = replace(one, validation_images=twins["images"], validation_labels=twins["labels"])
+    assert str(watched_overlap_note(both)).startswith("2 of 2 validation images are training images too (validation ")

@@ -37,7 +37,7 @@ from seekcli.data.splitting.splits import (
     quotas,
 )
 from seekcli.data.splitting.validation import fraction_count, training_images_left, without_validation
-from seekcli.errors import BadInput, shown_value, unknown
+from seekcli.errors import BadInput, counted, shown_value, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +90,8 @@ def counts_in_words(counts: dict[str, int], class_names: Sequence[str], classes:
     named = f" ({first_few(class_names)})" if class_names else ""
     *words, last = [f"{count:,} {split}" for split, count in counts.items() if count]
     both = f"{', '.join(words)} and {last}" if words else last
-    return f"{both} images of {classes or len(class_names):,} classes{named}"
+    noun = "image" if last.startswith("1 ") else "images"
+    return f"{both} {noun} of {counted(classes or len(class_names), 'class', 'classes')}{named}"
 
 
 def rules_note(data: DataConfig) -> str:

@@ -12,12 +12,18 @@ from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import ImageFile, printable, read_digests
 from seekcli.data.sets.listings import Listing, fingerprint_of, is_folder, listing_of
 from seekcli.data.splitting.splits import first_few
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, counted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from seekcli.data.sets.sources import Dataset
+
+
+CHANGED_SINCE = (
+    "not known: the folder that the run was made of is gone or has changed since, so that nobody can tell which of "
+    "these images it was trained on"
+)
 
 
 class Known(NamedTuple):
@@ -53,17 +59,36 @@ def overlap_ahead(data: DataConfig) -> str | None:
 def overlap_with_training(data: DataConfig, others: folders.FolderListing) -> str | None:
     """How many of the images of another folder, all of them in its test split, a run over `data` was trained on.
 
-    None too where the folder of `data` is gone, or has other contents by now.
+    None for none. Where the folder of `data` is gone, or has other contents by now, it says that it is not known.
     """
     try:
         listing = listing_of(data)
         if listing is None or fingerprint_of(data, listing) != data.fingerprint:
-            return None
+            return CHANGED_SINCE
     except BadInput:
-        return None
+        return CHANGED_SINCE
     train, _ = known_files(listing)
     _, test = known_files(others)
     return describe_overlap(train, test, where_of(listing))
+
+
+def watched_overlap_note(dataset: Dataset) -> str | None:
+    """How many validation or held-out images are training images too, by their pixels; None where there is none.
+
+    A k that is chosen on such images, or a condition that watches their loss, sees what was learnt by heart.
+    """
+    splits = (
+        ("validation", dataset.validation_images, dataset.validation_labels),
+        ("held-out", dataset.holdout_images, dataset.holdout_labels),
+    )
+    train: list[Known] = []
+    notes = []
+    for name, images, labels in splits:
+        if labels is None or isinstance(images, ImageFiles | None) or isinstance(dataset.train_images, ImageFiles):
+            continue
+        train = train or known_images("training", dataset.train_images, dataset.train_labels.tolist())
+        notes.append(describe_overlap(train, known_images(name, images, labels.tolist()), split=name))
+    return "; ".join(note for note in notes if note) or None
 
 
 def where_of(listing: Listing) -> str:
@@ -71,7 +96,9 @@ def where_of(listing: Listing) -> str:
     return f", looked for among {sample}" if sample else ""
 
 
-def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str = "") -> str | None:
+def describe_overlap(
+    train: Iterable[Known], test: Sequence[Known], where: str = "", split: str = "test"
+) -> str | None:
     """The note in words; an image may lie in the two splits under two classes. `where` says what was looked at.
 
     A training image that is there under several classes is named by one that the test image does not have.
@@ -88,9 +115,10 @@ def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str =
     if not pairs:
         return None
     named = first_few([f"{image.name} is {twin.name}" for image, twin in pairs])
+    are = "is a training image" if len(test) == 1 else "are training images"
     others = sum(image.label != twin.label for image, twin in pairs)
     classes = f", {others} of them under another class" if others else ""
-    return f"{len(pairs):,} of {len(test):,} test images are training images too{where}{classes} ({named})"
+    return f"{len(pairs):,} of {counted(len(test), f'{split} image')} {are} too{where}{classes} ({named})"
 
 
 def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
