@@ -90,6 +90,7 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
 def data_config(candidate: Candidate, data: str | None, data_dir: str | None) -> DataConfig:
     """The data that the flags name, read by the rules of the run; without `--data` it is that of the run."""
     from seekcli.config.layers import merge
+    from seekcli.config.settings import DataConfig
     from seekcli.data.sets.listings import is_folder
     from seekcli.data.sets.sources import has_own_size
 
