@@ -25,7 +25,7 @@ from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, BadInputs, SeekError, St
 # lines, the first of each help, in this order, and imports no command.
 COMMANDS = {
     "train": "Train a pair (or one model alone) and record every number. The same command again resumes or is done.",
-    "grid": "Plan or run the points of a grid file.",
+    "grid": "Plan, run and watch the points of a grid file.",
     "tune": "Choose k by cross-validation on the training set, never by the test set; the choice is kept for --k auto.",
     "compare": "Compare alternating runs with their classic baselines: accuracy, noise, cost.",
     "report": "Write what the runs say as one page that needs no network: open it with a double click.",
@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "Evaluate exported models, or a finished run's, on images prepared as their cards say.",
     "map": "Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked.",
     "list": "List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder.",
+    "remove": "Remove runs for good: their folders and all that is in them. One that is running is left as it is.",
     "doctor": "Check versions, devices, data sets, the disk and its file locks. Exit code 1 where something is wrong.",
 }
 

@@ -19,7 +19,7 @@ from seekcli.cli.grid_run import (
 )
 from seekcli.cli.grid_workers import slots_for
 from seekcli.cli.options import set_layers
-from seekcli.cli.output import say
+from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
 from seekcli.errors import unknown
 from seekcli.grid.schema import read_grid
@@ -88,6 +88,22 @@ def retry_grid(
 ) -> None:
     """Run the points again that failed, and those that waited for them; nothing else."""
     run(grid, out, assignments, progress, jobs, per_gpu, threads, fail_fast, smoke, failed_alone=True)
+
+
+@commands.command("status")
+def status_of_grid(
+    grid: GridFileOption,
+    out: Out = Path("results"),
+    assignments: Assignments = None,
+    smoke: Smoke = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until nothing runs any more.")] = False,
+    format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
+) -> None:
+    """Say how far a grid is, what failed and why, and how long the rest will take."""
+    from seekcli.cli.grid_status import show_status
+
+    asked = Asked(read_grid(grid, smoke), out, assignments or [])
+    show_status(plan_asked(asked), format_ is ReadFormat.JSON, watch)
 
 
 def run(

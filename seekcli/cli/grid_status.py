@@ -1,0 +1,119 @@
+"""`seek grid status`: how far a grid is, once or again and again, and how long the rest will take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from seekcli.cli.grid_plan import time_words
+from seekcli.cli.output import echo_json, say
+from seekcli.data.sets.kept_listings import listings_kept
+from seekcli.errors import counted, one_line, visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from seekcli.grid.plan import GridPlan
+    from seekcli.grid.standing import Watch
+
+EVERY_SECONDS = 2.0
+# What is listed one by one; of the others their number is enough.
+LISTED = ("running", "unfinished", "dead", "failed", "damaged")
+
+
+def show_status(plan: GridPlan, as_json: bool, watched: bool) -> None:
+    """Raises KeyboardInterrupt, which ends a watch."""
+    from seekcli.grid.standing import Watch
+
+    with listings_kept():
+        watch = Watch(plan)
+    if as_json:
+        echo_json(summary_of(watch))
+    elif not watched:
+        say(status_text(watch))
+    elif sys.stdout.isatty():
+        watch_live(watch)
+    else:
+        watch_lines(watch)
+
+
+def watch_lines(watch: Watch) -> None:
+    """A line whenever a count has changed, until nothing runs any more."""
+    told = ""
+    while True:
+        if (line := head_line(watch)) != told:
+            say(told := line)
+        if not watch.count("running"):
+            return
+        time.sleep(EVERY_SECONDS)
+        watch.look()
+
+
+def watch_live(watch: Watch) -> None:
+    """A table that is drawn again and again, until nothing runs any more."""
+    from rich.live import Live
+
+    with Live(live_table(watch)) as live:
+        while watch.count("running"):
+            time.sleep(EVERY_SECONDS)
+            watch.look()
+            live.update(live_table(watch))
+
+
+def live_table(watch: Watch) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(head_line(watch)), box=None, title_justify="left")
+    for name in ("state", "done", "run"):
+        table.add_column(name)
+    for row in summary_of(watch)["runs"]:
+        table.add_row(row["state"], f"{row['done']:.0%}", Text(visible(row["label"])))
+    return table
+
+
+def status_text(watch: Watch) -> str:
+    lines = [head_line(watch)]
+    for row in summary_of(watch)["runs"]:
+        lines.append(f"{row['state']:<11}{row['done']:>4.0%}  {visible(row['label'])}")
+        lines += [f"{'':<11}{one_line(row['problem'])}"] if row["problem"] else []
+    return "\n".join(lines)
+
+
+def head_line(watch: Watch) -> str:
+    """`20 runs: 5 finished, 2 running, 13 new; 12 min left`"""
+    found = summary_of(watch)
+    states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
+    if found["hours_left"] is None:
+        left = "" if found["states"].get("finished") == len(watch.standings) else "; time left not known"
+    else:
+        left = f"; {time_words(found['hours_left'])} left"
+    return f"{counted(len(watch.standings), 'run')}: {states}{left}"
+
+
+def summary_of(watch: Watch) -> dict[str, Any]:
+    from seekcli.grid.standing import STATES
+
+    states = {state: watch.count(state) for state in STATES if watch.count(state)}
+    runs = [
+        {"label": one.label, "state": one.state, "done": round(one.fraction_done, 4), "problem": one.problem}
+        for one in watch.standings.values()
+        if one.state in LISTED
+    ]
+    return {"states": states, "hours_left": hours_left(watch), "runs": runs}
+
+
+def hours_left(watch: Watch) -> float | None:
+    """Of the whole grid, as many runs at a time as there are now; None where the time of one of them is not known."""
+    from seekcli.grid.forecast import Forecast
+
+    standings = list(watch.standings.values())
+    finished = [one for one in standings if one.state == "finished"]
+    left = [one for one in standings if one.state != "finished"]
+    forecast = Forecast(watch.plan.results, finished, ())
+    hours = [forecast.of(one).hours for one in left]
+    if not left or not finished or None in hours:
+        return None
+    work = sum((each or 0.0) * (1 - one.fraction_done) for each, one in zip(hours, left, strict=True))
+    return work / max(1, watch.count("running"))
