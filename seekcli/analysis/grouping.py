@@ -35,6 +35,7 @@ class RunCell:
 
 def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """Count a run id once, the first one found; a note for each repeat that lives elsewhere."""
+    # Equal ids are equal settings and seed: a copied folder is no second sample, it would only narrow the interval.
     first: dict[str, Run] = {}
     notes: list[str] = []
     for run in runs:
@@ -71,11 +72,13 @@ def group_runs(runs: Sequence[Run]) -> list[RunCell]:
     cells: dict[tuple[str | None, str | None, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         if run.classic:
+            # Kept by model and not by pair: one ResNet-32 is the larger model of 20-to-32 and the base of 32-to-44.
             (model,) = run.models.values()
             classic[model, run.settings.common_key].append(run)
         else:
             key = (run.models["base"], run.models["motivated"], run.settings.common_key)
             cells[key][run.settings.arm_key].append(run)
+    # What stands beside an arm already, or was made for one, does not get a cell of its own as well.
     joined = {(model, common) for base, motivated, common in cells for model in (base, motivated)}
     joined |= {(next(iter(run.models.values())), run.settings.common_key) for run in baselines_of_equal_compute(runs)}
     for (model, common), members in classic.items():

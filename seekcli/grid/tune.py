@@ -52,7 +52,7 @@ class Tuning:
 
     def runs(self) -> Iterator[tuple[int, int, Resolved]]:
         """(k, fold, run), one fold after the other."""
-        for fold in range(self.folds):
+        for fold in range(self.folds):  # a search that is cut short has seen every k on the folds that it has
             for k in self.ks:
                 yield k, fold, self.first.updated({K_KEY: k, "data.fold": fold}, "tune")
 
@@ -160,6 +160,7 @@ def plan_tuning(layers: Layers, results: Path) -> Tuning:
     if len(ks) * tune.folds > MOST_RUNS:
         runs = f"{len(ks):,} values of k (tune.k) over {tune.folds:,} folds (tune.folds)"
         raise BadInput(f"{runs} are {len(ks) * tune.folds:,} runs: at most {MOST_RUNS:,}")
+    # A seed of its own: the choice serves every seed, so it must not depend on which of them was asked for first.
     own = {K_KEY: ks[0], "seed": tune.seed, "data.folds": tune.folds, "data.fold": 0}
     length = {"train.epochs": tune.epochs, "train.steps": None} if tune.epochs else {}
     first = resolve([*plain, ("tune", AS_ARM | own | length)], results)
@@ -251,7 +252,7 @@ def keep(results: Path, tuning: Tuning, found: Search) -> str | None:
         earlier = stored_choice(results, tuning.name)
     except BadInput as error:
         earlier, said = None, f"{error}: it was moved to {files.quarantine(path)}"
-    if earlier == choice:
+    if earlier == choice:  # left alone, so that a file keeps the date at which the choice was made
         return None
     if earlier is not None and earlier.k != choice.k:
         said = f"k = {choice.k} replaces the earlier choice of k = {earlier.k} in {path}"

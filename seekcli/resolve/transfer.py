@@ -139,10 +139,12 @@ def match_models(config: RunConfig, results: Path) -> dict[str, SourceModel]:
     if not allowed:
         raise BadInput(f"--role {transfer.role}: {transfer.source} has only the {words_of(sources, 'role')} model")
     names = [config.model_name(role) for role in config.roles]
+    # By architecture and not by role: the larger model of 20-to-32 is what the base of 32-to-44 starts from.
     chosen = {name: [source for source in allowed if source.model == name] for name in names}
     taken = {name: found for name, found in chosen.items() if found}
     if not taken:
         raise BadInput(f"{label(config)} {wrong_architecture(config, allowed, sources)}")
+    # A run records one source, and compare pairs runs by it: two runs, or one model twice, would be a guess.
     if len({source.run_id for found in taken.values() for source in found}) > 1 or max(map(len, taken.values())) > 1:
         raise BadInput(f"{label(config)} holds models of different runs: name one of its files, or say --role")
     return {name: found[0] for name, found in taken.items()}
@@ -251,7 +253,7 @@ def as_recorded(resolved: Resolved, results: Path) -> Resolved | None:
         for path in sorted((results / "runs").glob(f"*/{records.CONFIG}"))
         if (candidate := with_recorded_source(resolved, path)) is not None
     ]
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else None  # of several, with the source gone, nothing says which is meant
 
 
 def with_recorded_source(resolved: Resolved, path: Path) -> Resolved | None:

@@ -34,7 +34,7 @@ from seekcli.runs import exclusive
 LEASE = "lease.json"
 CLAIM_PREFIX = ".lease-after-"
 ATTEMPTS = 100
-UNKNOWN = "unknown"
+UNKNOWN = "unknown"  # a start time that is not told counts as alive: to wait a minute is better than two writers
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Lease:
         return self._inherit(owner)
 
     def _inherit(self, dead: Owner) -> bool:
-        claim = _claim_path(self.run_dir, dead.token)
+        claim = _claim_path(self.run_dir, dead.token)  # one name for all who want it: only one of them can create it
         if not exclusive.create_exclusive(claim, self._record):
             return False
         try:
@@ -140,7 +140,7 @@ class Lease:
             files.remove(claim)
             return False
         try:
-            files.write_bytes(self._path, self._record, self.check)
+            files.write_bytes(self._path, self._record, self.check)  # killed before it, we are a link of the chain
         except BaseException:
             files.remove(claim)  # or this process would stand in its own way when it tries again
             raise
@@ -166,7 +166,7 @@ class Lease:
         # The file is held open: after a takeover this touches the file that was ours, never the new owner's.
         with suppress(OSError), open(self._path, "rb") as file:
             ours = self.token.encode() in file.read()  # a thread that starts late may open the file of an heir
-            while ours and not self._released.wait(self._beat_seconds):
+            while ours and not self._released.wait(self._beat_seconds):  # a sixth of what makes an owner dead
                 with suppress(OSError):  # a network mount may come back
                     os.utime(file.fileno())
 

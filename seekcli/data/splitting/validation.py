@@ -68,7 +68,7 @@ def sizes_left(data: DataConfig, sizes: Mapping[int, int]) -> dict[int, int]:
 
 def check_fold(data: DataConfig) -> None:
     if data.folds is None and data.fold is not None:
-        raise BadInput(f"data.fold {data.fold}: of how many is data.folds")
+        raise BadInput(f"data.fold {data.fold}: it needs data.folds, the number of folds")
     if data.folds is not None and data.fold is None:
         raise BadInput(f"data.folds {data.folds}: data.fold says which of them is validated on, 0 to {data.folds - 1}")
     if data.folds is not None and data.fold is not None and data.fold >= data.folds:
@@ -94,11 +94,12 @@ def split_training(data: DataConfig, labels: Sequence[int], class_names: Sequenc
     a class without a training image left, and for more folds than the smallest class has images.
     """
     check_fold(data)
+    # Not the run's seed: runs of all seeds, and of all k in a search, are compared on the same validation images.
     sizes = Counter(labels)
     count = fraction_count(data, len(labels), len(sizes))
     both = by_rules(data.rules, BOTH_SIDES)
     chosen = chosen_per_class(labels, count, "validation", at_least=both) if count else []
-    taken = set(chosen)
+    taken = set(chosen)  # out of the folds too: a search is for a run that does not train on them
     left = [index for index in range(len(labels)) if index not in taken]
     remaining = Counter(labels[index] for index in left)
     check_sides(data, sizes, remaining, class_names)
@@ -110,6 +111,8 @@ def split_training(data: DataConfig, labels: Sequence[int], class_names: Sequenc
         raise BadInput(
             f"--folds {data.folds} (data.folds): more than class {class_names[label]!r} has training images, {fewest}"
         )
+    # Images are dealt out like cards, one class after the other and on through all of them: so neither folds nor the
+    # shares of a class in them differ by more than an image. They are ranked by a hash, which no library can change.
     ranked = sorted(left, key=lambda index: (labels[index], key_of("fold", SPLIT_SEED, index)))
     fold = set(ranked[data.fold :: data.folds])
     words = f"fold {data.fold} of {data.folds} of the training images for validation, stratified, seed {SPLIT_SEED}"
@@ -142,6 +145,6 @@ def without_validation(arrays: Arrays, data: DataConfig) -> tuple[Arrays, Arrays
     split = split_training(data, arrays.train_labels.tolist(), arrays.class_names)
     words = f"{arrays.split}; {split.words}"
     kept = arrays.with_training_images(split.train, words)
-    if data.folds is not None:
+    if data.folds is not None:  # what chooses a setting cannot look at the images that the choice is reported on
         kept = kept.without_test_images()
     return kept, arrays.with_training_images(split.validation, words)
