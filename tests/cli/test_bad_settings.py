@@ -50,7 +50,7 @@ def test_so_many_seeds_are_refused_at_once(count: str, tmp_path: Path) -> None:
     grid = tmp_path / "grid.toml"
     grid.write_text(f"seeds = {count}\n")
     for command in ("plan", "run"):
-        assert error_of(seek("grid", command, grid)).startswith(f"grid file {grid}: seeds: at ")
+        assert error_of(seek("grid", command, grid)).startswith(f"grid file {grid}, line 1: seeds: at ")
 
 
 @pytest.mark.parametrize("words", ["x", "1.5", "3,x", ",", "3,-4", "3,99999999999999999999", "true"])
