@@ -61,7 +61,7 @@ def test_words_that_name_no_seeds_are_bad_input(words: str) -> None:
 @pytest.mark.parametrize("value", ["[]", "[1.5]", "[true]", '"3"', "true", "[[3]]", "-1", "[3, -1]"])
 def test_seeds_of_a_grid_that_are_none_are_bad_input(value: str, tmp_path: Path) -> None:
     (tmp_path / "grid.toml").write_text(f"seeds = {value}\n")
-    assert "grid.toml: seeds: " in error_of(seek("grid", "plan", tmp_path / "grid.toml"))
+    assert "grid.toml, line 1: seeds: " in error_of(seek("grid", "plan", tmp_path / "grid.toml"))
 
 
 def test_a_list_of_seeds_is_these_seeds(tmp_path: Path) -> None:
