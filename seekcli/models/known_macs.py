@@ -51,7 +51,7 @@ def key_of(name: str, shape: Shape) -> str:
 
 
 def counted_cases() -> Iterator[tuple[str, Shape]]:
-    """What is written down: small images for the CIFAR ResNets, two sizes for the usual ones of other families."""
+    """What is written down: small images for the models designed for such, two sizes for the usual ones of others."""
     for spec in MODELS.values():
-        shapes = SMALL if spec.family == "cifar-resnet" else LARGE if spec.name in USUAL else ()
+        shapes = SMALL if spec.image_size <= SMALL[-1][1] else LARGE if spec.name in USUAL else ()
         yield from ((spec.name, shape) for shape in shapes)
