@@ -68,6 +68,8 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
     Of another folder than the run's it may not be known, which is said: an export does not know where the images of its
     run lie, and those of a run may be gone.
     """
+    from seekcli.data.sets.kind import FolderSet
+    from seekcli.data.sets.kinds import kind_named
     from seekcli.data.sets.listings import folder_of, is_folder, kind_of
     from seekcli.data.splitting.every_image import list_every_image
     from seekcli.data.splitting.overlap import CHANGED_SINCE, overlap_note, overlap_with_training
@@ -76,7 +78,7 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
     own = own_data(candidate, asked, sure=data is None)
     if own is not None:
         return overlap_note(own, dataset)
-    trained_on_files = candidate.card.training.data.startswith(("folder:", "imagenet:"))
+    trained_on_files = isinstance(kind_named(candidate.card.training.data), FolderSet)
     if not is_folder(asked) or not trained_on_files:
         return None
     if candidate.run is None:
@@ -217,8 +219,11 @@ def check_class_names(candidate: Candidate, dataset: Dataset) -> None:
 
 def is_read_otherwise(card: Card, dataset: Dataset) -> bool:
     """Whether the run read the folder by another loader: `imagenet:` cuts images otherwise than `folder:`."""
-    kinds = {name.partition(":")[0] for name in (dataset.facts.name, card.training.data)}
-    return kinds == {"folder", "imagenet"}
+    from seekcli.data.sets.kind import FolderSet
+    from seekcli.data.sets.kinds import kind_named
+
+    kinds = [kind_named(name) for name in (dataset.facts.name, card.training.data)]
+    return len({kind.streamed for kind in kinds if isinstance(kind, FolderSet)}) == 2
 
 
 def images_taken(candidate: Candidate, dataset: Dataset) -> str:
