@@ -15,7 +15,7 @@ from typing import Any
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
-from seekcli.runs.config_file import ConfigFile, read_config
+from seekcli.runs.config_file import ConfigFile, published_config, read_config
 from seekcli.runs.model_files import QuickCheck
 from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs, done_in_words
 from seekcli.runs.scan import RunSummary
@@ -163,7 +163,7 @@ def _load(summary: RunSummary, quick: QuickCheck, known: dict[bytes, ArmSettings
         return LeftOut(summary.run_id, summary.path, state, summary.message or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
-        found = _read_config(summary.path, status.run_id)
+        found = run_config(summary.path, status.run_id)
     except BadInput as error:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
     config = None if found is None else found.flat
@@ -183,7 +183,7 @@ def _is_over_a_fold(summary: RunSummary) -> bool:
     if summary.status is not None:
         return summary.status.folds is not None
     try:
-        found = _read_config(summary.path)
+        found = run_config(summary.path)
     except BadInput:
         return False
     return found is not None and found.flat.get("data.folds") is not None
@@ -215,11 +215,13 @@ def _problem_of_files(path: Path, status: RunStatus, quick: QuickCheck) -> str |
     return quick.problem(path, status)
 
 
-def _read_config(run_dir: Path, owner: str | None = None) -> ConfigFile | None:
-    """What config.json of a run folder says, None where it has none.
+def run_config(run_dir: Path, owner: str | None = None) -> ConfigFile | None:
+    """What config.json of a run folder says, or configs.json beside a published table; None where there is none.
 
     Raises BadInput when it is damaged, or of another run than `owner`, to which the status belongs.
     """
+    if run_dir.is_file():  # a published table
+        return None if owner is None else published_config(run_dir, owner)
     if not (run_dir / CONFIG).is_file():
         return None
     found = read_config(run_dir)

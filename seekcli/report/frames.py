@@ -15,8 +15,11 @@ import pyarrow as pa
 
 from seekcli import files
 from seekcli.analysis.comparison import Comparison
+from seekcli.analysis.runs import run_config
+from seekcli.documents import write_document
 from seekcli.errors import BadInput
 from seekcli.report.data import comparison_data
+from seekcli.runs.config_file import CONFIGS, document_to_publish
 from seekcli.runs.records import EPOCH_SCHEMA, EPOCHS, STEP_SCHEMA, STEPS, read_epochs, read_steps
 from seekcli.runs.scan import RunSummary, scan_runs
 
@@ -100,6 +103,8 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Comparison) -> list[Path]:
     """Write epochs, steps, groups and differences of what is compared into `folder`, as parquet and as CSV; the paths.
 
+    configs.json has the settings of the runs, without which arms that differ in some of them could not be told apart.
+
     Raises BadInput where `folder` is a file.
     """
     if folder.exists() and not folder.is_dir():
@@ -115,10 +120,21 @@ def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Compariso
     }
     files.make_folder(folder)
     schemas = {"epochs": EPOCH_SCHEMA, "steps": STEP_SCHEMA}  # these two are read back, as published findings
-    written = []
+    written = [folder / CONFIGS]
+    write_document(written[0], {"runs": _configs(compared)})
     for name, frame in frames.items():
         kept = {"schema": schemas[name]} if name in schemas else {}
         for suffix, writer in ((".parquet", partial(frame.to_parquet, **kept)), (".csv", frame.to_csv)):
             written.append(folder / f"{name}{suffix}")
             files.write_with(written[-1], partial(writer, index=False))
     return written
+
+
+def _configs(runs: Sequence[RunSummary]) -> dict[str, Any]:
+    """By run id; a run without config.json has none."""
+    found = {run.run_id: (run, run_config(run.path, run.run_id)) for run in runs if run.status}
+    return {
+        run_id: document_to_publish(config, str(run.status.final[0]["data"]))
+        for run_id, (run, config) in sorted(found.items())
+        if config is not None and run.status is not None
+    }

@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from seekcli.config.identity import flat_config, run_id, run_key, stored_config
 from seekcli.config.schema import RunConfig
 from seekcli.config.value_types import MOST_SEED
-from seekcli.documents import first_problem, read_document, refuse_newer
+from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer
 from seekcli.errors import BadInput
 from seekcli.runs.records import CONFIG
 
+CONFIGS = "configs.json"  # of published findings: run id -> what config.json of the run said
 MARSHAL_VERSION = 2  # later ones write equal values in more than one way
 # What every run has had from the beginning.
 SECTIONS = ("schedule", "seed", "pair", "motivation", "data", "train", "optimizer", "lr_schedule", "augment", "runtime")
@@ -41,7 +42,38 @@ class ConfigFile:
 def read_config(run_dir: Path) -> ConfigFile:
     """Raises BadInput, naming the file, when it is missing, damaged, newer, or its settings are not those of its id."""
     path = run_dir / CONFIG
-    tree = read_document(path)
+    return _from_tree(path, read_document(path))
+
+
+def published_config(table: Path, run_id: str) -> ConfigFile | None:
+    """What configs.json beside a published table says of a run; None where there is none. Raises as `read_config`."""
+    path = table.parent / CONFIGS
+    tree = _published_trees(path, path.stat().st_mtime_ns).get(run_id) if path.is_file() else None
+    return None if tree is None else _from_tree(path, tree)
+
+
+@lru_cache(maxsize=10)
+def _published_trees(path: Path, modified_ns: int) -> Mapping[str, Any]:
+    content = read_document(path)
+    runs = content.get("runs") if isinstance(content, dict) else None
+    if not isinstance(runs, dict):
+        raise BadInput(f"{path} is damaged (no runs)")
+    return runs
+
+
+def document_to_publish(found: ConfigFile, data: str) -> dict[str, Any]:
+    """Settings and facts without anything of the machine: `data` is the name that the records have."""
+    config = found.config.model_dump(mode="json")
+    config["data"] |= {"dir": None, "name": data}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": found.run_id,
+        "config": config | {"recipe_file": None},
+        "facts": dict(found.facts),
+    }
+
+
+def _from_tree(path: Path, tree: Any) -> ConfigFile:
     if not isinstance(tree, dict):
         raise BadInput(f"{path} is damaged (not a mapping of settings)")
     refuse_newer(path, tree.get("schema_version"))

@@ -46,6 +46,31 @@ def test_they_read_back_in_words(published: Path) -> None:
     assert seek("compare", published, "--claims")[1].count("a hint that it is") == 2
 
 
+def test_arms_that_the_records_do_not_tell_apart_stay_apart(results: Results) -> None:  # noqa: F811
+    """The amount of a start is a setting, and no column of the records."""
+    results.add_seeds("base", [98.0, 98.4, 98.8])
+    for scale in (0.0, 0.3):
+        results.add_seeds("alternating", [(98.6 + scale, 97.0), (98.7, 97.5), (99.4, 98.0)], pair__added_scale=scale)
+    folder = results.folder / "published" / "starts"
+    assert seek("compare", results.folder, "--tables", folder)[0] == 0
+    own, read_back = (seek("compare", path, "--format", "markdown")[1] for path in (results.folder, folder))
+    assert "added_scale=0.3" in read_back
+    assert "1,000 test images" in read_back
+    assert words_of(read_back.replace("**", "")) == words_of(own.replace("**", ""))
+    assert str(results.folder) not in (folder / "configs.json").read_text(encoding="utf-8")
+    again = results.folder / "published" / "again"
+    assert seek("compare", folder, "--tables", again)[0] == 0
+    assert (again / "configs.json").read_bytes() == (folder / "configs.json").read_bytes()
+
+
+def test_damaged_settings_are_named(published: Path) -> None:
+    path = published / "configs.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"batch_size": 64', '"batch_size": 32'), encoding="utf-8")
+    out = seek("compare", published)[1]
+    assert "9 damaged" in out
+    assert f"{path} is damaged: its content does not match its sha256" in out.replace("\n", " ")
+
+
 def test_a_report_of_them(published: Path, tmp_path: Path) -> None:
     code, _, err = seek("report", published, "--out", tmp_path / "report.html")
     assert code == 0, err
