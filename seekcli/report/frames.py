@@ -50,12 +50,18 @@ def as_paths(paths: Paths) -> list[Path]:
 
 
 def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
-    tables = {run.path if run.path.is_file() else run.path / EPOCHS: run.run_id for run in runs if run.status}
+    # A published table may hold many runs, that of a run folder its own alone.
+    known = {run.run_id for run in runs}
+    tables: dict[Path, str | None] = {}
+    for run in (run for run in runs if run.status):
+        of_folder = not run.path.is_file()
+        tables[run.path / EPOCHS if of_folder else run.path] = run.run_id if of_folder else None
     rows = [
         row
         for path, run_id in tables.items()
         if path.exists()
-        for row in read_epochs(path, None if path.name != EPOCHS else run_id)
+        for row in read_epochs(path, run_id)
+        if row["run_id"] in known
     ]
     return as_frame(pa.Table.from_pylist(rows, schema=EPOCH_SCHEMA))
 

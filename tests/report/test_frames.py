@@ -46,7 +46,7 @@ def test_tables_are_written_beside_the_comparison(results: Path, tmp_path: Path)
     assert done.exit_code == 0, done.output
     names = ("epochs", "steps", "groups", "differences")
     folder = tmp_path / "new" / "tables"
-    wanted = {f"{name}.{kind}" for name in names for kind in ("parquet", "csv")}
+    wanted = {f"{name}.{kind}" for name in names for kind in ("parquet", "csv")} | {"configs.json"}
     assert {path.name for path in folder.iterdir()} == wanted
     for name in names:
         frame, text = pd.read_parquet(folder / f"{name}.parquet"), pd.read_csv(folder / f"{name}.csv")
