@@ -15,6 +15,7 @@ _OFFERED = {
     "Pair": "seekcli.method.pair",
     "Alternating": "seekcli.own_loop.alternating",
     "conditions": "seekcli.own_loop.conditions",
+    "Record": "seekcli.own_loop.record",
 }
 __all__ = ["__version__", *_OFFERED]
 

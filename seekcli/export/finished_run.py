@@ -220,6 +220,11 @@ def open_run(path: Path) -> FinishedRun:
 def read_run_as_it_is(path: Path) -> FinishedRun:
     """As `open_run`, whatever the state of the run is."""
     document = read_config(path)
+    if document.facts.get("made_by") == "own loop":
+        raise BadInput(
+            f"{path} is of a loop of one's own, whose models seek cannot build: their weights are base.safetensors and "
+            "motivated.safetensors in it"
+        )
     try:
         facts = RecordedFacts.model_validate(document.facts)
     except ValidationError as error:

@@ -93,8 +93,14 @@ def check_pair(base: str, motivated: str) -> None:
 
 
 def has_running_statistics(name: str) -> bool:
-    """Whether the model has BatchNorm, and with it running statistics to keep, carry or estimate anew."""
-    return family_of(name).running_statistics
+    """Whether the model has BatchNorm, and with it running statistics to keep, carry or estimate anew.
+
+    Of a model that is of no family (a loop of one's own trained it) nothing is known: False.
+    """
+    try:
+        return family_of(name).running_statistics
+    except BadInput:
+        return False
 
 
 def has_papers_flops(name: str) -> bool:

@@ -1,0 +1,72 @@
+"""The config of a run that somebody's own loop makes: what is known of it, under the names of the settings.
+
+Its recipe is `own-loop-` and the optimizer: no run of `seek train` has it, so that the two are never compared as equals
+unless the user says that they are (`settings={"recipe": "digits", ...}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from seekcli.config.identity import run_id
+from seekcli.config.layers import Resolved, merge
+from seekcli.documents import SCHEMA_VERSION
+from seekcli.method.roles import BASE, ROLES
+from seekcli.own_loop.conditions import named_settings
+
+if TYPE_CHECKING:
+    from seekcli.own_loop.alternating import Alternating
+    from seekcli.own_loop.record import Record
+
+OWN_LOOP = "own loop"
+OPTIMIZER_NAMES = {"SGD": "sgd", "AdamW": "adamw", "RMSpropTF": "rmsprop"}
+READ_OF_GROUPS = {"lr": "optimizer.lr", "weight_decay": "optimizer.weight_decay", "momentum": "optimizer.momentum"}
+
+
+def own_config(record: Record, loop: Alternating) -> Resolved:
+    """Raises BadInput, naming the setting, for a value that the schema refuses."""
+    optimizer = loop.optimizers[BASE]
+    kind = type(optimizer).__name__
+    device = next(loop.models[BASE].parameters()).device
+    group = optimizer.param_groups[0]
+    known: dict[str, Any] = {
+        "schedule": "alternating",
+        "seed": record.seed,
+        "recipe": f"own-loop-{kind}",
+        "pair.base": record.names[0],
+        "pair.motivated": record.names[1],
+        "pair.init": "identity" if loop.pair.unverified or loop.pair.identity_error is not None else "paper",
+        "pair.buffers": loop.buffers,
+        "pair.recalibrate_batches": record.recalibrate_batches if loop.recalibrate else 0,
+        "data.name": record.data,
+        "train.epochs": record.epochs,
+        "train.batch_size": record.batch_size,
+        "runtime.device": str(torch.device(device)),
+        "runtime.precision": record.precision,
+        "runtime.layout": "contiguous",
+        **named_settings(loop.condition),
+    }
+    known |= {READ_OF_GROUPS[key]: float(group[key]) for key in READ_OF_GROUPS if group.get(key)}
+    if kind in OPTIMIZER_NAMES:
+        known["optimizer.name"] = OPTIMIZER_NAMES[kind]
+    return merge([(OWN_LOOP, known), ("Record(settings=...)", record.settings)])
+
+
+def own_config_document(record: Record, resolved: Resolved, loop: Alternating) -> Mapping[str, Any]:
+    """config.json, which says that the loop is somebody's own: settings that nobody set are not known."""
+    models = {role: loop.models[role] for role in ROLES}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id(resolved.config),
+        "config": resolved.config.model_dump(mode="json"),
+        "origins": {key: "not known" if origin == "default" else origin for key, origin in resolved.origins.items()},
+        "facts": {
+            "made_by": OWN_LOOP,
+            "forward_macs": "parameters" if record.given_macs is None else "given",
+            "models": {role: f"{type(model).__module__}:{type(model).__qualname__}" for role, model in models.items()},
+            "optimizer": f"{type(loop.optimizers[BASE]).__module__}:{type(loop.optimizers[BASE]).__qualname__}",
+        },
+    }

@@ -1,0 +1,239 @@
+"""`seekcli.Record`: the run folder of somebody's own loop, which `seek compare`, `report` and `list runs` read."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seekcli import files
+from seekcli.config.identity import run_id
+from seekcli.documents import SCHEMA_VERSION, write_document
+from seekcli.errors import BadInput, unknown
+from seekcli.method.condition import ConditionSettings, expected_share
+from seekcli.method.cost_measures import training_flops_per_image
+from seekcli.method.roles import BASE, MOTIVATED, ROLES
+from seekcli.own_loop.own_config import own_config, own_config_document
+from seekcli.own_loop.saved import weights_of
+from seekcli.runs import records
+from seekcli.runs.environment import describe_environment
+from seekcli.runs.folder import recorded_until
+from seekcli.runs.lease import Lease
+from seekcli.runs.records import EPOCH_SCHEMA, RunStatus
+from seekcli.runs.rows import peak_memory_bytes, run_columns
+from seekcli.runs.step_log import StepLog
+
+if TYPE_CHECKING:
+    from seekcli.own_loop.alternating import Alternating
+
+# The metrics that the table of epochs has a column for.
+METRICS = (
+    *("test_loss", "test_accuracy_percent", "test_top5_accuracy_percent", "test_balanced_accuracy_percent"),
+    *("validation_loss", "validation_accuracy_percent", "validation_balanced_accuracy_percent"),
+)
+
+
+class Record:
+    """A run of somebody's own loop, in `results`/runs/<run id>/ as every other run.
+
+    `data` is a name for what it is trained on and `names` are those of the two models: runs are compared where these,
+    the batch size (examples per update) and the epochs are equal, seed by seed. `forward_macs` are the multiply-adds of
+    one example through each model, for costs; where they are not given the number of parameters stands for them, which
+    is right for one vector or token through linear layers. `settings` says more of the run under the names of
+    `seek list settings`. `recalibrate_batches` is how many batches `recalibrate` gives. `fresh` sets a finished run of
+    the same settings aside.
+    """
+
+    def __init__(
+        self,
+        results: str | Path,
+        *,
+        data: str,
+        names: tuple[str, str],
+        epochs: int,
+        batch_size: int,
+        seed: int = 0,
+        precision: str = "fp32",
+        forward_macs: tuple[float, float] | None = None,
+        recalibrate_batches: int = 10,
+        settings: Mapping[str, Any] | None = None,
+        fresh: bool = False,
+    ) -> None:
+        if len(names) != 2 or names[0] == names[1]:
+            raise BadInput(f"names: two different ones, of the base and of the motivated model, not {names!r}")
+        self.results, self.data, self.names = Path(results), data, tuple(names)
+        self.epochs, self.batch_size, self.seed, self.precision = epochs, batch_size, seed, precision
+        if forward_macs is not None and not all(0 < count < float("inf") for count in forward_macs):
+            raise BadInput(f"forward_macs: two numbers above 0, not {forward_macs!r}")
+        self.given_macs = forward_macs
+        self.recalibrate_batches, self.settings, self.fresh = recalibrate_batches, dict(settings or {}), fresh
+        self.rows: list[dict[str, Any]] = []
+        self.step_log = StepLog()
+
+    @property
+    def folder(self) -> Path:
+        """The run folder; it is there once the loop has begun."""
+        return self.results / "runs" / self.run_id
+
+    def begin(self, loop: Alternating) -> None:
+        """Raises BadInput, before anything is written, for settings that are refused and for a run that is finished."""
+        files.require_results_folder(self.results)
+        counts = self.given_macs or [sum(p.numel() for p in loop.models[role].parameters()) for role in ROLES]
+        self.forward_macs = {role: float(count) for role, count in zip(ROLES, counts, strict=True)}
+        self.resolved = own_config(self, loop)
+        self.config = self.resolved.config
+        self.run_id = run_id(self.config)
+        self.columns = run_columns(self.config, self.run_id, loop.pair.coverage)
+        if self._is_finished():
+            if not self.fresh:
+                raise BadInput(f"{self.folder} is finished: Record(..., fresh=True) sets it aside and starts again")
+            with Lease.acquire(self.folder) as old:
+                old.follow(files.set_aside(self.folder, old.check))
+        self.lease = Lease.acquire(self.folder)
+        weakref.finalize(self, self.lease.release)
+        device = next(loop.models[BASE].parameters()).device
+        self.device = device
+        environment = {"run_id": self.run_id, "from_step": 0, **describe_environment(device)}
+        write_document(self.folder / records.ENVIRONMENT, environment, self.lease.check)
+        write_document(self.folder / records.CONFIG, own_config_document(self, self.resolved, loop), self.lease.check)
+        self._clock, self._counted = time.perf_counter(), (0, 0)
+        self._write_status(loop, "running")
+
+    def _is_finished(self) -> bool:
+        path = self.folder / records.STATUS
+        return path.exists() and records.read_status(self.folder, self.run_id).state == "finished"
+
+    def require_known(self, metrics: Iterable[str]) -> None:
+        """Raise BadInput, with the nearest name, for a metric that the table of epochs has no column for."""
+        for name in metrics:
+            if name not in METRICS:
+                raise unknown("metric that is recorded:", name, METRICS)
+
+    def epoch_done(self, loop: Alternating) -> None:
+        """The rows of the epoch that has just ended; the models too, after the last one."""
+        if loop.epoch > self.epochs:
+            raise BadInput(f"the record was begun for epochs={self.epochs}, and this is epoch {loop.epoch}")
+        self.rows += self._rows(loop)
+        self.step_log.add(self._steps(loop))
+        records.write_epochs(self.folder / records.EPOCHS, self.rows, self.lease.check)
+        self.step_log.write(self.folder / records.STEPS, self.lease.check)
+        self._clock, self._counted = time.perf_counter(), (loop.switches, loop.copied_bytes)
+        if loop.epoch < self.epochs:
+            self._write_status(loop, "running")
+            return
+        digests = {}
+        for role, model in loop.models_to_keep().items():
+            data = weights_of(model)
+            files.write_bytes(self.folder / f"{role}.safetensors", data, self.lease.check)
+            digests[role] = hashlib.sha256(data).hexdigest()
+        self._write_status(loop, "finished", digests)
+        self.lease.release()
+
+    def failed(self, loop: Alternating, message: str) -> None:
+        self._write_status(loop, "failed", message=message)
+        self.lease.release()
+
+    def _rows(self, loop: Alternating) -> list[dict[str, Any]]:
+        seconds = time.perf_counter() - self._clock
+        steps = {role: loop.roles.count(role) for role in ROLES}
+        images = {role: count * self.batch_size for role, count in steps.items()}
+        flops = (training_flops_per_image(self.forward_macs[role]) * images[role] for role in ROLES)
+        shared = {
+            **dict.fromkeys(EPOCH_SCHEMA.names),
+            **self.columns,
+            "epoch": loop.epoch,
+            "base_steps": steps[BASE],
+            "motivated_steps": steps[MOTIVATED],
+            "switches": loop.switches - self._counted[0],
+            "copied_bytes": loop.copied_bytes - self._counted[1],
+            "learning_rate": loop.learning_rates[-1],
+            "base_images": images[BASE],
+            "motivated_images": images[MOTIVATED],
+            "train_flops": sum(flops),
+            "evaluation_flops": 0.0,
+            "condition_flops": 0.0,
+            "epoch_seconds": seconds,
+            "images_per_second": sum(images.values()) / seconds,
+            "peak_memory_bytes": peak_memory_bytes(self.device),
+        }
+        return [
+            {
+                **shared,
+                "model": name,
+                "role": role,
+                "train_loss": mean_of([loss for loss, by in zip(loop.losses, loop.roles, strict=True) if by == role]),
+                "forward_macs_per_image": self.forward_macs[role],
+                **loop.metrics[role],
+                **self._statistics(loop, role),
+            }
+            for role, name in zip(ROLES, self.names, strict=True)
+        ]
+
+    def _statistics(self, loop: Alternating, role: str) -> dict[str, float | None]:
+        """Which statistics of BatchNorm the accuracy was measured with."""
+        kind = "as_trained" if loop.recalibrate is None else "recalibrated"
+        return {f"test_accuracy_{kind}_percent": loop.metrics[role].get("test_accuracy_percent")}
+
+    def _steps(self, loop: Alternating) -> dict[str, list[Any]]:
+        first = loop.steps_done - loop.batch + 1
+        return {
+            "run_id": [self.run_id] * loop.batch,
+            "epoch": [loop.epoch] * loop.batch,
+            "step": list(range(first, first + loop.batch)),
+            "role": loop.roles,
+            "loss": loop.losses,
+            "learning_rate": loop.learning_rates,
+        }
+
+    def _write_status(
+        self,
+        loop: Alternating,
+        state: records.RunState,
+        digests: dict[str, str] | None = None,
+        message: str | None = None,
+    ) -> None:
+        done = len(self.rows) // 2
+        status = RunStatus(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            state=state,
+            message=message,
+            epochs_done=done,
+            epochs=self.epochs,
+            steps_done=loop.steps_done,
+            steps_saved=0,
+            final=[row for row in self.rows if row["epoch"] == done],
+            totals=records.totals_of(self.rows),
+            expected_share=self._expected_share(),
+            steps_per_epoch=loop.steps_per_epoch or loop.batch,
+            models=dict(zip(ROLES, self.names, strict=True)),
+            weights_sha256=digests or {},
+            tables_sha256=records.digests_of_tables(self.folder) if state == "finished" else {},
+        )
+        records.write_status(self.folder, status, self.lease.check)
+
+    def _expected_share(self) -> float | None:
+        if self.config.motivation.condition not in ("loss", "inverse", "gradient-norm"):
+            return None
+        return expected_share(self.config.motivation.condition, ConditionSettings(k=self.config.motivation.k))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"run_id": self.run_id, "counted": list(self._counted)}
+
+    def load_state_dict(self, state: Mapping[str, Any], loop: Alternating) -> None:
+        """Take up the rows of the epochs that were done. Raises BadInput where it is another run, or they are gone."""
+        if state["run_id"] != self.run_id:
+            raise BadInput(f"the state is of the run {state['run_id']}, and the record of {self.run_id}")
+        if loop.epoch:
+            self.rows, self.step_log = recorded_until(loop.epoch, self.folder, self.run_id)
+        if len(self.rows) != 2 * loop.epoch:
+            raise BadInput(f"{self.folder} lacks rows of the {loop.epoch} epochs that were done")
+        switches, copied_bytes = state["counted"]
+        self._counted = (switches, copied_bytes)
+
+
+def mean_of(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
