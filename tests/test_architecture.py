@@ -211,7 +211,8 @@ def test_importing_a_folder_imports_nothing() -> None:
         for path in SOURCES
         if path.name == "__init__.py"
         for node in run_at_import(tree_of(path))
-        for line, _ in imports_in(node)
+        for line, name in imports_in(node)
+        if name.partition(".")[0] not in ("sys", "types")  # which Python has loaded by then
     ] == []
 
 
