@@ -43,14 +43,18 @@ def __getattr__(name: str) -> object:
         raise ImportError(f"{reason}; `seek doctor` shows what is installed") from error
 
 
+def _function(name: str):  # type: ignore[no-untyped-def]
+    from importlib import import_module
+
+    return getattr(import_module(_OFFERED[name]), name)
+
+
 class _CallableRoom(ModuleType):
     """A folder of this package that has the name of a function of `in_python.py`: calling it calls that."""
 
     def __call__(self, *arguments: object, **named: object) -> object:
-        from importlib import import_module
-
-        name = self.__name__.rpartition(".")[2]
-        return getattr(import_module(_OFFERED[name]), name)(*arguments, **named)
+        found: object = _function(self.__name__.rpartition(".")[2])(*arguments, **named)
+        return found
 
 
 class _Face(ModuleType):

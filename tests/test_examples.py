@@ -1,0 +1,21 @@
+"""The programs under examples/ run, and what they record is read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import seekcli
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_a_loop_of_ones_own(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "own_loop.py"), "--epochs", "2", "--steps", "20", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES.parent, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "coverage 100%" in done.stdout
+    frame = seekcli.compare(tmp_path).to_frame()
+    assert list(frame["model"]) == ["char-1", "char-3"]
+    assert (tmp_path / "models" / "card.json").is_file()
