@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-browser golden format bench many torture families batchnorm starts wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-browser golden format bench many torture families batchnorm starts findings wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,9 @@ batchnorm: setup  ## measure the table of docs/batchnorm.md again (under 20 minu
 starts: setup  ## run grids/starts.toml and write the table of docs/starts.md (about 6 minutes on 2 cores)
 	$(VENV)/bin/seek grid run grids/starts.toml --jobs 2 --out results/starts
 	$(VENV)/bin/python benchmarks/starts.py --write docs/starts.md
+
+findings: setup  ## write the tables of FINDINGS.md again from results/published
+	$(VENV)/bin/python benchmarks/findings.py --write FINDINGS.md
 
 wheel: setup  ## build the source archive and the wheel into dist/
 	$(RUN) build --no-isolation

@@ -1,0 +1,93 @@
+"""The tables of FINDINGS.md, from the published tables alone: what `seek compare` says of them, nothing is computed here.
+
+    .venv/bin/python benchmarks/findings.py --write FINDINGS.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HEADER = ("arm", "n", "share of steps", "base − base alone", "word", "base − base alone, equal compute",
+          "larger − its own base", "larger − larger alone", "larger − larger alone, equal compute")  # fmt: skip
+# Column -> left, right, accuracy: those of the larger model are re-estimated on both sides where both have it.
+DIFFERENCES = (
+    ("X-Y-B", "X-C", ("as trained",)),
+    ("X-Y-B", "X-C=", ("as trained",)),
+    ("X-Y-M", "X-Y-B", ("re-estimated", "as trained")),
+    ("X-Y-M", "Y-C", ("re-estimated", "as trained")),
+    ("X-Y-M", "Y-C=", ("re-estimated", "as trained")),
+)
+
+
+def compared(folder: Path) -> dict[str, Any]:
+    words = [sys.executable, "-m", "seekcli", "compare", str(folder), "--format", "json"]
+    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)  # type: ignore[no-any-return]
+
+
+def points(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "—"
+    if row["low_points"] is None:
+        return f"{row['mean_points']:+.2f}, no spread"
+    return f"{row['mean_points']:+.2f} [{row['low_points']:+.2f}, {row['high_points']:+.2f}]"
+
+
+def difference(rows: list[dict[str, Any]], left: str, right: str, kinds: tuple[str, ...]) -> dict[str, Any] | None:
+    found = {row["accuracy"]: row for row in rows if (row["left"], row["right"]) == (left, right)}
+    return next((found[kind] for kind in kinds if kind in found), None)
+
+
+def line_of(arm: dict[str, Any], rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    cells = [difference(rows, *one) for one in DIFFERENCES]
+    first, *others = cells
+    share = arm["observed_share_mean"]
+    words = "—" if first is None else first["statement"] or first["no_statement"]
+    return (
+        arm["arm"].replace(" identity", "").replace("init=", ""),
+        str(max((row["n"] for row in rows), default=0)),
+        "—" if share is None else f"{share:.3f}",
+        points(first),
+        words,
+        *map(points, others),
+    )
+
+
+def table_of(cell: dict[str, Any]) -> str:
+    rows = cell["paired_differences"]
+    lines = [HEADER, ("---",) * len(HEADER)]
+    lines += [line_of(arm, [row for row in rows if row["arm"] == arm["arm"]]) for arm in cell["arms"]]
+    alone = [
+        f"{name} {group['test_accuracy_as_trained_percent_mean']:.2f} ± "
+        f"{group['test_accuracy_as_trained_percent_sd']:.2f} %"
+        for group in cell["groups"]
+        for code, name in (("X-C", "base alone"), ("Y-C", "larger alone"))
+        if group["group"] == code and group["test_accuracy_as_trained_percent_sd"] is not None
+    ]
+    title = f"**{cell['pair']} on {cell['data']}**, {cell['test_images']:,} test images; {'; '.join(alone)}."
+    return "\n".join([title, "", *("| " + " | ".join(line) + " |" for line in lines)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--published", type=Path, default=Path("results/published"))
+    parser.add_argument("--write", type=Path, help="put the tables between the markers of this page")
+    asked = parser.parse_args()
+    page = asked.write.read_text(encoding="utf-8") if asked.write else ""
+    for folder in sorted(path for path in asked.published.iterdir() if path.is_dir()):
+        text = "\n\n".join(table_of(cell) for cell in compared(folder)["cells"])
+        print(text)
+        start, end = f"<!-- {folder.name} -->", f"<!-- end of {folder.name} -->"
+        block = f"{start}\n{text}\n{end}"
+        page = re.sub(f"{start}.*{end}", lambda _, block=block: block, page, flags=re.DOTALL)
+    if asked.write:
+        asked.write.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
