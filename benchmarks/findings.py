@@ -1,4 +1,4 @@
-"""The tables of FINDINGS.md, from the published tables alone: what `seek compare` says of them, nothing is computed here.
+"""The tables of FINDINGS.md: what `seek compare` says of the published tables. Nothing is computed here.
 
     .venv/bin/python benchmarks/findings.py --write FINDINGS.md
 """

@@ -61,10 +61,17 @@ def _published_trees(path: Path, modified_ns: int) -> Mapping[str, Any]:
     return runs
 
 
+# Settings that say where other runs were found: by id, or by a path of this machine. No run id holds them.
+NAMES_OF_RUNS = (("motivation", "counts_from"), ("train", "match_from"), ("transfer", "source"), ("extend", "source"))
+
+
 def document_to_publish(found: ConfigFile, data: str) -> dict[str, Any]:
     """Settings and facts without anything of the machine: `data` is the name that the records have."""
     config = found.config.model_dump(mode="json")
     config["data"] |= {"dir": None, "name": data}
+    for section, key in NAMES_OF_RUNS:
+        if (named := config.get(section, {}).get(key)) is not None:
+            config[section][key] = ",".join(Path(word.strip()).name for word in named.split(","))
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": found.run_id,
