@@ -25,7 +25,7 @@ from seekcli.method.roles import ROLES
 
 
 class RunConfig(Section):
-    """Everything one run is made of. Two runs with equal `identity()` are the same run."""
+    """Everything one run is made of. Two runs with equal `identity.run_key` are the same run."""
 
     schedule: Schedule = Field(
         "alternating", description="alternating; one model alone: base, motivated; grow: the larger branches off late"

@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from finished_runs import make_run
 
-from seekcli.cli.export import export
+from seekcli.cli.export import ExportFormat, export
 from seekcli.errors import BadInput
+from seekcli.export.kinds import FORMATS
 from seekcli.export.load import load_model
 
 app = typer.Typer()
@@ -115,6 +116,10 @@ def test_preprocessing_goes_with_a_graph_alone(tmp_path: Path) -> None:
         "--with-preprocessing goes with --format onnx or pt2"
     )
     assert not (tmp_path / "exports").exists()
+
+
+def test_every_format_can_be_asked_for() -> None:
+    assert [one.value for one in ExportFormat] == list(FORMATS)
 
 
 def test_formats_that_do_not_exist_are_refused(tmp_path: Path) -> None:
