@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekcli.cli.output import say
-from seekcli.errors import BadInput, human_bytes, visible
-from seekcli.export.kinds import GRAPH_FORMATS, require_packages
+from seekcli.cli.output import echo_json, say
+from seekcli.errors import human_bytes, visible
+from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seekcli.export.card import Card
-    from seekcli.export.finished_run import FinishedRun
-    from seekcli.export.formats import Exported, Taken
+    from seekcli.export.formats import Exported
 
 
 class Role(StrEnum):
@@ -51,6 +50,9 @@ def export(
         str | None, typer.Option(help="--recalibrate, onnx, pt2: the data (default: that of the run).")
     ] = None,
     data_dir: Annotated[str | None, typer.Option(help="--recalibrate, onnx, pt2: where the data is.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was written as JSON (--format is that of the files).")
+    ] = False,
 ) -> None:
     """Write a run's models with a JSON card each, load them back, and check that the logits are equal.
 
@@ -58,78 +60,23 @@ def export(
 
     Of a run that is not finished: those of its last checkpoint, and the card and the output say so.
     """
-    from seekcli.runs.named_runs import find_run
+    from seekcli.engines.exporting import export_models
 
-    graph = format_.value in GRAPH_FORMATS
-    if preprocessing and not graph:
-        raise BadInput(f"--with-preprocessing goes with --format {' or '.join(GRAPH_FORMATS)}: weights hold no graph")
-    require_packages(format_.value)
-    path = find_run(run, out)
-    from seekcli.engines.example_images import example_images
-    from seekcli.export.finished_run import choose_roles, open_run, read_run_as_it_is
-    from seekcli.export.formats import export_run
-    from seekcli.export.graph_files import export_graphs
-    from seekcli.export.model_card import README, write_model_card
-
-    opened = read_run_as_it_is(path)
-    if opened.status.state == "finished":
-        if not (recalibrate or graph) and (data or data_dir):
-            flag = "--data" if data else "--data-dir"
-            raise BadInput(f"{flag}: it is read with --recalibrate, --format onnx and --format pt2 alone")
-        source, name = open_run(opened.path), opened.status.run_id
+    exported = export_models(
+        run, role.value if role else None, format_.value, to, results=out, overwrite=overwrite,
+        preprocessing=preprocessing, recalibrate=recalibrate, data=data, data_dir=data_dir, progress=Notes(),
+    )  # fmt: skip
+    if as_json:
+        echo_json([exported_data(one) for one in exported])
     else:
-        source, name = of_checkpoint(opened, to, data, data_dir, recalibrate)
-    if not source.environment:
-        lacks = f"{source.path / 'environment.json'} is missing"
-        say(f"note: {visible(lacks)}: the card cannot say on what the run was trained", err=True)
-    roles = choose_roles(source, role.value if role else None)
-    mended = (lambda taken: mend(source, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
-    folder = to or Path("exports") / name
-    if graph:
-        exported = export_graphs(
-            source, roles, folder, format_.value, lambda one: example_images(one, source.config, data, data_dir),
-            preprocessing, overwrite, mended,
-        )  # fmt: skip
-    else:
-        exported = export_run(source, roles, folder, overwrite, mended)
-    for done in exported:
-        say_exported(done, recalibrate)
-    say_what_each_costs(exported)
-    if write_model_card(folder) is None:
-        say(f"note: {visible(str(folder / README))} is your own text: it is left as it is", err=True)
+        for done in exported:
+            say_exported(done, recalibrate)
+        say_what_each_costs(exported)
 
 
-def of_checkpoint(
-    run: FinishedRun, to: Path | None, data: str | None, data_dir: str | None, recalibrate: bool
-) -> tuple[FinishedRun, str]:
-    """The last checkpoint of a run that is not finished, and a folder name that says which it is.
-
-    What is wrong with the words is told before the data is read.
-    """
-    from seekcli.engines.unfinished import require_checkpoint, take_checkpoint
-    from seekcli.export.formats import require_writable
-    from seekcli.train.progress import Progress
-
-    class Notes(Progress):
-        def note(self, message: str) -> None:
-            say(f"note: {visible(message)}", err=True)
-
-    require_checkpoint(run)
-    if data is not None:
-        raise BadInput("--data: the data of a run that is not finished is its own; --data-dir says where it is now")
-    if recalibrate:
-        raise BadInput(
-            "--recalibrate is for finished runs: a run of both models that is not finished gets its statistics as at "
-            "its end"
-        )
-    require_writable(to or Path("exports"))
-    taken = take_checkpoint(run, data_dir, Notes())
-    status = taken.status
-    Notes().note(
-        f"run {status.run_id} is not finished ({status.state}): these are the models of its last checkpoint, after "
-        f"{status.steps_done:,} of {taken.steps:,} steps; its learning rate had not reached its end"
-    )
-    return taken, f"{status.run_id}_step-{status.steps_done}"
+class Notes(Progress):
+    def note(self, message: str) -> None:
+        say(f"note: {visible(message)}", err=True)
 
 
 def say_exported(done: Exported, recalibrated: bool) -> None:
@@ -151,6 +98,22 @@ def say_exported(done: Exported, recalibrated: bool) -> None:
         say(f"{'':<10} BatchNorm statistics as trained, as a finished run of this kind keeps them")
     say(f"{'':<10} card {visible(str(done.card_path))}")
     say(f"{'':<10} {checked_in_words(card)}")
+
+
+def exported_data(done: Exported) -> dict[str, Any]:
+    """One model, as --json prints it; the card beside the file says more."""
+    card = done.card
+    return {
+        "role": card.role,
+        "model": card.model,
+        "run_id": card.training.run_id,
+        "finished": card.training.unfinished is None,
+        "test_accuracy_percent": card.result.test_accuracy_percent,
+        "parameters": card.weights.parameters,
+        "bytes": card.weights.bytes,
+        "file": str(done.weights_path),
+        "card": str(done.card_path),
+    }
 
 
 def say_what_each_costs(exported: Sequence[Exported]) -> None:
@@ -182,36 +145,3 @@ def checked_in_words(card: Card) -> str:
         f"{graph.compared_with} gives the model's logits to {graph.largest_difference:.1e} (the largest is "
         f"{graph.largest_logit:.3g}), {batches} {visible(graph.compared_on)} at a time"
     )
-
-
-def mend(run: FinishedRun, taken: Taken, data: str | None, data_dir: str | None) -> Taken:
-    """The model with statistics estimated anew, and a card that says so and holds its accuracy now."""
-    from dataclasses import replace
-
-    from seekcli.engines.evaluation import choose_device, model_on_device, run_evaluation, set_threads
-    from seekcli.engines.evaluation_data import Candidate, load_for_card
-    from seekcli.engines.recalibrate import recalibrate
-    from seekcli.export.formats import weights_card
-    from seekcli.export.load import build_from_card
-
-    card = taken.card
-    candidate = Candidate(card, taken.model, run.weights_path(card.role), run.config)
-    dataset, device = load_for_card(candidate, data, data_dir), choose_device(card, None)
-    set_threads(card, device)
-    model = model_on_device(candidate, device)
-    done = recalibrate(card, model, dataset, run.config, device)
-    found = run_evaluation(card, model, dataset, device)
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    # Built anew: on the CPU, in the memory layout that a reader will have.
-    model = build_from_card(card, tensors, candidate.source)
-    assert card.statistics is not None
-    accuracy = {"test_accuracy_percent": found.accuracy_percent, "test_loss": found.loss, "test_images": found.images}
-    statistics = {"recalibrated_batches": done.batches, "recalibrated": f"at export: {done}"}
-    changed = card.model_copy(
-        update={
-            "weights": weights_card(card.weights.file, tensors, model),
-            "result": card.result.model_copy(update=accuracy),
-            "statistics": card.statistics.model_copy(update=statistics),
-        }
-    )
-    return replace(taken, card=changed, tensors=tensors, model=model)

@@ -67,6 +67,11 @@ def check_device(name: str) -> None:
     kind, _, index = name.partition(":")
     if kind == "cpu":
         return
+    # What the system alone can tell needs no torch, which takes seconds to import.
+    if kind == "mps" and sys.platform != "darwin":
+        raise BadInput("--device mps: not available here (it is of macOS); use --device cpu")
+    if kind == "cuda" and "torch" not in sys.modules and has_no_driver():
+        raise BadInput(f"--device {name}: there is no CUDA device here (no driver is installed); use --device cpu")
     import torch
 
     if kind == "cuda" and not torch.cuda.is_available():

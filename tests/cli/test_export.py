@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -126,3 +127,13 @@ def test_formats_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     result = seek(make_run(tmp_path), "--format", "pickle", "--to", tmp_path / "exports")
     assert result.exit_code == 2
     assert "safetensors" in result.output
+
+
+def test_what_was_written_is_printed_as_json(tmp_path: Path) -> None:
+    result = seek(make_run(tmp_path), "--to", tmp_path / "exports", "--json")
+    assert result.exit_code == 0, result.output
+    base, motivated = json.loads(result.stdout)
+    assert (base["role"], base["model"], base["test_accuracy_percent"]) == ("base", "resnet8", 97.5)
+    assert (motivated["role"], motivated["finished"]) == ("motivated", True)
+    assert [Path(one[key]).is_file() for one in (base, motivated) for key in ("file", "card")] == [True] * 4
+    assert base["bytes"] == Path(base["file"]).stat().st_size

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from seekcli.errors import BadInput
+from seekcli.resolve import device
+
 # What is wrong -> what the line must name.
 BAD_INPUTS = {
     "train --model resnet21-to-32": "resnet20-to-32",
@@ -22,6 +25,7 @@ BAD_INPUTS = {
     "train --schedule nope": "--schedule",
     "train --seeds 0": "--seeds",
     "train --device nonsense": "--device",
+    "train --init-from nothing": "--init-from",
     "train --dry-run --condition lss": "--condition",
     "tune --k 0": "tune.k",
     "grid plan missing.toml": "missing.toml",
@@ -63,6 +67,17 @@ def test_no_torch_is_imported_for_a_wrong_word(tmp_path: Path) -> None:
     assert {line: code for line, (code, _, _) in found.items() if code != 2} == {}
     assert {line: said for line, (_, said, _) in found.items() if BAD_INPUTS[line] not in said} == {}
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def test_without_a_driver_a_device_is_refused_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process torch may be there already: it is taken out, and asking for it again would be an error."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(device, "has_no_driver", lambda: True)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(sys, "meta_path", [])
+    for name, said in (("cuda:9", "no CUDA device here"), ("cuda", "no CUDA device here"), ("mps", "macOS")):
+        with pytest.raises(BadInput, match=f"--device {name}: .*{said}"):
+            device.check_device(name)
 
 
 @pytest.mark.slow

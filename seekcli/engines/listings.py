@@ -1,0 +1,135 @@
+"""What there is, as data: models, data sets, recipes, conditions, the runs of a results folder. For `seek list`."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seekcli.method.roles import ROLES
+
+if TYPE_CHECKING:
+    from seekcli.runs.records import RunStatus
+
+Rows = list[dict[str, Any]]
+
+
+def model_rows() -> Rows:
+    """Every model, its family's usual recipe, and the pair that it makes with the next larger one of its family."""
+    from seekcli.config.settings import pair_name
+    from seekcli.models.catalog import FAMILIES, MODELS
+
+    rows = []
+    for spec in MODELS.values():
+        larger = [other for other in MODELS.values() if other.family == spec.family and other.order > spec.order]
+        following = min(larger, key=lambda other: other.order, default=None)
+        rows.append(
+            {
+                "name": spec.name,
+                "family": spec.family,
+                "designed_for_pixels": spec.image_size,
+                "usual_recipe": FAMILIES[spec.family].recipes.usual,
+                "pair_with_next": pair_name(spec.name, following.name) if following else None,
+            }
+        )
+    return rows
+
+
+def data_rows() -> Rows:
+    """Every form that --data takes; sizes where the name alone decides them."""
+    from seekcli.config.settings import DataConfig
+    from seekcli.data.sets.kinds import KINDS
+    from seekcli.data.sets.sources import data_facts
+
+    rows: Rows = []
+    for kind in KINDS.values():
+        row: dict[str, Any] = dict.fromkeys(("name", "classes", "images", "train_images", "test_images"))
+        if not kind.takes_more:
+            facts = data_facts(DataConfig(name=kind.form))
+            row |= {"classes": facts.classes, "train_images": facts.train_images, "test_images": facts.test_images}
+            row["images"] = f"{facts.channels}x{facts.image_size}x{facts.image_size}"
+        rows.append(row | {"name": kind.form, "about": kind.about})
+    return rows
+
+
+def recipe_rows() -> Rows:
+    from seekcli.config.layers import load_recipe, recipe_names
+
+    rows = []
+    for name in recipe_names():
+        settings = load_recipe(name)
+        text = (resources.files("seekcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        rows.append(
+            {
+                "name": name,
+                "epochs": settings.get("train.epochs"),
+                "batch_size": settings.get("train.batch_size"),
+                "lr": settings.get("optimizer.lr"),
+                "about": tomllib.loads(text).get("about"),
+            }
+        )
+    return rows
+
+
+def condition_rows() -> Rows:
+    """Each condition, with the share of motivated steps that is expected at the default k of 2, and by what.
+
+    Those of installed packages are named, not imported.
+    """
+    from seekcli.config.condition_settings import share_basis
+    from seekcli.method.condition import CONDITIONS, ConditionSettings, expected_share
+    from seekcli.resolve.conditions import installed
+
+    rows: Rows = []
+    for name, condition in CONDITIONS.items():
+        share = rounded(expected_share(name, ConditionSettings(k=2)))
+        basis = None if share is None else share_basis("alternating", name)
+        rows.append({"name": name, "expected_share_at_k_2": share, "expected": basis, "about": condition.about})
+    unknown = {"expected_share_at_k_2": None, "expected": None}
+    for name, points in installed().items():
+        rows += [{"name": name, **unknown, "about": f"installed: {point.value}"} for point in points]
+    return rows
+
+
+def rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def run_rows(results: Path) -> Rows:
+    """One row a run, those that cannot be read included."""
+    from seekcli.runs.named_runs import config_of
+    from seekcli.runs.scan import scan_runs
+
+    rows = []
+    for run in scan_runs([results]):
+        config = config_of(run)
+        final = {row["role"]: row for row in run.status.final} if run.status else {}
+        rows.append(
+            {
+                "run": run.run_id,
+                "state": run.state,
+                "smoke": True if config is not None and config.smoke else None,
+                "data": next((row["data"] for row in final.values()), config.data.name if config else None),
+                **length_columns(run.status, config.train.steps if config else None),
+                "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
+                **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
+                **{
+                    f"{role}_validation_accuracy_percent": final.get(role, {}).get("validation_accuracy_percent")
+                    for role in ROLES
+                },
+                "path": str(run.path),
+                "message": run.message,
+            }
+        )
+    return rows
+
+
+def length_columns(status: RunStatus | None, steps: int | None) -> dict[str, int | None]:
+    """How far it is in epochs, or in steps where these were given: the last of its epochs may be a shorter one."""
+    columns: dict[str, int | None] = dict.fromkeys(("epochs_done", "epochs", "steps_done", "steps"))
+    if status is not None and steps is None:
+        columns |= {"epochs_done": status.epochs_done, "epochs": status.epochs}
+    elif status is not None:
+        columns |= {"steps_done": status.steps_done, "steps": steps}
+    return columns

@@ -1,0 +1,54 @@
+"""Rows of names and of runs, as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seekcli.report.columns import fitted
+
+Rows = list[dict[str, Any]]
+
+# What tables call them, for want of room; JSON has the long names.
+HEADERS = {
+    "designed_for_pixels": "pixels",
+    "batch_size": "batch",
+    "train_images": "train",
+    "test_images": "test",
+    "images": "shape",
+    "expected_share_at_k_2": "share at k=2",
+    "base_accuracy_percent": "base %",
+    "motivated_accuracy_percent": "larger %",
+    "base_validation_accuracy_percent": "base validation %",
+    "motivated_validation_accuracy_percent": "larger validation %",
+}
+
+
+def rows_table(rows: Rows, width: int) -> str:
+    """A table of rows with the same keys, in that many columns of a terminal; what no row has is left out."""
+    kept = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+    numeric = [key for key in kept if all(isinstance(row[key], int | float | None) for row in rows)]
+    cells = [[cell_text(key, row[key]) for key in kept] for row in rows]
+    headers = {key: HEADERS.get(key, key) for key in kept}
+    return fitted(list(headers.values()), cells, width, [headers[key] for key in numeric])
+
+
+def shown_runs(rows: Rows) -> Rows:
+    """Rows of runs as a table shows them: done and planned in one column, and no path that the run's id tells."""
+    shown = []
+    for row in rows:
+        lengths = {unit: (row[f"{unit}_done"], row[unit]) for unit in ("epochs", "steps")}
+        words = [f"{done}/{planned} {unit}" for unit, (done, planned) in lengths.items() if planned is not None]
+        own = {key: value for key, value in row.items() if not key.startswith(("epochs", "steps"))}
+        path = None if Path(row["path"]).name == row["run"] else row["path"]
+        first = {"run": own.pop("run"), "state": own.pop("state"), "done": " ".join(words) or None}
+        message, data = own.pop("message"), own.pop("data") or ""
+        first |= {"data": data if ":" in data else None}  # a run id names a set, not whose folder it was
+        shown.append(first | own | {"path": path, "message": message})
+    return shown
+
+
+def cell_text(key: str, value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.2f}" if key.endswith("_percent") else f"{value:g}"
+    return value
