@@ -41,7 +41,7 @@ from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
 from seekcli.runs.environment import cpu_name
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.trainer import Trainer
 
 # The smallest pair of each family, one whose base is partly contained, and an EfficientNet that also grows in width.
@@ -103,7 +103,7 @@ def settings(pair: str, **changes: Any) -> Resolved:
 def measure(pair: str, work: Path) -> Row:
     resolved = settings(pair)
     train_run(resolved, work / "whole")
-    whole = run_folder(work / "whole", resolved.config)
+    whole = RunFolder.of(work / "whole", resolved.config).path
     return Row(
         pair=pair,
         step_seconds={role: time_step(pair, role) for role in ROLES},
@@ -154,7 +154,7 @@ def resumes_exactly(resolved: Resolved, whole: Path, results: Path) -> bool:
         except Stopped:
             pass
     train_run(resolved, results)
-    resumed = run_folder(results, resolved.config)
+    resumed = RunFolder.of(results, resolved.config).path
     same_models = all(
         (whole / f"{role}.safetensors").read_bytes() == (resumed / f"{role}.safetensors").read_bytes() for role in ROLES
     )
@@ -175,7 +175,7 @@ class StopAt:
     """Asks a run to stop once so many of its steps are done, over all its sittings."""
 
     def __init__(self, steps: int, results: Path, resolved: Resolved) -> None:
-        folder = run_folder(results, resolved.config)
+        folder = RunFolder.of(results, resolved.config).path
         done = records.read_status(folder).steps_done if (folder / records.STATUS).exists() else 0
         self.left = steps - done
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -54,10 +54,24 @@ def refuse_newer(path: Path, version: object, known: int = SCHEMA_VERSION, kind:
         raise NewerFile(f"{path} was written by a newer seek ({kind} {version}, this one knows {known})")
 
 
+class Problem(NamedTuple):
+    """One thing that a schema has against values: the dotted key (empty: the whole), what is wrong, and the value."""
+
+    key: str
+    what: str
+    value: object
+
+
+def first_of(error: ValidationError) -> Problem:
+    """The first problem, in words without the library's own preface."""
+    first = error.errors()[0]
+    return Problem(".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "), first["input"])
+
+
 def first_problem(error: ValidationError) -> str:
     """`input.mean: Field required`: the first key that is wrong, and what is wrong with it."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'its form'}: {first['msg']}"
+    key, what, _ = first_of(error)
+    return f"{key or 'its form'}: {what}"
 
 
 def digest_of(content: Mapping[str, Any]) -> str:

@@ -64,13 +64,13 @@ def train(
     """
     from seekcli.engines.run import train_run
     from seekcli.resolve.resolve import resolve
-    from seekcli.runs.folder import run_folder
+    from seekcli.runs.folder import RunFolder
 
     base, motivated = parse_pair(model)
     said = {"pair.base": base, "pair.motivated": motivated, "data.name": data, "schedule": schedule, "seed": seed}
     resolved = resolve([(ARGUMENTS, said), ("settings", dict(settings or {}))], Path(out))
     train_run(resolved, Path(out), fresh=fresh)
-    return run_folder(Path(out), resolved.config)
+    return RunFolder.of(Path(out), resolved.config).path
 
 
 def compare(paths: Paths = "results", *, where: Sequence[str] = ()) -> Compared:

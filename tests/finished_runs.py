@@ -73,7 +73,8 @@ def final_row(config: RunConfig, role: str, accuracy_percent: float) -> dict[str
         motivation = {"pair": config.pair_name, "condition": "loss", "k": 2, "init": "identity", "map": "aligned"}
         motivation |= {"coverage": 1.0, "buffers": "own", "recalibrate_batches": 10}
     return (
-        dict.fromkeys(records.EPOCH_SCHEMA.names, 0) | {"smoke": None}
+        dict.fromkeys(records.EPOCH_SCHEMA.names, 0)
+        | {"smoke": None}
         | motivation
         | {
             "run_id": run_id(config),

@@ -62,6 +62,16 @@ PATH_WRITERS = {"write_table", "write_parquet", "save_file", "savefig"}
 GUARDED_WRITES = {"write_bytes", "write_json", "write_text", "write_with", "write_document", "write_status"}
 GUARDED_WRITES |= {"write_epochs", "write_steps", "write_classes", "save_checkpoint", "resume_from", "keep_newest"}
 GUARDED_WRITES |= {"remove", "quarantine", "set_aside"}
+# The constants of runs/records.py and the files that they name.
+FILES_OF_A_RUN = {
+    "CONFIG": "config.json",
+    "ENVIRONMENT": "environment.json",
+    "EPOCHS": "epochs.parquet",
+    "STEPS": "steps.parquet",
+    "CLASSES": "classes.parquet",
+    "STATUS": "status.json",
+    "CHECKPOINTS": "checkpoint",
+}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_NESTING = 300, 60, 3
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -296,9 +306,50 @@ def test_no_write_of_a_run_forgets_the_lease() -> None:
         for path in sorted((PACKAGE / room).rglob("*.py"))
         if path.stem not in ("lease", "exclusive", "doctor")  # the lease itself; what tries a disk, in no run
         for line, name, call in calls_in(path)
-        if name.rpartition(".")[2] in GUARDED_WRITES and not re.search(r"\bcheck\b", ast.unparse(call.args[-1]))
+        if name.rpartition(".")[2] in GUARDED_WRITES
+        and not name.startswith("self.writer.")  # made with the check, which each of its own writes is given
+        and not re.search(r"\bcheck\b", ast.unparse(call.args[-1]))
     ]
     assert unguarded == []
+
+
+def names_of_a_run_in(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, name) of what a file takes from runs/records.py or says itself of the files of a run."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and node.module in ("seekcli.runs.records", "seekcli.runs.config_file"):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("records."):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def test_other_rooms_read_and_write_a_run_through_its_folder() -> None:
+    """RunFolder reads and RunWriter writes: who knows the names of files, or reads one himself, would be a second."""
+    inner = {"runs.parquet", "runs.checkpoint", "runs.liveness"}
+    own = {*FILES_OF_A_RUN, *FILES_OF_A_RUN.values()}
+    # list_columns tells what is in which table.
+    others = [path for path in SOURCES if not re.match(r"runs\.|cli\.list_columns$", module_name(path))]
+    known = [
+        f"{where(path, line)}: {name}"
+        for path in others
+        for line, name in names_of_a_run_in(path)
+        if name in own or re.fullmatch("(read|write|check)_[a-z_]+", name)
+    ]
+    imported = [
+        f"{where(path, line)}: {name}" for path in others for line, name in own_modules_imported(path) if name in inner
+    ]
+    assert known + imported == []
+
+
+def test_one_place_reads_what_a_schema_says_and_what_is_newer() -> None:
+    found = {
+        module_name(path)
+        for path in SOURCES
+        for _, name, call in calls_in(path)
+        if name.endswith(".errors") or name == "NewerFile"
+    }
+    assert found == {"documents"}
 
 
 def test_only_one_module_knows_parquet() -> None:

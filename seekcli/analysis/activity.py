@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from seekcli.analysis.statistics import Sample, sample
 from seekcli.method.observation import Observation
 from seekcli.method.streaks import LossCondition
-from seekcli.runs.records import STEPS, read_steps
+from seekcli.runs.folder import RunFolder
 
 STEPS_BEFORE, STEPS_AFTER = 4, 8
 
@@ -48,9 +47,9 @@ def epochs_of_run(columns: Mapping[str, Sequence[Any]]) -> list[Epoch]:
     return [Epoch(number, tuple(losses[number]), tuple(motivated[number])) for number in sorted(losses)]
 
 
-def read_run(folder: Path, run_id: str) -> list[Epoch]:
+def read_run(folder: RunFolder) -> list[Epoch]:
     """The steps of a run. Raises BadInput where its table is damaged or missing (published findings hold none)."""
-    return epochs_of_run(read_steps(folder / STEPS, run_id))
+    return epochs_of_run(folder.steps())
 
 
 def share_of(epoch: Epoch) -> float:

@@ -238,9 +238,7 @@ def _as_often(arm: Arm, control: Arm) -> bool:
 def _turned(one: Contrast) -> Contrast:
     """The same comparison with its sides exchanged."""
     found = one.difference
-    left, right = (
-        dict(zip(found.seeds, values, strict=True)) for values in (found.left_values, found.right_values)
-    )
+    left, right = (dict(zip(found.seeds, values, strict=True)) for values in (found.left_values, found.right_values))
     turned = paired_difference(found.right, found.left, right, left)
     assert turned is not None
     return replace(one, difference=turned, between=one.between[::-1] if one.between else None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seekcli.analysis.groups import Group
 from seekcli.analysis.history import Places, is_of
 from seekcli.analysis.statistics import Sample, sample
-from seekcli.runs.records import CLASSES, read_classes
+from seekcli.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ def class_differences(left: Group, right: Group, places: Places) -> list[ClassDi
 def _by_seed(group: Group, places: Places) -> dict[int, dict[str, float]]:
     found: dict[int, dict[str, float]] = {}
     for seed, run_id in zip(group.seeds, group.run_ids, strict=True):
-        path = places[run_id] / CLASSES
-        if path.is_file():
-            rows = [row for row in read_classes(path, run_id) if row["split"] == "test" and _of_model(group, row)]
+        folder = RunFolder(places[run_id], run_id)
+        if folder.classes_path.is_file():
+            rows = [row for row in folder.classes() if row["split"] == "test" and _of_model(group, row)]
             found[seed] = {
                 row["class_name"]: row["accuracy_percent"] for row in rows if row["accuracy_percent"] is not None
             }

@@ -10,7 +10,9 @@ from pathlib import Path
 from seekcli.analysis.groups import X_Y_M, Group
 from seekcli.analysis.statistics import sample
 from seekcli.method.cost_measures import motivated_share
-from seekcli.runs.records import EPOCHS, Row, read_epochs
+from seekcli.runs.folder import RunFolder
+from seekcli.runs.records import Row
+from seekcli.runs.scan import published_rows
 
 # Run id -> its folder, or the published table that holds it.
 Places = Mapping[str, Path]
@@ -41,9 +43,9 @@ def epoch_rows(groups: Iterable[Group], places: Places) -> RowsByRun:
     """Of all runs of these groups, each table read once. Raises BadInput for a damaged one."""
     run_ids = {run_id for group in groups for run_id in group.run_ids}
     tables = {places[run_id] for run_id in run_ids if places[run_id].is_file()}
-    rows = [row for path in tables for row in read_epochs(path)]
+    rows = [row for path in tables for row in published_rows(path)]
     for run_id in run_ids:
-        rows += [] if places[run_id].is_file() else read_epochs(places[run_id] / EPOCHS, run_id)
+        rows += [] if places[run_id].is_file() else RunFolder(places[run_id], run_id).epochs()
     found: dict[str, list[Row]] = {run_id: [] for run_id in run_ids}
     for row in rows:
         found.get(row["run_id"], []).append(row)

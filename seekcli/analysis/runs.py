@@ -15,9 +15,9 @@ from typing import Any
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
-from seekcli.runs.config_file import ConfigFile, published_config, read_config
+from seekcli.runs.config_file import ConfigFile, published_config
 from seekcli.runs.model_files import QuickCheck
-from seekcli.runs.records import CONFIG, STATUS, RunStatus, check_epochs, done_in_words
+from seekcli.runs.records import RunStatus, done_in_words
 from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
@@ -163,14 +163,14 @@ def _load(summary: RunSummary, quick: QuickCheck, known: dict[bytes, ArmSettings
         return LeftOut(summary.run_id, summary.path, state, summary.message or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
-        found = run_config(summary.path, status.run_id)
+        found = run_config(summary, status.run_id)
     except BadInput as error:
         return LeftOut(summary.run_id, summary.path, "damaged", str(error))
     config = None if found is None else found.flat
     settings = _settings(found, status, rows, known)
     seed = _seed(config, rows)
     steps = None if config is None else config.get("train.steps")
-    reason = _why_left_out(summary, status, rows, steps) or _problem_of_files(summary.path, status, quick)
+    reason = _why_left_out(summary, status, rows, steps) or _problem_of_files(summary, status, quick)
     if reason is not None or settings is None or seed is None:
         state = summary.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
@@ -183,7 +183,7 @@ def _is_over_a_fold(summary: RunSummary) -> bool:
     if summary.status is not None:
         return summary.status.folds is not None
     try:
-        found = run_config(summary.path)
+        found = run_config(summary)
     except BadInput:
         return False
     return found is not None and found.flat.get("data.folds") is not None
@@ -204,29 +204,30 @@ def _why_left_out(
     return None
 
 
-def _problem_of_files(path: Path, status: RunStatus, quick: QuickCheck) -> str | None:
+def _problem_of_files(summary: RunSummary, status: RunStatus, quick: QuickCheck) -> str | None:
     """A published table was read; files of a run folder have to be those that its status was written for."""
-    if path.is_file():
+    if summary.path.is_file():
         return None
     try:
-        check_epochs(path, status)
+        summary.folder.check_epochs(status)
     except BadInput as error:
         return str(error)
-    return quick.problem(path, status)
+    return quick.problem(summary.path, status)
 
 
-def run_config(run_dir: Path, owner: str | None = None) -> ConfigFile | None:
+def run_config(summary: RunSummary, owner: str | None = None) -> ConfigFile | None:
     """What config.json of a run folder says, or configs.json beside a published table; None where there is none.
 
     Raises BadInput when it is damaged, or of another run than `owner`, to which the status belongs.
     """
-    if run_dir.is_file():  # a published table
-        return None if owner is None else published_config(run_dir, owner)
-    if not (run_dir / CONFIG).is_file():
+    if summary.path.is_file():  # a published table
+        return None if owner is None else published_config(summary.path, owner)
+    folder = summary.folder
+    if not folder.config_path.is_file():
         return None
-    found = read_config(run_dir)
+    found = folder.config_file()
     if None not in (owner, found.run_id) and owner != found.run_id:
-        raise BadInput(f"{run_dir / STATUS} belongs to another run ({owner}) than {found.path} ({found.run_id})")
+        raise BadInput(f"{folder.status_path} belongs to another run ({owner}) than {found.path} ({found.run_id})")
     return found
 
 

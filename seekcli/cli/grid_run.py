@@ -154,16 +154,15 @@ def grid_threads(grid: GridFile, above: Layers, asked: int | None) -> int | None
 
 def recorded_threads(plan: GridPlan) -> int | None:
     """What the runs of the grid that have begun were trained with, where that is one number."""
-    from seekcli.documents import read_document
-    from seekcli.runs import records
+    from seekcli.runs.folder import RunFolder
 
     found: set[int] = set()
     for point in plan.points:
-        path = plan.results / "runs" / str(point.run_id) / records.ENVIRONMENT
-        if point.run_id is None or not path.exists():
+        if point.run_id is None:
             continue
         try:
-            found.add(int(read_document(path, since="run_id")["threads"]))
+            environment = RunFolder.of(plan.results, point.resolved.config).environment() or {}
+            found.add(int(environment["threads"]))
         except (BadInput, KeyError, TypeError, ValueError):
             continue
         if len(found) > 1:

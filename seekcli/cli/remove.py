@@ -37,7 +37,7 @@ def remove(
 
 def folders_of(names: list[str], out: Path) -> list[Path]:
     """Each once. Raises BadInput for all that are no runs, with the nearest ones, and for those that run."""
-    from seekcli.runs.liveness import is_being_written
+    from seekcli.runs.folder import RunFolder
     from seekcli.runs.named_runs import find_run
 
     found: dict[Path, Path] = {}
@@ -45,7 +45,7 @@ def folders_of(names: list[str], out: Path) -> list[Path]:
     for name in names:
         try:
             folder = find_run(name, out)
-            if is_being_written(folder):
+            if RunFolder(folder).is_being_written:
                 raise BadInput(f"{folder.name} is running: it is left as it is, and so is everything else")
             found.setdefault(folder.resolve(), folder)
         except BadInput as error:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def run_notes(resolved: Resolved, state: str, out: Path) -> list[str]:
     """What to know of a run before it begins, or instead of its training."""
-    from seekcli.runs.folder import run_folder
-    from seekcli.runs.model_files import unverifiable_note
+    from seekcli.runs.folder import RunFolder
     from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
+    folder = RunFolder.of(out, resolved.config)
     done = "this run was finished before, here are its numbers; --fresh sets it aside and trains it again"
     notes = [
         done if state == "finished" else None,
-        unverifiable_note(run_folder(out, resolved.config)) if state == "finished" else None,
+        folder.unverifiable_note() if state == "finished" else None,
         old_rules_note(resolved, out),
         older_twin_note(out, resolved) if state == "new" else None,
     ]
@@ -43,9 +43,9 @@ def bf16_note(resolved: Resolved) -> str | None:
 
 def report(status: RunStatus, resolved: Resolved, out: Path, style: str) -> None:
     from seekcli.report.run_summary import run_summary_json, run_summary_text
-    from seekcli.runs.folder import run_folder
+    from seekcli.runs.folder import RunFolder
 
-    folder = run_folder(out, resolved.config)
+    folder = RunFolder.of(out, resolved.config)
     if style == "json":
         say_json(run_summary_json(status, folder))
     else:

@@ -86,11 +86,11 @@ def show(found: Search, tuning: Tuning, out: Path, format_: ReadFormat) -> None:
 
 
 def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
-    from seekcli.runs.folder import standing_or_damage
+    from seekcli.runs.folder import RunFolder
 
     rows = []
     for k, fold, one in tuning.runs():
-        state, problem = standing_or_damage(out, one)
+        state, problem = RunFolder.of(out, one.config).standing_or_damage()
         rows.append({"run_id": run_id(one.config), "k": k, "fold": fold, "state": state, "problem": problem})
     if format_ is ReadFormat.JSON:
         echo_json(rows)
@@ -108,10 +108,10 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
     from seekcli.cli.outcomes import Announcer, conclude
     from seekcli.engines.local import LocalEngine
     from seekcli.grid.tune import search
-    from seekcli.runs.folder import standing_or_damage
+    from seekcli.runs.folder import RunFolder
 
     runs = [one for _, _, one in tuning.runs()]
-    left = sum(standing_or_damage(out, one)[0] != "finished" for one in runs)
+    left = sum(RunFolder.of(out, one.config).standing_or_damage()[0] != "finished" for one in runs)
     if left:
         say(f"k of {tuning.name}: {tuning.describe()}, {left} to do", err=True)
     outcomes = LocalEngine(out, Announcer(progress, left), stop.reason).run(runs)

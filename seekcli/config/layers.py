@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from seekcli.config.describe import optional_settings
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten, unflatten
+from seekcli.documents import first_of
 from seekcli.errors import BadInput, shown_value, unknown
 from seekcli.plain_data import parse_toml
 
@@ -97,13 +98,11 @@ def validate(flat: Mapping[str, Any], origins: Mapping[str, str]) -> RunConfig:
     try:
         return RunConfig.model_validate(unflatten(flat))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key, what, value = first_of(error)
         origin = origins.get(key, "settings")
         one_setting = origin.startswith("--") and not origin.startswith(("--set", "--config"))
         where = origin if one_setting else f"{key} ({origin})"
-        what = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{where}: {what[:1].lower()}{what[1:]}, got {shown_value(first['input'])}") from None
+        raise BadInput(f"{where}: {what[:1].lower()}{what[1:]}, got {shown_value(value)}") from None
 
 
 def recipe_names() -> list[str]:

@@ -52,7 +52,7 @@ def export_models(
 
     source, name = source_of(path, to, data, data_dir, recalibrate, graph, progress)
     if not source.environment:
-        lacks = f"{source.path / 'environment.json'} is missing"
+        lacks = f"{source.folder.environment_path} is missing"
         progress.note(f"{lacks}: the card cannot say on what the run was trained")
     roles = choose_roles(source, role)
     mended = (lambda taken: mend(source, taken, data, data_dir)) if recalibrate else (lambda taken: taken)
@@ -82,7 +82,7 @@ def source_of(
     if not (recalibrate or graph) and (data or data_dir):
         flag = "--data" if data else "--data-dir"
         raise BadInput(f"{flag}: it is read with --recalibrate, --format onnx and --format pt2 alone")
-    return open_run(opened.path), opened.status.run_id
+    return open_run(opened.folder.path), opened.status.run_id
 
 
 def of_checkpoint(

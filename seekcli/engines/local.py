@@ -28,8 +28,7 @@ from seekcli.errors import (
     Stopped,
     unforeseen,
 )
-from seekcli.runs import records
-from seekcli.runs.folder import run_folder, standing, standing_or_damage
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.lease import clear_dead_lease, require_no_owner
 from seekcli.runs.records import RunStatus
 from seekcli.train.progress import Progress
@@ -124,8 +123,8 @@ class LocalEngine:
     def take(self, runs: Sequence[Resolved], listed: list[Resolved], states: list[str]) -> None:
         """Add runs to the list, and how they stand. Raises BadInput where they could not be kept."""
         for one in runs:
-            files.require_possible_path(run_folder(self.results, one.config))
-        new = [standing_or_damage(self.results, one)[0] for one in runs]
+            files.require_possible_path(RunFolder.of(self.results, one.config).path)
+        new = [RunFolder.of(self.results, one.config).standing_or_damage()[0] for one in runs]
         if runs and (self.fresh or set(new) != {"finished"}):
             files.require_writable_folders(self.results)
             files.require_results_folder(self.results)
@@ -159,12 +158,12 @@ class LocalEngine:
         """
         begun = False
         try:
-            state = "new" if self.fresh else standing(self.results, one)
-            folder = run_folder(self.results, one.config)
+            folder = RunFolder.of(self.results, one.config)
+            state = "new" if self.fresh else folder.standing()
             if state == "finished":
-                clear_dead_lease(folder)
-                return self.end(Outcome(one, "finished", records.read_status(folder)))
-            require_no_owner(folder)
+                clear_dead_lease(folder.path)
+                return self.end(Outcome(one, "finished", folder.status()))
+            require_no_owner(folder.path)
             if state == "failed" and not tried_again:
                 raise RunFailed(self.message_of(one))  # in another process, since this loop began
             begun = True
@@ -186,7 +185,7 @@ class LocalEngine:
 
     def message_of(self, one: Resolved) -> str:
         """Why a run failed in another process."""
-        message = records.read_status(run_folder(self.results, one.config)).message
+        message = RunFolder.of(self.results, one.config).status().message
         return f"{message} (in another process)" if self.again is None else str(message)
 
     def wait(self, held: Sequence[HeldElsewhere], told: list[str]) -> list[str]:

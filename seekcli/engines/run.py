@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from seekcli import files
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
-from seekcli.documents import SCHEMA_VERSION, write_document
+from seekcli.documents import SCHEMA_VERSION
 from seekcli.engines import start
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.short_epochs import require_several_steps
 from seekcli.runs import records
-from seekcli.runs.checkpoint import keep_newest, resume_from, save_checkpoint
 from seekcli.runs.environment import describe_environment
-from seekcli.runs.folder import (
-    config_document,
-    finished_status,
+from seekcli.runs.folder import RunFolder
+from seekcli.runs.lease import Lease, clear_dead_lease
+from seekcli.runs.records import RunStatus
+from seekcli.runs.resuming import (
     recorded_until,
     require_nothing_saved,
-    run_folder,
     warn_of_other_environment,
     with_recorded_labels,
 )
-from seekcli.runs.lease import Lease, clear_dead_lease
-from seekcli.runs.records import RunStatus
 from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.runs.step_log import StepLog
+from seekcli.runs.writer import RunWriter, config_document
 from seekcli.train.progress import Progress, RunFacts
 from seekcli.train.tasks.classification import Evaluation, Evaluations
 from seekcli.train.trainer import Trainer
@@ -67,16 +63,16 @@ def train_or_return(
     resolved: Resolved, results: Path, progress: Progress, fresh: bool, stop_requested: StopReason
 ) -> RunStatus:
     files.require_results_folder(results)
-    folder = run_folder(results, resolved.config)
-    replaced = [folder.parent / files.REPLACED] if fresh else []
-    files.require_writable_folders(folder.parent, folder, folder / records.CHECKPOINTS, *replaced)
+    folder = RunFolder.of(results, resolved.config)
+    replaced = [folder.path.parent / files.REPLACED] if fresh else []
+    files.require_writable_folders(folder.path.parent, folder.path, folder.checkpoints_path, *replaced)
     if not fresh:
-        if (status := finished_status(folder, resolved.config)) is not None:
-            clear_dead_lease(folder)
+        if (status := folder.finished_status()) is not None:
+            clear_dead_lease(folder.path)
             return status
         resolved = with_recorded_labels(folder, resolved)
     config = resolved.config
-    begun = not fresh and start.has_begun(folder, config)
+    begun = not fresh and start.has_begun(folder)
     if not begun:
         require_several_steps(config)
     beginning = start.Beginning() if begun else start.beginning_of(config, results)
@@ -86,16 +82,16 @@ def train_or_return(
     files.require_free_bytes(results, start.needed_bytes(trainer, None if fresh else folder))
     run = RecordedTraining(folder, resolved, trainer, dataset, progress, stop_requested)
     start.say_beginning(config, beginning, progress)
-    if fresh and folder.exists():  # the last thing before the start: a start that is refused leaves the old run
-        with Lease.acquire(folder) as old:
-            old.follow(files.set_aside(folder, old.check))
+    if fresh and folder.path.exists():  # the last thing before the start: a start that is refused leaves the old run
+        with Lease.acquire(folder.path) as old:
+            old.follow(files.set_aside(folder.path, old.check))
         progress.note(f"the old run was moved to {old.run_dir}")
-    with Lease.acquire(folder) as lease:
+    with Lease.acquire(folder.path) as lease:
         # Somebody else may have finished the run between the first look and the lease.
-        if (status := finished_status(folder, config)) is not None:
+        if (status := folder.finished_status()) is not None:
             return status
-        if begun and start.trained_before(config) and not start.has_begun(folder, config):
-            raise RunFailed(f"{folder} was set aside by another process; the same command starts it anew")
+        if begun and start.trained_before(config) and not start.has_begun(folder):
+            raise RunFailed(f"{folder.path} was set aside by another process; the same command starts it anew")
         return run.to_the_end(lease)
 
 
@@ -109,7 +105,7 @@ class RecordedTraining:
 
     def __init__(
         self,
-        folder: Path,
+        folder: RunFolder,
         resolved: Resolved,
         trainer: Trainer,
         dataset: sources.Dataset,
@@ -133,14 +129,15 @@ class RecordedTraining:
 
     def to_the_end(self, lease: Lease) -> RunStatus:
         """Train what is left and finish the folder; a failure is recorded there and raised."""
-        self.lease = lease
+        self.lease, self.writer = lease, RunWriter(self.folder, lease.check)
         try:
             self.begin()
             while not self.trainer.finished:
                 self.trainer.train_epoch(self.after_step)
                 self.record_epoch()
-            digests = self.write_models()
-            keep_newest(self.folder / records.CHECKPOINTS, 1, lease.check)
+            models = self.trainer.models_to_keep()  # the motivated one holds the base
+            digests = {role: self.writer.write_model(role, model.state_dict()) for role, model in models.items()}
+            self.writer.keep_last_checkpoint()
             return self.record_state("finished", None, digests)
         except torch.OutOfMemoryError as error:
             raise self.failed(f"out of memory: {error}") from None
@@ -160,17 +157,16 @@ class RecordedTraining:
     def begin(self) -> None:
         """Write what is known before the first step, or take up the newest good checkpoint."""
         trainer = self.trainer
-        if not (self.folder / records.CONFIG).exists():
-            self.write_environment()  # first: a run has begun when its config is there, and then lacks nothing
-            config = config_document(self.resolved, self.dataset)
-            write_document(self.folder / records.CONFIG, config, self.lease.check)
-        elif not self.resume():
-            self.write_environment()
+        environment = describe_environment(trainer.device)
+        if not self.folder.has_config:
+            self.writer.create(config_document(self.resolved, self.dataset), environment)
+        elif not self.resume(environment):
+            self.writer.write_environment(environment)
         self.begun = True
         self.record_state("running", None)
         self.progress.started(
             RunFacts(
-                self.run_id, str(self.folder), self.config.schedule,
+                self.run_id, str(self.folder.path), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
                 trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, self.expected_share(),
                 trainer.coverage, self.dataset.summary,
@@ -178,28 +174,24 @@ class RecordedTraining:
         )  # fmt: skip
         start.say_few_steps(self.config, trainer.steps_done, self.progress)
 
-    def write_environment(self, from_step: int = 0) -> None:
-        environment = {"run_id": self.run_id, "from_step": from_step, **describe_environment(self.trainer.device)}
-        write_document(self.folder / records.ENVIRONMENT, environment, self.lease.check)
-
-    def resume(self) -> bool:
+    def resume(self, environment: Mapping[str, Any]) -> bool:
         """Take up the newest good checkpoint and drop the rows that were recorded after it. False: there never was one.
 
         Raises DamagedRun where checkpoints or rows are gone, damaged or of another run.
         """
-        at, note = self.folder / records.CHECKPOINTS, self.progress.note
-        if not resume_from(at, self.run_id, self.trainer.load_state, note, self.lease.check):
+        note = self.progress.note
+        if not self.writer.resume(self.trainer.load_state, note):
             require_nothing_saved(self.folder, self.config)
             return False
-        if not warn_of_other_environment(self.folder, self.run_id, self.trainer.device, self.progress):
-            self.write_environment(from_step=self.trainer.steps_done)
+        if not warn_of_other_environment(self.folder, environment, note):
+            self.writer.write_environment(environment, from_step=self.trainer.steps_done)
         self.steps_saved = self.trainer.steps_done
         done = self.trainer.epoch
         if done:
-            self.rows, self.step_log = recorded_until(done, self.folder, self.run_id, self.trainer.finished)
+            self.rows, self.step_log = recorded_until(self.folder, done, self.trainer.finished)
         rows, steps_done = done * len(self.trainer.models), self.trainer.length.steps_before(done)
         if len(self.rows) != rows or self.step_log.steps() != steps_done:
-            raise DamagedRun(f"{self.folder / records.EPOCHS} or steps.parquet lacks saved epochs; use --fresh")
+            raise DamagedRun(f"{self.folder.epochs_path} or steps.parquet lacks saved epochs; use --fresh")
         return True
 
     def after_step(self) -> None:
@@ -231,33 +223,19 @@ class RecordedTraining:
         self.rows += rows
         self.step_log.add(step_columns(trainer, self.run_id))
         trainer.start_next_epoch()
-        records.write_epochs(self.folder / records.EPOCHS, self.rows, self.lease.check)
-        self.step_log.write(self.folder / records.STEPS, self.lease.check)
+        self.writer.write_epochs(self.rows)
+        self.writer.write_steps(self.step_log)
         if evaluations:
-            classes = class_rows(evaluations, self.run_id, epoch, self.dataset.class_names)
-            records.write_classes(self.folder / records.CLASSES, classes, self.lease.check)
+            self.writer.write_classes(class_rows(evaluations, self.run_id, epoch, self.dataset.class_names))
         self.save()
         self.record_state("running", None)
         self.progress.epoch_done(rows)
 
     def save(self) -> None:
         tensors, plain = self.trainer.state()
-        at = self.folder / records.CHECKPOINTS
-        save_checkpoint(at, self.trainer.steps_done, tensors, plain, self.run_id, self.lease.check)
+        self.writer.save_checkpoint(self.trainer.steps_done, tensors, plain)
         self.steps_saved = self.trainer.steps_done
         self.saved_at = time.monotonic()
-
-    def write_models(self) -> dict[str, str]:
-        """The final weights and buffers, contiguous, one file per role; the motivated model holds the base.
-
-        Returns the sha256 of each file by role.
-        """
-        digests = {}
-        for role, model in self.trainer.models_to_keep().items():
-            data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
-            files.write_bytes(self.folder / f"{role}.safetensors", data, self.lease.check)
-            digests[role] = hashlib.sha256(data).hexdigest()
-        return digests
 
     def record_state(
         self, state: records.RunState, message: str | None, weights_sha256: dict[str, str] | None = None
@@ -279,11 +257,11 @@ class RecordedTraining:
             steps_per_epoch=trainer.steps_per_epoch,
             models={role: self.config.model_name(role) for role in trainer.models},
             weights_sha256=weights_sha256 or {},
-            tables_sha256=records.digests_of_tables(self.folder) if state == "finished" else {},
+            tables_sha256=self.writer.digests_of_tables() if state == "finished" else {},
             folds=self.config.data.folds,
             fold=self.config.data.fold,
         )
-        records.write_status(self.folder, status, self.lease.check)
+        self.writer.write_status(status)
         return status
 
     def failed(self, message: str) -> RunFailed:

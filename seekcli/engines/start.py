@@ -22,17 +22,15 @@ from seekcli.resolve.extension import ParentState, extension_note, parent_state
 from seekcli.resolve.plan import partial_map
 from seekcli.resolve.short_epochs import few_steps_note
 from seekcli.resolve.transfer import start_weights
-from seekcli.runs import records
-from seekcli.runs.checkpoint import checkpoints
 from seekcli.runs.data_contents import refuse_other_images
-from seekcli.runs.folder import finished_status
+from seekcli.runs.folder import RunFolder
 from seekcli.train.progress import Progress
 from seekcli.train.trainer import Trainer
 
 
-def has_begun(folder: Path, config: RunConfig) -> bool:
+def has_begun(folder: RunFolder) -> bool:
     """Whether the run needs no start any more: it has a checkpoint to go on from, or is done."""
-    return bool(checkpoints(folder / records.CHECKPOINTS)) or finished_status(folder, config) is not None
+    return bool(folder.checkpoints()) or folder.finished_status() is not None
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def trained_before(config: RunConfig) -> bool:
 
 
 def load_and_build(
-    config: RunConfig, progress: Progress, beginning: Beginning, resumed: Path | None = None
+    config: RunConfig, progress: Progress, beginning: Beginning, resumed: RunFolder | None = None
 ) -> tuple[Dataset, Trainer]:
     """The data and the trainer of the run. A folder is listed anew: it may have changed since the run was planned.
 
@@ -115,11 +113,11 @@ def say_few_steps(config: RunConfig, steps_done: int, progress: Progress) -> Non
         progress.note(note)
 
 
-def needed_bytes(trainer: Trainer, folder: Path | None) -> int:
+def needed_bytes(trainer: Trainer, folder: RunFolder | None) -> int:
     """Room for three checkpoints (two kept, one being written) and the model files, less what `folder` holds already.
 
     `folder` is None for a run that begins anew: what is set aside stays on the disk.
     """
     tensors, _ = trainer.state()
-    there = len(checkpoints(folder / records.CHECKPOINTS)) if folder else 0
+    there = len(folder.checkpoints()) if folder else 0
     return (4 - min(there, 2)) * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 2**20

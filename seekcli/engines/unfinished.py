@@ -14,8 +14,6 @@ from seekcli.errors import BadInput
 from seekcli.export.checkpoint_run import CheckpointRun
 from seekcli.export.finished_run import FinishedRun
 from seekcli.resolve.device import check_device
-from seekcli.runs import records
-from seekcli.runs.checkpoint import checkpoints, load_one
 from seekcli.runs.rows import run_columns
 from seekcli.train.progress import Progress
 from seekcli.train.trainer import Trainer
@@ -44,13 +42,13 @@ def take_checkpoint(run: FinishedRun, data_dir: str | None, progress: Progress) 
         for role, model in models.items()
     }
     return CheckpointRun(
-        run.path, run.config, run.facts, run.status.model_copy(update=done), run.environment,
+        run.folder, run.config, run.facts, run.status.model_copy(update=done), run.environment,
         checkpoint=path, planned_steps=trainer.length.steps, tensors=tensors,
     )  # fmt: skip
 
 
 def require_checkpoint(run: FinishedRun) -> None:
-    if checkpoints(run.path / records.CHECKPOINTS):
+    if run.folder.checkpoints():
         return
     raise BadInput(
         f"run {run.status.run_id} is not finished and has no checkpoint yet: the same `seek train` command goes on "
@@ -73,16 +71,16 @@ def usable_config(config: RunConfig, data_dir: str | None) -> RunConfig:
 def load_newest(run: FinishedRun, trainer: Trainer, progress: Progress) -> Path:
     """Raises BadInput, naming the newest, where none can be loaded; nothing is set aside."""
     first: BadInput | None = None
-    for path in reversed(checkpoints(run.path / records.CHECKPOINTS)):
+    for path in reversed(run.folder.checkpoints()):
         try:
-            load_one(path, run.status.run_id, trainer.load_state)
+            run.folder.load_checkpoint(path, trainer.load_state)
         except BadInput as error:
             first = first or error
             continue
         if first is not None:
             progress.note(f"{first}; {path.name} is taken")
         return path
-    raise first or BadInput(f"the checkpoints of {run.path} went away meanwhile: give the command again")
+    raise first or BadInput(f"the checkpoints of {run.folder.path} went away meanwhile: give the command again")
 
 
 def measured_rows(config: RunConfig, trainer: Trainer) -> list[dict[str, Any]]:

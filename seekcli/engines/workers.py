@@ -21,8 +21,7 @@ from seekcli.config.layers import Resolved
 from seekcli.engines.run import StopReason
 from seekcli.engines.slots import Slot
 from seekcli.errors import BadInput, Stopped
-from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
 POLL_SECONDS = 1.0  # every status is read, which is little against a run
@@ -108,7 +107,7 @@ def statuses_of(results: Path, runs: Sequence[Resolved]) -> Mapping[str, RunStat
     """Run id -> status of the runs that have one that can be read."""
     found = {}
     for one in runs:
-        folder = run_folder(results, one.config)
+        folder = RunFolder.of(results, one.config)
         with suppress(BadInput):
-            found[folder.name] = records.read_status(folder)
+            found[folder.path.name] = folder.status()
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seekcli.errors import BadInput
-from seekcli.runs.records import CONFIG
+from seekcli.runs.folder import RunFolder
 
 
 def find_card(path: Path) -> Path:
@@ -27,7 +27,7 @@ def is_export(path: Path) -> bool:
     if path.suffix in (".json", ".safetensors") and path.is_file():
         return path.with_suffix(".json").is_file()
     if path.is_dir():
-        return not (path / CONFIG).exists() and any(path.glob("*.safetensors"))
+        return not RunFolder(path).has_config and any(path.glob("*.safetensors"))
     return path.with_name(f"{path.name}.json").is_file()
 
 

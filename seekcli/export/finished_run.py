@@ -13,7 +13,7 @@ from torch import Tensor
 import seekcli
 from seekcli.config.identity import OLD_BEHAVIOUR
 from seekcli.config.schema import RunConfig
-from seekcli.documents import first_problem, read_document
+from seekcli.documents import first_problem
 from seekcli.errors import BadInput, MissingSource, unknown
 from seekcli.export.card import (
     ArchitectureCard,
@@ -27,12 +27,11 @@ from seekcli.export.card import (
     UnfinishedCard,
     WeightsCard,
 )
-from seekcli.export.load import read_weights
 from seekcli.method.roles import ROLES
 from seekcli.models.catalog import family_of, has_running_statistics, model_spec
 from seekcli.models.timm_form import stem_of, timm_form
 from seekcli.runs import records
-from seekcli.runs.config_file import read_config
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
 DATA_SETTINGS = ("rules", "whole_digest", "grey_bits", "test_images")
@@ -61,7 +60,7 @@ class FinishedRun:
     """A run folder whose run is finished, read once."""
 
     recalibrated_when: ClassVar[str] = "at the end of training"
-    path: Path
+    folder: RunFolder
     config: RunConfig
     facts: RecordedFacts
     status: RunStatus
@@ -81,11 +80,11 @@ class FinishedRun:
         return None
 
     def weights_path(self, role: str) -> Path:
-        return self.path / f"{role}.safetensors"
+        return self.folder.weights_path(role)
 
     def weights(self, role: str) -> dict[str, Tensor]:
         """The tensors of a role's model file. Raises BadInput unless it is there and is the one that was recorded."""
-        return read_weights(self.weights_path(role), self.status.weights_sha256.get(role))
+        return self.folder.weights(role, self.status.weights_sha256.get(role))
 
     def final_row(self, role: str) -> dict[str, Any]:
         """The last epoch's row of a role. Raises BadInput naming the roles that the run has."""
@@ -99,7 +98,7 @@ class FinishedRun:
         try:
             return self._card(role, weights)
         except ValidationError as error:
-            where = f"{self.path / records.STATUS} or {records.CONFIG}"
+            where = f"{self.folder.status_path} or {self.folder.config_path.name}"
             raise BadInput(f"{where} is damaged: {first_problem(error)}") from None
 
     def _input_card(self) -> InputCard:
@@ -117,7 +116,7 @@ class FinishedRun:
     def _card(self, role: str, weights: WeightsCard) -> Card:
         row, facts = self.final_row(role), self.facts
         if row["test_accuracy_percent"] is None:
-            raise BadInput(f"{self.path / records.STATUS} has no accuracy of the last epoch for the {role} model")
+            raise BadInput(f"{self.folder.status_path} has no accuracy of the last epoch for the {role} model")
         return Card(
             model=row["model"],
             family=model_spec(row["model"]).family,
@@ -201,7 +200,7 @@ def data_settings(config: RunConfig) -> dict[str, Any]:
 def open_run(path: Path) -> FinishedRun:
     """Raises BadInput for a run that is not finished, or naming the file that is missing or damaged."""
     run = read_run_as_it_is(path)
-    status = run.status
+    folder, status = run.folder, run.status
     if status.state != "finished":
         done = f"{records.done_in_words(status, run.config.train.steps)} done"
         raise MissingSource(
@@ -211,15 +210,16 @@ def open_run(path: Path) -> FinishedRun:
     lacking = [name for row in status.final for name in ROW_KEYS if name not in row]
     if lacking or not status.final:
         what = f"its final rows lack {lacking[0]}" if lacking else "it has no final rows"
-        raise BadInput(f"{path / records.STATUS} is damaged: {what}")
-    if (path / records.EPOCHS).exists():
-        records.check_epochs(path, status)
+        raise BadInput(f"{folder.status_path} is damaged: {what}")
+    if folder.epochs_path.exists():
+        folder.check_epochs(status)
     return run
 
 
 def read_run_as_it_is(path: Path) -> FinishedRun:
     """As `open_run`, whatever the state of the run is."""
-    document = read_config(path)
+    folder = RunFolder(path)
+    document = folder.config_file()
     if document.facts.get("made_by") == "own loop":
         raise BadInput(
             f"{path} is of a loop of one's own, whose models seek cannot build: their weights are base.safetensors and "
@@ -229,29 +229,23 @@ def read_run_as_it_is(path: Path) -> FinishedRun:
         facts = RecordedFacts.model_validate(document.facts)
     except ValidationError as error:
         raise BadInput(f"{document.path} is damaged: facts.{first_problem(error)}") from None
-    if not (path / records.STATUS).exists():
-        if (path / records.EPOCHS).exists():
-            raise BadInput(f"{path / records.STATUS} is missing; the same `seek train` command makes it again")
+    if not folder.status_path.exists():
+        if folder.epochs_path.exists():
+            raise BadInput(f"{folder.status_path} is missing; the same `seek train` command makes it again")
         raise MissingSource(f"run {document.run_id} is not finished: it has not done an epoch yet")
-    status = records.read_status(path)
+    status = folder.status()
     if status.run_id != document.run_id:
-        raise BadInput(f"{path / records.STATUS} belongs to another run ({status.run_id}) than {document.path}")
-    return FinishedRun(path, document.config, facts, status, recorded_environment(path, status.run_id))
+        raise BadInput(f"{folder.status_path} belongs to another run ({status.run_id}) than {document.path}")
+    folder = RunFolder(path, status.run_id)
+    return FinishedRun(folder, document.config, facts, status, recorded_environment(folder))
 
 
-def recorded_environment(run_dir: Path, owner: str) -> dict[str, Any]:
-    """environment.json, empty where there is none. Raises BadInput when it is damaged or of another run."""
-    path = run_dir / records.ENVIRONMENT
-    advice = "remove it to go on without knowing what the run ran on"
+def recorded_environment(folder: RunFolder) -> dict[str, Any]:
+    """Empty where there is none. Raises BadInput when it is damaged or of another run."""
     try:
-        found = read_document(path, since="run_id") if path.exists() else {}
+        return folder.environment() or {}
     except BadInput as error:
-        raise BadInput(f"{error}; {advice}") from None
-    if not isinstance(found, dict):
-        return {}
-    if (stored_id := found.get("run_id", owner)) != owner:
-        raise BadInput(f"{path} belongs to another run, {stored_id}; {advice}")
-    return found
+        raise BadInput(f"{error}; remove it to go on without knowing what the run ran on") from None
 
 
 def choose_roles(run: FinishedRun, asked: str | None) -> tuple[str, ...]:

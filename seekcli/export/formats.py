@@ -16,7 +16,8 @@ from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export.card import Card, WeightsCard
 from seekcli.export.finished_run import FinishedRun
-from seekcli.export.load import build_from_card, build_loaded, parse_weights, read_bytes, sha256_of_bytes
+from seekcli.export.load import build_from_card, build_loaded
+from seekcli.runs.weights import parse_weights, read_bytes, sha256_of_bytes
 
 # One key only, or the bytes of the file would change from process to process. Some other readers ask for this one.
 METADATA = {"format": "pt"}

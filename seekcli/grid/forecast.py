@@ -15,8 +15,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 from seekcli.grid.standing import Standing
 from seekcli.resolve.expected_cost import train_flops_ahead
-from seekcli.runs import records
-from seekcli.runs.config_file import config_if_readable
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
 # So many other runs of the results folder are looked at, and the folders of so many of a kind are measured.
@@ -55,11 +54,11 @@ class Forecast:
             if one.status is not None:
                 self.add(one.resolved.config, one.status, results / "runs" / one.label)
         for name in others[:MOST_OTHERS]:
-            folder = results / "runs" / name
+            folder = RunFolder(results / "runs" / name)
             with suppress(BadInput):
-                status, found = records.read_status(folder), config_if_readable(folder)
-                if found is not None and status.state == "finished":
-                    self.add(found.config, status, folder)
+                status = folder.status()
+                if status.state == "finished":
+                    self.add(folder.config(), status, folder.path)
 
     def add(self, config: RunConfig, status: RunStatus, folder: Path) -> None:
         sample = Sample(float(status.totals["train_flops"]), float(status.totals["epoch_seconds"]), folder)

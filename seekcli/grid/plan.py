@@ -31,7 +31,7 @@ from seekcli.grid.references import (
 )
 from seekcli.grid.schema import ARM, Arm, GridFile, read_grid
 from seekcli.grid.tune import Draft, draft
-from seekcli.runs.folder import standing_or_damage
+from seekcli.runs.folder import RunFolder
 
 PHASES: tuple[Mean | None, ...] = (None, "counts", "cost")
 
@@ -106,7 +106,8 @@ class GridPlan:
     def is_finished(self, point: Point) -> bool:
         if point.run_id is None:
             return False
-        if point.run_id not in self.finished and standing_or_damage(self.results, point.resolved)[0] == "finished":
+        folder = RunFolder.of(self.results, point.resolved.config)
+        if point.run_id not in self.finished and folder.standing_or_damage()[0] == "finished":
             self.finished.add(point.run_id)
         return point.run_id in self.finished
 

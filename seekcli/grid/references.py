@@ -13,8 +13,7 @@ from seekcli.data.sets.kinds import kind_named
 from seekcli.grid.schema import ARM, STARTS
 from seekcli.resolve.matched_counts import COUNTS_FROM, group_key
 from seekcli.resolve.resolve import AS_ARM
-from seekcli.runs import records
-from seekcli.runs.config_file import config_if_readable
+from seekcli.runs.folder import recorded_runs
 
 Mean = Literal["counts", "cost"]
 CONDITION, MATCH_FROM = "motivation.condition", "train.match_from"
@@ -80,8 +79,8 @@ def group_as_recorded(results: Path, mean: Mean, config: RunConfig, group: Seque
     """
     own = comparable(mean, config)
     begins = f"{config.model_name(config.schedule)}_" if mean == "cost" else f"{config.pair_name}_"
-    for path in sorted((results / "runs").glob(f"{begins}*/{records.CONFIG}")):
-        found = config_if_readable(path.parent)
+    for folder in recorded_runs(results, begins):
+        found = folder.readable_config()
         if found is None or comparable(mean, found.config) != own:
             continue
         text = found.config.motivation.counts_from if mean == "counts" else found.config.train.match_from

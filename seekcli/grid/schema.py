@@ -214,9 +214,7 @@ def read_arm(tree: Mapping[str, Any], path: str, problems: Problems) -> ArmParts
         problems.add(f"{path}.needs", f"{path}.needs must be a list of names of arms, got {shown_value(needs)}")
         needs = []
     own = {key: value for key, value in tree.items() if key not in ARM_KEYS}
-    return ArmParts(
-        name, tuple(needs), seeds_of(tree, f"{path}.seeds", problems), settings_of(own, path, problems)
-    )
+    return ArmParts(name, tuple(needs), seeds_of(tree, f"{path}.seeds", problems), settings_of(own, path, problems))
 
 
 def settings_of(tree: Mapping[str, Any], path: str, problems: Problems) -> Choices:

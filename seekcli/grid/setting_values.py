@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from seekcli.config.describe import alternatives_of, choices, optional_settings, unwrapped
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings_files import NONE
+from seekcli.documents import first_of
 from seekcli.errors import nearest, shown_value
 
 AUTO_K = ("motivation.k", "auto")
@@ -42,7 +43,7 @@ def complaint(key: str, value: Any) -> str | None:
     try:
         adapter_of(key).validate_python(value)
     except ValidationError as error:
-        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        said = first_of(error).what
         names = [str(each) for each in choices(field_of(key).annotation)]
         close = nearest(value, names) if isinstance(value, str) else None
         hint = f"; did you mean {close!r}?" if close else ""

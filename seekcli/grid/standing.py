@@ -11,9 +11,7 @@ from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput
 from seekcli.grid.plan import GridPlan
 from seekcli.grid.points import Point
-from seekcli.runs import records
-from seekcli.runs.folder import run_folder, standing_or_damage
-from seekcli.runs.liveness import is_being_written
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
 # In the order in which tables count them.
@@ -51,16 +49,16 @@ def standing_of(point: Point, plan: GridPlan) -> Standing:
 
 
 def standing_of_run(one: Resolved, plan: GridPlan) -> Standing:
-    name, folder = run_id(one.config), run_folder(plan.results, one.config)
-    state, problem = standing_or_damage(plan.results, one)
+    name, folder = run_id(one.config), RunFolder.of(plan.results, one.config)
+    state, problem = folder.standing_or_damage()
     if state in ("new", "damaged"):
         return Standing(name, state, one, problem)
     status = None
     with suppress(BadInput):
-        status = records.read_status(folder)
+        status = folder.status()
     if state == "finished":
         plan.finished.add(name)
-    elif is_being_written(folder):
+    elif folder.is_being_written:
         state = "running"
     elif state == "unfinished" and (status is None or status.state == "running"):
         state = "dead"
@@ -124,7 +122,6 @@ class Watch:
 
     def count(self, state: str) -> int:
         return sum(one.state == state for one in self.standings.values())
-
 
 
 def failed_points(plan: GridPlan) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import weakref
 from collections.abc import Iterable, Mapping
@@ -11,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from seekcli import files
 from seekcli.config.identity import run_id
-from seekcli.documents import SCHEMA_VERSION, write_document
+from seekcli.documents import SCHEMA_VERSION
 from seekcli.errors import BadInput, unknown
 from seekcli.method.condition import ConditionSettings, expected_share
 from seekcli.method.cost_measures import training_flops_per_image
 from seekcli.method.roles import BASE, MOTIVATED, ROLES
 from seekcli.own_loop.own_config import own_config, own_config_document
-from seekcli.own_loop.saved import weights_of
+from seekcli.own_loop.saved import tensors_of
 from seekcli.runs import records
 from seekcli.runs.environment import describe_environment
-from seekcli.runs.folder import recorded_until
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.lease import Lease
 from seekcli.runs.records import EPOCH_SCHEMA, RunStatus
+from seekcli.runs.resuming import recorded_until
 from seekcli.runs.rows import peak_memory_bytes, run_columns
 from seekcli.runs.step_log import StepLog
+from seekcli.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     from seekcli.own_loop.alternating import Alternating
@@ -96,15 +97,17 @@ class Record:
         weakref.finalize(self, self.lease.release)
         device = next(loop.models[BASE].parameters()).device
         self.device = device
-        environment = {"run_id": self.run_id, "from_step": 0, **describe_environment(device)}
-        write_document(self.folder / records.ENVIRONMENT, environment, self.lease.check)
-        write_document(self.folder / records.CONFIG, own_config_document(self, self.resolved, loop), self.lease.check)
+        self.writer = RunWriter(self._run, self.lease.check)
+        self.writer.create(own_config_document(self, self.resolved, loop), describe_environment(device))
         self._clock, self._counted = time.perf_counter(), (0, 0)
         self._write_status(loop, "running")
 
     def _is_finished(self) -> bool:
-        path = self.folder / records.STATUS
-        return path.exists() and records.read_status(self.folder, self.run_id).state == "finished"
+        return self._run.status_path.exists() and self._run.status().state == "finished"
+
+    @property
+    def _run(self) -> RunFolder:
+        return RunFolder(self.folder, self.run_id)
 
     def require_known(self, metrics: Iterable[str]) -> None:
         """Raise BadInput, with the nearest name, for a metric that the table of epochs has no column for."""
@@ -118,17 +121,14 @@ class Record:
             raise BadInput(f"the record was begun for epochs={self.epochs}, and this is epoch {loop.epoch}")
         self.rows += self._rows(loop)
         self.step_log.add(self._steps(loop))
-        records.write_epochs(self.folder / records.EPOCHS, self.rows, self.lease.check)
-        self.step_log.write(self.folder / records.STEPS, self.lease.check)
+        self.writer.write_epochs(self.rows)
+        self.writer.write_steps(self.step_log)
         self._clock, self._counted = time.perf_counter(), (loop.switches, loop.copied_bytes)
         if loop.epoch < self.epochs:
             self._write_status(loop, "running")
             return
-        digests = {}
-        for role, model in loop.models_to_keep().items():
-            data = weights_of(model)
-            files.write_bytes(self.folder / f"{role}.safetensors", data, self.lease.check)
-            digests[role] = hashlib.sha256(data).hexdigest()
+        models = loop.models_to_keep().items()
+        digests = {role: self.writer.write_model(role, tensors_of(model)) for role, model in models}
         self._write_status(loop, "finished", digests)
         self.lease.release()
 
@@ -211,9 +211,9 @@ class Record:
             steps_per_epoch=loop.steps_per_epoch or loop.batch,
             models=dict(zip(ROLES, self.names, strict=True)),
             weights_sha256=digests or {},
-            tables_sha256=records.digests_of_tables(self.folder) if state == "finished" else {},
+            tables_sha256=self.writer.digests_of_tables() if state == "finished" else {},
         )
-        records.write_status(self.folder, status, self.lease.check)
+        self.writer.write_status(status)
 
     def _expected_share(self) -> float | None:
         if self.config.motivation.condition not in ("loss", "inverse", "gradient-norm"):
@@ -228,7 +228,7 @@ class Record:
         if state["run_id"] != self.run_id:
             raise BadInput(f"the state is of the run {state['run_id']}, and the record of {self.run_id}")
         if loop.epoch:
-            self.rows, self.step_log = recorded_until(loop.epoch, self.folder, self.run_id)
+            self.rows, self.step_log = recorded_until(self._run, loop.epoch)
         if len(self.rows) != 2 * loop.epoch:
             raise BadInput(f"{self.folder} lacks rows of the {loop.epoch} epochs that were done")
         switches, copied_bytes = state["counted"]

@@ -13,7 +13,7 @@ from seekcli.documents import write_document
 from seekcli.errors import BadInput
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from seekcli.own_loop.alternating import Alternating
 
@@ -36,7 +36,11 @@ def save_models(alternating: Alternating, folder: Path) -> list[Path]:
 
 def weights_of(model: nn.Module) -> bytes:
     """Every tensor by each of its names, so that a strict `load_state_dict` takes it: tied weights stand twice."""
-    return save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()})
+    return save(tensors_of(model))
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
 
 
 def card_of(alternating: Alternating, models: dict[str, nn.Module], data: dict[str, bytes]) -> dict[str, Any]:

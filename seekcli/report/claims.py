@@ -110,9 +110,7 @@ def _seeds(count: int) -> str:
 def shown_claims(comparison: Comparison, cell: Cell) -> list[tuple[str, Table | None, list[str]]]:
     """Title, table and what would decide it of each claim, in the order of the questions."""
     effect = comparison.options.effect_points
-    return [
-        (claim_title(claim), claim_table(claim, effect), _needs(claim)) for claim in claims_of(comparison, cell)
-    ]
+    return [(claim_title(claim), claim_table(claim, effect), _needs(claim)) for claim in claims_of(comparison, cell)]
 
 
 def _needs(claim: Claim) -> list[str]:

@@ -20,8 +20,8 @@ from seekcli.documents import write_document
 from seekcli.errors import BadInput
 from seekcli.report.data import comparison_data
 from seekcli.runs.config_file import CONFIGS, document_to_publish
-from seekcli.runs.records import EPOCH_SCHEMA, EPOCHS, STEP_SCHEMA, STEPS, read_epochs, read_steps
-from seekcli.runs.scan import RunSummary, scan_runs
+from seekcli.runs.records import EPOCH_SCHEMA, STEP_SCHEMA, Row
+from seekcli.runs.scan import RunSummary, published_rows, scan_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,24 +50,19 @@ def as_paths(paths: Paths) -> list[Path]:
 
 
 def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
-    # A published table may hold many runs, that of a run folder its own alone.
-    known = {run.run_id for run in runs}
-    tables: dict[Path, str | None] = {}
-    for run in (run for run in runs if run.status):
-        of_folder = not run.path.is_file()
-        tables[run.path / EPOCHS if of_folder else run.path] = run.run_id if of_folder else None
-    rows = [
-        row
-        for path, run_id in tables.items()
-        if path.exists()
-        for row in read_epochs(path, run_id)
-        if row["run_id"] in known
-    ]
+    known = [run for run in runs if run.status]
+    rows: list[Row] = []
+    for run in known:
+        if not run.path.is_file() and run.folder.epochs_path.exists():
+            rows += run.folder.epochs()
+    wanted = {run.run_id for run in known}
+    for path in dict.fromkeys(run.path for run in known if run.path.is_file()):  # of published runs, many in one
+        rows += [row for row in published_rows(path) if row["run_id"] in wanted]
     return as_frame(pa.Table.from_pylist(rows, schema=EPOCH_SCHEMA))
 
 
 def steps_frame(runs: Sequence[RunSummary]) -> pd.DataFrame:
-    found = [read_steps(run.path / STEPS, run.run_id) for run in runs if (run.path / STEPS).exists()]
+    found = [run.folder.steps() for run in runs if run.folder.steps_path.exists()]
     columns = {name: [value for one in found for value in one[name]] for name in STEP_SCHEMA.names}
     return as_frame(pa.Table.from_pydict(columns, schema=STEP_SCHEMA))
 
@@ -138,7 +133,7 @@ def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Compariso
 
 def _configs(runs: Sequence[RunSummary]) -> dict[str, Any]:
     """By run id; a run without config.json has none."""
-    found = {run.run_id: (run, run_config(run.path, run.run_id)) for run in runs if run.status}
+    found = {run.run_id: (run, run_config(run, run.run_id)) for run in runs if run.status}
     return {
         run_id: document_to_publish(config, str(run.status.final[0]["data"]))
         for run_id, (run, config) in sorted(found.items())

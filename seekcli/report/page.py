@@ -108,9 +108,7 @@ def _sentence(parts: list[str]) -> str:
 
 def _has_precision(rows: Sequence[Contrast]) -> bool:
     """Whether there is a table of what the seeds can show: see `precision_table`."""
-    return any(
-        has_spread(one.difference.sd) for one in rows if one.family is not QuestionFamily.EXPLORATORY
-    )
+    return any(has_spread(one.difference.sd) for one in rows if one.family is not QuestionFamily.EXPLORATORY)
 
 
 def _of_precision(comparison: Comparison) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from seekcli.errors import BadInput, visible
 from seekcli.method.cost_measures import mean_forward_cost
 from seekcli.plain_data import json_text
 from seekcli.runs import records
-from seekcli.runs.config_file import read_config
-from seekcli.runs.records import CLASSES, RunStatus, motivated_image_share, read_classes
+from seekcli.runs.folder import RunFolder
+from seekcli.runs.records import RunStatus, motivated_image_share
 
 # The largest class of a test split over its smallest, from which on the accuracy alone says too little.
 IMBALANCED = 1.5
@@ -26,10 +25,10 @@ ACCURACIES = (
 )
 
 
-def is_imbalanced(folder: Path) -> bool | None:
+def is_imbalanced(folder: RunFolder) -> bool | None:
     """Whether the classes of the test split differ much in size; None where that is not known."""
     try:
-        sizes = [row["images"] for row in read_classes(folder / CLASSES) if row["split"] == "test"]
+        sizes = [row["images"] for row in folder.classes() if row["split"] == "test"]
     except BadInput:
         return None
     return imbalanced(sizes)
@@ -40,16 +39,16 @@ def imbalanced(images_by_class: Sequence[int]) -> bool | None:
     return max(images_by_class) > IMBALANCED * min(images_by_class) if images_by_class else None
 
 
-def recorded_image_shape(folder: Path) -> list[int] | None:
+def recorded_image_shape(folder: RunFolder) -> list[int] | None:
     """Channels, height and width of the images that forward costs are of; None where config.json does not say."""
     try:
-        facts = read_config(folder).facts
+        facts = folder.facts()
         return [int(facts[key]) for key in ("channels", "image_size", "image_size")]
-    except (BadInput, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None
 
 
-def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
+def summarize(status: RunStatus, folder: RunFolder) -> dict[str, Any]:
     """The same facts as data: units in the keys, null for what does not apply."""
     totals, by_role = status.totals, {row["role"]: row for row in status.final}
     steps = totals["base_steps"] + totals["motivated_steps"]
@@ -71,7 +70,7 @@ def summarize(status: RunStatus, folder: Path) -> dict[str, Any]:
         "f_xy_macs_per_image": None if share is None else f_xy(status, costs, share),
         "train_flops": totals["train_flops"],
         "wall_seconds": totals["epoch_seconds"],
-        "folder": str(folder),
+        "folder": str(folder.path),
     }
 
 
@@ -81,11 +80,11 @@ def f_xy(status: RunStatus, costs: dict[str, float], share: float) -> float:
     return mean_forward_cost(costs["base"], costs["motivated"], share if by_image is None else by_image)
 
 
-def run_summary_json(status: RunStatus, folder: Path) -> str:
+def run_summary_json(status: RunStatus, folder: RunFolder) -> str:
     return json_text({"event": "finished", **summarize(status, folder)})
 
 
-def run_summary_text(status: RunStatus, folder: Path) -> str:
+def run_summary_text(status: RunStatus, folder: RunFolder) -> str:
     """A few aligned lines, the same on a terminal and in a pipe."""
     facts = summarize(status, folder)
     whole = status.steps_done == status.epochs_done * status.steps_per_epoch

@@ -17,9 +17,8 @@ from seekcli.config.settings import flatten
 from seekcli.config.start_settings import ExtendConfig
 from seekcli.errors import BadInput, counted, reworded
 from seekcli.resolve.recipes import SPANS, passes
-from seekcli.runs import records
-from seekcli.runs.config_file import config_if_readable, read_config
 from seekcli.runs.data_contents import refuse_other_contents
+from seekcli.runs.folder import RunFolder, recorded_runs
 from seekcli.runs.named_runs import find_run
 
 if TYPE_CHECKING:
@@ -83,12 +82,10 @@ def open_parent(source: str, results: Path) -> FinishedRun:
 
 
 def last_checkpoint(run: FinishedRun) -> Path:
-    from seekcli.runs.checkpoint import checkpoints
-
-    found = checkpoints(run.path / records.CHECKPOINTS)
+    found = run.folder.checkpoints()
     if not found or int(found[-1].stem.partition("-")[2]) != run.status.steps_done:
         raise BadInput(
-            f"its checkpoint after step {run.status.steps_done} is gone from {run.path / records.CHECKPOINTS}, and its "
+            f"its checkpoint after step {run.status.steps_done} is gone from {run.folder.checkpoints_path}, and its "
             "optimizer state with it; --init-from starts a run from its weights alone"
         )
     return found[-1]
@@ -141,12 +138,12 @@ def refuse_others(own: Mapping[str, Any], found: Mapping[str, Any], origins: Map
 
 def as_parent_recorded(source: str, layers: Layers, results: Path) -> dict[str, Any] | None:
     """The settings of a run that has begun and is what these layers ask for, where its parent is gone."""
-    for path in sorted((results / "runs").glob(f"*/{records.CONFIG}")):
-        found = config_if_readable(path.parent)
+    for folder in recorded_runs(results):
+        found = folder.readable_config()
         if found is None or not names_parent(source, found.config.extend):
             continue
         flat = dict(flatten(found.config.model_dump()))
-        if run_id(merge([("recorded", flat), *layers]).config) == path.parent.name:
+        if run_id(merge([("recorded", flat), *layers]).config) == folder.path.name:
             return flat
     return None
 
@@ -162,7 +159,7 @@ class ParentState:
     """What the last checkpoint of the run that is extended holds."""
 
     run_id: str
-    folder: Path
+    folder: RunFolder
     tensors: Mapping[str, Tensor]
     plain: Mapping[str, Any]
 
@@ -172,13 +169,11 @@ def parent_state(config: RunConfig, results: Path) -> ParentState | None:
     extend = config.extend
     if extend.run is None or extend.source is None:
         return None
-    from seekcli.runs.checkpoint import read_checkpoint
-
     run = open_parent(extend.source, results)
     if settings_of(run)["extend.sha256"] != extend.sha256 or run.status.run_id != extend.run:
         raise BadInput(f"--extend {extend.source}: it has changed since this run was made for it")
-    refuse_other_contents(read_config(run.path), config.data)
-    return ParentState(run.status.run_id, run.path, *read_checkpoint(last_checkpoint(run), run.status.run_id))
+    refuse_other_contents(run.folder.config_file(), config.data)
+    return ParentState(run.status.run_id, run.folder, *run.folder.checkpoint(last_checkpoint(run)))
 
 
 def extension_note(config: RunConfig) -> str | None:

@@ -11,7 +11,7 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput, MissingSource
 from seekcli.resolve.length import planned_length
-from seekcli.runs import records
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.named_runs import fitting_runs, named_runs, read_named_run, require_finished
 from seekcli.runs.scan import RunSummary
 
@@ -32,7 +32,7 @@ def with_counts(resolved: Resolved, results: Path) -> Resolved:
     runs = named_runs(COUNTS_FROM, motivation.counts_from, results, lambda found, word: group_of(config, found, word))
     for run in runs:
         check_run(run, config)
-    counts = mean_counts([motivated_batches(run.path, run.run_id) for run in runs])
+    counts = mean_counts([motivated_batches(run.folder) for run in runs])
     return resolved.updated({"motivation.counts": counts}, f"mean of {len(runs)} loss runs")
 
 
@@ -41,9 +41,9 @@ def mean_counts(runs: Sequence[Sequence[int]]) -> list[int]:
     return [(2 * sum(epoch) + len(epoch)) // (2 * len(epoch)) for epoch in zip(*runs, strict=True)]
 
 
-def motivated_batches(folder: Path, owner: str | None = None) -> list[int]:
-    """Motivated steps by epoch, as the run recorded them. Raises BadInput for a table of another run than `owner`."""
-    rows = [row for row in records.read_epochs(folder / records.EPOCHS, owner) if row["role"] == "base"]
+def motivated_batches(folder: RunFolder) -> list[int]:
+    """Motivated steps by epoch, as the run recorded them. Raises BadInput for a table of another run."""
+    rows = [row for row in folder.epochs() if row["role"] == "base"]
     return [int(row["motivated_steps"]) for row in sorted(rows, key=lambda row: row["epoch"])]
 
 

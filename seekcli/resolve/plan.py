@@ -27,7 +27,7 @@ from seekcli.resolve.extension import extension_note
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
 from seekcli.resolve.transfer import start_weights
-from seekcli.runs.folder import run_folder, standing_or_damage
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
 
@@ -63,11 +63,12 @@ def describe_total(plans: Sequence[Plan]) -> str:
 
 def plan_lines(resolved: Resolved, results: Path) -> tuple[list[str], str, float | None]:
     config = resolved.config
-    files.require_possible_path(run_folder(results, config))
-    state, problem = standing_or_damage(results, resolved)
+    folder = RunFolder.of(results, config)
+    files.require_possible_path(folder.path)
+    state, problem = folder.standing_or_damage()
     lines = [
         f"run         {run_id(config)}",
-        f"state       {state}: {problem or run_folder(results, config)}",
+        f"state       {state}: {problem or folder.path}",
         f"data        {summary_ahead(config.data)}",
         describe_work(config),
     ]

@@ -21,8 +21,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, MissingSource, reworded
 from seekcli.models.catalog import MODELS, model_spec
-from seekcli.runs import records
-from seekcli.runs.config_file import config_if_readable
+from seekcli.runs.folder import RunFolder, recorded_runs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -191,7 +190,7 @@ def source_models_of(text: str, results: Path) -> list[SourceModel]:
 def model_of_export(path: Path) -> SourceModel:
     from seekcli.export.card import read_card
     from seekcli.export.card_files import find_card
-    from seekcli.export.load import read_weights
+    from seekcli.runs.weights import read_weights
 
     card_path = find_card(path)
     card = read_card(card_path)
@@ -219,8 +218,8 @@ def models_of_run(text: str, results: Path) -> list[SourceModel]:
 
 
 def model_of_timm(name: str) -> SourceModel:
-    from seekcli.export.load import read_weights
     from seekcli.models.pretrained import pretrained_file
+    from seekcli.runs.weights import read_weights
 
     path = pretrained_file(name)
     return SourceModel(name, "base", sha256_as_exported(path), "timm", partial(read_weights, path))
@@ -241,7 +240,7 @@ def sha256_of_file_version(path: Path, modified_ns: int, size_bytes: int) -> str
     from safetensors.torch import save
 
     from seekcli.export.formats import METADATA
-    from seekcli.export.load import read_weights, sha256_of_bytes
+    from seekcli.runs.weights import read_weights, sha256_of_bytes
 
     return sha256_of_bytes(save(read_weights(path), metadata=METADATA))
 
@@ -250,15 +249,15 @@ def as_recorded(resolved: Resolved, results: Path) -> Resolved | None:
     """The same settings with the source's sha256 as a run that has begun recorded it; None when not exactly one did."""
     found = [
         candidate
-        for path in sorted((results / "runs").glob(f"*/{records.CONFIG}"))
-        if (candidate := with_recorded_source(resolved, path)) is not None
+        for folder in recorded_runs(results)
+        if (candidate := with_recorded_source(resolved, folder)) is not None
     ]
     return found[0] if len(found) == 1 else None  # of several, with the source gone, nothing says which is meant
 
 
-def with_recorded_source(resolved: Resolved, path: Path) -> Resolved | None:
-    """`resolved` with the weights that the run of this config.json started from, if that makes it that very run."""
-    found = config_if_readable(path.parent)
+def with_recorded_source(resolved: Resolved, folder: RunFolder) -> Resolved | None:
+    """`resolved` with the weights that this run started from, if that makes it that very run."""
+    found = folder.readable_config()
     if found is None:
         return None
     stored = found.config
@@ -268,4 +267,4 @@ def with_recorded_source(resolved: Resolved, path: Path) -> Resolved | None:
     if stored.transfer.sha256 is None or stored.transfer.source != resolved.config.transfer.source:
         return None
     candidate = resolved.updated(values, "recorded")
-    return candidate if run_id(candidate.config) == path.parent.name else None
+    return candidate if run_id(candidate.config) == folder.path.name else None

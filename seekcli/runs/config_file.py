@@ -36,7 +36,7 @@ class ConfigFile:
     config: RunConfig
     flat: Mapping[str, Any]  # the same settings by their dotted keys, as plain data
     settings_key: bytes  # equal in files that differ in their seed alone
-    facts: Mapping[str, Any]  # of the data: see `engines.run.config_document`; empty where there are none
+    facts: Mapping[str, Any]  # of the data: see `writer.config_document`; empty where there are none
 
 
 def read_config(run_dir: Path) -> ConfigFile:
@@ -130,11 +130,3 @@ def _checked(key: bytes) -> _Settings:
     config = stored_config(marshal.loads(key))
     flat = flat_config(config)
     return _Settings(key, config, flat, run_key(config, flat))
-
-
-def config_if_readable(run_dir: Path) -> ConfigFile | None:
-    """As `read_config`, None where that would raise."""
-    try:
-        return read_config(run_dir)
-    except BadInput:
-        return None

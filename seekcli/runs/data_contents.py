@@ -5,17 +5,16 @@ Programs that know contents record them beside the facts of the data; older ones
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets.listings import contents_of, is_folder, listing_of
 from seekcli.errors import BadInput
-from seekcli.runs.config_file import ConfigFile, read_config
-from seekcli.runs.records import CONFIG
+from seekcli.runs.config_file import ConfigFile
 
 if TYPE_CHECKING:
     from seekcli.data.sets.sources import Dataset
+    from seekcli.runs.folder import RunFolder
 
 CONTENTS = "contents"  # a key of the facts
 HOW_TO_GO_ON = (
@@ -54,19 +53,19 @@ def refuse_other_contents(stored: ConfigFile, data: DataConfig) -> None:
         )
 
 
-def refuse_other_images(run_dir: Path, dataset: Dataset) -> None:
+def refuse_other_images(folder: RunFolder, dataset: Dataset) -> None:
     """Raise BadInput for a run to be resumed whose training images had another mean or deviation when it began.
 
     That is all that older programs recorded of what is in the files. It is exact, and streamed images have none.
     """
-    if not (run_dir / CONFIG).exists():  # set aside since it was looked at: who takes its lease says so
+    if not folder.has_config:  # set aside since it was looked at: who takes its lease says so
         return
-    facts = read_config(run_dir).facts
+    facts = folder.config_file().facts
     then = tuple(tuple(facts.get(name) or ()) for name in ("mean", "std"))
     now = (dataset.mean, dataset.std)
     if dataset.rules == 1 and all(then) and then != now:
         means = [", ".join(f"{value:.6f}" for value in found[0]) for found in (now, then)]
         raise BadInput(
-            f"{run_dir} began with other training images than those that lie there now: their mean is {means[0]} and "
-            f"was {means[1]}; {HOW_TO_GO_ON}"
+            f"{folder.path} began with other training images than those that lie there now: their mean is {means[0]} "
+            f"and was {means[1]}; {HOW_TO_GO_ON}"
         )

@@ -16,6 +16,7 @@ import seekcli
 # Instructions that make bf16 quick on a CPU, by the names of /proc/cpuinfo.
 BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 
+
 def describe_environment(device: torch.device) -> dict[str, Any]:
     return {
         "seekcli": seekcli.__version__,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seekcli import files
 from seekcli.errors import BadInput
-from seekcli.runs.records import RunStatus, read_status
+from seekcli.runs.records import RunStatus
 
 AFRESH = "the `seek train` command of this run with --fresh sets it aside and makes it anew"
 # Of small models some hundred files, read in a moment.
@@ -49,9 +49,8 @@ def check_digest(path: Path, sha256: str | None) -> None:
         raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
 
 
-def unverifiable_note(run_dir: Path) -> str | None:
+def unverifiable_note(status: RunStatus) -> str | None:
     """Of a finished run that an earlier version wrote, which recorded no digests of model files."""
-    status = read_status(run_dir)
     lacking = [f"{role}.safetensors" for role in status.models if role not in status.weights_sha256]
     return f"{' and '.join(lacking)} cannot be verified: no digest was recorded" if lacking else None
 

@@ -10,7 +10,7 @@ from typing import Any
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput, MissingSource, reworded, unknown
 from seekcli.runs import records
-from seekcli.runs.config_file import config_if_readable
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 from seekcli.runs.scan import RunSummary, scan_runs
 
@@ -27,7 +27,7 @@ def named_runs(key: str, text: str, results: Path, choose: Choose) -> list[RunSu
             runs = scan_runs([path])
         except BadInput as error:
             raise reworded(error, f"{key} {word}: {error}") from None
-        named_itself = (path / records.STATUS).exists() or (path / records.CONFIG).exists()
+        named_itself = RunFolder(path).holds_run
         found |= {run.run_id: run for run in (runs if named_itself else choose(runs, word))}
     if not found:
         raise BadInput(f"{key} {text!r} names no run")
@@ -48,13 +48,8 @@ def find_run(text: str, results: Path) -> Path:
     Raises BadInput with the nearest id when there is none.
     """
     path = Path(text)
-    if (path / records.CONFIG).is_file() or (path / records.STATUS).is_file():
-        return path
-    if path.is_file():
-        raise BadInput(f"{path} is a file: name the run folder that it is in")
-    if path.is_dir():
-        hint = f"; name one of the runs under {path / 'runs'}" if (path / "runs").is_dir() else ""
-        raise BadInput(f"{path} is not a run folder (it has no {records.CONFIG}){hint}")
+    if path.is_file() or path.is_dir():
+        return RunFolder.open(path).path
     runs = results / "runs"
     ids = [entry.name for entry in runs.iterdir() if entry.is_dir()] if runs.is_dir() else []
     ids = [name for name in ids if not name.startswith(".")]
@@ -71,15 +66,15 @@ def find_run(text: str, results: Path) -> Path:
 
 def of_its_name(folder: Path) -> Path:
     """The folder, which was asked for by its run id. Raises BadInput where it holds another run than that."""
-    found = config_if_readable(folder)
+    found = RunFolder(folder).readable_config()
     if found is not None and found.run_id not in (None, folder.name):
         raise BadInput(f"{folder} holds another run, {found.run_id}; to take that one, name it by this path")
     return folder
 
 
 def config_of(run: RunSummary) -> RunConfig | None:
-    """The config of a run folder, None where it has none that can be read."""
-    found = config_if_readable(run.path)
+    """The config of a run, None where it has none that can be read."""
+    found = run.folder.readable_config()
     return found.config if found else None
 
 

@@ -17,9 +17,9 @@ from seekcli.config.schema import RunConfig
 from seekcli.data.sets.identity import ImageFile
 from seekcli.data.sets.listings import fingerprint_of, folder_of, is_folder, is_streamed, listing_of
 from seekcli.errors import BadInput
-from seekcli.runs import records
-from seekcli.runs.config_file import ConfigFile, config_if_readable
+from seekcli.runs.config_file import ConfigFile
 from seekcli.runs.data_contents import same_contents
+from seekcli.runs.folder import RunFolder
 
 RECORDED_BY_RULES_1 = "recorded by rules 1"
 OTHER_IMAGES = "was made of other images under these names and sizes"
@@ -49,7 +49,7 @@ def run_of_old_rules(resolved: Resolved, results: Path) -> Resolved:
     if not automatic or is_recorded(config, results) or not (results / "runs").is_dir():
         return resolved
     for twin, _ in twins_by_rules_alone(config):
-        if is_recorded(twin, results) and why_not_the_same(config, record_path(twin, results).parent) is None:
+        if is_recorded(twin, results) and why_not_the_same(config, RunFolder.of(results, twin)) is None:
             values = {f"data.{name}": getattr(twin.data, name) for name in ("rules", "fingerprint", "grey_bits")}
             return resolved.updated(values, RECORDED_BY_RULES_1)
     return resolved
@@ -83,7 +83,7 @@ def old_rules_note(resolved: Resolved, results: Path) -> str | None:
 
 def what_is_known(config: RunConfig, results: Path) -> str:
     """What the record of a run by rules 1 can prove of the contents of its folder."""
-    stored = config_if_readable(record_path(config, results).parent)
+    stored = RunFolder.of(results, config).readable_config()
     if stored is None:
         return "its id does not tell other pixels under them"
     if same_contents(stored, config.data):
@@ -115,7 +115,7 @@ def older_twin_note(results: Path, resolved: Resolved) -> str | None:
         if is_recorded(twin, results):
             words = " ".join(f"--set {key}={as_assigned(value)}" for key, value in values.items())
             by_rules = "data.rules" in values and is_folder(config.data)
-            other = why_not_the_same(config, record_path(twin, results).parent) if by_rules else None
+            other = why_not_the_same(config, RunFolder.of(results, twin)) if by_rules else None
             if other == OTHER_IMAGES:
                 return f"{run_id(twin)} {OTHER_IMAGES}: this is another run"
             made = f"an earlier version of seek made this run as {run_id(twin)}"
@@ -129,22 +129,18 @@ def as_assigned(value: Any) -> str:
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def record_path(config: RunConfig, results: Path) -> Path:
-    return results / "runs" / run_id(config) / records.CONFIG
-
-
 def is_recorded(config: RunConfig, results: Path) -> bool:
-    return record_path(config, results).exists()
+    return RunFolder.of(results, config).has_config
 
 
-def why_not_the_same(config: RunConfig, run_dir: Path) -> str | None:
+def why_not_the_same(config: RunConfig, recorded: RunFolder) -> str | None:
     """Why the recorded run is not of the contents that the folder has now, as far as can be told; None where it may be.
 
     What it recorded of its contents decides. Where it did not: its own folder, where it still is another one, is read;
     in the folder itself nothing may have changed since the run began. Of a folder that is gone nothing is known, and
     the run is taken.
     """
-    stored = config_if_readable(run_dir)
+    stored = recorded.readable_config()
     if stored is None:
         return None
     if (same := same_contents(stored, config.data)) is not None:

@@ -9,19 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from seekcli.errors import BadInput, MissingSource
-from seekcli.runs.config_file import config_if_readable
-from seekcli.runs.liveness import is_being_written
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import (
     CHECKPOINTS,
     CLASSES,
-    CONFIG,
     EPOCHS,
     STATUS,
     STEPS,
     Row,
     RunStatus,
     read_epochs,
-    read_status,
     totals_of,
 )
 
@@ -43,6 +40,11 @@ class RunSummary:
     problem: str | None
     has_just_begun: bool = False  # nothing is recorded of it yet: its first step is not done
     is_interrupted: bool = False  # it says that it runs, or has just begun, and its process is gone
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where its files are. A published run has none: `path` is the table that it is in."""
+        return RunFolder(self.path, self.run_id)
 
     @property
     def state(self) -> str:
@@ -131,42 +133,48 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (STATUS, CONFIG))
+    return RunFolder(folder).holds_run
 
 
 def _summaries(path: Path) -> list[RunSummary]:
     """The run of a folder or those of a published table; what cannot be read is a summary too."""
     # Looked at before the status is read, which may be written in between.
+    folder = RunFolder(path)
     begun = path.is_dir() and not any((path / name).exists() for name in RUN_FILES)
     try:
         if path.is_file():
             return _published(path)
-        status = read_status(path)
+        status = folder.status()
         dead = False
-        if status.state == "running" and not is_being_written(path):
-            status = read_status(path)  # it may have ended in between
+        if status.state == "running" and not folder.is_being_written:
+            status = folder.status()  # it may have ended in between
             dead = status.state == "running"
-        if status.run_id != _real_name(path) and not _confirms(path, status.run_id):
-            raise BadInput(f"{path / STATUS} belongs to another run, {status.run_id}")
+        if status.run_id != _real_name(path) and not _confirms(folder, status.run_id):
+            raise BadInput(f"{folder.status_path} belongs to another run, {status.run_id}")
     except BadInput as error:
         if not os.path.lexists(path):  # set aside in between
             return []
-        early = f"{path / STATUS} does not exist: nothing is recorded of this run yet"
-        name, dead = _real_name(path), begun and not is_being_written(path)
+        early = f"{folder.status_path} does not exist: nothing is recorded of this run yet"
+        name, dead = _real_name(path), begun and not folder.is_being_written
         return [RunSummary(path, name, None, early if begun else str(error), begun and not dead, dead)]
     return [RunSummary(path, status.run_id, status, None, is_interrupted=dead)]
 
 
-def _confirms(path: Path, run_id: str) -> bool:
+def _confirms(folder: RunFolder, run_id: str) -> bool:
     """Whether config.json says the same of a folder under another name: that of an older program names no run."""
-    found = config_if_readable(path)
+    found = folder.readable_config()
     return found is not None and found.run_id in (None, run_id)
+
+
+def published_rows(table: Path) -> list[Row]:
+    """The epoch rows of a published table: of any number of runs, which are finished."""
+    return read_epochs(table)
 
 
 def _published(path: Path) -> list[RunSummary]:
     """The runs of a published table, which are finished ones."""
     rows_of: dict[str, list[Row]] = {}
-    for row in read_epochs(path):
+    for row in published_rows(path):
         rows_of.setdefault(row["run_id"], []).append(row)
     return [RunSummary(path, run_id, _status_from(run_id, rows), None) for run_id, rows in sorted(rows_of.items())]
 

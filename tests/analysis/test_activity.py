@@ -16,7 +16,7 @@ from seekcli.analysis.activity import (
 )
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 
 
 def epoch(number, losses, motivated=""):
@@ -62,12 +62,12 @@ def test_a_run_counts_once_however_many_turns_it_has():
 def test_replayed_on_its_own_losses_the_condition_gives_the_turns_of_a_real_run(tmp_path):
     """Algorithm 1 once more: what the run recorded follows from its losses alone."""
     resolved = tiny(motivation__k=2)
-    status = train_run(resolved, tmp_path)
-    epochs = read_run(run_folder(tmp_path, resolved.config), status.run_id)
+    train_run(resolved, tmp_path)
+    epochs = read_run(RunFolder.of(tmp_path, resolved.config))
     assert any(turns_of(one) for one in epochs)
     assert would_be(epochs, k=2) == epochs
 
 
 def test_a_run_without_steps_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"steps\.parquet"):
-        read_run(tmp_path, "x")
+        read_run(RunFolder(tmp_path))

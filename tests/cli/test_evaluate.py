@@ -24,12 +24,13 @@ from finished_runs import make_run
 
 from seekcli.cli.evaluate import evaluate
 from seekcli.documents import read_document, write_document
-from seekcli.engines.run import run_folder, train_run
+from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
+from seekcli.runs.folder import RunFolder
 from seekcli.train.tasks import classification
 
 app = typer.Typer()
@@ -68,7 +69,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("results")
     resolved = resolve([("test", SETTINGS)])
     train_run(resolved, results)
-    return run_folder(results, resolved.config)
+    return RunFolder.of(results, resolved.config).path
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +251,7 @@ def test_classes_of_unequal_size_have_their_balanced_accuracy_beside(tmp_path: P
     own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
     resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
     train_run(resolved, tmp_path / "results")
-    run = run_folder(tmp_path / "results", resolved.config)
+    run = RunFolder.of(tmp_path / "results", resolved.config).path
     tensors = safetensors.torch.load_file(run / "base.safetensors")
     tensors |= {"fc.weight": torch.zeros_like(tensors["fc.weight"]), "fc.bias": torch.tensor([1.0, 0.0])}
     safetensors.torch.save_file(tensors, run / "base.safetensors")
@@ -267,7 +268,7 @@ def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
     resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
     final = train_run(resolved, tmp_path / "results").final[0]["test_accuracy_percent"]
-    run = run_folder(tmp_path / "results", resolved.config)
+    run = RunFolder.of(tmp_path / "results", resolved.config).path
     exports = export_run(open_run(run), ("base",), tmp_path / "exports")[0].card_path.parent
     renamed = photos.rename(tmp_path / "moved")
     for answer in [*answers(exports, "--data", f"folder:{renamed}"), *answers(run, "--data-dir", renamed)]:
@@ -309,7 +310,7 @@ def test_a_folder_read_by_another_loader_is_no_second_look_at_the_recorded_accur
     own = {"data.name": f"folder:{photos}", "data.image_size": 8, "data.limit_train": None, "train.batch_size": 10}
     resolved = resolve([("test", SETTINGS | own | {"schedule": "base"})])
     train_run(resolved, tmp_path / "results")
-    (answer,) = answers(run_folder(tmp_path / "results", resolved.config), "--data", f"imagenet:{photos}")
+    (answer,) = answers(RunFolder.of(tmp_path / "results", resolved.config).path, "--data", f"imagenet:{photos}")
     assert answer["images_taken"].startswith("the run's own images, but cut and scaled as imagenet: does it and not as")
     assert (answer["recorded_test_accuracy_percent"], answer["equals_recorded"]) == (None, None)
 

@@ -23,7 +23,7 @@ from seekcli.errors import Stopped
 from seekcli.export.load import load_model
 from seekcli.resolve.transfer import source_models_of
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 
 
 def stopped(results: Path, steps: int, **settings: Any) -> Path:
@@ -32,7 +32,7 @@ def stopped(results: Path, steps: int, **settings: Any) -> Path:
     progress = StopAfter(steps)
     with pytest.raises(Stopped):
         train_run(resolved, results, progress, stop_requested=progress.reason)
-    return run_folder(results, resolved.config)
+    return RunFolder.of(results, resolved.config).path
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def stopped(results: Path, steps: int, **settings: Any) -> Path:
 def test_at_the_last_step_they_are_the_models_of_the_finished_run(tmp_path: Path, settings: dict[str, Any]) -> None:
     resolved = tiny(**settings)
     status = train_run(resolved, tmp_path)
-    run = run_folder(tmp_path, resolved.config)
+    run = RunFolder.of(tmp_path, resolved.config).path
     records.write_status(run, status.model_copy(update={"state": "running", "tables_sha256": {}, "weights_sha256": {}}))
     before = {path: path.read_bytes() for path in run.rglob("*.*") if path.is_file()}
     result = seek("export", run, "--to", tmp_path / "exports")

@@ -440,7 +440,9 @@ def test_a_file_that_somebody_removed_is_noticed_and_nothing_is_overwritten(tmp_
 
 def test_a_checkpoint_of_another_run_is_set_aside_for_the_one_before(tmp_path, monkeypatch):
     out, other = tmp_path / "r", tmp_path / "other"
-    monkeypatch.setattr("seekcli.engines.run.keep_newest", lambda *_: None)  # as one that was killed before its end
+    monkeypatch.setattr(
+        "seekcli.runs.writer.RunWriter.keep_last_checkpoint", lambda _: None
+    )  # as one that was killed before its end
     assert seek("train", *TINY, "--out", out).exit_code == 0
     (folder,) = (out / "runs").iterdir()
     assert seek("train", *TINY, "--schedule", "base", "--out", other).exit_code == 0

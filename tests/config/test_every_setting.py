@@ -14,7 +14,7 @@ from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, Stopped
 from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.progress import Progress
 from seekcli.train.trainer import MAX_SKIPPED_IN_A_ROW
 
@@ -78,7 +78,7 @@ def content(folder):
 def test_a_run_that_is_stopped_and_resumed_equals_one_that_was_not(tmp_path, name):
     resolved = tiny(train__epochs=2, **RUNS[name])
     train_run(resolved, tmp_path / "whole")
-    total = records.read_status(run_folder(tmp_path / "whole", resolved.config)).steps_done
+    total = records.read_status(RunFolder.of(tmp_path / "whole", resolved.config).path).steps_done
     for _ in range(0, total - 5, 5):  # within an epoch, and within the next one
         progress = Counting()
         with pytest.raises(Stopped):
@@ -89,7 +89,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_was_not(tmp_path, nam
                 stop_requested=lambda p=progress: "test" if p.steps == 5 else None,
             )
     train_run(resolved, tmp_path / "parts")
-    whole, parts = (content(run_folder(tmp_path / each, resolved.config)) for each in ("whole", "parts"))
+    whole, parts = (content(RunFolder.of(tmp_path / each, resolved.config).path) for each in ("whole", "parts"))
     assert whole == parts
     assert {"base", "motivated"} == set(whole[1]["role"])
     assert ("skipped_updates" in whole[3]) is (name == "fp16")

@@ -27,7 +27,7 @@ from seekcli.errors import RunFailed, Stopped
 from seekcli.models.pairs import build_pair
 from seekcli.resolve.build import build_batches, build_trainer
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.step import Readback
 
 DEVICE = os.environ.get("SEEK_TEST_DEVICE", "cuda")
@@ -150,7 +150,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path, optimizer: str) 
     resolved = on_device(optimizer__name=optimizer, optimizer__lr=0.002, train__epochs=2)
     whole = train_run(resolved, tmp_path / "whole")
     assert train_in_pieces(resolved, tmp_path / "pieces", 5) >= 2
-    pieces = records.read_status(run_folder(tmp_path / "pieces", resolved.config))
+    pieces = records.read_status(RunFolder.of(tmp_path / "pieces", resolved.config).path)
     names = ("test_accuracy_percent", "test_loss", "train_loss", "motivated_steps", "switches")
     assert [[row[name] for name in names] for row in pieces.final] == [
         [row[name] for name in names] for row in whole.final
@@ -186,7 +186,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_its_last_checkpoint(t
     resolved = on_device(optimizer__lr=1e30, schedule="base")
     with pytest.raises(RunFailed, match="non-finite loss"):
         train_run(resolved, tmp_path)
-    assert records.read_status(run_folder(tmp_path, resolved.config)).state == "failed"
+    assert records.read_status(RunFolder.of(tmp_path, resolved.config).path).state == "failed"
 
 
 def test_the_readback_gives_what_item_gives() -> None:

@@ -25,7 +25,7 @@ from seekcli.engines.run import train_run
 from seekcli.errors import BadInput
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 
 AUGMENTED = {"augment__flip": True, "augment__crop_padding": 1, "lr_schedule__name": "constant"}
 ALWAYS = {"motivation__condition": "always", "pair__recalibrate_batches": 10, **AUGMENTED}
@@ -35,7 +35,7 @@ DROPPING = {"schedule": "base", "pair__base": "efficientnet-b0", "data__name": "
 
 def trained(resolved: Resolved, results: Path) -> Path:
     train_run(resolved, results)
-    return run_folder(results, resolved.config)
+    return RunFolder.of(results, resolved.config).path
 
 
 def extended(parent: Path, epochs: int = 2, **changes: Any) -> Resolved:
@@ -80,7 +80,7 @@ def test_stopped_anywhere_and_resumed_it_equals_one_that_was_not(tmp_path: Path,
     whole, pieces = copied(parent, tmp_path / "whole"), copied(parent, tmp_path / "pieces")
     expected = content(trained(extended(whole), whole.parents[1]))
     assert train_in_pieces(extended(pieces), pieces.parents[1], 5) == 2
-    assert content(run_folder(pieces.parents[1], extended(pieces).config)) == expected
+    assert content(RunFolder.of(pieces.parents[1], extended(pieces).config).path) == expected
 
 
 def test_a_child_of_a_child_counts_all_epochs(tmp_path: Path, parent: Path) -> None:

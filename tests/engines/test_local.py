@@ -17,7 +17,7 @@ from seekcli.engines.local import LocalEngine, Observer
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.lease import Lease
 
 RUNS = [tiny(schedule="base", train__epochs=1, seed=seed) for seed in range(4)]
@@ -76,7 +76,7 @@ def test_a_bad_run_never_stops_those_after_it(tmp_path, monkeypatch, error, stat
 
 def test_a_damaged_folder_is_an_outcome_too(tmp_path, monkeypatch):
     fake_training(monkeypatch)
-    folder = run_folder(tmp_path, RUNS[0].config)
+    folder = RunFolder.of(tmp_path, RUNS[0].config).path
     folder.mkdir(parents=True)
     (folder / records.CONFIG).write_text("{")
     outcomes = LocalEngine(tmp_path, Watcher()).run(RUNS)
@@ -95,7 +95,7 @@ def test_a_stop_ends_the_loop(tmp_path, monkeypatch):
 def test_a_run_of_another_process_comes_after_the_others_and_is_waited_for(tmp_path):
     """Its owner trains it to its end, or dies: then it is trained here."""
     watcher = Watcher()
-    done, dead = (run_folder(tmp_path, RUNS[number].config) for number in (0, 1))
+    done, dead = (RunFolder.of(tmp_path, RUNS[number].config).path for number in (0, 1))
     finishing, dying = Lease.acquire(done), Lease.acquire(dead)
 
     class Owners(Watcher):
@@ -118,7 +118,7 @@ def test_a_run_of_another_process_comes_after_the_others_and_is_waited_for(tmp_p
 
 def test_a_run_that_failed_in_the_other_process_is_not_tried_again(tmp_path):
     hot = tiny(schedule="base", optimizer__lr=1e30)
-    lease = Lease.acquire(run_folder(tmp_path, hot.config))
+    lease = Lease.acquire(RunFolder.of(tmp_path, hot.config).path)
 
     class Owner(Watcher):
         def waits(self, held):
@@ -138,14 +138,14 @@ def test_a_run_that_failed_in_the_other_process_is_not_tried_again(tmp_path):
 
 
 def test_a_stop_ends_the_waiting(tmp_path):
-    with Lease.acquire(run_folder(tmp_path, RUNS[0].config)):
+    with Lease.acquire(RunFolder.of(tmp_path, RUNS[0].config).path):
         engine = LocalEngine(tmp_path, Watcher(), lambda: "stopped by SIGTERM", poll_seconds=60)
         with pytest.raises(Stopped, match="1 runs are left, which other processes write"):
             engine.run(RUNS[:1])
 
 
 def test_one_run_alone_is_not_waited_for(tmp_path):
-    with Lease.acquire(run_folder(tmp_path, RUNS[0].config)):
+    with Lease.acquire(RunFolder.of(tmp_path, RUNS[0].config).path):
         (outcome,) = LocalEngine(tmp_path, Watcher()).run(RUNS[:1], wait=False)
     assert outcome.state == "refused"
     assert "is being written by" in outcome.cause
@@ -180,7 +180,7 @@ def test_two_loops_share_a_list_and_train_each_run_once(tmp_path):
     begun = sorted(seed for watcher in watchers for seed, _ in watcher.begun)
     assert sorted(set(begun)) == [0, 1, 2, 3]
     assert len(begun) <= 7  # a run that both look at in the same moment is begun by one of them
-    assert all(records.read_status(run_folder(tmp_path, one.config)).state == "finished" for one in RUNS)
+    assert all(records.read_status(RunFolder.of(tmp_path, one.config).path).state == "finished" for one in RUNS)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from seekcli.config.identity import run_id
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 
 RUN = tiny(train__epochs=2, pair__recalibrate_batches=2)  # 12 steps
 
@@ -28,7 +28,7 @@ def whole(tmp_path_factory):
     """An uninterrupted run."""
     results = tmp_path_factory.mktemp("whole")
     train_run(RUN, results)
-    return content(run_folder(results, RUN.config))
+    return content(RunFolder.of(results, RUN.config).path)
 
 
 def stop_after(steps, progress):
@@ -37,7 +37,7 @@ def stop_after(steps, progress):
 
 def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
     status = train_run(RUN, tmp_path)
-    folder = run_folder(tmp_path, RUN.config)
+    folder = RunFolder.of(tmp_path, RUN.config).path
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "config.json",
@@ -68,9 +68,9 @@ def test_stopped_after_every_single_step_and_resumed_each_time(tmp_path, whole):
         with pytest.raises(Stopped, match=f"saved at step {step}"):
             train_run(RUN, tmp_path, progress, stop_requested=stop_after(1, progress))
         assert progress.steps == [step]
-        assert records.read_status(run_folder(tmp_path, RUN.config)).state == "stopped"
+        assert records.read_status(RunFolder.of(tmp_path, RUN.config).path).state == "stopped"
     train_run(RUN, tmp_path)
-    assert content(run_folder(tmp_path, RUN.config)) == whole
+    assert content(RunFolder.of(tmp_path, RUN.config).path) == whole
 
 
 def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch):
@@ -91,16 +91,16 @@ def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch
         for name in ("write_with", "remove"):
             patch.setattr(files, name, copying_first(getattr(files, name)))
         train_run(resolved, whole)
-    expected = content(run_folder(whole, resolved.config))
+    expected = content(RunFolder.of(whole, resolved.config).path)
     assert len(kills) >= 12
     for results in kills:
         train_run(resolved, results)
-        assert content(run_folder(results, resolved.config)) == expected, results
+        assert content(RunFolder.of(results, resolved.config).path) == expected, results
 
 
 def test_killed_with_sigkill_at_five_moments(tmp_path, whole):
     resolved = tiny(train__epochs=2, pair__recalibrate_batches=2, runtime__checkpoint_minutes=0.0)
-    folder = run_folder(tmp_path, resolved.config)
+    folder = RunFolder.of(tmp_path, resolved.config).path
     landed = []
     for target in (2, 5, 7, 9, 10):
         child = os.fork()
@@ -138,7 +138,7 @@ def test_a_finished_run_is_not_trained_again_and_fresh_sets_it_aside(tmp_path):
     progress = Notes()
     assert train_run(resolved, tmp_path, progress) == first
     assert progress.steps == []
-    folder = run_folder(tmp_path, resolved.config)
+    folder = RunFolder.of(tmp_path, resolved.config).path
     (folder / ".lease-after-aa.json").write_text("of a process that was killed right after its last write")
     os.utime(folder / ".lease-after-aa.json", (0, 0))
     assert train_run(resolved, tmp_path) == first
@@ -158,7 +158,7 @@ def test_one_classic_run_serves_as_motivated_of_one_pair_and_base_of_the_next(tm
         train_run(as_motivated, tmp_path, progress, stop_requested=stop_after(7, progress))
     status = train_run(as_base, tmp_path)
     assert status.models == {"motivated": "resnet14"}
-    folder = run_folder(tmp_path, as_base.config)
+    folder = RunFolder.of(tmp_path, as_base.config).path
     assert (folder / "motivated.safetensors").exists()
     rows = records.read_epochs(folder / records.EPOCHS)
     assert [row["role"] for row in rows] == ["motivated"] * 2
@@ -167,7 +167,7 @@ def test_one_classic_run_serves_as_motivated_of_one_pair_and_base_of_the_next(tm
 
 def test_evaluation_happens_every_n_epochs_and_at_the_end(tmp_path):
     train_run(tiny(train__epochs=3, train__eval_every=2), tmp_path)
-    folder = run_folder(tmp_path, tiny(train__epochs=3, train__eval_every=2).config)
+    folder = RunFolder.of(tmp_path, tiny(train__epochs=3, train__eval_every=2).config).path
     rows = [row for row in records.read_epochs(folder / records.EPOCHS) if row["role"] == "base"]
     assert [row["test_accuracy_percent"] is not None for row in rows] == [False, True, True]
 
@@ -182,14 +182,14 @@ def stopped(tmp_path_factory):
 def unfinished(stopped, tmp_path):
     """The folder of that run in tmp_path, as if it had been trained there."""
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
-    return run_folder(tmp_path, RUN.config)
+    return RunFolder.of(tmp_path, RUN.config).path
 
 
 def stopped_run(results, steps):
     progress = Notes()
     with pytest.raises(Stopped):
         train_run(RUN, results, progress, stop_requested=stop_after(steps, progress))
-    return run_folder(results, RUN.config)
+    return RunFolder.of(results, RUN.config).path
 
 
 def damage(path):
@@ -259,7 +259,7 @@ def test_a_non_finite_loss_stops_the_run_names_the_step_and_keeps_the_checkpoint
     resolved = tiny(optimizer__lr=1e30)
     with pytest.raises(RunFailed, match=r"non-finite (loss|gradient) at step \d+"):
         train_run(resolved, tmp_path)
-    folder = run_folder(tmp_path, resolved.config)
+    folder = RunFolder.of(tmp_path, resolved.config).path
     status = records.read_status(folder)
     assert status.state == "failed"
     assert "step" in status.message
@@ -279,13 +279,13 @@ def test_a_disk_that_fills_up_fails_the_run_and_loses_nothing(tmp_path, monkeypa
         train_run(RUN, tmp_path)
     monkeypatch.undo()
     train_run(RUN, tmp_path)
-    assert content(run_folder(tmp_path, RUN.config)) == whole
+    assert content(RunFolder.of(tmp_path, RUN.config).path) == whole
 
 
 def test_the_config_on_disk_holds_every_resolved_setting_and_its_origin(tmp_path):
     resolved = tiny(train__epochs=1)
     train_run(resolved, tmp_path)
-    stored = json.loads((run_folder(tmp_path, resolved.config) / records.CONFIG).read_text())
+    stored = json.loads((RunFolder.of(tmp_path, resolved.config).path / records.CONFIG).read_text())
     assert stored["config"] == resolved.config.model_dump(mode="json")
     assert stored["origins"]["optimizer.lr"] == "test"
     assert stored["facts"]["train_images"] == 24

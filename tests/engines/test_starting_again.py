@@ -16,7 +16,7 @@ from seekcli import files
 from seekcli.engines.run import RecordedTraining, train_run
 from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder, standing
+from seekcli.runs.folder import RunFolder
 
 SHORT = tiny(train__epochs=1)
 
@@ -26,7 +26,7 @@ def whole(tmp_path_factory):
     """An uninterrupted run."""
     results = tmp_path_factory.mktemp("whole")
     train_run(SHORT, results)
-    return content(run_folder(results, SHORT.config))
+    return content(RunFolder.of(results, SHORT.config).path)
 
 
 @contextmanager
@@ -53,12 +53,12 @@ def age(folder, minutes):
 
 @pytest.mark.parametrize("older", [False, True])
 def test_a_first_save_that_fails_is_no_removed_checkpoint(tmp_path, whole, older):
-    folder = run_folder(tmp_path, SHORT.config)
+    folder = RunFolder.of(tmp_path, SHORT.config).path
     with file_size_limit(200_000), pytest.raises(RunFailed, match=r"checkpoint.*File too large"):
         train_run(SHORT, tmp_path)
     status = records.read_status(folder)
     assert (status.state, status.steps_done, status.steps_saved) == ("failed", 6, 0)
-    assert standing(tmp_path, SHORT) == "failed"
+    assert RunFolder.of(tmp_path, SHORT.config).standing() == "failed"
     if older:
         as_written_by_an_older_program(folder)
     train_run(SHORT, tmp_path)
@@ -78,7 +78,7 @@ def test_any_file_of_the_first_epoch_that_cannot_be_written(tmp_path, monkeypatc
         patch.setattr(files, "write_with", full)
         with pytest.raises(RunFailed, match="No space"):
             train_run(SHORT, tmp_path)
-    folder = run_folder(tmp_path, SHORT.config)
+    folder = RunFolder.of(tmp_path, SHORT.config).path
     as_written_by_an_older_program(folder)
     train_run(SHORT, tmp_path)
     assert content(folder) == whole
@@ -90,16 +90,16 @@ def test_a_non_finite_loss_fails_in_the_same_way_each_time(tmp_path, older):
     for _ in range(2):
         with pytest.raises(RunFailed, match="non-finite"):
             train_run(hot, tmp_path)
-        assert records.read_status(run_folder(tmp_path, hot.config)).steps_saved == 0
+        assert records.read_status(RunFolder.of(tmp_path, hot.config).path).steps_saved == 0
         if older:
-            as_written_by_an_older_program(run_folder(tmp_path, hot.config))
+            as_written_by_an_older_program(RunFolder.of(tmp_path, hot.config).path)
 
 
 def test_removed_checkpoints_are_noticed_whatever_the_state(tmp_path):
     progress = Notes()
     with pytest.raises(Stopped):
         train_run(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
-    folder = run_folder(tmp_path, tiny().config)
+    folder = RunFolder.of(tmp_path, tiny().config).path
     shutil.rmtree(folder / records.CHECKPOINTS)
     for state, saved in itertools.product(("stopped", "running", "failed"), (8, None)):
         changed = {"state": state, "message": "no disk", "steps_saved": saved}
@@ -115,7 +115,7 @@ def test_an_old_failed_run_that_may_have_had_a_checkpoint_is_refused(tmp_path):
     hot = tiny(optimizer__lr=1e30, runtime__checkpoint_minutes=10.0)
     with pytest.raises(RunFailed, match="non-finite"):
         train_run(hot, tmp_path)
-    folder = run_folder(tmp_path, hot.config)
+    folder = RunFolder.of(tmp_path, hot.config).path
     as_written_by_an_older_program(folder)
     age(folder, minutes=11)
     with pytest.raises(DamagedRun, match="holds no checkpoint"):
@@ -133,16 +133,16 @@ def test_an_error_of_somebody_elses_code_is_recorded_too(tmp_path, monkeypatch):
         patch.setattr(RecordedTraining, "after_step", broken)
         with pytest.raises(ZeroDivisionError):
             train_run(tiny(), tmp_path)
-    status = records.read_status(run_folder(tmp_path, tiny().config))
+    status = records.read_status(RunFolder.of(tmp_path, tiny().config).path)
     assert (status.state, status.message) == ("failed", "ZeroDivisionError: in a condition")
-    assert standing(tmp_path, tiny()) == "failed"
+    assert RunFolder.of(tmp_path, tiny().config).standing() == "failed"
 
 
 def test_a_run_that_cannot_be_taken_up_keeps_its_status(tmp_path, monkeypatch):
     progress = Notes()
     with pytest.raises(Stopped):
         train_run(tiny(), tmp_path, progress, stop_requested=lambda: "test" if len(progress.steps) == 8 else None)
-    folder = run_folder(tmp_path, tiny().config)
+    folder = RunFolder.of(tmp_path, tiny().config).path
     before = records.read_status(folder)
     monkeypatch.setattr(records, "read_epochs", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -154,7 +154,7 @@ def test_killed_before_its_environment_is_written_a_run_gets_one(tmp_path, whole
     """An older program wrote the config first."""
     with pytest.raises(RunFailed):
         train_run(tiny(optimizer__lr=1e30), tmp_path)
-    folder = run_folder(tmp_path, tiny(optimizer__lr=1e30).config)
+    folder = RunFolder.of(tmp_path, tiny(optimizer__lr=1e30).config).path
     (folder / records.ENVIRONMENT).unlink()
     (folder / records.STATUS).unlink()
     with pytest.raises(RunFailed, match="non-finite"):
@@ -196,7 +196,7 @@ def refusals():
 @pytest.mark.parametrize("refuse", refusals(), ids=lambda refuse: refuse.__name__)
 def test_fresh_moves_the_old_run_after_every_check(tmp_path, refuse):
     train_run(SHORT, tmp_path)
-    folder = run_folder(tmp_path, SHORT.config)
+    folder = RunFolder.of(tmp_path, SHORT.config).path
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.MonkeyPatch.context() as patch:
         refuse(patch, tmp_path)

@@ -26,7 +26,7 @@ from seekcli.errors import RunFailed, Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.progress import Progress
 
 
@@ -46,7 +46,7 @@ def streamed(root: Path, **changes: Any) -> Resolved:
 
 def content(results: Path, resolved: Resolved) -> tuple[Any, ...]:
     """All that two equal runs must share."""
-    folder = run_folder(results, resolved.config)
+    folder = RunFolder.of(results, resolved.config).path
     rows = [
         {name: value for name, value in row.items() if name not in records.MEASURED_COLUMNS}
         for row in records.read_epochs(folder / records.EPOCHS)
@@ -91,7 +91,7 @@ def test_a_broken_picture_fails_the_run_and_keeps_what_is_done(tmp_path: Path) -
     resolved = streamed(tree, runtime__workers=2)
     with pytest.raises(RunFailed, match=r"cannot read the image .*val/n02102040/n02102040_1\.JPEG"):
         train_run(resolved, tmp_path / "results")
-    status = records.read_status(run_folder(tmp_path / "results", resolved.config))
+    status = records.read_status(RunFolder.of(tmp_path / "results", resolved.config).path)
     assert status.state == "failed"
     assert "n02102040_1.JPEG" in str(status.message)
     assert multiprocessing.active_children() == []
@@ -102,12 +102,12 @@ def test_an_export_evaluates_to_the_recorded_accuracy_with_the_same_part_of_each
 ) -> None:
     resolved = streamed(tree, train__epochs=1, data__test_crop=0.6)
     train_run(resolved, tmp_path / "results")
-    export_run(open_run(run_folder(tmp_path / "results", resolved.config)), ["base"], tmp_path / "export")
+    export_run(open_run(RunFolder.of(tmp_path / "results", resolved.config).path), ["base"], tmp_path / "export")
     words = ["evaluate", str(tmp_path / "export"), "--data", f"imagenet:{tree}", "--format", "json"]
     answered = CliRunner().invoke(app, words)
     assert answered.exit_code == 0, answered.output
     (answer,) = json.loads(answered.stdout)
-    final = records.read_status(run_folder(tmp_path / "results", resolved.config)).final[0]
+    final = records.read_status(RunFolder.of(tmp_path / "results", resolved.config).path).final[0]
     assert answer["test_accuracy_percent"] == final["test_accuracy_percent"]
     assert answer["test_loss"] == final["test_loss"]
 

@@ -127,7 +127,7 @@ def test_settings_are_resolved_once_for_all_seeds(tmp_path: Path, monkeypatch: p
     from seekcli.grid import plan as module
 
     path, calls = tmp_path / "g.toml", []
-    path.write_text('seeds = 50\n[[arms]]\nmotivation.k = [1, 2]\n', encoding="utf-8")
+    path.write_text("seeds = 50\n[[arms]]\nmotivation.k = [1, 2]\n", encoding="utf-8")
     draft = module.draft
     monkeypatch.setattr(module, "draft", lambda *words: calls.append(1) or draft(*words))
     points = GridPlan(read_grid(path), [], tmp_path).points

@@ -7,6 +7,7 @@ from record_rows import a_status, alternating_rows
 
 from seekcli.report.run_summary import is_imbalanced, run_summary_text, summarize
 from seekcli.runs import records
+from seekcli.runs.folder import RunFolder
 
 
 def class_rows(sizes, split="test"):
@@ -29,7 +30,7 @@ def class_rows(sizes, split="test"):
 def lines_of(folder, **changes):
     plain = {"test_accuracy_as_trained_percent": None}
     status = a_status(final=alternating_rows(3, **(plain | changes))[-2:])
-    return run_summary_text(status, folder).splitlines()
+    return run_summary_text(status, RunFolder(folder)).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -38,13 +39,13 @@ def lines_of(folder, **changes):
 )
 def test_balanced_accuracy_is_said_where_the_test_classes_are_of_unequal_size(tmp_path, sizes, imbalanced):
     records.write_classes(tmp_path / records.CLASSES, class_rows(sizes))
-    assert is_imbalanced(tmp_path) is imbalanced
+    assert is_imbalanced(RunFolder(tmp_path)) is imbalanced
     base = "test accuracy 98.61 %, balanced 98.50 %" if imbalanced else "test accuracy 98.61 %"
     assert lines_of(tmp_path)[0] == f"{'base':<12}resnet20: {base} after epoch 3"
 
 
 def test_validation_is_said_where_there_is_one(tmp_path):
-    assert is_imbalanced(tmp_path) is None
+    assert is_imbalanced(RunFolder(tmp_path)) is None
     both = lines_of(tmp_path, validation_accuracy_percent=97.0)
     assert both[1] == f"{'motivated':<12}resnet32: test accuracy 98.61 %, validation accuracy 97.00 % after epoch 3"
     fold = lines_of(
@@ -52,7 +53,7 @@ def test_validation_is_said_where_there_is_one(tmp_path):
     )
     assert fold[0] == f"{'base':<12}resnet20: validation accuracy 97.00 % after epoch 3"
     records.write_classes(tmp_path / records.CLASSES, class_rows([9, 1], "validation"))
-    assert is_imbalanced(tmp_path) is None
+    assert is_imbalanced(RunFolder(tmp_path)) is None
 
 
 def test_the_accuracy_without_re_estimation_is_said_where_it_is_another(tmp_path):
@@ -62,7 +63,7 @@ def test_the_accuracy_without_re_estimation_is_said_where_it_is_another(tmp_path
 
 
 def test_the_data_holds_every_accuracy(tmp_path):
-    facts = summarize(a_status(), tmp_path)
+    facts = summarize(a_status(), RunFolder(tmp_path))
     assert facts["test_balanced_accuracy_percent"] == {"base": 98.5, "motivated": 98.5}
     assert facts["test_top5_accuracy_percent"] == {"base": 99.9, "motivated": 99.9}
     assert facts["validation_accuracy_percent"] == {"base": None, "motivated": None}
@@ -73,11 +74,11 @@ def test_f_xy_is_by_images_and_the_share_by_steps(tmp_path):
     for row in rows[1::2]:
         row["forward_macs_per_image"] = 2e6
     status = a_status(final=rows[-2:], totals=records.totals_of(rows))
-    found = summarize(status, tmp_path)
+    found = summarize(status, RunFolder(tmp_path))
     assert found["share"] == pytest.approx(4 / 23)
     assert found["f_xy_macs_per_image"] == pytest.approx(1e6 * (1 + 256 / 1437))
     older = {name: value for name, value in status.totals.items() if not name.endswith("_images")}
-    found = summarize(status.model_copy(update={"totals": older}), tmp_path)
+    found = summarize(status.model_copy(update={"totals": older}), RunFolder(tmp_path))
     assert found["f_xy_macs_per_image"] == pytest.approx(1e6 * (1 + 4 / 23))
 
 

@@ -18,7 +18,7 @@ from seekcli.method.condition import CONDITIONS
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.conditions import GROUP
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 
 # Each so that it switches within 2 epochs of the tiny run (6 steps of 4 images; 5 with 6 of 24 held out).
 FIRING = {
@@ -45,11 +45,11 @@ def resolved_for(name, **changes):
 def test_stopped_and_resumed_at_several_steps_equals_the_uninterrupted_run(tmp_path, name):
     resolved = resolved_for(name)
     train_run(resolved, tmp_path / "whole")
-    whole = content(run_folder(tmp_path / "whole", resolved.config))
+    whole = content(RunFolder.of(tmp_path / "whole", resolved.config).path)
     motivated = whole[1]["role"].count("motivated")
     assert (motivated > 0) == (name != "never")
     assert train_in_pieces(resolved, tmp_path / "pieces", 4) == len(whole[1]["step"]) // 4
-    assert content(run_folder(tmp_path / "pieces", resolved.config)) == whole
+    assert content(RunFolder.of(tmp_path / "pieces", resolved.config).path) == whole
 
 
 def make_trainer(resolved):
@@ -147,7 +147,7 @@ def test_condition_flops_are_a_forward_of_the_held_out_batch_after_each_step(tmp
     for name in ("validation-loss", "gradient-norm"):
         resolved = resolved_for(name)
         train_run(resolved, tmp_path)
-        rows = records.read_epochs(run_folder(tmp_path, resolved.config) / records.EPOCHS)
+        rows = records.read_epochs(RunFolder.of(tmp_path, resolved.config).path / records.EPOCHS)
         macs = {row["role"]: row["forward_macs_per_image"] for row in rows}
         for row in rows:
             expected = 2 * 6 * (macs["base"] * row["base_steps"] + macs["motivated"] * row["motivated_steps"])
@@ -170,7 +170,7 @@ def test_expected_share_is_recorded_where_chance_gives_one(tmp_path):
 def test_matched_count_trains_as_many_motivated_steps_as_it_was_given(tmp_path):
     resolved = resolved_for("matched-count")
     train_run(resolved, tmp_path)
-    rows = records.read_epochs(run_folder(tmp_path, resolved.config) / records.EPOCHS)
+    rows = records.read_epochs(RunFolder.of(tmp_path, resolved.config).path / records.EPOCHS)
     assert [row["motivated_steps"] for row in rows if row["role"] == "base"] == [2, 3]
     assert {row["k"] for row in rows} == {None}
 
@@ -213,7 +213,7 @@ def test_held_out_images_are_shared_with_the_baselines_and_change_their_id(tmp_p
     plain, held_out = tiny(schedule="base"), tiny(schedule="base", data__holdout_images=6)
     assert run_id(plain.config) != run_id(held_out.config)
     train_run(held_out, tmp_path)
-    folder = run_folder(tmp_path, held_out.config)
+    folder = RunFolder.of(tmp_path, held_out.config).path
     assert records.read_status(folder).steps_per_epoch < 6
 
 
@@ -291,11 +291,11 @@ def foreign(tmp_path, monkeypatch):
 def test_a_condition_of_somebody_else_trains_and_resumes_exactly(foreign, tmp_path):
     resolved = foreign("Every")
     train_run(resolved, tmp_path / "whole")
-    whole = content(run_folder(tmp_path / "whole", resolved.config))
+    whole = content(RunFolder.of(tmp_path / "whole", resolved.config).path)
     assert whole[1]["role"].count("motivated") == 4
     assert {row["condition"] for row in whole[0]} == {"foreign_conditions:Every"}
     assert train_in_pieces(resolved, tmp_path / "pieces", 5) == 2
-    assert content(run_folder(tmp_path / "pieces", resolved.config)) == whole
+    assert content(RunFolder.of(tmp_path / "pieces", resolved.config).path) == whole
 
 
 def test_its_run_id_holds_import_path_k_and_options(foreign):
@@ -313,10 +313,10 @@ def test_its_run_id_holds_import_path_k_and_options(foreign):
 def test_it_is_given_what_it_needs_and_the_cost_is_counted(foreign, tmp_path):
     resolved = foreign("Watching", data__holdout_images=6)
     train_run(resolved, tmp_path / "whole")
-    whole = content(run_folder(tmp_path / "whole", resolved.config))
+    whole = content(RunFolder.of(tmp_path / "whole", resolved.config).path)
     assert all(row["condition_flops"] > 0 for row in whole[0])
     train_in_pieces(resolved, tmp_path / "pieces", 4)
-    assert content(run_folder(tmp_path / "pieces", resolved.config)) == whole
+    assert content(RunFolder.of(tmp_path / "pieces", resolved.config).path) == whole
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_what_it_does_wrong_fails_the_run_in_one_line(foreign, tmp_path, kind, w
         train_run(resolved, tmp_path / "r")
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert "\n" not in str(caught.value)
-    status = records.read_status(run_folder(tmp_path / "r", resolved.config))
+    status = records.read_status(RunFolder.of(tmp_path / "r", resolved.config).path)
     assert (status.state, status.message) == ("failed", str(caught.value))
 
 

@@ -20,7 +20,7 @@ from seekcli.grid.tune import draft
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.scan import scan_runs
 from seekcli.train.length import nearest_steps
 from seekcli.train.progress import Progress
@@ -78,7 +78,7 @@ def results(tmp_path_factory):
 
 
 def recorded(results, resolved):
-    return records.read_status(run_folder(results, resolved.config)).totals["train_flops"]
+    return records.read_status(RunFolder.of(results, resolved.config).path).totals["train_flops"]
 
 
 def test_what_is_trained_costs_what_the_arm_did(results, tmp_path):

@@ -14,7 +14,7 @@ from seekcli.errors import BadInput, Stopped
 from seekcli.resolve.matched_counts import mean_counts, motivated_batches
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.progress import Progress
 
 EPOCHS = 2
@@ -50,7 +50,7 @@ def results(tmp_path_factory):
 
 
 def counts_of(results, *runs):
-    return [motivated_batches(run_folder(results, run.config)) for run in runs]
+    return [motivated_batches(RunFolder.of(results, run.config)) for run in runs]
 
 
 def test_means_are_rounded_half_up():
@@ -72,15 +72,15 @@ def test_a_results_folder_gives_the_group_of_this_runs_k_and_settings(results):
 
 
 def test_motivated_batches_are_those_of_the_step_records(results):
-    folder = run_folder(results, loss_run().config)
+    folder = RunFolder.of(results, loss_run().config).path
     steps = records.read_steps(folder / records.STEPS)
     pairs = list(zip(steps["epoch"], steps["role"], strict=True))
-    assert motivated_batches(folder) == [pairs.count((epoch, "motivated")) for epoch in (1, 2)]
+    assert motivated_batches(RunFolder(folder)) == [pairs.count((epoch, "motivated")) for epoch in (1, 2)]
 
 
 def test_run_folders_and_run_ids_are_taken_as_they_are(results):
     first, second = loss_run(), loss_run(seed=1)
-    by_path = matched(run_folder(results, first.config))
+    by_path = matched(RunFolder.of(results, first.config).path)
     assert by_path.config.motivation.counts == counts_of(results, first)[0]
     by_id = matched(f"{run_id(first.config)}, {run_id(second.config)}", results)
     assert by_id.config.motivation.counts == mean_counts(counts_of(results, first, second))
@@ -95,13 +95,13 @@ def test_the_run_id_holds_the_counts_and_not_where_they_came_from(results, tmp_p
         train__epochs=EPOCHS, motivation__condition="matched-count", motivation__counts=here.config.motivation.counts
     )
     assert run_id(literal.config) == run_id(here.config)
-    assert run_id(matched(run_folder(results, loss_run().config)).config) != run_id(here.config)
+    assert run_id(matched(RunFolder.of(results, loss_run().config).path).config) != run_id(here.config)
 
 
 def test_it_trains_those_counts_even_when_the_runs_are_gone(results, tmp_path):
     resolved = matched(results)
     train_run(resolved, tmp_path)
-    assert motivated_batches(run_folder(tmp_path, resolved.config)) == resolved.config.motivation.counts
+    assert motivated_batches(RunFolder.of(tmp_path, resolved.config)) == resolved.config.motivation.counts
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_results_folder_without_the_group_is_bad_input(results, changes, words
     ],
 )
 def test_a_named_run_that_will_not_do_is_bad_input(results, run, changes, words):
-    folder = run_folder(results, loss_run(**run).config)
+    folder = RunFolder.of(results, loss_run(**run).config).path
     with pytest.raises(BadInput) as caught:
         matched(folder, **changes)
     assert all(word in str(caught.value) for word in ["motivation.counts_from", *words]), str(caught.value)
@@ -142,12 +142,12 @@ def test_a_damaged_or_missing_run_is_named(results, tmp_path):
     with pytest.raises(BadInput, match="names no run"):
         matched(" , ", results)
     copy = tmp_path / "copy"
-    shutil.copytree(run_folder(results, loss_run().config), copy)
+    shutil.copytree(RunFolder.of(results, loss_run().config).path, copy)
     (copy / records.CONFIG).write_text("{")
     with pytest.raises(BadInput, match=r"copy cannot be read"):
         matched(copy)
     shutil.copytree(results, tmp_path / "r")
-    status = run_folder(tmp_path / "r", loss_run(seed=1).config) / records.STATUS
+    status = RunFolder.of(tmp_path / "r", loss_run(seed=1).config).path / records.STATUS
     status.write_text(json.dumps({"state": "finished"}))
     with pytest.raises(BadInput, match=r"_s1_\w+ cannot be read"):
         matched(tmp_path / "r")

@@ -25,7 +25,7 @@ from seekcli.models.pairs import build_models, seeded_model
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.transfer import start_weights
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.progress import Progress
 
 
@@ -34,14 +34,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with a finished pair run of three classes, `exports/` of both its models, and a classic run."""
     root = tmp_path_factory.mktemp("source")
     train_run(tiny(train__epochs=1), root)
-    run = run_folder(root, tiny(train__epochs=1).config)
+    run = RunFolder.of(root, tiny(train__epochs=1).config).path
     export_run(open_run(run), ("base", "motivated"), root / "exports")
     train_run(tiny(train__epochs=1, schedule="motivated"), root)
     return root
 
 
 def pair_run(made: Path) -> Path:
-    return run_folder(made, tiny(train__epochs=1).config)
+    return RunFolder.of(made, tiny(train__epochs=1).config).path
 
 
 def weights_of(made: Path, role: str) -> dict[str, torch.Tensor]:
@@ -224,7 +224,9 @@ def test_a_run_is_trained_resumed_without_its_source_and_equals_one_that_was_not
     assert run_id(again.config) == run_id(resolved.config)
     assert train_run(again, tmp_path / "cut").state == "finished"
     for role in ("base", "motivated"):
-        paths = [run_folder(tmp_path / name, resolved.config) / f"{role}.safetensors" for name in ("whole", "cut")]
+        paths = [
+            RunFolder.of(tmp_path / name, resolved.config).path / f"{role}.safetensors" for name in ("whole", "cut")
+        ]
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -347,14 +349,14 @@ def test_a_request_that_makes_no_sense_is_one_line(tmp_path: Path, monkeypatch, 
 
 
 def test_a_source_without_that_role_names_those_it_has(made: Path) -> None:
-    classic = run_folder(made, tiny(train__epochs=1, schedule="motivated").config)
+    classic = RunFolder.of(made, tiny(train__epochs=1, schedule="motivated").config).path
     with pytest.raises(BadInput, match=r"--role base: .* has only the motivated model"):
         target(classic, transfer__role="base")
 
 
 def test_models_of_different_runs_are_not_mixed_unasked(made: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(made / "exports", tmp_path / "exports")
-    classic = run_folder(made, tiny(train__epochs=1, schedule="motivated").config)
+    classic = RunFolder.of(made, tiny(train__epochs=1, schedule="motivated").config).path
     export_run(open_run(classic), ("motivated",), folder, overwrite=True)
     with pytest.raises(BadInput, match="holds models of different runs"):
         target(folder)
@@ -366,7 +368,7 @@ def test_a_run_that_is_not_finished_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         train_run(resolved, tmp_path, stop_requested=stop_at(8))
     with pytest.raises(BadInput, match=r"--init-from .*: run .* is not finished"):
-        target(run_folder(tmp_path, resolved.config))
+        target(RunFolder.of(tmp_path, resolved.config).path)
 
 
 def test_a_finished_run_needs_neither_source_nor_checkpoint(made: Path, tmp_path: Path) -> None:
@@ -374,7 +376,7 @@ def test_a_finished_run_needs_neither_source_nor_checkpoint(made: Path, tmp_path
     resolved = target(source, schedule="base")
     first = train_run(resolved, tmp_path / "results")
     shutil.rmtree(source)
-    shutil.rmtree(run_folder(tmp_path / "results", resolved.config) / "checkpoint")
+    shutil.rmtree(RunFolder.of(tmp_path / "results", resolved.config).path / "checkpoint")
     assert train_run(resolved, tmp_path / "results") == first
 
 
@@ -385,7 +387,7 @@ def test_a_run_that_is_set_aside_meanwhile_does_not_start_from_nothing(made: Pat
     load = sources.load
 
     def somebody_else_says_fresh(data: Any, watcher: Any) -> Any:
-        shutil.rmtree(run_folder(tmp_path, resolved.config))
+        shutil.rmtree(RunFolder.of(tmp_path, resolved.config).path)
         return load(data, watcher)
 
     monkeypatch.setattr(sources, "load", somebody_else_says_fresh)
@@ -400,7 +402,7 @@ def test_runs_from_one_source_are_one_comparison_and_from_another_one_another(ma
 
     for schedule in ("base", "motivated", "alternating"):
         train_run(target(pair_run(made), schedule=schedule), tmp_path)
-    classic = run_folder(made, tiny(train__epochs=1, schedule="motivated").config)
+    classic = RunFolder.of(made, tiny(train__epochs=1, schedule="motivated").config).path
     train_run(target(classic, schedule="motivated"), tmp_path)
     runs, _ = load_runs(scan_runs([tmp_path]))
     together, alone = group_runs(runs)

@@ -18,7 +18,7 @@ from seekcli import files
 from seekcli.engines.run import train_run
 from seekcli.errors import RunFailed, SeekError
 from seekcli.runs import exclusive
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 
 RUN = tiny(train__epochs=1, data__name="synthetic:1x8x8:2:10")
 
@@ -49,9 +49,9 @@ class Sleep:
         self.moments.append(what)
         if len(self.moments) - 1 == self.at:
             self.heirs = {}
-            make_old(run_folder(self.results, RUN.config))
+            make_old(RunFolder.of(self.results, RUN.config).path)
             train_run(RUN, self.results)
-            self.heirs = content(run_folder(self.results, RUN.config))
+            self.heirs = content(RunFolder.of(self.results, RUN.config).path)
 
     def before(self, function: Callable) -> Callable:
         def sleepy(path: Path, *rest: object, **options: object) -> object:
@@ -87,7 +87,7 @@ def moments(tmp_path: Path, prepare: Callable[[Path], None], fresh: bool = False
 def begin(results: Path) -> None:
     """An unfinished run of two checkpoints, the newer one damaged."""
     train_run(RUN, results)
-    folder = run_folder(results, RUN.config)
+    folder = RunFolder.of(results, RUN.config).path
     (checkpoint,) = (folder / "checkpoint").iterdir()
     checkpoint.with_name("step-000000009.safetensors").write_bytes(b"damaged")
     (folder / "status.json").unlink()
@@ -125,7 +125,7 @@ def test_who_sleeps_past_its_lease_changes_nothing_of_its_heir(
             end = sleep.end()
         assert sleep.heirs is not None
         assert "lost the lease" in end or end == "finished", (at, sleep.moments[at], end)
-        folder = run_folder(results, RUN.config)
+        folder = RunFolder.of(results, RUN.config).path
         # Who was told to start afresh may set aside what an heir finished before that began.
         left = [content(path) for path in (folder, *folder.parent.glob(".replaced/*"))]
         assert sleep.heirs in (left if fresh else left[:1]), (at, sleep.moments[at], end)

@@ -17,7 +17,8 @@ from finished_runs import make_run
 
 from seekcli.errors import BadInput
 from seekcli.runs import records
-from seekcli.runs.model_files import QuickCheck, check_model_files, expected_bytes, unverifiable_note
+from seekcli.runs.folder import RunFolder
+from seekcli.runs.model_files import QuickCheck, check_model_files, expected_bytes
 
 TINY = ("train", "--model", "resnet8-to-14", "--data", "synthetic:1x8x8:3:30", "--schedule", "base")
 TINY += ("--epochs", "1", "--batch-size", "12", "--device", "cpu", "--progress", "plain")
@@ -85,7 +86,7 @@ def test_the_size_is_what_the_header_says(tmp_path: Path) -> None:
     status, path = records.read_status(run), run / "motivated.safetensors"
     assert expected_bytes(path) == path.stat().st_size
     check_model_files(run, status, whole=True)
-    assert unverifiable_note(run) is None
+    assert RunFolder.open(run).unverifiable_note() is None
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(BadInput, match=r"motivated\.safetensors is damaged: .* and its header says"):
         check_model_files(run, status, whole=False)

@@ -26,7 +26,7 @@ from seekcli.errors import BadInput, DamagedRun, SeekError, Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.runs import records
 from seekcli.runs.checkpoint import checkpoint_sha256, checkpoints
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.named_runs import find_run, named_runs
 from seekcli.runs.scan import scan_runs
 from seekcli.train.progress import Progress
@@ -57,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folders(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A run's folder, to be tampered with, and that of the other run."""
     results = shutil.copytree(finished, tmp_path / "r")
-    return run_folder(results, OWN.config), run_folder(results, OTHER.config)
+    return RunFolder.of(results, OWN.config).path, RunFolder.of(results, OTHER.config).path
 
 
 def again(folder: Path, notes: Notes | None = None) -> Any:
@@ -106,9 +106,11 @@ def test_a_foreign_checkpoint_is_set_aside_for_an_older_one_of_the_run(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, other = folders
-    monkeypatch.setattr("seekcli.engines.run.keep_newest", lambda *_: None)  # as one that was killed before its end
+    monkeypatch.setattr(
+        "seekcli.runs.writer.RunWriter.keep_last_checkpoint", lambda _: None
+    )  # as one that was killed before its end
     train_run(OWN, tmp_path / "killed")
-    folder = run_folder(tmp_path / "killed", OWN.config)
+    folder = RunFolder.of(tmp_path / "killed", OWN.config).path
     assert len(checkpoints(folder / "checkpoint")) == 2
     model = (folder / "base.safetensors").read_bytes()
     (folder / "status.json").unlink()
@@ -152,7 +154,7 @@ def test_a_run_that_goes_on_writes_down_anew_what_it_runs_on(
     progress = StopAfter(3)
     with pytest.raises(Stopped):
         train_run(OWN, tmp_path / "stopped", progress, stop_requested=progress.reason)
-    path = run_folder(tmp_path / "stopped", OWN.config) / "environment.json"
+    path = RunFolder.of(tmp_path / "stopped", OWN.config).path / "environment.json"
     path.unlink() if what == "missing" else path.write_bytes(
         b"{" if what == "damaged" else (other / "environment.json").read_bytes()
     )

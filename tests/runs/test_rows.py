@@ -13,7 +13,7 @@ from seekcli.data.sets import sources
 from seekcli.engines.run import train_run
 from seekcli.runs import records
 from seekcli.runs.column_meanings import EPOCH_COLUMNS, Of
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.tasks.classification import evaluate_model
 from seekcli.train.usage import ANSWER_COLUMNS, answers_where_they_differ
 
@@ -23,7 +23,7 @@ DATA = "synthetic:1x8x8:7:140"  # 112 training and 28 test images of 7 classes
 def recorded(tmp_path, **changes):
     resolved = tiny(data__name=DATA, train__epochs=2, train__batch_size=16, **changes)
     status = train_run(resolved, tmp_path)
-    folder = run_folder(tmp_path, resolved.config)
+    folder = RunFolder.of(tmp_path, resolved.config).path
     return (
         resolved.config,
         status,

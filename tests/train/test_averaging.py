@@ -14,7 +14,7 @@ from seekcli.errors import Stopped
 from seekcli.method.pair import running_statistics
 from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.averaging import WeightAverage
 from seekcli.train.progress import Progress
 
@@ -94,14 +94,14 @@ def test_the_average_is_resumed_evaluated_and_written(tmp_path, schedule):
             train_run(resolved, tmp_path / "parts", Counting(),
                   stop_requested=lambda stop_at=stop_at: "test" if len(steps) >= stop_at else None)  # fmt: skip
     train_run(resolved, tmp_path / "parts")
-    whole, parts = (run_folder(tmp_path / name, resolved.config) for name in ("whole", "parts"))
+    whole, parts = (RunFolder.of(tmp_path / name, resolved.config).path for name in ("whole", "parts"))
     for role in resolved.config.roles:
         assert (whole / f"{role}.safetensors").read_bytes() == (parts / f"{role}.safetensors").read_bytes()
     accuracies = [[row["test_loss"] for row in records.read_epochs(each / records.EPOCHS)] for each in (whole, parts)]
     assert accuracies[0] == accuracies[1]
     other = tmp_path / "plain"
     train_run(tiny(train__epochs=2, schedule=schedule), other)
-    plain = run_folder(other, tiny(train__epochs=2, schedule=schedule).config)
+    plain = RunFolder.of(other, tiny(train__epochs=2, schedule=schedule).config).path
     assert not torch.equal(
         load_file(plain / "base.safetensors")["conv1.weight"], load_file(whole / "base.safetensors")["conv1.weight"]
     )

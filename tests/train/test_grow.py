@@ -19,7 +19,7 @@ from seekcli.method.growing import branch_step, grown_share
 from seekcli.models.pairs import build_pair
 from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.scan import scan_runs
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def runs(tmp_path_factory):
     grown, base = tiny(**GROW), tiny(schedule="base", lr_schedule__name="wsd")
     for resolved in (grown, base):
         train_run(resolved, results)
-    return results, run_folder(results, grown.config), run_folder(results, base.config)
+    return results, RunFolder.of(results, grown.config).path, RunFolder.of(results, base.config).path
 
 
 def test_the_base_is_that_of_the_classic_run_bit_for_bit(runs):
@@ -111,7 +111,7 @@ def test_the_larger_model_is_a_naive_branch_with_the_bases_momentum():
 def test_stopped_and_resumed_at_every_step_equals_the_uninterrupted_run(runs, tmp_path):
     resolved = tiny(**GROW)
     train_in_pieces(resolved, tmp_path, 3)
-    assert content(run_folder(tmp_path, resolved.config)) == content(runs[1])
+    assert content(RunFolder.of(tmp_path, resolved.config).path) == content(runs[1])
 
 
 def test_records_say_the_branch_and_the_cost_of_both(runs):

@@ -23,7 +23,7 @@ from seekcli.resolve.build import build_batches
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.plan import describe_plan
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.length import RunLength, images_in, nearest_steps
 from seekcli.train.progress import Progress
 
@@ -61,7 +61,7 @@ def reached(step, progress):
 
 def trained(resolved, results, progress=None):
     train_run(resolved, results, progress)
-    return run_folder(results, resolved.config)
+    return RunFolder.of(results, resolved.config).path
 
 
 @given(lengths)

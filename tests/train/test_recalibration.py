@@ -17,7 +17,7 @@ from seekcli.engines.run import train_run
 from seekcli.models.pairs import build_model
 from seekcli.resolve.build import build_trainer
 from seekcli.runs import records
-from seekcli.runs.folder import run_folder
+from seekcli.runs.folder import RunFolder
 from seekcli.train.recalibration import estimate_statistics
 from seekcli.train.tasks.classification import evaluate_model
 
@@ -137,7 +137,7 @@ def test_training_never_sees_it(changes):
 def test_what_is_written_is_what_was_evaluated_and_rows_say_both(tmp_path):
     resolved = tiny(train__epochs=2, pair__init="paper", train__eval_batch_size=6, pair__recalibrate_batches=10)
     status = train_run(resolved, tmp_path)
-    folder, trainer = run_folder(tmp_path, resolved.config), trainer_of()
+    folder, trainer = RunFolder.of(tmp_path, resolved.config).path, trainer_of()
     plain = train_run(tiny(train__epochs=2, pair__init="paper", pair__recalibrate_batches=0), tmp_path)
     for row, without in zip(status.final, plain.final, strict=True):
         model = trainer.models[row["role"]]
@@ -159,7 +159,7 @@ def test_a_classic_run_stays_as_trained_and_is_re_estimated_once(tmp_path):
     resolved = tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=10)
     train_run(resolved, tmp_path / "with")
     train_run(tiny(train__epochs=2, schedule="base", pair__recalibrate_batches=0), tmp_path / "without")
-    folders = [run_folder(tmp_path / name, resolved.config) for name in ("with", "without")]
+    folders = [RunFolder.of(tmp_path / name, resolved.config).path for name in ("with", "without")]
     assert len({(folder / "base.safetensors").read_bytes() for folder in folders}) == 1
     (first, last), without = (records.read_epochs(folder / records.EPOCHS) for folder in folders)
     added = ("test_accuracy_recalibrated_percent", "recalibration_flops", *records.MEASURED_COLUMNS)

@@ -96,9 +96,7 @@ def where_of(listing: Listing) -> str:
     return f", looked for among {sample}" if sample else ""
 
 
-def describe_overlap(
-    train: Iterable[Known], test: Sequence[Known], where: str = "", split: str = "test"
-) -> str | None:
+def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str = "", split: str = "test") -> str | None:
     """The note in words; an image may lie in the two splits under two classes. `where` says what was looked at.
 
     A training image that is there under several classes is named by one that the test image does not have.

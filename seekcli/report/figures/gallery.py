@@ -12,7 +12,7 @@ from seekcli.analysis.history import Places, epoch_rows
 from seekcli.config.layers import DEFAULTS
 from seekcli.report.figures import activity, classes, cost, curves, differences
 from seekcli.report.figures.canvas import Picture
-from seekcli.runs.records import STEPS
+from seekcli.runs.folder import RunFolder
 
 # The steps of so many runs of a group are read: a long run has a hundred thousand.
 MOST_RUNS = 5
@@ -53,8 +53,8 @@ def _of_steps(cell: Cell, places: Places) -> list[Picture | None]:
 
 
 def _steps(group: Group, places: Places) -> list[list[Epoch]]:
-    folders = [(places[run_id], run_id) for run_id in group.run_ids[:MOST_RUNS]]
-    return [read_run(folder, run_id) for folder, run_id in folders if (folder / STEPS).is_file()]
+    folders = [RunFolder(places[run_id], run_id) for run_id in group.run_ids[:MOST_RUNS]]
+    return [read_run(folder) for folder in folders if folder.steps_path.is_file()]
 
 
 def _condition(arm: Arm) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from seekcli.analysis.comparison import Comparison
 from seekcli.analysis.history import Places
-from seekcli.documents import read_document
 from seekcli.errors import BadInput, visible
 from seekcli.report.tables import Column, Table, TableRow
-from seekcli.runs.records import ENVIRONMENT
+from seekcli.runs.folder import RunFolder
 
 SHOWN = ("seekcli", "git", "python", "torch", "numpy", "platform", "cpu", "device", "cuda", "cudnn", "threads")
 
@@ -47,20 +46,9 @@ def _counted(counts: dict[str, int]) -> str:
 def _environments(places: Places) -> Iterator[dict[str, Any]]:
     """Published tables have none, and a damaged one is no reason to show no report."""
     for path in dict.fromkeys(places.values()):
-        found = _environment(path)
-        if found is not None:
-            yield found
-
-
-def _environment(folder: Path) -> dict[str, Any] | None:
-    path = folder / ENVIRONMENT
-    if not path.is_file():
-        return None
-    try:
-        found = read_document(path)
-    except BadInput:
-        return None
-    return found if isinstance(found, dict) else None
+        with suppress(BadInput):
+            if found := RunFolder(path).environment():
+                yield found
 
 
 def failures_table(comparison: Comparison) -> Table:
