@@ -1,4 +1,4 @@
-"""The tables of FINDINGS.md: what `seek compare` says of the published tables. Nothing is computed here.
+"""The tables and the picture of FINDINGS.md: what `seek compare` says of the published tables, nothing else.
 
     .venv/bin/python benchmarks/findings.py --write FINDINGS.md
 """
@@ -49,7 +49,7 @@ def line_of(arm: dict[str, Any], rows: list[dict[str, Any]]) -> tuple[str, ...]:
     share = arm["observed_share_mean"]
     words = "—" if first is None else first["statement"] or first["no_statement"]
     return (
-        arm["arm"].replace(" identity", "").replace("init=", ""),
+        name_of(arm["arm"]),
         str(max((row["n"] for row in rows), default=0)),
         "—" if share is None else f"{share:.3f}",
         points(first),
@@ -73,6 +73,45 @@ def table_of(cell: dict[str, Any]) -> str:
     return "\n".join([title, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
+def picture(comparison: dict[str, Any], path: Path) -> None:
+    """Base - base alone of every arm, one colour and shape a pair; what lies outside is written at the edge."""
+    from matplotlib.figure import Figure
+
+    shown = (-2.0, 2.0)
+    primary = [row for cell in comparison["cells"] for row in cell["paired_differences"] if row["family"] == "primary"]
+    names = list(dict.fromkeys(name_of(row["arm"]) for row in primary))
+    figure = Figure(figsize=(8, 0.3 * len(names) + 1.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.axvspan(-0.2, 0.2, color="0.9")
+    axes.axvline(0, color="0.2", linewidth=0.8)
+    for number, cell in enumerate(comparison["cells"]):
+        rows = {name_of(row["arm"]): row for row in cell["paired_differences"] if row["family"] == "primary"}
+        for place, name in enumerate(names):
+            row, height = rows.get(name), place - 0.15 + 0.3 * number
+            if row is None:
+                continue
+            color = ("#0072B2", "#D55E00")[number]
+            if not shown[0] < row["mean_points"] < shown[1]:
+                axes.text(shown[0], height, f"← {points(row)}", color=color, va="center", fontsize=8)
+                continue
+            label = cell["pair"] if row is next(iter(rows.values())) else None
+            axes.plot([max(row["low_points"], shown[0]), row["high_points"]], [height] * 2, color=color)
+            axes.plot(row["mean_points"], height, "os"[number], color=color, label=label, markersize=5)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(*shown)
+    axes.set_xlabel("base, alternating − base alone: points of test accuracy, 95 % interval (shaded: 0.2)", fontsize=9)
+    axes.legend(fontsize=8, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def name_of(arm: str) -> str:
+    """Short, and the same for both pairs: counts of matched-count are of each pair's own runs."""
+    words = [word for word in arm.split() if word != "identity" and not word.startswith("counts=")]
+    return " ".join(words).replace("buffers=carried recalibrate_batches=0", "literal")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--published", type=Path, default=Path("results/published"))
@@ -80,10 +119,13 @@ def main() -> None:
     asked = parser.parse_args()
     page = asked.write.read_text(encoding="utf-8") if asked.write else ""
     for folder in sorted(path for path in asked.published.iterdir() if path.is_dir()):
-        text = "\n\n".join(table_of(cell) for cell in compared(folder)["cells"])
+        comparison = compared(folder)
+        text = "\n\n".join(table_of(cell) for cell in comparison["cells"])
         print(text)
         start, end = f"<!-- {folder.name} -->", f"<!-- end of {folder.name} -->"
         block = f"{start}\n{text}\n{end}"
+        if asked.write:
+            picture(comparison, folder / "base-alone.png")
         page = re.sub(f"{start}.*{end}", lambda _, block=block: block, page, flags=re.DOTALL)
     if asked.write:
         asked.write.write_text(page, encoding="utf-8")
