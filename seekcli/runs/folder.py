@@ -14,6 +14,7 @@ from seekcli.runs import model_files, records
 from seekcli.runs.config_file import ConfigFile, read_config
 from seekcli.runs.data_contents import refuse_other_contents
 from seekcli.runs.liveness import is_being_written
+from seekcli.runs.parquet import table_problem
 from seekcli.runs.records import Row, RunStatus
 
 if TYPE_CHECKING:
@@ -181,8 +182,20 @@ class RunFolder:
             return "finished"
         if not self.has_config:
             return "new"
-        failed = self.status_path.exists() and self.status().state == "failed"
-        return "failed" if failed else "unfinished"
+        if not self.status_path.exists():
+            return "unfinished"
+        status = self.status()
+        if not self.is_being_written:
+            self.check_can_go_on(status)
+        return "failed" if status.state == "failed" else "unfinished"
+
+    def check_can_go_on(self, status: RunStatus) -> None:
+        """Raise DamagedRun, as going on would, for a table of saved epochs that is gone or cut off; none is read."""
+        if not status.epochs_done or not any(self.checkpoints_path.glob("step-*.safetensors")):
+            return
+        for path in (self.epochs_path, self.steps_path):
+            if problem := table_problem(path):
+                raise DamagedRun(f"{problem}; {AFRESH}")
 
     def standing_or_damage(self) -> tuple[str, str | None]:
         """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it).
