@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -273,10 +274,17 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + key, value
 
 
+@lru_cache(maxsize=4096)
+def parts_of(dotted: str) -> tuple[tuple[str, ...], str]:
+    """The sections of a key, and its name: a grid takes the same hundred keys apart thousands of times."""
+    *parents, leaf = dotted.split(".")
+    return tuple(parents), leaf
+
+
 def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for dotted, value in flat.items():
-        *parents, leaf = dotted.split(".")
+        parents, leaf = parts_of(dotted)
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})

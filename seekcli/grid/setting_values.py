@@ -26,12 +26,15 @@ def values_of(key: str, value: Any, path: str, complain: Callable[[str, str], No
     if value == []:
         complain(path, f"{path} is an empty list, so that no run has it")
     kept: list[Any] = []
+    seen: set[tuple[type, Any]] = set()
     for said in value if is_axis else [value]:
         each = None if said == NONE and key in optional_settings() else said
         if (message := complaint(key, each)) is not None:
             complain(path, f"{path}: {message}")
-        elif any(type(each) is type(other) and each == other for other in kept):
+        elif (own := (type(each), repr(each) if isinstance(each, list | dict) else each)) in seen:
             complain(path, f"{path} names {shown_value(each)} twice")
+        else:
+            seen.add(own)
         kept.append(each)
     return kept
 

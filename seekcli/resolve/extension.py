@@ -41,6 +41,8 @@ def with_parent(layers: Layers, results: Path) -> Layers:
 
     Raises BadInput where that run is not there, not finished or cannot go on, and for settings that it has otherwise.
     """
+    if not any(key.startswith("extend.") for _, values in layers for key, _ in flatten(values)):
+        return layers
     draft = merge(layers)
     source = draft.config.extend.source
     if source is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from seekcli.data.keys import key_of
@@ -85,12 +86,18 @@ def quotas(sizes: Mapping[int, int], count: int, at_least: AtLeast = ANY) -> dic
     With `at_least` no class is rounded away: each gives and keeps so many images, as far as it has them and `count`
     reaches for all.
     """
-    total = sum(sizes.values())
-    shares = {label: divmod(size * count, total) for label, size in sizes.items()}
-    left = count - sum(whole for whole, _ in shares.values())
-    by_remainder = sorted(shares, key=lambda label: (-shares[label][1], label))
-    found = {label: whole + (label in by_remainder[:left]) for label, (whole, _) in shares.items()}
+    found = dict(by_largest_remainder(tuple(sizes.items()), count))
     return found if at_least == ANY else with_every_class(found, sizes, count, at_least)
+
+
+@lru_cache(maxsize=256)
+def by_largest_remainder(sizes: tuple[tuple[int, int], ...], count: int) -> tuple[tuple[int, int], ...]:
+    """(label, share) pairs in the order of `sizes`. Kept: all runs of a grid share out the same few data sets."""
+    total = sum(size for _, size in sizes)
+    shares = {label: divmod(size * count, total) for label, size in sizes}
+    left = count - sum(whole for whole, _ in shares.values())
+    more = set(sorted(shares, key=lambda label: (-shares[label][1], label))[:left])
+    return tuple((label, whole + (label in more)) for label, (whole, _) in shares.items())
 
 
 def with_every_class(
