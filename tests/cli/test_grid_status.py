@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 from finished_runs import make_run
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
+from seekcli.cli.remove import remove
 from seekcli.runs.lease import Lease
 
 GRID = '[settings]\nmodel = "resnet8-to-14"\ndata.name = "digits"\n[[arms]]\nschedule = ["base", "motivated"]\n'
@@ -52,4 +56,33 @@ def test_a_run_that_is_unknown_or_runs_keeps_all_from_being_removed(tmp_path: Pa
     assert result.exit_code == 2
     assert ("is running" if running else f"did you mean '{other.name}'") in result.stderr
     assert result.stderr.count("seek: error: ") == 2
+    assert one.exists()
+
+
+class Terminal(io.StringIO):
+    """Somebody at a terminal, who types these lines."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "goes"), [("y\n", True), ("n\n", False), ("\n", False)])
+def test_on_a_terminal_it_is_asked_before_anything_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, goes: bool
+) -> None:
+    one, other = make_run(tmp_path, seed=0), make_run(tmp_path, seed=1)
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    remove([one.name, one.name], tmp_path)
+    assert (one.exists(), other.exists()) == (not goes, True)
+    asked, said = capsys.readouterr()
+    assert "Remove 1 run for good? [y/N]" in asked
+    assert one.name in said
+    assert said.splitlines()[-1] == ("1 run removed" if goes else "nothing is removed")
+
+
+def test_no_answer_at_a_terminal_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = make_run(tmp_path)
+    monkeypatch.setattr(sys, "stdin", Terminal(""))  # Ctrl-D
+    with pytest.raises(typer.Abort):
+        remove([one.name], tmp_path)
     assert one.exists()
