@@ -33,7 +33,7 @@ MAY_NAME = ("models/families/", "data/sets/", "config/settings.py", "analysis/pu
 MAY_NAME += ("config/identity.py", "export/finished_run.py")
 # Words that mean something else there: a policy of AutoAugment, a key of a document, a parameter's default.
 OTHER_MEANINGS = {("data/augment/augmentation_settings.py", "cifar10"), ("report/run_summary.py", "folder")}
-OTHER_MEANINGS |= {("data/splitting/every_image.py", "folder")}
+OTHER_MEANINGS |= {("data/splitting/every_image.py", "folder"), ("in_python.py", "digits")}  # the default of --data
 WIDTHS = (4, 6, 10)
 
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "compare": "Compare alternating runs with their classic baselines: accuracy, noise, cost.",
     "report": "Write what the runs say as one page that needs no network: open it with a double click.",
     "flops": "Forward and training cost of one image, by model and stage, and the expected cost of an alternating run.",
-    "export": "Write a run's weights with a JSON card, load them back, and check that the logits are equal.",
+    "export": "Write a run's models with a JSON card each, load them back, and check that the logits are equal.",
     "evaluate": "Evaluate exported models, or a finished run's, on images prepared as their cards say.",
     "map": "Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked.",
     "list": "List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder.",

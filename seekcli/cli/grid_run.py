@@ -71,7 +71,7 @@ def asked_by_order(path: Path, out: Path) -> Asked:
         return Asked(
             grid, out, told["assignments"], "json", told["fail_fast"], told["threads"], frozenset(told["again"]), only
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OSError, AttributeError) as error:  # or there is nothing to read from
         raise BadInput(
             f"seek grid work is started by `seek grid run --jobs N`, which tells it what to do: {error}"
         ) from None

@@ -93,7 +93,7 @@ def test_the_help_of_the_program_shows_the_first_line_of_each_command_and_import
         "shown = CliRunner().invoke(app, ['--help']).stdout\n"
         "heavy = ('pydantic', 'seekcli.cli.train', 'seekcli.config')\n"
         "assert not [name for name in sys.modules if name.startswith(heavy)]\n"
-        "assert 'Plan or run the points of a grid file.' in shown\n"
+        "assert 'Plan, run and watch the points of a grid file.' in shown\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"COLUMNS": "200"})
     for name, summary in COMMANDS.items():

@@ -60,7 +60,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(results, tmp_path):
 def test_k_auto_takes_the_choice_for_every_seed(results):
     result = seek("train", *PAIR, *AUTO, "--seeds", "2", "--out", results)
     assert result.exit_code == 0, result.output
-    assert f"k={chosen(results)} of 1, 2, by validation accuracy over 2 folds of 1 epochs, chosen" in result.stderr
+    assert f"k={chosen(results)} of 1, 2, by validation accuracy over 2 folds of 1 epoch, chosen" in result.stderr
     assert result.stdout.count(f"_loss-k{chosen(results)}_identity_s") == 4
     shown = seek("train", *PAIR, *AUTO, "--print-config", "--out", results).stdout.splitlines()
     (line,) = [line for line in shown if line.startswith("motivation.k =")]
@@ -69,7 +69,7 @@ def test_k_auto_takes_the_choice_for_every_seed(results):
 
 def test_k_auto_searches_first_where_nothing_is_chosen_and_says_so(tmp_path):
     result = seek("train", *PAIR, *AUTO, "--out", tmp_path / "r", "--dry-run")
-    assert "auto, not chosen yet: 2 values of k x 2 folds = 4 runs of 1 epochs come first" in result.stdout
+    assert "auto, not chosen yet: 2 values of k x 2 folds = 4 runs of 1 epoch come first" in result.stdout
     assert not (tmp_path / "r").exists()
     result = seek("train", *PAIR, *AUTO, "--out", tmp_path / "r", "--progress", "json")
     assert result.exit_code == 0, result.output
@@ -118,8 +118,10 @@ def test_a_grid_searches_before_its_points(tmp_path):
     out = tmp_path / "r"
     planned = seek("grid", "plan", grid, "--out", out, "--format", "json")
     rows = json.loads(planned.stdout)
-    assert [(row["run_id"] is None, row["state"]) for row in rows] == [(True, "needs k"), (False, "new")] * 2
-    assert "before them, to choose k" in seek("grid", "plan", grid, "--out", out).stdout
+    assert [(row["run_id"] is None, row["state"]) for row in rows] == [(True, "waits"), (False, "new")] * 2
+    shown = seek("grid", "plan", grid, "--out", out).stdout
+    assert "waits for its k: 2 values of k x 2 folds = 4 runs of 1 epoch" in shown
+    assert "before     to choose k for resnet8-to-14_synthetic_" in shown
     assert not out.exists()
     result = seek("grid", "run", grid, "--out", out)
     assert result.exit_code == 0, result.output
