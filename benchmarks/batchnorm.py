@@ -12,7 +12,6 @@ import argparse
 import itertools
 import math
 import platform
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from pages import write_between
 from scipy import stats
 
 from seekcli.config.identity import run_id
@@ -35,7 +35,6 @@ COMMON = {
     "runtime.device": "cpu",
     "runtime.threads": 1,
 }
-START, END = "<!-- measured -->", "<!-- end -->"
 AS_TRAINED, RE_ESTIMATED = "as trained", "re-estimated"
 COLUMNS = {AS_TRAINED: "test_accuracy_as_trained_percent", RE_ESTIMATED: "test_accuracy_recalibrated_percent"}
 
@@ -141,10 +140,7 @@ def main() -> None:
     text = table(asked.seeds, asked.results, asked.only)
     print(text)
     if asked.write:
-        page = asked.write.read_text(encoding="utf-8")
-        block = f"{START}\n{text}\n{END}"
-        page = re.sub(f"{START}.*{END}", lambda _: block, page, flags=re.DOTALL)
-        asked.write.write_text(page, encoding="utf-8")
+        write_between(asked.write, text)
 
 
 if __name__ == "__main__":

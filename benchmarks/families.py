@@ -25,9 +25,9 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from pages import write_between
 
 import seekcli
-from seekcli import files
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
 from seekcli.engines.run import train_run
@@ -213,15 +213,6 @@ def report(rows: list[Row], command: str) -> str:
     return "\n".join([where, "", HEADER, *(row.as_markdown() for row in rows)])
 
 
-def write_into(page: Path, text: str) -> None:
-    """Replace what stands between the markers. Raises ValueError when the page has none."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} has no {BEGIN} and {END}")
-    files.write_text(page, f"{before}{BEGIN}\n{text}\n{END}{after}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a row for each family of models.")
     parser.add_argument("--write", type=Path, help="page with markers to put the table in")
@@ -238,7 +229,7 @@ def main() -> None:
     text = report(rows, f"python {shlex.join(sys.argv)}")
     print(text)
     if options.write:
-        write_into(options.write, text)
+        write_between(options.write, text, BEGIN, END)
 
 
 if __name__ == "__main__":

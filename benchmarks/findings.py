@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from pages import seek, write_between
 
 HEADER = ("arm", "n", "share of steps", "base − base alone", "word", "base − base alone, equal compute",
           "larger − its own base", "larger − larger alone", "larger − larger alone, equal compute")  # fmt: skip
@@ -23,11 +21,6 @@ DIFFERENCES = (
     ("X-Y-M", "Y-C", ("re-estimated", "as trained")),
     ("X-Y-M", "Y-C=", ("re-estimated", "as trained")),
 )
-
-
-def compared(folder: Path) -> dict[str, Any]:
-    words = [sys.executable, "-m", "seekcli", "compare", str(folder), "--format", "json"]
-    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)  # type: ignore[no-any-return]
 
 
 def points(row: dict[str, Any] | None) -> str:
@@ -117,18 +110,13 @@ def main() -> None:
     parser.add_argument("--published", type=Path, default=Path("results/published"))
     parser.add_argument("--write", type=Path, help="put the tables between the markers of this page")
     asked = parser.parse_args()
-    page = asked.write.read_text(encoding="utf-8") if asked.write else ""
     for folder in sorted(path for path in asked.published.iterdir() if path.is_dir()):
-        comparison = compared(folder)
+        comparison = seek("compare", str(folder))
         text = "\n\n".join(table_of(cell) for cell in comparison["cells"])
         print(text)
-        start, end = f"<!-- {folder.name} -->", f"<!-- end of {folder.name} -->"
-        block = f"{start}\n{text}\n{end}"
         if asked.write:
             picture(comparison, folder / "base-alone.png")
-        page = re.sub(f"{start}.*{end}", lambda _, block=block: block, page, flags=re.DOTALL)
-    if asked.write:
-        asked.write.write_text(page, encoding="utf-8")
+            write_between(asked.write, text, f"<!-- {folder.name} -->", f"<!-- end of {folder.name} -->")
 
 
 if __name__ == "__main__":

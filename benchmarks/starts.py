@@ -9,25 +9,15 @@ Reads what `seek compare` and `seek map --starts` say of these runs; nothing is 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from pages import seek, write_between
+
 PAIR = "resnet20-to-32"
-START, END = "<!-- measured -->", "<!-- end -->"
 HEADER = ("start", "usage of added blocks", "answers differ %", "base − base alone", "adj. p, word",
           "larger − its own base", "adj. p, word", "larger − the larger of `paper`", "adj. p, word")  # fmt: skip
 PAPER = "loss k=2 paper"
-
-
-def seek(*words: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "seekcli", *words, "--format", "json"], capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def difference(rows: list[dict[str, Any]], arm: str | None, left: str, right: str, accuracy: str) -> tuple[str, str]:
@@ -77,9 +67,7 @@ def main() -> None:
     text = table(asked.results)
     print(text)
     if asked.write:
-        page = asked.write.read_text(encoding="utf-8")
-        block = f"{START}\n{text}\n{END}"
-        asked.write.write_text(re.sub(f"{START}.*{END}", lambda _: block, page, flags=re.DOTALL), encoding="utf-8")
+        write_between(asked.write, text)
 
 
 if __name__ == "__main__":

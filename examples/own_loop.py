@@ -6,6 +6,7 @@ python examples/own_loop.py --epochs 3 --out results/own-loop
 from __future__ import annotations
 
 import argparse
+import copy
 import pydoc_data.topics
 from itertools import chain
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 import seekcli
 
@@ -59,6 +61,13 @@ def loss_of(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
     return functional.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
 
 
+def multiply_adds(model: nn.Module) -> float:
+    """Of one sequence, counted by torch on the meta device: nothing is computed, and attention is counted too."""
+    with FlopCounterMode(display=False) as counter:
+        copy.deepcopy(model).to("meta")(torch.zeros(1, CONTEXT, dtype=torch.long, device="meta"))
+    return counter.get_total_flops() / 2
+
+
 def accuracy_percent(model: nn.Module, held_out: list[torch.Tensor]) -> float:
     hits = [(model(batch[:, :-1]).argmax(-1) == batch[:, 1:]).float().mean() for batch in held_out]
     return 100 * float(torch.stack(hits).mean())
@@ -88,7 +97,13 @@ def main() -> None:
         optimizers=(torch.optim.AdamW(small.parameters(), 3e-3), torch.optim.AdamW(large.parameters(), 3e-3)),
         condition=seekcli.conditions.Loss(k=2),
         record=seekcli.Record(
-            asked.out, data="pydoc", names=("char-1", "char-3"), epochs=asked.epochs, batch_size=BATCH, seed=asked.seed
+            asked.out,
+            data="pydoc",
+            names=("char-1", "char-3"),
+            epochs=asked.epochs,
+            batch_size=BATCH,
+            seed=asked.seed,
+            forward_macs=(multiply_adds(small), multiply_adds(large)),
         ),
     )
     for epoch in range(asked.epochs):

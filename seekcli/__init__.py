@@ -6,7 +6,7 @@ its card; `seekcli.plots` has the pictures. A loop of one's own: `Pair.nested`, 
 """
 
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 __version__ = "0.1.0"
 
@@ -43,10 +43,11 @@ def __getattr__(name: str) -> object:
         raise ImportError(f"{reason}; `seek doctor` shows what is installed") from error
 
 
-def _function(name: str):  # type: ignore[no-untyped-def]
+def _function(name: str) -> FunctionType:
     from importlib import import_module
 
-    return getattr(import_module(_OFFERED[name]), name)
+    found: FunctionType = getattr(import_module(_OFFERED[name]), name)
+    return found
 
 
 class _CallableRoom(ModuleType):

@@ -415,7 +415,9 @@ def test_grids_open_with_the_lab_header(path: Path) -> None:
     missing = {"command", "hardware", "expected minutes", "expected score", "seeds"} - set(header)
     assert missing == set()
     name, makefile = str(path.relative_to(ROOT)), (ROOT / "Makefile").read_text(encoding="utf-8")
-    makefile = makefile.replace("$(GRID)", re.search(r"^GRID \?= (.*)$", makefile, re.MULTILINE)[1])  # type: ignore[index]
+    default = re.search(r"^GRID \?= (.*)$", makefile, re.MULTILINE)
+    assert default is not None
+    makefile = makefile.replace("$(GRID)", default[1])
     assert name in (makefile if header["command"].startswith("make ") else header["command"])
     assert re.match(r"\d", header["seeds"])
     assert re.search(r"\d", header["expected minutes"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +24,9 @@ from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
 from seekcli.errors import unknown
 from seekcli.grid.schema import read_grid
+
+if TYPE_CHECKING:
+    from seekcli.engines.slots import Slot
 
 commands = typer.Typer(no_args_is_help=True, help="Plan, run and watch the points of a grid file.")
 
@@ -54,40 +58,63 @@ def plan_command(
     show_plan(plan_asked(asked), format_name)
 
 
-@commands.command("run")
-def run_grid(
-    grid: GridFileOption,
-    out: Out = Path("results"),
-    assignments: Assignments = None,
-    progress: Style = "auto",
-    jobs: Jobs = 1,
-    per_gpu: PerGpu = None,
-    threads: Threads = None,
-    fail_fast: FailFast = False,
-    smoke: Smoke = False,
-) -> None:
-    """Run every point that is not done, what it needs first; one that fails does not keep the next from running.
-
-    Several processes may run one grid into one results folder: each takes the points that no other has, and takes over
-    those of a process that died. So do the workers of --jobs and --per-gpu.
-    """
-    run(grid, out, assignments, progress, jobs, per_gpu, threads, fail_fast, smoke, failed_alone=False)
+RUN = (
+    "Run every point that is not done, what it needs first; one that fails does not keep the next from running.\n\n"
+    "Several processes may run one grid into one results folder: each takes the points that no other has, and takes "
+    "over those of a process that died. So do the workers of --jobs and --per-gpu."
+)
+RETRY = "Run the points again that failed, and those that waited for them; nothing else."
 
 
-@commands.command("retry")
-def retry_grid(
-    grid: GridFileOption,
-    out: Out = Path("results"),
-    assignments: Assignments = None,
-    progress: Style = "auto",
-    jobs: Jobs = 1,
-    per_gpu: PerGpu = None,
-    threads: Threads = None,
-    fail_fast: FailFast = False,
-    smoke: Smoke = False,
-) -> None:
-    """Run the points again that failed, and those that waited for them; nothing else."""
-    run(grid, out, assignments, progress, jobs, per_gpu, threads, fail_fast, smoke, failed_alone=True)
+def runner(failed_alone: bool) -> Callable[..., None]:
+    """The command that runs a grid: all that is missing, or what failed before alone."""
+
+    def run(
+        grid: GridFileOption,
+        out: Out = Path("results"),
+        assignments: Assignments = None,
+        progress: Style = "auto",
+        jobs: Jobs = 1,
+        per_gpu: PerGpu = None,
+        threads: Threads = None,
+        fail_fast: FailFast = False,
+        smoke: Smoke = False,
+    ) -> None:
+        if progress not in STYLES:
+            raise unknown("--progress", progress, STYLES)
+        slots = slots_for(jobs, per_gpu, threads)
+        file = read_grid(grid, smoke)
+        number = grid_threads(file, set_layers(assignments), threads)
+        asked = Asked(file, out, assignments or [], progress, fail_fast, number)
+        run_grid(asked, slots, per_gpu is not None, failed_alone)
+
+    return run
+
+
+commands.command("run", help=RUN)(runner(failed_alone=False))
+commands.command("retry", help=RETRY)(runner(failed_alone=True))
+
+
+def run_grid(asked: Asked, slots: Sequence[Slot], pinned: bool, failed_alone: bool) -> None:
+    """Run it with as many workers as there are slots; with one that is not `pinned` to a GPU, in this process."""
+    grid, plan, number = asked.grid, plan_asked(asked), asked.threads
+    by_workers = len(slots) > 1 or pinned
+    if number is None:
+        number = recorded_threads(plan) or (slots[0].threads if by_workers else None)
+    if by_workers:
+        asked = replace(asked, slots=[replace(slot, threads=number or slot.threads) for slot in slots])
+    asked = replace(asked, threads=number)
+    if failed_alone:
+        from seekcli.grid.standing import failed_points
+
+        asked = replace(asked, only=failed_points(plan))
+        if not asked.only:
+            say(f"{grid.path}: no point has failed", err=True)
+            return
+    from seekcli.cli.outcomes import conclude
+
+    conclude(run_asked(asked, plan), asked.out, grid.path.name)
+    refuse_edited(grid)
 
 
 @commands.command("status")
@@ -104,36 +131,6 @@ def status_of_grid(
 
     asked = Asked(read_grid(grid, smoke), out, assignments or [])
     show_status(plan_asked(asked), format_ is ReadFormat.JSON, watch)
-
-
-def run(
-    path: Path, out: Path, assignments: list[str] | None, progress: str, jobs: int, per_gpu: int | None,
-    threads: int | None, fail_fast: bool, smoke: bool, failed_alone: bool,
-) -> None:  # fmt: skip
-    if progress not in STYLES:
-        raise unknown("--progress", progress, STYLES)
-    slots = slots_for(jobs, per_gpu, threads)
-    grid = read_grid(path, smoke)
-    number = grid_threads(grid, set_layers(assignments), threads)
-    asked = Asked(grid, out, assignments or [], progress, fail_fast)
-    plan = plan_asked(asked)
-    by_workers = len(slots) > 1 or per_gpu is not None
-    if number is None:
-        number = recorded_threads(plan) or (slots[0].threads if by_workers else None)
-    if by_workers:
-        asked = replace(asked, slots=[replace(slot, threads=number or slot.threads) for slot in slots])
-    asked = replace(asked, threads=number)
-    if failed_alone:
-        from seekcli.grid.standing import failed_points
-
-        asked = replace(asked, only=failed_points(plan))
-        if not asked.only:
-            say(f"{path}: no point has failed", err=True)
-            return
-    from seekcli.cli.outcomes import conclude
-
-    conclude(run_asked(asked, plan), out, path.name)
-    refuse_edited(grid)
 
 
 @commands.command("work", hidden=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seekcli.errors import BadInput
-from seekcli.export.kinds import GRAPH_FORMATS, require_packages
+from seekcli.errors import BadInput, unknown
+from seekcli.export.kinds import FORMATS, GRAPH_FORMATS, require_packages
 from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def export_models(
     """
     from seekcli.runs.named_runs import find_run
 
+    if file_format not in FORMATS:
+        raise unknown("--format", file_format, FORMATS)
     progress = progress or Progress()
     graph = file_format in GRAPH_FORMATS
     if preprocessing and not graph:

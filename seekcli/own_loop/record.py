@@ -42,10 +42,9 @@ class Record:
 
     `data` is a name for what it is trained on and `names` are those of the two models: runs are compared where these,
     the batch size (examples per update) and the epochs are equal, seed by seed. `forward_macs` are the multiply-adds of
-    one example through each model, for costs; where they are not given the number of parameters stands for them, which
-    is right for one vector or token through linear layers. `settings` says more of the run under the names of
-    `seek list settings`. `recalibrate_batches` is how many batches `recalibrate` gives. `fresh` sets a finished run of
-    the same settings aside.
+    one example through each model, from which costs are computed (examples/own_loop.py counts them). `settings` says
+    more of the run under the names of `seek list settings`. `recalibrate_batches` is how many batches `recalibrate`
+    gives. `fresh` sets a finished run of the same settings aside.
     """
 
     def __init__(
@@ -56,9 +55,9 @@ class Record:
         names: tuple[str, str],
         epochs: int,
         batch_size: int,
+        forward_macs: tuple[float, float],
         seed: int = 0,
         precision: str = "fp32",
-        forward_macs: tuple[float, float] | None = None,
         recalibrate_batches: int = 10,
         settings: Mapping[str, Any] | None = None,
         fresh: bool = False,
@@ -67,9 +66,9 @@ class Record:
             raise BadInput(f"names: two different ones, of the base and of the motivated model, not {names!r}")
         self.results, self.data, self.names = Path(results), data, tuple(names)
         self.epochs, self.batch_size, self.seed, self.precision = epochs, batch_size, seed, precision
-        if forward_macs is not None and not all(0 < count < float("inf") for count in forward_macs):
+        if len(forward_macs) != 2 or not all(0 < count < float("inf") for count in forward_macs):
             raise BadInput(f"forward_macs: two numbers above 0, not {forward_macs!r}")
-        self.given_macs = forward_macs
+        self.forward_macs = {role: float(count) for role, count in zip(ROLES, forward_macs, strict=True)}
         self.recalibrate_batches, self.settings, self.fresh = recalibrate_batches, dict(settings or {}), fresh
         self.rows: list[dict[str, Any]] = []
         self.step_log = StepLog()
@@ -82,8 +81,6 @@ class Record:
     def begin(self, loop: Alternating) -> None:
         """Raises BadInput, before anything is written, for settings that are refused and for a run that is finished."""
         files.require_results_folder(self.results)
-        counts = self.given_macs or [sum(p.numel() for p in loop.models[role].parameters()) for role in ROLES]
-        self.forward_macs = {role: float(count) for role, count in zip(ROLES, counts, strict=True)}
         self.resolved = own_config(self, loop)
         self.config = self.resolved.config
         self.run_id = run_id(self.config)

@@ -84,7 +84,9 @@ def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path) -> None
     exported(tmp_path, tmp_path / "to")
     with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json exists and is another export: .*--overwrite"):
         exported(tmp_path, tmp_path / "to", preprocessing=True)
-    assert exported(tmp_path, tmp_path / "to", preprocessing=True, overwrite=True).card.graph.preprocessing_inside  # type: ignore[union-attr]
+    graph = exported(tmp_path, tmp_path / "to", preprocessing=True, overwrite=True).card.graph
+    assert graph is not None
+    assert graph.preprocessing_inside
 
 
 def test_a_graph_that_answers_otherwise_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -182,7 +183,7 @@ def test_it_equals_the_packages_own_path_with_stock_adamw():
     layout = torch.channels_last if config.runtime.layout == "channels_last" else torch.contiguous_format
     for model in (pair.base, pair.motivated):
         model.to(memory_format=layout).train()
-    make = lambda parameters: torch.optim.AdamW(parameters, 0.003, weight_decay=0.05, foreach=True)  # noqa: E731
+    make = partial(torch.optim.AdamW, lr=0.003, weight_decay=0.05, foreach=True)
     alternating, losses = loop(pair, make, recalibrate=False), []
     steps, rate = trainer.steps_per_epoch, trainer._learning_rate
     for epoch in range(3):

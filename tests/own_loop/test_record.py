@@ -25,6 +25,7 @@ def loop(results, seed=0, **options):
     pair = seekcli.Pair.nested(Gpt(1), Gpt(3), **DEPTH, sample=tokens())
     optimizers = tuple(torch.optim.AdamW(model.parameters(), 3e-3) for model in (pair.base, pair.motivated))
     defaults = {"data": "my-text", "names": ("gpt-1", "gpt-3"), "epochs": EPOCHS, "batch_size": 4, "seed": seed}
+    defaults |= {"forward_macs": (1e3, 2e3)}
     record = seekcli.Record(results, **defaults | options)
     return seekcli.Alternating(pair, optimizers=optimizers, condition=seekcli.conditions.Loss(k=2), record=record)
 
