@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import write_between
 
 from seekcli.models.catalog import MODELS, nests_fully, parse_pair
 
@@ -59,11 +60,11 @@ def test_a_run_is_stopped_before_a_motivated_step_and_before_a_base_step(benchma
 def test_the_table_goes_between_the_markers_and_nothing_else_changes(benchmark, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"above\n{benchmark.BEGIN}\nold\n{benchmark.END}\nbelow\n")
-    benchmark.write_into(page, "new")
+    write_between(page, "new", benchmark.BEGIN, benchmark.END)
     assert page.read_text() == f"above\n{benchmark.BEGIN}\nnew\n{benchmark.END}\nbelow\n"
     page.write_text("no markers")
     with pytest.raises(ValueError, match="has no"):
-        benchmark.write_into(page, "new")
+        write_between(page, "new", benchmark.BEGIN, benchmark.END)
 
 
 @pytest.mark.slow
