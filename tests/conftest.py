@@ -64,6 +64,14 @@ def home(homes: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
+def plain_processor() -> Iterator[None]:
+    """A CPU without bf16 units: what is said on one that has them is one line more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seekcli.runs.environment.cpu_flags", set)
+        yield
+
+
+@pytest.fixture(autouse=True)
 def counted_once(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every run counts the operations of its two models, a sixth of a tiny run: equal models are counted once.
 

@@ -26,7 +26,9 @@ NOT_RUN = "never begun"
 
 
 class Announcer(Observer):
-    """Tells of the runs on stderr. `total` of them are to be done; one alone is not announced by a number."""
+    """Tells of the runs on stderr. `total` of them are to be done; one alone is not announced by a number.
+
+    The hint is told of the first that starts."""
 
     def __init__(
         self,
@@ -35,16 +37,18 @@ class Announcer(Observer):
         notes_of: Callable[[Resolved, str], list[str]] = lambda resolved, state: [],
         report: Callable[[RunStatus, Resolved], None] = lambda status, resolved: None,
         *,
+        hint_of: Callable[[Resolved], str | None] = lambda resolved: None,
         alone: bool = False,
     ) -> None:
         self.style, self.total, self.notes_of, self.report, self.alone = style, total, notes_of, report, alone
-        self.begun = 0
+        self.hint_of, self.begun = hint_of, 0
 
     def begins(self, resolved: Resolved, state: str) -> Progress:
         self.begun += 1
         if not self.alone:
             say(f"[{self.begun}/{max(self.begun, self.total)}] {run_id(resolved.config)}", err=True)
-        progress = Progress() if self.style == SILENT else make_progress(self.style)
+        hint = self.hint_of(resolved) if self.begun == 1 else None
+        progress = Progress() if self.style == SILENT else make_progress(self.style, hint)
         for note in self.notes_of(resolved, state):
             progress.note(note)
         return progress

@@ -20,11 +20,13 @@ from seekcli.train.progress import Progress, RunFacts
 STYLES = ("auto", "rich", "plain", "json")
 
 
-def make_progress(style: str) -> Progress:
-    """`auto` is rich on a terminal and plain elsewhere."""
+def make_progress(style: str, hint: str | None = None) -> Progress:
+    """`auto` is rich on a terminal and plain elsewhere. The hint is told once the run has started."""
     if style == "auto":
         style = "rich" if sys.stdout.isatty() else "plain"
-    return {"rich": RichProgress, "plain": PlainProgress, "json": JsonProgress}[style]()
+    progress = {"rich": RichProgress, "plain": PlainProgress, "json": JsonProgress}[style]()
+    progress.hint = hint
+    return progress
 
 
 def percent(value: float | None) -> str:
@@ -48,7 +50,17 @@ def describe_start(facts: RunFacts) -> str:
     return f"{begun}\n{visible(facts.data)}\n{LEGEND}"
 
 
-class PlainProgress(Progress):
+class ShownProgress(Progress):
+    """A display with a hint for its user, which must not stand before the error of a run that cannot start."""
+
+    hint: str | None = None
+
+    def tell_hint(self) -> None:
+        if self.hint is not None:
+            self.note(self.hint)
+
+
+class PlainProgress(ShownProgress):
     """A line per epoch, for pipes and log files."""
 
     epochs = 0
@@ -61,6 +73,7 @@ class PlainProgress(Progress):
     def started(self, facts: RunFacts) -> None:
         self.epochs = facts.epochs
         say(describe_start(facts))
+        self.tell_hint()
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         say(epoch_line(rows, self.epochs, terminal_width()))
@@ -70,7 +83,7 @@ class PlainProgress(Progress):
         say(f"note: {visible(message)}", err=True)
 
 
-class JsonProgress(Progress):
+class JsonProgress(ShownProgress):
     """One JSON object a line on stdout: {"event": "started" | "epoch" | "note" | ...}."""
 
     def _emit(self, event: str, **fields: Any) -> None:
@@ -83,6 +96,7 @@ class JsonProgress(Progress):
 
     def started(self, facts: RunFacts) -> None:
         self._emit("started", **vars(facts))
+        self.tell_hint()
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         # JSON has no infinities: a loss that is none is null here, and itself in the records.
@@ -92,7 +106,7 @@ class JsonProgress(Progress):
         self._emit("note", message=message)
 
 
-class RichProgress(Progress):
+class RichProgress(ShownProgress):
     """A live bar with a line below it that says what goes on, and a printed line per epoch above them."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -120,6 +134,7 @@ class RichProgress(Progress):
     def started(self, facts: RunFacts) -> None:
         self.facts = facts
         self.console.print(describe_start(facts), highlight=False, soft_wrap=True)
+        self.tell_hint()
         if self.decoding_task is not None:
             self.bar.remove_task(self.decoding_task)
         self.task = self.bar.add_task("starting", total=facts.steps, completed=facts.steps_done, speed="")

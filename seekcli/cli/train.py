@@ -206,12 +206,8 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
     from seekcli.cli.tune import settle
     from seekcli.engines.local import LocalEngine
 
-    hints = [bf16_note]  # each is told once, and only where something is trained
-
     def notes(resolved: Resolved, state: str) -> list[str]:
-        state = "new" if fresh else state
-        told = [hints.pop()(resolved)] if hints and state != "finished" else []
-        return [*run_notes(resolved, state, out), *filter(None, told)]
+        return run_notes(resolved, "new" if fresh else state, out)
 
     stop, alone = StopSwitch(), len(drafts) == 1
     with stop.listening():
@@ -221,6 +217,7 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
             len(settled),
             notes,
             lambda status, resolved: report(status, resolved, out, progress),
+            hint_of=bf16_note,
             alone=alone,
         )
         outcomes = LocalEngine(out, announcer, stop.reason, fresh=fresh).run(settled, wait=not alone)

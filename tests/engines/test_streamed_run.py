@@ -174,7 +174,8 @@ def test_a_signal_to_all_processes_leaves_none_and_prints_no_traceback(
             os.killpg(run.pid, number)
             _, errors = run.communicate(timeout=60)
             assert "Traceback" not in errors
-            assert len(errors.strip().splitlines()) == 1, errors
+            told = [line for line in errors.splitlines() if line and not line.startswith("note: this CPU has bf16")]
+            assert len(told) == 1, errors
         assert run.returncode == code
         deadline = time.monotonic() + 20
         while processes_of(run.pid):
