@@ -63,14 +63,20 @@ def welch_p_value(mean_difference: float, left: tuple[float, int], right: tuple[
 def _welch_of_values(left: Sequence[float], right: Sequence[float]) -> float | None:
     if len(left) < 2:
         return None
-    sds = math.sqrt(variance(left)), math.sqrt(variance(right))
+    sds = math.sqrt(_variance(tuple(left))), math.sqrt(_variance(tuple(right)))
     if max(sds) <= NO_SPREAD:
         return None
     return welch_p_value(fmean(left) - fmean(right), (sds[0], len(left)), (sds[1], len(right)))
 
 
+@lru_cache(maxsize=1000)
+def _variance(values: tuple[float, ...]) -> float:
+    """Exact, which takes its time: a group stands on one side of many differences."""
+    return variance(values)
+
+
 def _correlation(left: Sequence[float], right: Sequence[float]) -> float | None:
-    if len(left) < 3 or min(variance(left), variance(right)) <= NO_SPREAD**2:
+    if len(left) < 3 or min(_variance(tuple(left)), _variance(tuple(right))) <= NO_SPREAD**2:
         return None
     return correlation(left, right)
 

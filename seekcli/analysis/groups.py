@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 from seekcli.analysis.efficiency import Efficiency, StepShare, efficiency, share_against_expected
@@ -103,7 +104,7 @@ class Group:
     def seeds(self) -> tuple[int, ...]:
         return tuple(self.accuracy_by_seed)
 
-    @property
+    @cached_property
     def recalibrated(self) -> Sample | None:
         values = list(self.recalibrated_by_seed.values())
         return sample(values) if values else None
@@ -192,11 +193,11 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     f_x, f_y = base.forward_per_image, motivated.forward_per_image
     shares = [motivated_share_of_images(run, run.facts) for run in runs]
     by_image = [run.share if share is None else share for run, share in zip(runs, shares, strict=True)]
-    f_xy = sample([mean_forward_cost(f_x, f_y, share) for share in by_image]).mean
+    f_xy = fmean([mean_forward_cost(f_x, f_y, share) for share in by_image])
     expected = [run.expected_share for run in runs if run.expected_share is not None]
     share = share_against_expected(
         [(int(run.totals["motivated_steps"]), run.steps) for run in runs],
-        sample(expected).mean if expected else None,
+        fmean(expected) if expected else None,
         share_basis(base.settings.schedule, base.settings.arm.get("motivation.condition")),
     )
     gains = _gain_points(base, x_c), _gain_points(y_c, x_c)
@@ -222,7 +223,7 @@ def _gain_points(group: Group | None, reference: Group | None) -> float | None:
         return None
     left, right = group.accuracy_by_seed, reference.accuracy_by_seed
     common = [left[seed] - right[seed] for seed in left if seed in right]
-    return sample(common).mean if common else group.accuracy.mean - reference.accuracy.mean
+    return fmean(common) if common else group.accuracy.mean - reference.accuracy.mean
 
 
 def _gain_interval(group: Group | None, reference: Group | None) -> Interval | None:
@@ -248,7 +249,7 @@ def make_group(
         accuracy_by_seed=by_seed,
         recalibrated_by_seed={seed: value for seed, value in recalibrated.items() if value is not None},
         accuracy=sample(list(by_seed.values())),
-        forward_per_image=sample([forward_cost(run, role_of(run)) for run in ordered]).mean,
+        forward_per_image=fmean([forward_cost(run, role_of(run)) for run in ordered]),
         cost=Cost(tuple(run.totals for run in ordered)),
         test_images=_test_images(first.facts),
     )

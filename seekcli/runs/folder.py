@@ -10,7 +10,7 @@ from seekcli.config.identity import run_id, run_key
 from seekcli.config.schema import RunConfig
 from seekcli.documents import read_document
 from seekcli.errors import BadInput, DamagedRun, MissingSource, NewerFile
-from seekcli.runs import model_files, records
+from seekcli.runs import finished_tables, model_files, records
 from seekcli.runs.config_file import ConfigFile, read_config
 from seekcli.runs.data_contents import refuse_other_contents
 from seekcli.runs.liveness import is_being_written
@@ -193,7 +193,8 @@ class RunFolder:
         """Raise DamagedRun, as going on would, for a table of saved epochs that is gone or cut off; none is read."""
         if not status.epochs_done or not any(self.checkpoints_path.glob("step-*.safetensors")):
             return
-        for path in (self.epochs_path, self.steps_path):
+        written = [self.classes_path] if self.classes_path.exists() else []  # by the first evaluation
+        for path in (self.epochs_path, self.steps_path, *written):
             if problem := table_problem(path):
                 raise DamagedRun(f"{problem}; {AFRESH}")
 
@@ -250,14 +251,14 @@ class RunFolder:
         if len(self.epochs()) != status.epochs_done * len(status.models):
             raise BadInput(f"{self.epochs_path} lacks rows of a finished run")
         self.check_epochs(status)
-        records.check_table(self.steps_path, records.STEP_TABLE, status)
+        finished_tables.check_table(self.steps_path, records.STEP_TABLE, status)
         if self.classes_path.exists() or records.CLASSES in status.tables_sha256:
-            records.check_table(self.classes_path, records.CLASS_TABLE, status)
+            finished_tables.check_table(self.classes_path, records.CLASS_TABLE, status)
         model_files.check_model_files(self.path, status, whole)
 
     def check_epochs(self, status: RunStatus) -> None:
         """Raise BadInput unless the epoch table is the one that a finished run's status was written for."""
-        records.check_epochs(self.path, status)
+        finished_tables.check_epochs(self.path, status)
 
     def unverifiable_note(self) -> str | None:
         """Of a finished run that an earlier version wrote, which recorded no digests of model files."""

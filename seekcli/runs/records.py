@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import fsum, isfinite, nan
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -18,7 +20,7 @@ from seekcli import files
 from seekcli.config.condition_settings import share_basis
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput
-from seekcli.runs.parquet import TableKind, read_columns, read_table, replace_table
+from seekcli.runs.parquet import TableKind, read_columns, replace_table
 
 # The files of a run folder.
 CONFIG = "config.json"
@@ -65,6 +67,7 @@ EPOCH_SCHEMA = _schema("""
     base_accuracy_where_differ_percent double?, motivated_accuracy_where_differ_percent double?,
     smoke bool?""")
 EPOCH_COLUMNS = _columns(EPOCH_SCHEMA)
+EPOCH_NAMES = tuple(name for name, *_ in EPOCH_COLUMNS)
 # One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
 STEP_SCHEMA = _schema("run_id string, epoch int32, step int64, role string, loss double, learning_rate double")
 # One row per class of a split and role, of the last evaluation: accuracy_percent is null for a class without images.
@@ -85,14 +88,6 @@ MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  
 COUNTED_PER_EPOCH = ("base_steps", "motivated_steps", "switches", "copied_bytes")  # the same in both role rows
 IMAGES_PER_EPOCH = ("base_images", "motivated_images")  # the same in both role rows, null in old ones
 SUMMED_PER_EPOCH = ("train_flops", "condition_flops", "epoch_seconds")
-
-
-# What a status of an earlier version is compared with the table by: what comparisons show, and what is summed up.
-COMPARED = (
-    *("run_id", "role", "model", "seed", "epoch", "forward_macs_per_image", "test_accuracy_percent"),
-    *("test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent"),
-    *(*COUNTED_PER_EPOCH, *SUMMED_PER_EPOCH, "evaluation_flops", "recalibration_flops"),
-)
 
 
 class RunStatus(BaseModel):
@@ -175,40 +170,6 @@ def read_classes(path: Path, run_id: str | None = None) -> list[Row]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def check_epochs(run_dir: Path, status: RunStatus) -> None:
-    """Raise BadInput, naming the table of epochs, unless it is the one that a finished run's status was written for.
-
-    A status of an earlier version knows no digest of the table: its final numbers and totals are compared with it.
-    """
-    path = run_dir / EPOCHS
-    if path.name in status.tables_sha256:
-        check_table(path, EPOCH_TABLE, status)
-        return
-    columns = read_columns(path, EPOCH_TABLE, status.run_id, COMPARED)
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    final = {row["role"]: _as_floats(row) for row in rows if row["epoch"] == status.epochs_done}
-    said = {row["role"]: _as_floats({name: row.get(name) for name in COMPARED}) for row in status.final}
-    totals = totals_of(rows)
-    known = {name: status.totals.get(name, total) for name, total in totals.items()}  # some came later
-    if final != said or totals != known:
-        raise BadInput(f"{path} and {STATUS} differ in their final numbers: one of them is damaged")
-
-
-def check_table(path: Path, kind: TableKind, status: RunStatus) -> None:
-    """Raise BadInput, naming the table, unless it is the one that a finished run's status was written for."""
-    recorded = status.tables_sha256.get(path.name)
-    if recorded is not None and files.sha256_of(path) == recorded:
-        return
-    read_table(path, kind, status.run_id, kind.key)  # what is of another run or plainly damaged is told as such
-    if recorded is not None:
-        raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
-
-
-def _as_floats(row: Row) -> Row:
-    """FLOPs that were counted as whole numbers may be too large for a double, which is what the table holds of them."""
-    return {name: float(value) if isinstance(value, int) else value for name, value in row.items()}
-
-
 def digests_of_tables(run_dir: Path) -> dict[str, str]:
     """File name -> sha256 of the tables that a run has."""
     paths = [run_dir / name for name in (EPOCHS, STEPS, CLASSES)]
@@ -268,6 +229,9 @@ def _problem_in_status(status: RunStatus) -> str | None:
     for row in status.final:
         if row.get("run_id") != status.run_id:
             return f"final: run_id is {row.get('run_id')!r}, not {status.run_id!r}"
+        floats = _floats_in(tuple(map(type, map(row.get, EPOCH_NAMES))))
+        if floats is not None and all(map(isfinite, map(row.__getitem__, floats))):
+            continue  # as nearly every row; what is wrong with another one is looked for column by column
         for name, kind, nullable in EPOCH_COLUMNS:
             value = row.get(name)
             if value is None and not nullable:
@@ -280,6 +244,20 @@ def _problem_in_status(status: RunStatus) -> str | None:
             return f"totals: {name} is {status.totals.get(name, 'missing')}"
     steps = status.totals["base_steps"] + status.totals["motivated_steps"] if status.final else 1
     return "totals: there are no steps" if steps < 1 else None
+
+
+@lru_cache(maxsize=1000)
+def _floats_in(kinds: tuple[type, ...]) -> tuple[str, ...] | None:
+    """Columns that have to be finite in an epoch row of values of these types; None where one is not of its column."""
+    floats = []
+    for (name, kind, nullable), found in zip(EPOCH_COLUMNS, kinds, strict=True):
+        if found is NoneType and nullable:
+            continue
+        if found is not kind and not (kind is float and found is int):
+            return None
+        if kind is float and not name.endswith("_loss"):
+            floats.append(name)
+    return tuple(floats)
 
 
 def _fits(value: object, kind: type, name: str) -> bool:

@@ -23,13 +23,15 @@ FIRST_SAVE_FAILED = re.compile(
 def recorded_until(folder: RunFolder, epoch: int, is_last: bool = False) -> tuple[list[Row], StepLog]:
     """The rows of epochs and the updates up to an epoch. Raises DamagedRun, naming the table.
 
-    After the last epoch nothing writes the table of classes again, so it is looked at too.
+    The table of classes is looked at too. After the last epoch nothing writes it again: then it has to be there.
     """
     try:
         rows = folder.epochs()
         steps = StepLog(read_table(folder.steps_path, STEP_TABLE, folder.owner))
-        if is_last and not lacks_classes(folder) and any(row["epoch"] != epoch for row in folder.classes()):
-            raise BadInput(f"{folder.classes_path} is not that of epoch {epoch}")
+        if folder.classes_path.exists() or (is_last and not lacks_classes(folder)):
+            classes = folder.classes()
+            if is_last and any(row["epoch"] != epoch for row in classes):
+                raise BadInput(f"{folder.classes_path} is not that of epoch {epoch}")
     except BadInput as error:
         raise DamagedRun(f"{error}; {AFRESH}") from None
     return [row for row in rows if row["epoch"] <= epoch], steps.until(epoch)

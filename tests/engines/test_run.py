@@ -235,7 +235,7 @@ def test_without_a_good_checkpoint_the_file_is_named_and_nothing_overwritten(tmp
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("name", [records.CONFIG, records.EPOCHS, records.STEPS, records.STATUS])
+@pytest.mark.parametrize("name", [records.CONFIG, records.EPOCHS, records.STEPS, records.CLASSES, records.STATUS])
 def test_a_damaged_file_of_an_earlier_run_is_named_and_nothing_overwritten(tmp_path, unfinished, name):
     folder = unfinished
     (folder / name).write_bytes(b"PAR1 not any more")
