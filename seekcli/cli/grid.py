@@ -24,6 +24,7 @@ from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
 from seekcli.errors import unknown
 from seekcli.grid.schema import read_grid
+from seekcli.grid.shards import parse_shard
 
 if TYPE_CHECKING:
     from seekcli.engines.slots import Slot
@@ -133,10 +134,41 @@ def status_of_grid(
     show_status(plan_asked(asked), format_ is ReadFormat.JSON, watch)
 
 
-@commands.command("work", hidden=True)
-def work_on_grid(grid: GridFileOption, out: Out = Path("results")) -> None:
-    """What a worker of `seek grid run --jobs N` does; it is told on its standard input."""
-    asked = asked_by_order(grid, out)
-    from seekcli.cli.outcomes import conclude
+WORK = (
+    "Do the points of a grid until none is left: one of several workers that a scheduler starts.\n\n"
+    "Of N workers each does every N-th point, then those that nobody does. docs/engines.md: sbatch, xargs and others."
+)
 
-    conclude(run_asked(asked, plan_asked(asked)), out, grid.name)
+
+@commands.command("work", help=WORK)
+def work_on_grid(
+    grid: GridFileOption,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Which of how many workers this is, from 1/N to N/N.")] = "",
+    out: Out = Path("results"),
+    assignments: Assignments = None,
+    leave: Annotated[bool, typer.Option("--leave", help="Never wait for a run that another worker does.")] = False,
+    progress: Style = "auto",
+    per_gpu: PerGpu = None,
+    threads: Threads = None,
+    fail_fast: FailFast = False,
+    smoke: Smoke = False,
+    order: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    if progress not in STYLES:
+        raise unknown("--progress", progress, STYLES)
+    part = parse_shard(shard or "1/1")
+    slots = slots_for(1, per_gpu, threads)
+    if order is not None:
+        asked = asked_by_order(grid, out, order)
+        if not shard:  # a worker of this machine: it waits for the others
+            from seekcli.cli.outcomes import conclude
+
+            conclude(run_asked(asked, plan_asked(asked)), out, grid.name)
+            return
+    else:
+        file = read_grid(grid, smoke)
+        number = grid_threads(file, set_layers(assignments), threads)
+        asked = Asked(file, out, assignments or [], progress, fail_fast, number)
+    from seekcli.cli.grid_work import work_shard
+
+    work_shard(replace(asked, slots=slots if per_gpu is not None else []), part, leave)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 THREADS = "runtime.threads"
 MOST_ORDER_BYTES = 64_000_000
+STDIN = Path("-")
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,26 @@ class Asked:
         """What a worker is told: the text of the file as it was read, so that an edit changes nothing half-way."""
         return json.dumps({
             "text": self.grid.text, "smoke": self.grid.is_smoke, "assignments": list(self.assignments),
-            "threads": self.threads, "fail_fast": self.fail_fast, "again": sorted(self.again or ()),
-            "only": None if self.only is None else sorted(self.only),
+            "threads": self.threads, "fail_fast": self.fail_fast, "again": listed(self.again),
+            "only": listed(self.only),
         })  # fmt: skip
 
 
-def asked_by_order(path: Path, out: Path) -> Asked:
-    """Of a worker, from its standard input."""
+def listed(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
+
+
+def asked_by_order(path: Path, out: Path, order: Path) -> Asked:
+    """Of a worker, from a file; `-` is its standard input. Raises BadInput."""
     try:
-        told: dict[str, Any] = parse_json(sys.stdin.buffer.read(MOST_ORDER_BYTES))
+        with sys.stdin.buffer if order == STDIN else order.open("rb") as file:
+            told: dict[str, Any] = parse_json(file.read(MOST_ORDER_BYTES))
         grid = read_grid(path, told["smoke"], told["text"])
-        only = None if told["only"] is None else frozenset(told["only"])
-        return Asked(
-            grid, out, told["assignments"], "json", told["fail_fast"], told["threads"], frozenset(told["again"]), only
-        )
+        again, only = (None if told[name] is None else frozenset(told[name]) for name in ("again", "only"))
+        return Asked(grid, out, told["assignments"], "json", told["fail_fast"], told["threads"], again, only)
     except (ValueError, TypeError, KeyError, OSError, AttributeError) as error:  # or there is nothing to read from
         raise BadInput(
-            f"seek grid work is started by `seek grid run --jobs N`, which tells it what to do: {error}"
+            f"--order {order}: this is how an engine tells its workers what to do (`seek grid run`): {error}"
         ) from None
 
 
@@ -128,13 +132,14 @@ def smoke_mark(asked: Asked) -> str:
 
 def work(asked: Asked, watch: Watch, stop: StopSwitch) -> None:
     """Start the workers and watch them to their end. Raises Stopped."""
+    from seekcli.engines.engine import Work
     from seekcli.engines.workers import Workers
 
     gpus = ", ".join(dict.fromkeys(slot.gpu for slot in asked.slots if slot.gpu))
     said = f"{len(asked.slots)} workers with {asked.threads} threads each"
     say(f"{said}{f', GPUs {gpus}' if gpus else ''}", err=True)
-    words = ["grid", "work", str(asked.grid.path), "--out", str(asked.out)]
-    with Workers(words, asked.slots, asked.order()) as workers:
+    with Workers() as workers:
+        workers.submit(Work(asked.grid.path, asked.out, asked.order(), asked.slots))
         watch_workers(workers, watch, stop.reason, asked.progress, asked.fail_fast)
 
 

@@ -13,7 +13,7 @@ from seekcli.engines.slots import Slot, cpu_slots, gpu_slots, visible_gpus
 from seekcli.errors import BadInput, one_line
 
 if TYPE_CHECKING:
-    from seekcli.engines.workers import Workers
+    from seekcli.engines.engine import Engine
     from seekcli.grid.standing import Standing, Watch
 
 MOST_JOBS = 256
@@ -35,7 +35,7 @@ def slots_for(jobs: int, per_gpu: int | None, threads: int | None) -> list[Slot]
 
 
 def watch_workers(
-    workers: Workers, watch: Watch, stop_requested: Callable[[], str | None], style: str, fail_fast: bool
+    workers: Engine, watch: Watch, stop_requested: Callable[[], str | None], style: str, fail_fast: bool
 ) -> None:
     """Until all have ended: a bar, or a line for each run that has ended. Raises Stopped.
 
@@ -50,9 +50,9 @@ def watch_workers(
             tell()
             if fail_fast and watch.failed_since and not stopping:
                 stopping = True
-                workers.ask_to_stop()
+                workers.cancel()
 
-        workers.wait(stop_requested, tick)
+        workers.watch(stop_requested, tick)
     if not stopping and (complaint := workers.complaint()):
         say(f"seek: {complaint}; this process goes on with what is left", err=True)
 

@@ -73,6 +73,8 @@ class Observer:
 
 # Of the outcomes so far, the runs that can be run now and could not before.
 More = Callable[[Sequence[Outcome]], Sequence[Resolved]]
+# Whether a run that another process writes is waited for.
+WaitsFor = Callable[[Resolved], bool]
 NOT_BEGUN = "not begun, since another run failed (--fail-fast)"
 
 
@@ -97,8 +99,12 @@ class LocalEngine:
         self.results, self.observer, self.stop_requested = results, observer, stop_requested
         self.fresh, self.fail_fast, self.again, self.poll_seconds = fresh, fail_fast, again, poll_seconds
 
-    def run(self, runs: Sequence[Resolved], wait: bool = True, more: More = lambda ended: ()) -> list[Outcome]:
+    def run(
+        self, runs: Sequence[Resolved], wait: bool | WaitsFor = True, more: More = lambda ended: ()
+    ) -> list[Outcome]:
         """Train what is not finished. A run of another process is waited for; without `wait` it is refused.
+
+        `wait` may also be a question that is asked of each such run.
 
         `more` is asked for further runs after each pass over those that are left. Raises BadInput where no run can be
         kept in the results folder, and Stopped when a stop is requested.
@@ -110,13 +116,14 @@ class LocalEngine:
         told: list[str] = []
         while left := [number for number in range(len(listed)) if number not in outcomes]:
             held = self.pass_over(listed, left, states, outcomes)
-            for number, error in held.items() if not wait else ():
-                outcomes[number] = self.end(Outcome(listed[number], "refused", error=error))
+            refused = [number for number in held if not (wait(listed[number]) if callable(wait) else wait)]
+            for number in refused:
+                outcomes[number] = self.end(Outcome(listed[number], "refused", error=held.pop(number)))
             if self.is_to_end(outcomes):
                 break
             new = more([outcomes[number] for number in sorted(outcomes)])
             self.take(new, listed, states)
-            if wait and len(held) == len(left) and not new:
+            if held and len(held) + len(refused) == len(left) and not new:
                 told = self.wait(list(held.values()), told)
         return [outcomes.get(number, not_begun(one)) for number, one in enumerate(listed)]
 

@@ -38,6 +38,10 @@ class PointQueue:
 
     def more(self, outcomes: Sequence[Outcome]) -> list[Resolved]:
         """What can be run now and has not been handed out, given how the others ended."""
+        return [self.give(one) for _, one in self.ready(outcomes)]
+
+    def ready(self, outcomes: Sequence[Outcome]) -> list[tuple[int, Resolved]]:
+        """The same without handing it out, each with its place among the folds or among the points of the plan."""
         named = {run_id(one.resolved.config): one for one in outcomes}
         new = {name: one for name, one in named.items() if name not in self.ended}
         self.ended |= new
@@ -45,9 +49,13 @@ class PointQueue:
         self.plan.finished |= done
         if self.choose() or done:
             self.plan.advance()
-        runs = [one for tuning in self.searches() for _, _, one in tuning.runs()]
-        runs += [point.resolved for point in self.points if point.run_id is not None and self.has_needs(point)]
-        return [self.give(one) for one in runs if run_id(one.config) not in self.given]
+        runs = [*enumerate(one for tuning in self.searches() for _, _, one in tuning.runs())]
+        runs += [
+            (place, point.resolved)
+            for place, point in enumerate(self.plan.points)
+            if point.run_id is not None and self.is_asked(point) and self.has_needs(point)
+        ]
+        return [(place, one) for place, one in runs if run_id(one.config) not in self.given]
 
     def give(self, one: Resolved) -> Resolved:
         handed = one.updated(self.laid, "--threads") if self.laid else one

@@ -18,8 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from seekcli.config.layers import Resolved
-from seekcli.engines.run import StopReason
-from seekcli.engines.slots import Slot
+from seekcli.engines.engine import Engine, StopRequested, Work
 from seekcli.errors import BadInput, Stopped
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
@@ -28,19 +27,18 @@ POLL_SECONDS = 1.0  # every status is read, which is little against a run
 LAST_LINES = 20
 
 
-class Workers:
-    """Started processes. Use as a context: whatever happens inside, none is left running."""
+class Workers(Engine):
+    """The engine `local`. `tell` is given every line that a worker writes to its standard error."""
 
-    def __init__(self, words: Sequence[str], slots: Sequence[Slot], order: str = "") -> None:
-        """`words` are those after `seek`; each reads `order` from its standard input."""
-        self.words, self.slots, self.order = list(words), list(slots), order
+    def __init__(self, tell: Callable[[str], None] = lambda line: None) -> None:
+        self.tell = tell
         self.processes: list[subprocess.Popen[str]] = []
         self.last_lines: list[deque[str]] = []
 
-    def __enter__(self) -> Workers:
-        for slot in self.slots:
+    def submit(self, work: Work) -> None:
+        for number, slot in enumerate(work.slots):
             process = subprocess.Popen(
-                [sys.executable, "-m", "seekcli", *self.words],
+                [sys.executable, "-m", "seekcli", *work.words(number)],
                 env={**os.environ, **slot.environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -50,16 +48,10 @@ class Workers:
                 start_new_session=True,  # a Ctrl-C of the terminal is passed on once, by this process
             )
             lines: deque[str] = deque(maxlen=LAST_LINES)
-            threading.Thread(target=_keep, args=(process, lines), daemon=True).start()
-            threading.Thread(target=_hand, args=(process, self.order), daemon=True).start()
+            threading.Thread(target=_keep, args=(process, lines, self.tell), daemon=True).start()
+            threading.Thread(target=_hand, args=(process, work.order), daemon=True).start()
             self.processes.append(process)
             self.last_lines.append(lines)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ask_to_stop()
-        for process in self.processes:
-            process.wait()
 
     @property
     def alive(self) -> int:
@@ -70,14 +62,17 @@ class Workers:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
 
-    def wait(self, stop_requested: StopReason, tick: Callable[[], None] = lambda: None) -> None:
-        """Until all have ended; `tick` is called meanwhile. Raises Stopped, once all have saved and left."""
+    def cancel(self) -> None:
+        """Returns when all have saved and left."""
+        self.ask_to_stop()
+        for process in self.processes:
+            process.wait()
+
+    def watch(self, stop_requested: StopRequested, tick: Callable[[], None] = lambda: None) -> None:
         while self.alive:
             tick()
             if reason := stop_requested():
-                self.ask_to_stop()
-                for process in self.processes:
-                    process.wait()
+                self.cancel()
                 raise Stopped(f"{reason}: the runs that were under way are saved, the same command goes on")
             time.sleep(POLL_SECONDS)
         tick()
@@ -91,10 +86,11 @@ class Workers:
         return None
 
 
-def _keep(process: subprocess.Popen[str], lines: deque[str]) -> None:
+def _keep(process: subprocess.Popen[str], lines: deque[str], tell: Callable[[str], None]) -> None:
     assert process.stderr is not None
     for line in process.stderr:
         lines.append(line.strip())
+        tell(line.rstrip())
 
 
 def _hand(process: subprocess.Popen[str], order: str) -> None:
