@@ -158,6 +158,12 @@ def human_flops(count: float) -> str:
     return f"{count:,.3g} EFLOPs" if count < 999.5 else f"{count:,.0f} EFLOPs"
 
 
+def human_hours(hours: float) -> str:
+    """`40 s`, `12 min`, `3.4 h`."""
+    seconds = hours * 3600
+    return f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min" if hours < 1.66 else f"{hours:,.1f} h"
+
+
 def _written_out(character: str) -> str:
     byte = ord(character) - 0xDC00  # 0x80 to 0xff: a byte of a name that is not UTF-8
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(character)[1:-1]

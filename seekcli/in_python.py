@@ -81,12 +81,14 @@ def compare(paths: Paths = "results", *, where: Sequence[str] = ()) -> Compared:
 
 def report(paths: Paths = "results", out: str | Path = "report.html", *, title: str | None = None) -> Path:
     """Write one page of what the runs say, as `seek report`; its path. Raises BadInput where no run is finished."""
-    from seekcli.report.write import check_targets, write_report
+    from seekcli.report.targets import check_targets
 
     check_targets(Path(out), None)
     runs = scan_runs(as_paths(paths))
     comparison = compare_runs(runs, None, Options(has_running_statistics=has_running_statistics))
     if not comparison.cells:
         raise BadInput("no finished run to report on; seek list runs says where each stands")
+    from seekcli.report.write import write_report
+
     [written] = write_report(comparison, runs, Path(out), None, title or "Base against alternating training")
     return written

@@ -113,7 +113,7 @@ def _options(margin: float, effect: float, convention: Convention) -> Options:
     options = Options(margin, effect, has_running_statistics=has_running_statistics)
     if convention is Convention.MACS:
         return options
-    from seekcli.cli.paper_cost import paper_flops
+    from seekcli.engines.paper_costs import paper_flops
 
     return replace(options, convention=convention.value, forward_cost=paper_flops)
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from seekcli.cli.evaluation_predictions import check_target, write_predictions
 from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.errors import visible
+from seekcli.report.predictions import check_target, write_predictions
 
 
 def evaluate(
@@ -49,7 +50,9 @@ def evaluate(
         )
     )  # fmt: skip
     if predictions is not None:  # first: whoever reads the rest may go away
-        write_predictions(predictions, [one.predictions for one in evaluated if one.predictions is not None])
+        answers = [one.predictions for one in evaluated if one.predictions is not None]
+        written = write_predictions(predictions, answers)
+        say(f"seek: wrote {visible(str(predictions))}, {written:,} predictions", err=True)
     if format_ is ReadFormat.JSON:
         echo_json([one.answer for one in evaluated])
     else:

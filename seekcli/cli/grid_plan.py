@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from seekcli.cli.epoch_line import terminal_width
 from seekcli.cli.output import say, say_json
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import counted, human_bytes, human_flops, visible
+from seekcli.errors import counted, human_bytes, human_flops, human_hours, visible
+from seekcli.grid.plan_rows import COSTS, Row, fold_rows, rows_of, standings_of
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from seekcli.grid.standing import Standing
 
 FORMATS = ("table", "json", "csv")
-COSTS = ("train_flops", "hours", "disk_bytes")
 NOT_KNOWN = "not known"
-Row = dict[str, Any]
 
 
 def show_plan(plan: GridPlan, format_name: str) -> None:
@@ -37,65 +36,6 @@ def show_plan(plan: GridPlan, format_name: str) -> None:
     else:
         with listings_kept():
             show_table(plan, standings, rows, folds)
-
-
-def standings_of(plan: GridPlan) -> list[Standing]:
-    from seekcli.grid.standing import standing_of
-
-    return [standing_of(point, plan) for point in plan.points]
-
-
-def rows_of(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
-    """One row a point; costs are those of the whole run, null where they are not known."""
-    from seekcli.grid.forecast import Cost, Forecast
-    from seekcli.resolve.expected_cost import train_flops_ahead
-    from seekcli.runs.older_runs import foreign_names
-
-    finished = [one for one in standings if one.state == "finished"]
-    forecast = Forecast(plan.results, finished, foreign_names(plan.results, [one.label for one in standings]))
-    plan_differs = differing_settings(plan)
-    rows = []
-    for point, one in zip(plan.points, standings, strict=True):
-        cost = Cost(None, None, None)  # of a stand-in for data that is not there
-        if not point.no_data:
-            cost = forecast.of(one, repr((point.spec.settings, point.run_id is None)))
-        if point.run_id is None and plan.phase_of(point.spec) == "cost":  # it will cost what its arm does
-            arm = plan.by_key[point.needs[0]]
-            cost = Cost(None if arm.no_data else train_flops_ahead(arm.resolved.config), None, cost.disk_bytes)
-        rows.append({
-            "run_id": point.run_id, "label": one.label, "arms": [arm.label for arm in plan.arms_of[point.key]],
-            "state": one.state, "problem": one.problem, "seed": one.resolved.config.seed,
-            "settings": {key: point.spec.settings[key] for key in plan_differs if key in point.spec.settings},
-            "needs": [plan.by_key[key].label for key in point.needs if key in plan.by_key],
-            "done": round(one.fraction_done, 4), **{name: getattr(cost, name) for name in COSTS},
-        })  # fmt: skip
-    return rows
-
-
-def fold_rows(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
-    """Of the runs over folds that are still to be made, to choose k by: what they cost."""
-    from seekcli.grid.forecast import Forecast
-    from seekcli.grid.standing import standing_of_run
-
-    searches = {point.tuning.name: point.tuning for point in plan.points if point.tuning}
-    runs = [standing_of_run(one, plan) for tuning in searches.values() for _, _, one in tuning.runs()]
-    forecast = Forecast(plan.results, [one for one in [*standings, *runs] if one.state == "finished"], ())
-    costs = [forecast.of(one) for one in runs]
-    return [
-        {"state": one.state, "done": one.fraction_done, **{name: getattr(cost, name) for name in COSTS}}
-        for one, cost in zip(runs, costs, strict=True)
-    ]
-
-
-def differing_settings(plan: GridPlan) -> list[str]:
-    """Settings that the file says, and not for all points alike."""
-    values: dict[str, set[str]] = {}
-    points = plan.points
-    for point in points:
-        for key, value in point.spec.settings.items():
-            values.setdefault(key, set()).add(repr(value))
-    said = Counter(key for point in points for key in point.spec.settings)
-    return [key for key, found in values.items() if len(found) > 1 or said[key] < len(points)]
 
 
 def flat_row(row: Row) -> Row:
@@ -144,11 +84,7 @@ def flops_words(row: Mapping[str, Any]) -> str | None:
 
 
 def time_words(hours: float | None) -> str | None:
-    """`40 s`, `12 min`, `3.4 h`."""
-    if hours is None:
-        return None
-    seconds = hours * 3600
-    return f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min" if hours < 1.66 else f"{hours:,.1f} h"
+    return None if hours is None else human_hours(hours)
 
 
 def disk_words(count: float | None) -> str | None:
@@ -161,10 +97,10 @@ def total_line(rows: Sequence[Row], folds: Sequence[Row]) -> str:
     sums = {name: sum((row[name] or 0.0) * (1 - row["done"]) for row in left) for name in COSTS}
     unknown = {name: sum(row[name] is None for row in left) for name in COSTS}
     if not left:
-        return f"left       nothing: all of it took {time_words(sum(row['hours'] or 0.0 for row in rows))}"
+        return f"left       nothing: all of it took {human_hours(sum(row['hours'] or 0.0 for row in rows))}"
     shown = (
         ("train_flops", f"{human_flops(sums['train_flops'])} of training (expected)", "cost"),
-        ("hours", f"{time_words(sums['hours'])}, one run after the other", "time"),
+        ("hours", f"{human_hours(sums['hours'])}, one run after the other", "time"),
         ("disk_bytes", f"{human_bytes(sums['disk_bytes'])} of disk", "disk"),
     )
     words = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from seekcli.cli.grid_plan import time_words
 from seekcli.cli.output import echo_json, say
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import counted, one_line, visible
+from seekcli.errors import counted, human_hours, one_line, visible
+from seekcli.grid.progress import summary_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from seekcli.grid.standing import Watch
 
 EVERY_SECONDS = 2.0
-# What is listed one by one; of the others their number is enough.
-LISTED = ("running", "unfinished", "dead", "failed", "damaged")
 
 
 def show_status(plan: GridPlan, as_json: bool, watched: bool) -> None:
@@ -88,32 +86,5 @@ def head_line(watch: Watch) -> str:
     if found["hours_left"] is None:
         left = "" if found["states"].get("finished") == len(watch.standings) else "; time left not known"
     else:
-        left = f"; {time_words(found['hours_left'])} left"
+        left = f"; {human_hours(found['hours_left'])} left"
     return f"{counted(len(watch.standings), 'run')}: {states}{left}"
-
-
-def summary_of(watch: Watch) -> dict[str, Any]:
-    from seekcli.grid.standing import STATES
-
-    states = {state: watch.count(state) for state in STATES if watch.count(state)}
-    runs = [
-        {"label": one.label, "state": one.state, "done": round(one.fraction_done, 4), "problem": one.problem}
-        for one in watch.standings.values()
-        if one.state in LISTED
-    ]
-    return {"states": states, "hours_left": hours_left(watch), "runs": runs}
-
-
-def hours_left(watch: Watch) -> float | None:
-    """Of the whole grid, as many runs at a time as there are now; None where the time of one of them is not known."""
-    from seekcli.grid.forecast import Forecast
-
-    standings = list(watch.standings.values())
-    finished = [one for one in standings if one.state == "finished"]
-    left = [one for one in standings if one.state != "finished"]
-    forecast = Forecast(watch.plan.results, finished, ())
-    hours = [forecast.of(one).hours for one in left]
-    if not left or not finished or None in hours:
-        return None
-    work = sum((each or 0.0) * (1 - one.fraction_done) for each, one in zip(hours, left, strict=True))
-    return work / max(1, watch.count("running"))

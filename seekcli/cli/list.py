@@ -10,8 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from seekcli.cli.epoch_line import terminal_width
-from seekcli.cli.list_columns import column_rows
-from seekcli.cli.list_settings import setting_rows, settings_text
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.engines import listings
 
@@ -35,7 +33,7 @@ def list_command(
 ) -> None:
     """List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder."""
     rows = listings.run_rows(out) if what is What.RUNS else LISTS[what]()
-    from seekcli.report.listings import rows_table, shown_runs
+    from seekcli.report.listings import rows_table, settings_text, shown_runs
 
     if format_ is ReadFormat.JSON:
         echo_json(rows)
@@ -53,6 +51,6 @@ LISTS: dict[What, Callable[[], Rows]] = {
     What.DATA: listings.data_rows,
     What.RECIPES: listings.recipe_rows,
     What.CONDITIONS: listings.condition_rows,
-    What.SETTINGS: setting_rows,
-    What.COLUMNS: column_rows,
+    What.SETTINGS: listings.setting_rows,
+    What.COLUMNS: listings.column_rows,
 }

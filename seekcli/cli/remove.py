@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seekcli.cli.output import say
-from seekcli.errors import BadInput, BadInputs, counted, human_bytes, visible
+from seekcli.errors import BadInput, counted, human_bytes, visible
 
 
 def remove(
@@ -19,9 +19,9 @@ def remove(
 ) -> None:
     """Remove runs for good: their folders and all that is in them. One that is running is left as it is."""
     from seekcli.grid.forecast import size_of
-    from seekcli.runs.removal import remove_run
+    from seekcli.runs.removal import folders_to_remove, remove_run
 
-    folders = folders_of(runs, out)
+    folders = folders_to_remove(runs, out)
     for folder in folders:
         say(f"{human_bytes(size_of(folder)):>9}  {visible(folder.name)}", err=True)
     if not yes:
@@ -33,23 +33,3 @@ def remove(
     for folder in folders:
         remove_run(folder)
     say(f"{counted(len(folders), 'run')} removed", err=True)
-
-
-def folders_of(names: list[str], out: Path) -> list[Path]:
-    """Each once. Raises BadInput for all that are no runs, with the nearest ones, and for those that run."""
-    from seekcli.runs.folder import RunFolder
-    from seekcli.runs.named_runs import find_run
-
-    found: dict[Path, Path] = {}
-    wrong: list[str] = []
-    for name in names:
-        try:
-            folder = find_run(name, out)
-            if RunFolder(folder).is_being_written:
-                raise BadInput(f"{folder.name} is running: it is left as it is, and so is everything else")
-            found.setdefault(folder.resolve(), folder)
-        except BadInput as error:
-            wrong.append(str(error))
-    if wrong:
-        raise BadInputs(wrong)
-    return list(found.values())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seekcli.cli.output import say
+from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.errors import BadInput, visible
 
 
@@ -25,12 +25,15 @@ def report(
         typer.Option("--where", metavar="KEY=VALUE", help="only runs with it, as in seek compare; repeatable"),
     ] = None,
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "Base against alternating training",
+    format_: Annotated[
+        ReadFormat, typer.Option("--format", help="json: the files that were written, on stdout.")
+    ] = ReadFormat.TABLE,
 ) -> None:
     """Write what the runs say as one page that needs no network: open it with a double click."""
     from seekcli.analysis.comparison import Options, compare_runs
     from seekcli.analysis.selection import parse_where
     from seekcli.models.catalog import has_running_statistics
-    from seekcli.report.write import check_targets, write_report
+    from seekcli.report.targets import check_targets
     from seekcli.runs.scan import scan_runs
 
     check_targets(out, plots)
@@ -39,5 +42,10 @@ def report(
     comparison = compare_runs(runs, parse_where(where or []), options)
     if not comparison.cells:
         raise BadInput("no finished run to report on; seek list runs says where each stands")
-    for path in write_report(comparison, runs, out, plots, title):
+    from seekcli.report.write import write_report
+
+    written = write_report(comparison, runs, out, plots, title)
+    if format_ is ReadFormat.JSON:
+        echo_json({"files": [str(path) for path in written]})
+    for path in written:
         say(f"seek: wrote {visible(str(path))}", err=True)

@@ -9,6 +9,9 @@ from seekcli.config.layers import Layers, merge
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 from seekcli.method.condition import expected_share
+from seekcli.models.catalog import check_image_size
+from seekcli.models.conventions import ModelCost
+from seekcli.models.known_macs import Shape, known_cost
 from seekcli.report.forward_costs import CostReport, Expectation, Image
 
 
@@ -69,14 +72,11 @@ def cost_report(layers: Layers, convention: str = "macs") -> CostReport:
     """The models that `layers` name, on the image that they name. Raises BadInput for what cannot be built."""
     config, image = image_of(layers)
     from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
-    from seekcli.models.costs import forward_cost
-    from seekcli.models.pairs import build_model
 
     costs, training_flops = {}, {}
     for role, name in names_by_role(config).items():
-        module = build_model(name, image.classes, image.channels, image.image_size)
-        costs[role] = forward_cost(module, name, image.shape, convention)
-        training_flops[role] = training_flops_per_image(forward_cost(module, name, image.train_shape, "macs").per_image)
+        costs[role] = model_cost(name, image, image.shape, convention)
+        training_flops[role] = training_flops_per_image(model_cost(name, image, image.train_shape, "macs").per_image)
     expectation, share = None, expected_by_chance(config)
     if share is not None:
         f_x, f_y = costs["base"].per_image, costs["motivated"].per_image
@@ -86,6 +86,18 @@ def cost_report(layers: Layers, convention: str = "macs") -> CostReport:
     unit = next(iter(costs.values())).unit
     subject = config.model_name(config.roles[0]) if config.classic else config.pair_name
     return CostReport(subject, image, convention, unit, costs, training_flops, expectation)
+
+
+def model_cost(name: str, image: Image, shape: Shape, convention: str) -> ModelCost:
+    """As it was written down, which takes no torch; else counted. The model is built for `image`."""
+    check_image_size(name, image.image_size)
+    known = known_cost(name, image.classes, image.image_size, shape, convention)
+    if known is not None:
+        return known
+    from seekcli.models.costs import forward_cost
+    from seekcli.models.pairs import build_model
+
+    return forward_cost(build_model(name, image.classes, image.channels, image.image_size), name, shape, convention)
 
 
 def expected_by_chance(config: RunConfig) -> float | None:

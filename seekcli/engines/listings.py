@@ -133,3 +133,17 @@ def length_columns(status: RunStatus | None, steps: int | None) -> dict[str, int
     elif status is not None:
         columns |= {"steps_done": status.steps_done, "steps": steps}
     return columns
+
+
+def setting_rows() -> Rows:
+    """Every key of `--set`, recipes and grid files, with its type, default, choices and meaning."""
+    from seekcli.config.describe import described_settings
+
+    return described_settings()
+
+
+def column_rows() -> Rows:
+    """Every column of a run's tables."""
+    from seekcli.runs import column_meanings
+
+    return column_meanings.column_rows()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from torch import Tensor
 
 import seekcli
@@ -31,6 +31,7 @@ from seekcli.method.roles import ROLES
 from seekcli.models.catalog import family_of, has_running_statistics, model_spec
 from seekcli.models.timm_form import stem_of, timm_form
 from seekcli.runs import records
+from seekcli.runs.config_file import RecordedFacts
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
@@ -38,21 +39,6 @@ DATA_SETTINGS = ("rules", "whole_digest", "grey_bits", "test_images")
 # What a card takes from the last epoch's rows.
 TRAINING_KEYS = ("schedule", "seed", "recipe", "data", "condition", "k", "init", "map")
 ROW_KEYS = ("role", "model", "pair", "epoch", "test_accuracy_percent", "test_loss", *TRAINING_KEYS)
-
-
-class RecordedFacts(BaseModel):
-    """The `facts` of a run's config.json: what its data turned out to be."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-    classes: int
-    channels: int
-    image_size: int
-    class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    train_images: int
-    test_images: int
-    contents: str | None = None  # of data whose fingerprint does not hold them
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,4 @@
-"""What one forward of one image costs, per model and per stage, and what follows from it.
-
-One multiply-accumulate is 1 MAC. Three conventions, all for a single image in eval mode:
-
-- `macs`: convolution + linear + matmul + attention. Normalisation, activations, pooling and additions count nothing.
-- `flops`: 2 x `macs`.
-- `paper`: 2 x (convolution and linear MACs + 2 x BatchNorm elements + ReLU elements + pooled elements), which is what
-  Acheli and Gaaloul (arXiv 2602.21064, table 8) count. For CIFAR ResNets only; their other families are in MACs.
+"""What one forward of one image costs, per model and per stage, counted by tracing it (conventions: `conventions.py`).
 
 Attention counts q @ k and attention @ v in full, also where a mask hides half of it. What is like a matrix product and
 has no rule here is an error that names it, never a silent zero.
@@ -27,28 +20,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import BadInput
 from seekcli.method.weights_map import Shape
-from seekcli.models.catalog import has_papers_flops
+from seekcli.models.conventions import FACTOR, ModelCost, check_convention
 
-UNIT_OF_CONVENTION = {"macs": "MACs", "flops": "FLOPs", "paper": "FLOPs"}
-CONVENTIONS = tuple(UNIT_OF_CONVENTION)
 # Counting runs a real forward: of a larger image it would take minutes and tens of GB.
 MAX_PIXELS = 2048
 
 Rule = Callable[[list[Any], list[Any]], int]  # traced inputs and outputs of one operation -> its count
-
-
-@dataclass(frozen=True)
-class ModelCost:
-    """The forward cost of one image. The counts of `per_stage` (in order of execution) add up to `per_image`."""
-
-    model: str
-    convention: str
-    unit: str  # "MACs" or "FLOPs"
-    image_shape: tuple[int, int, int]  # C, H, W
-    per_image: int
-    per_stage: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -74,19 +53,11 @@ def forward_cost(
     if max(image_shape[1:]) > MAX_PIXELS:
         raise BadInput(f"--image-size {max(image_shape[1:])}: costs are counted up to {MAX_PIXELS} pixels")
     rules = PAPER_RULES if convention == "paper" else MAC_RULES
-    factor = 1 if convention == "macs" else 2
+    factor = FACTOR[convention]
     per_stage: dict[str, int] = {}
     for stage, count in by_stage(module, count_operations(module, name, image_shape, rules)):
         per_stage[stage] = per_stage.get(stage, 0) + factor * count
-    return ModelCost(name, convention, UNIT_OF_CONVENTION[convention], image_shape, sum(per_stage.values()), per_stage)
-
-
-def check_convention(name: str, convention: str) -> None:
-    """Raise BadInput unless `convention` exists and is defined for the model called `name`."""
-    if convention not in CONVENTIONS:
-        raise unknown("convention", convention, CONVENTIONS)
-    if convention == "paper" and not has_papers_flops(name):
-        raise BadInput(f"convention 'paper' is defined for CIFAR ResNets only, not for {name!r}; use macs or flops")
+    return ModelCost(name, convention, image_shape, per_stage)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-"""Rows of names and of runs, as a table."""
+"""Rows of names, settings, columns and runs, as text."""
 
 from __future__ import annotations
 
+import textwrap
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,14 @@ HEADERS = {
     "base_validation_accuracy_percent": "base validation %",
     "motivated_validation_accuracy_percent": "larger validation %",
 }
+
+SETTINGS_WIDTH, INDENT = 80, "    "
+COLUMNS_INTRODUCTION = """# Columns of a run's tables
+
+What `seek list columns` shows. Units are in the names: `_percent` 0 to 100, `_flops` 2 a multiply-accumulate (MAC). Of
+a run of two models epochs.parquet has two rows an epoch, one of each role; what is of the run or of the epoch stands in
+both and counts once.
+"""
 
 
 def rows_table(rows: Rows, width: int) -> str:
@@ -52,3 +62,35 @@ def cell_text(key: str, value: object) -> object:
     if isinstance(value, float):
         return f"{value:.2f}" if key.endswith("_percent") else f"{value:g}"
     return value
+
+
+def settings_text(rows: list[dict[str, Any]]) -> str:
+    """By section, two lines or more a setting: key, default and what it takes, then what it means; 80 columns."""
+    lines: list[str] = []
+    for _, section in groupby(rows, key=lambda row: row["key"].rpartition(".")[0]):
+        lines += ["", *(line for row in section for line in setting_lines(row))]
+    return "\n".join(lines[1:])
+
+
+def setting_lines(row: dict[str, Any]) -> list[str]:
+    takes = ", ".join(map(str, row["choices"])) if row["choices"] else row["type"]
+    if row["choices"] and "not set" in row["type"]:
+        takes += ", or not set"
+    first = f"{row['key']} = {default_in_words(row['default'])}   ({takes})"
+    meaning = textwrap.wrap(row["meaning"], SETTINGS_WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    return [*textwrap.wrap(first, SETTINGS_WIDTH, subsequent_indent=INDENT), *meaning]
+
+
+def default_in_words(default: Any) -> str:
+    """As `--set` takes it: `none` is not set."""
+    return "none" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def columns_page(columns: Rows) -> str:
+    """docs/columns.md."""
+    lines: list[str] = [COLUMNS_INTRODUCTION]
+    for table, rows in groupby(columns, key=lambda row: row["table"]):
+        lines += [f"## {table}", "", "| column | type | of | about |", "|---|---|---|---|"]
+        lines += [f"| `{row['column']}` | {row['type']} | {row['of']} | {row['about']} |" for row in rows]
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"

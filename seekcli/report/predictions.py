@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from seekcli.errors import visible
+from seekcli import files
+from seekcli.errors import BadInput, visible
 
 # A matrix that still fits a terminal; of more classes the pairs that are confused most often are said.
 MOST_CLASSES_SHOWN, PAIRS_SHOWN, NAME_WIDTH = 20, 10, 16
@@ -42,6 +45,29 @@ class Predictions:
             return None
         counts = self.confusions()
         return [[counts[true, predicted] for predicted in range(classes)] for true in range(classes)]
+
+
+def check_target(path: Path | None, overwrite: bool) -> None:
+    """Raise BadInput, before anything is evaluated, where the predictions cannot be written to `path`."""
+    if path is None:
+        if overwrite:
+            raise BadInput("--overwrite: it goes with --predictions FILE.csv")
+        return
+    if path.suffix.lower() != ".csv":
+        raise BadInput(f"--predictions {path}: it is written as CSV: name a file that ends in .csv")
+    files.require_possible_path(path)
+    if path.is_dir():
+        raise BadInput(f"--predictions {path} is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise BadInput(f"--predictions {path} exists: name another file, or add --overwrite")
+    nearest = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    files.require_writable_folders(nearest)
+
+
+def write_predictions(path: Path, models: Sequence[Predictions]) -> int:
+    """As CSV; how many answers were written."""
+    files.write_text(path, predictions_csv(models))
+    return sum(len(one.images) for one in models)
 
 
 def predictions_csv(models: Sequence[Predictions]) -> str:

@@ -7,22 +7,11 @@ from pathlib import Path
 
 from seekcli import files
 from seekcli.analysis.comparison import Comparison
-from seekcli.errors import BadInput
 from seekcli.report.figures.canvas import Picture
 from seekcli.report.figures.gallery import pictures_of
 from seekcli.report.html.page import report_html
 from seekcli.report.svg import png_bytes, svg_bytes
 from seekcli.runs.scan import RunSummary
-
-
-def check_targets(out: Path, plots: Path | None) -> None:
-    """Raise BadInput, naming the flag, before anything is read."""
-    if out.is_dir():
-        raise BadInput(f"--out {out} is a folder; name a file such as {out / 'report.html'}")
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise BadInput(f"--out {out}: the report is HTML; name a file that ends in .html")
-    if plots is not None and plots.exists() and not plots.is_dir():
-        raise BadInput(f"--plots {plots} is a file; name a folder")
 
 
 def write_report(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Of(StrEnum):
@@ -108,3 +109,34 @@ CLASS_COLUMNS = _meanings(
         }
     },
 )
+
+# In the words of people who read the tables.
+WHOSE = {
+    Of.RUN: "run",
+    Of.EPOCH: "epoch: in both role rows, count it once",
+    Of.ROLE: "role",
+    Of.UPDATE: "update",
+    Of.CLASS: "class of a split",
+}
+
+
+def column_rows() -> list[dict[str, Any]]:
+    """Every column of every table, in the order of the files."""
+    from seekcli.runs import records
+
+    tables = (
+        (records.EPOCHS, records.EPOCH_SCHEMA, EPOCH_COLUMNS),
+        (records.STEPS, records.STEP_SCHEMA, STEP_COLUMNS),
+        (records.CLASSES, records.CLASS_SCHEMA, CLASS_COLUMNS),
+    )
+    return [
+        {
+            "table": table,
+            "column": field.name,
+            "type": f"{field.type}{' or null' if field.nullable else ''}",
+            "of": WHOSE[meanings[field.name].of],
+            "about": meanings[field.name].about,
+        }
+        for table, schema, meanings in tables
+        for field in schema
+    ]

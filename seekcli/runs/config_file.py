@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seekcli.config.identity import flat_config, run_id, run_key, stored_config
 from seekcli.config.schema import RunConfig
@@ -25,6 +25,21 @@ CONFIGS = "configs.json"  # of published findings: run id -> what config.json of
 MARSHAL_VERSION = 2  # later ones write equal values in more than one way
 # What every run has had from the beginning.
 SECTIONS = ("schedule", "seed", "pair", "motivation", "data", "train", "optimizer", "lr_schedule", "augment", "runtime")
+
+
+class RecordedFacts(BaseModel):
+    """The `facts` of a run's config.json: what its data turned out to be."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    classes: int
+    channels: int
+    image_size: int
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train_images: int
+    test_images: int
+    contents: str | None = None  # of data whose fingerprint does not hold them
 
 
 @dataclass(frozen=True)

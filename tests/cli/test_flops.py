@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +267,13 @@ def test_bad_input_names_the_flag_and_the_way_out(arguments: list[str], words: l
     message = refusal(*arguments)
     for word in words:
         assert word in message
+
+
+def test_the_usual_pairs_take_no_torch() -> None:
+    """Their counts are written down (tests/models/test_known_macs.py holds them to what is counted)."""
+    code = "import sys; from seekcli.cli.app import app\n"
+    for words in ("--data digits", "--model resnet18-to-50 --data cifar100", "--model efficientnet-b0-to-b1"):
+        code += f"try: app('flops {words}'.split())\nexcept SystemExit as ended: assert not ended.code\n"
+    code += "assert not {'torch', 'timm', 'fvcore', 'torchvision', 'sklearn'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

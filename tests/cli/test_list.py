@@ -17,14 +17,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from finished_runs import make_run
 
 from seekcli.cli.list import list_command
-from seekcli.cli.list_columns import column_rows, columns_page
 from seekcli.config.layers import recipe_names
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets.sources import data_facts
 from seekcli.errors import BadInput
 from seekcli.method.condition import CONDITIONS
 from seekcli.models.catalog import MODELS, parse_pair
+from seekcli.report.listings import columns_page
 from seekcli.runs import records
+from seekcli.runs.column_meanings import column_rows
 
 app = typer.Typer()
 app.command()(list_command)
@@ -162,4 +163,4 @@ def test_columns_say_whose_they_are_and_the_page_is_what_is_listed() -> None:
     assert {of[name] for name in once} == {"epoch"}
     assert {of[name] for name in ("evaluation_flops", "forward_macs_per_image", "test_accuracy_percent")} == {"role"}
     page = Path(__file__).resolve().parents[2] / "docs" / "columns.md"
-    assert page.read_text(encoding="utf-8") == columns_page()
+    assert page.read_text(encoding="utf-8") == columns_page(column_rows())

@@ -34,6 +34,12 @@ BAD_INPUTS = {
     "evaluate nothing --data digits": "nothing",
     "compare nowhere": "nowhere",
     "list runs --out nowhere": "nowhere",
+    "report nowhere": "nowhere",
+    "train --data photos": "folder:photos",
+    "train --data folder:nowhere": "No such file",
+    "train --condition nope": "--condition",
+    "remove nothing --yes": "nothing",
+    "map --data folder:nowhere": "No such file",
     "map --model resnet21-to-32": "resnet20-to-32",
     "flops --model resnet21-to-32": "resnet20-to-32",
 }
@@ -49,12 +55,13 @@ for line in json.loads(sys.argv[1]):
             app(line.split(), prog_name="seek")
         except SystemExit as ended:
             code = ended.code
-    found[line] = [code, err.getvalue(), sorted({"torch", "sklearn", "timm", "scipy", "pandas"} & set(sys.modules))]
+    found[line] = [code, err.getvalue(), sorted({"torch", "sklearn", "timm", "scipy", "pandas", "matplotlib"} & set(sys.modules))]
 print(json.dumps(found))
 """
 
 
 def test_no_torch_is_imported_for_a_wrong_word(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "a").mkdir(parents=True)
     (tmp_path / "bad.toml").write_text("[settings\n", encoding="utf-8")
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
@@ -66,7 +73,7 @@ def test_no_torch_is_imported_for_a_wrong_word(tmp_path: Path) -> None:
     assert {line: heavy for line, (_, _, heavy) in found.items() if heavy} == {}
     assert {line: code for line, (code, _, _) in found.items() if code != 2} == {}
     assert {line: said for line, (_, said, _) in found.items() if BAD_INPUTS[line] not in said} == {}
-    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml", "photos"]
 
 
 def test_without_a_driver_a_device_is_refused_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:

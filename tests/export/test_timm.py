@@ -13,11 +13,12 @@ from finished_runs import make_run
 from safetensors.torch import save_file
 
 from seekcli.export.card import Card
-from seekcli.export.finished_run import RecordedFacts, architecture_card, open_run
+from seekcli.export.finished_run import architecture_card, open_run
 from seekcli.export.formats import export_run
 from seekcli.export.load import load_model
 from seekcli.models.pairs import seeded_model
 from seekcli.runs import records
+from seekcli.runs.config_file import RecordedFacts
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
 (LINES,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -15,7 +15,8 @@ from seekcli.method.condition import ConditionSettings, expected_share
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
 from seekcli.models.catalog import MODELS, ModelSpec
 from seekcli.models.cifar_resnet import CifarResNet
-from seekcli.models.costs import CONVENTIONS, forward_cost
+from seekcli.models.conventions import CONVENTIONS
+from seekcli.models.costs import forward_cost
 
 PAPER_MFLOPS = {20: 82.82, 32: 140.13, 44: 197.44, 56: 254.76}  # arXiv 2602.21064, table 8, classic rows
 

@@ -27,11 +27,11 @@ def paper_flops(run: Run, role: str) -> float:
     sizes = [facts.get(key) for key in ("classes", "channels", "image_size")]
     if not all(isinstance(size, int) and size > 0 for size in sizes):
         raise BadInput(f"--convention paper: {run.path} does not say how large its images are; {OTHERWISE}")
-    return _counted(name, *sizes)
+    return counted_flops(name, *sizes)
 
 
 @cache
-def _counted(name: str, classes: Any, channels: Any, image_size: Any) -> float:
+def counted_flops(name: str, classes: Any, channels: Any, image_size: Any) -> float:
     from seekcli.models.costs import forward_cost
     from seekcli.models.pairs import build_model
 
