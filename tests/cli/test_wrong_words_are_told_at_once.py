@@ -46,6 +46,7 @@ BAD_INPUTS = {
 # One fresh interpreter for all of them: where one imports torch, it and those after it are named.
 CODE = """
 import contextlib, io, json, sys
+HEAVY = {"torch", "sklearn", "timm", "scipy", "pandas", "matplotlib"}
 from seekcli.cli.app import app
 found = {}
 for line in json.loads(sys.argv[1]):
@@ -55,7 +56,7 @@ for line in json.loads(sys.argv[1]):
             app(line.split(), prog_name="seek")
         except SystemExit as ended:
             code = ended.code
-    found[line] = [code, err.getvalue(), sorted({"torch", "sklearn", "timm", "scipy", "pandas", "matplotlib"} & set(sys.modules))]
+    found[line] = [code, err.getvalue(), sorted(HEAVY & set(sys.modules))]
 print(json.dumps(found))
 """
 
