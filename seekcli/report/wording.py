@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from seekcli.analysis.comparison import Cell
-from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.efficiency import StepShare
 from seekcli.analysis.groups import PLAIN_NAMES, X_Y_B, X_Y_M, Group
-from seekcli.analysis.prices import prices
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
-from seekcli.analysis.verdicts import QuestionFamily, Verdict
+from seekcli.analysis.verdicts import Verdict
 
 # In data the groups have the paper's names.
 OF_A_GROWING_RUN = {X_Y_B: "base, until the end", X_Y_M: "larger, branched off"}
@@ -29,39 +25,6 @@ def group(name: str, grown: bool = False) -> str:
 def group_title(found: Group) -> str:
     """`base, alternating [loss k=2 identity]`; a baseline has no arm."""
     return PLAIN_NAMES[found.name] if found.arm is None else f"{PLAIN_NAMES[found.name]} [{found.arm}]"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A sentence with the word in it that follows from the corrected p value."""
-
-    before: str
-    word: str
-    after: str
-
-
-def findings_of(cell: Cell, title: str) -> list[Finding]:
-    """What the primary comparison of every arm says, and what the run of both models cost; of a cell without, that."""
-    found = [
-        Finding(
-            f"{title}, {one.arm}: base, alternating against base alone: ", verdict(one.verdict), _numbers(cell, one)
-        )
-        for one in cell.contrasts
-        if one.family is QuestionFamily.PRIMARY
-    ]
-    return found or [Finding(f"{title}: ", "nothing to compare", ". A base alone and a run of both models are needed.")]
-
-
-def _numbers(cell: Cell, one: Contrast) -> str:
-    interval, p = points_with_interval(one.difference), p_value(one.verdict.p_adjusted)
-    points = f": {interval} points, n = {one.difference.n} seeds, adj. p {p}."
-    arm = next((arm for arm in cell.arms if arm.label == one.arm), None)
-    if arm is None or cell.x_c is None:
-        return points
-    cost = arm.base.cost.train_flops.mean / cell.x_c.cost.train_flops.mean
-    both = prices(cell, arm).arm_over_both_train_flops
-    alone = "" if both is None else f", {both:.2f} times that of training both alone"
-    return f"{points} Its training costs {cost:.2f} times that of base alone{alone}."
 
 
 def difference(left: str, right: str) -> str:

@@ -114,7 +114,6 @@ def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
     page = Page(report(folder.folder, "--title", "Cats & dogs"))
     assert page.headings[0] == "Findings"
     assert page.headings[-3:] == ["The paper's rows", "How to repeat it", "How to read this"]
-    assert "resnet20-to-32 on digits, loss k=2 identity: base, alternating against base alone: " in page.words
     assert "Cats & dogs" in page.words
     assert [label.partition(".")[0].partition(":")[0] for label in page.labels] == [
         "Paired differences, with 95 % intervals",
@@ -127,6 +126,20 @@ def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
         "Differences by class",
         "Where the compute went",
     ]
+
+
+def test_findings_and_claims_are_the_sentences_of_compare(folder: Results) -> None:
+    """One source for the words: the page says no other sentence than the first screen and `--claims`."""
+    page = " ".join(Page(report(folder.folder)).words.split())
+    first = CliRunner().invoke(app, ["compare", str(folder.folder)]).stdout.partition("In words: ")[2]
+    sentences = [line.removeprefix("- ") for line in first.partition("\n\n")[0].splitlines()]
+    assert sentences[0] == "resnet20-to-32 on digits"
+    assert sentences[1].startswith("base, alternating, against base alone: ")
+    claims = CliRunner().invoke(app, ["compare", str(folder.folder), "--claims"]).stdout.splitlines()
+    verdicts = [line for line in claims if re.match(r"\d\. |- (What would|The condition|cheaper: )", line)]
+    assert len(verdicts) > 6
+    for line in [*sentences, *verdicts]:
+        assert line.removeprefix("- ") in page
 
 
 def test_every_number_of_the_tables_of_compare_is_in_the_page(folder: Results) -> None:

@@ -16,14 +16,14 @@ import seekcli
 from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.history import Places
 from seekcli.errors import visible
-from seekcli.report import page, tables
+from seekcli.report import claims, page, tables
 from seekcli.report.figures.canvas import Picture
 from seekcli.report.html.intervals import drawn_intervals
 from seekcli.report.html.sources import commands_of, environment_table, failures_table
+from seekcli.report.in_words import in_words
 from seekcli.report.published import paper_tables
 from seekcli.report.svg import svg_text
 from seekcli.report.tables import Table
-from seekcli.report.wording import Finding, findings_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,23 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What is said of a cell, in the words of `seek compare`."""
+
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ShownClaim:
+    """A claim of the paper with its verdict, what it rests on, and what would decide it."""
+
+    title: str
+    table: Table | None
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Section:
     """A cell of the comparison: one pair under one set of settings."""
 
@@ -43,6 +60,7 @@ class Section:
     title: str
     settings: str
     test_set: str
+    claims: Sequence[ShownClaim]
     tables: Sequence[Table]
     notes: Sequence[str]
     pictures: Sequence[Shown]
@@ -70,7 +88,7 @@ def report_html(comparison: Comparison, places: Places, drawn: Sequence[Sequence
             commands=[visible(command) for command in commands_of(places)],
             environment=environment_table(places),
             failures=failures_table(comparison),
-            legend=page.legend(comparison),
+            legend=[*page.legend(comparison), *claims.legend(comparison)],
             table_of=_table_html,
         )
     )
@@ -86,14 +104,25 @@ def _section(comparison: Comparison, cell: Cell, pictures: Sequence[Picture], nu
         title=visible(tables.cell_title(cell)),
         settings=visible(tables.cell_settings(cell)),
         test_set=tables.test_set(cell),
+        claims=_claims(comparison, cell),
         tables=page.cell_tables(comparison, cell),
         notes=[visible(note) for note in page.cell_notes(comparison, cell)],
         pictures=shown,
     )
 
 
-def _findings(comparison: Comparison) -> list[Finding]:
-    return [found for cell in comparison.cells for found in findings_of(cell, visible(tables.cell_title(cell)))]
+def _findings(comparison: Comparison) -> list[Findings]:
+    return [
+        Findings(visible(title), [visible(sentence) for sentence in sentences])
+        for title, sentences in in_words(comparison)
+    ]
+
+
+def _claims(comparison: Comparison, cell: Cell) -> list[ShownClaim]:
+    return [
+        ShownClaim(visible(title), table, [visible(note) for note in notes])
+        for title, table, notes in claims.shown_claims(comparison, cell)
+    ]
 
 
 def _table_html(table: Table) -> Markup:
