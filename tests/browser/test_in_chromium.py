@@ -29,7 +29,8 @@ const rows = Array.from(button.closest("table").tBodies[0].rows, (row) => row.ce
 const width = (one) => one.getBoundingClientRect().width;
 const pictures = Array.from(document.querySelectorAll("figure"), width);
 const drawings = Array.from(document.querySelectorAll("figure svg"), width);
-document.title = JSON.stringify({wide: document.documentElement.scrollWidth, window: innerWidth, rows, pictures, drawings});
+const wide = document.documentElement.scrollWidth;
+document.title = JSON.stringify({wide, window: innerWidth, rows, pictures, drawings});
 </script>"""
 
 
