@@ -73,19 +73,22 @@ def train(
     return RunFolder.of(Path(out), resolved.config).path
 
 
-def compare(paths: Paths = "results", *, where: Sequence[str] = ()) -> Compared:
-    """Compare runs with their baselines, as `seek compare`; `where` is as there: ["k=2"]. Raises BadInput."""
-    options = Options(has_running_statistics=has_running_statistics)
+def compare(paths: Paths = "results", *, where: Sequence[str] = (), metric: str | None = None) -> Compared:
+    """Compare runs with their baselines, as `seek compare`; `where` is as there: ["k=2"], and so is `metric`:
+    "test_loss". Raises BadInput."""
+    options = Options(metric=metric, has_running_statistics=has_running_statistics)
     return Compared(compare_runs(scan_runs(as_paths(paths)), parse_where(list(where)), options))
 
 
-def report(paths: Paths = "results", out: str | Path = "report.html", *, title: str | None = None) -> Path:
+def report(
+    paths: Paths = "results", out: str | Path = "report.html", *, title: str | None = None, metric: str | None = None
+) -> Path:
     """Write one page of what the runs say, as `seek report`; its path. Raises BadInput where no run is finished."""
     from seekcli.report.targets import check_targets
 
     check_targets(Path(out), None)
     runs = scan_runs(as_paths(paths))
-    comparison = compare_runs(runs, None, Options(has_running_statistics=has_running_statistics))
+    comparison = compare_runs(runs, None, Options(metric=metric, has_running_statistics=has_running_statistics))
     if not comparison.cells:
         raise BadInput("no finished run to report on; seek list runs says where each stands")
     from seekcli.report.write import write_report

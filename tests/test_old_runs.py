@@ -86,7 +86,7 @@ def test_all_are_compared_as_they_were(results: Path) -> None:
     assert comparison.runs_finished == 6
     (full,) = [cell for cell in comparison.cells if cell.arms]
     assert [group.name for group in full.groups] == ["X-C", "X-Y-B", "X-Y-M", "X-Y-B", "X-Y-M", "Y-C"]
-    assert [round(group.accuracy.mean, 2) for group in full.groups] == [38.89, 32.5, 33.06, 38.33, 40.0, 19.44]
+    assert [round(group.final.mean, 2) for group in full.groups] == [38.89, 32.5, 33.06, 38.33, 40.0, 19.44]
 
 
 def test_finished_runs_are_exported_and_exports_evaluated(results: Path, tmp_path: Path) -> None:

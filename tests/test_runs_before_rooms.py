@@ -60,7 +60,7 @@ def test_all_are_compared_as_they_were(results: Path) -> None:
     comparison = compare_runs(scan_runs([results]))
     assert comparison.runs_finished == 6
     (full,) = [cell for cell in comparison.cells if len(cell.arms) > 1]
-    assert [(group.arm, group.name, round(group.accuracy.mean, 2)) for group in full.groups] == [
+    assert [(group.arm, group.name, round(group.final.mean, 2)) for group in full.groups] == [
         (None, "X-C", 38.89),
         ("grow at=0.5 identity", "X-Y-B", 38.89),
         ("grow at=0.5 identity", "X-Y-M", 39.72),

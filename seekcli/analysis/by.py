@@ -9,6 +9,7 @@ from typing import Any
 from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import X_C, X_Y_B, X_Y_M, Y_C, Arm
+from seekcli.analysis.metrics import refuse_mixed
 from seekcli.analysis.selection import WHERE_KEYS, WHERE_SHORT_NAMES, setting_value
 from seekcli.errors import BadInput, unknown
 
@@ -45,7 +46,11 @@ def parse_by(words: Sequence[str]) -> list[str]:
 
 
 def parts_by(comparison: Comparison, keys: Sequence[str]) -> list[Part]:
-    """In the order of the values, numbers by size. Raises BadInput where there is no run of both models to sort."""
+    """In the order of the values, numbers by size.
+
+    Raises BadInput where there is no run of both models to sort, and for runs that are compared by several metrics.
+    """
+    refuse_mixed(comparison.metrics, f"--by {' '.join(keys)}")
     found: dict[tuple[tuple[str, Any], ...], list[ArmBy]] = {}
     for cell in comparison.cells:
         for arm in cell.arms:

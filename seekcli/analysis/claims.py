@@ -16,16 +16,17 @@ from seekcli.analysis.groups import X_C, X_Y_B, X_Y_M, Y_C, Arm
 from seekcli.analysis.power import Decision, decision
 from seekcli.analysis.statistics import ALPHA, Interval, paired_difference
 from seekcli.analysis.verdicts import (
+    BETTER,
     EQUIVALENT,
     EXPLORATORY_ALPHA,
-    HIGHER,
     HINT,
     LEAST_SEEDS_FOR_A_STRONG_WORD,
     LEAST_SEEDS_FOR_A_WORD,
-    LOWER,
     UNDECIDED,
+    WORSE,
     QuestionFamily,
     Unsaid,
+    head_of,
 )
 
 # Conditions that take batches without looking at the training: what chance, or a clock, would have picked.
@@ -110,7 +111,7 @@ def _word(one: Contrast) -> str:
 
 
 def _evidence(arm: str, one: Contrast, alphas: dict[QuestionFamily, float], against: str | None = None) -> Evidence:
-    found = decision(one.difference, one.effect_points, alphas[one.family])
+    found = decision(one.difference, one.scale.effect, alphas[one.family])
     return Evidence(arm, _word(one), against, one, found, runs=one.difference.n)
 
 
@@ -134,21 +135,23 @@ def _of_difference(
 
 def _answer(rows: Sequence[Evidence]) -> Answer:
     """Of the words of all arms, which hold for all at once: one arm that is better is enough where none is worse."""
-    heads = [word.partition(",")[0] for word in _words(rows)]
-    if HIGHER in heads:
-        return Answer.MIXED if LOWER in heads else Answer.YES
-    if all(head in (LOWER, EQUIVALENT) for head in heads):
+    heads = [head_of(word) for word in _words(rows)]
+    worse = any(head in WORSE for head in heads)
+    if any(head in BETTER for head in heads):
+        return Answer.MIXED if worse else Answer.YES
+    if all(head in (*WORSE, EQUIVALENT) for head in heads):
         return Answer.NO
     if HINT in heads:
         return _hint(rows)
-    if any(head in (UNDECIDED, LOWER, EQUIVALENT) for head in heads):
+    if worse or any(head in (UNDECIDED, EQUIVALENT) for head in heads):
         return Answer.UNDECIDED
     return Answer.NOT_TESTED
 
 
 def _hint(rows: Sequence[Evidence]) -> Answer:
     """A hint has no direction of its own: that of the difference."""
-    found = {row.contrast.difference.mean > 0 for row in rows if row.word == HINT and row.contrast is not None}
+    hints = [row.contrast for row in rows if row.word == HINT and row.contrast is not None]
+    found = {one.scale.metric.is_better(one.difference.mean, 0.0) for one in hints}
     if len(found) == 2:
         return Answer.HINTS
     return Answer.HINT if found == {True} else Answer.HINT_OF_WORSE
@@ -166,7 +169,8 @@ def _what_decides(answer: Answer, rows: Sequence[Evidence]) -> str | None:
     needed = [max(one.seeds, LEAST_SEEDS_FOR_A_STRONG_WORD) for one in found]
     low, high = min(needed), max(needed)
     seeds = f"{low:,} seeds" if low == high else f"{low:,} to {high:,} seeds, by arm,"
-    return f"{first}{seeds} for a true difference of {found[0].effect_points:g} points (80 % power, corrected)"
+    unit = next(row.contrast.scale.metric.unit for row in rows if row.contrast is not None)
+    return f"{first}{seeds} for a true difference of {found[0].effect:g} {unit} (80 % power, corrected)"
 
 
 def _words(rows: Sequence[Evidence]) -> list[str]:
@@ -174,7 +178,7 @@ def _words(rows: Sequence[Evidence]) -> list[str]:
 
 
 def _is_decided(word: str) -> bool:
-    return word.partition(",")[0] in (HIGHER, LOWER, EQUIVALENT)
+    return head_of(word) in (*BETTER, *WORSE, EQUIVALENT)
 
 
 def _cheaper(cell: Cell) -> Claim:
@@ -259,12 +263,17 @@ def _two_for_one(base: Claim, larger: Claim, cheaper: Claim) -> Claim:
         return Claim(Question.TWO_FOR_ONE, Answer.NO, tuple(rows), None)
     if "yes" in words:
         return Claim(Question.TWO_FOR_ONE, Answer.MIXED if "no" in words else Answer.YES, tuple(rows), None)
-    needs = "the answers above: both models higher than alone, or equivalent, in one arm"
+    word = "higher" if all(_higher_is_better(row) for row in base.evidence) else "better"
+    needs = f"the answers above: both models {word} than alone, or equivalent, in one arm"
     return Claim(Question.TWO_FOR_ONE, Answer.UNDECIDED, tuple(rows), needs)
 
 
+def _higher_is_better(row: Evidence) -> bool:
+    return row.contrast is None or row.contrast.scale.metric.higher_is_better
+
+
 def _joint(base: str, larger: str, cost: str) -> str:
-    heads = [word.partition(",")[0] for word in (base, larger)]
-    if LOWER in heads or cost == DEARER:
+    heads = [head_of(word) for word in (base, larger)]
+    if any(head in WORSE for head in heads) or cost == DEARER:
         return "no"
-    return "yes" if all(head in (HIGHER, EQUIVALENT) for head in heads) and cost == CHEAPER else UNDECIDED
+    return "yes" if all(head in (*BETTER, EQUIVALENT) for head in heads) and cost == CHEAPER else UNDECIDED

@@ -5,26 +5,24 @@ Nothing here prints or rounds.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seekcli.analysis.arm_labels import arm_labels
 from seekcli.analysis.as_trained import as_trained_notes
-from seekcli.analysis.contrasts import EFFECT_POINTS, MARGIN_POINTS, Contrast, contrasts_of
-from seekcli.analysis.equal_compute import SAME_COST_FRACTION, ClassicRuns, nearest_in_cost, same_compute_runs
+from seekcli.analysis.cell_notes import missing, unequal_compute, unequal_seeds
+from seekcli.analysis.contrasts import Contrast, contrasts_of
+from seekcli.analysis.equal_compute import ClassicRuns, same_compute_runs
 from seekcli.analysis.grouping import (
     RunCell,
     changed_from_recipe,
-    differing,
     group_runs,
     varied_settings,
     without_conflicts,
     without_duplicates,
 )
 from seekcli.analysis.groups import (
-    PLAIN_NAMES,
     X_C,
     X_C_EQUAL,
     Y_C,
@@ -34,17 +32,16 @@ from seekcli.analysis.groups import (
     Group,
     classic_group,
     make_arm,
-    plain_and_paper,
     recorded_macs,
 )
+from seekcli.analysis.metrics import METRICS, Metric, Scale, held, refuse_mixed, require_metric, scale_of
 from seekcli.analysis.runs import FOLD, ArmSettings, LeftOut, Run, load_runs
 from seekcli.analysis.selection import Where, select
-from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import pair_name
+from seekcli.errors import BadInput
 from seekcli.runs.scan import RunSummary
 
 MACS, PAPER = "macs", "paper"
-SHARE_BY_CHANCE = ", whose share is not what chance gives; --match train_flops --match-from RESULTS takes its real cost"
 SAME_UPDATES = (
     "base alone, update by update: base - base alone is 0 by construction, no test and in no family, "
     "so that the other rows of this arm are exploratory"
@@ -69,7 +66,12 @@ class Cell:
     y_c: Group | None
     notes: tuple[str, ...]
     convention: str
+    scale: Scale
     contrasts: tuple[Contrast, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        return self.scale.metric
 
     @property
     def test_images(self) -> int | None:
@@ -92,13 +94,20 @@ class Comparison:
     notes: tuple[str, ...]
     options: Options
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What the cells are compared by, each once."""
+        return tuple(dict.fromkeys(cell.metric for cell in self.cells))
+
 
 @dataclass(frozen=True)
 class Options:
-    """How a comparison is made: the margin of equivalence, the smallest effect of interest, what a forward costs."""
+    """How a comparison is made: by which metric (None: accuracy, else loss), the margin of equivalence and the smallest
+    effect of interest in its unit (None: those of `analysis/metrics.py`), what a forward costs."""
 
-    margin_points: float = MARGIN_POINTS
-    effect_points: float = EFFECT_POINTS
+    margin: float | None = None
+    effect: float | None = None
+    metric: str | None = None
     convention: str = MACS
     forward_cost: ForwardCost = recorded_macs
     has_running_statistics: Callable[[str], bool] = lambda model: False  # by model name
@@ -107,21 +116,49 @@ class Options:
 def compare_runs(
     summaries: Sequence[RunSummary], where: Where | None = None, options: Options | None = None
 ) -> Comparison:
-    """Compare what `scan_runs` found; all of it is one report. Raises BadInput when `where` matches no run."""
+    """Compare what `scan_runs` found; all of it is one report.
+
+    Raises BadInput when `where` matches no run, for an unknown metric, and for a margin of runs of several metrics.
+    """
     options = options or Options()
-    loaded, others = load_runs(summaries)
+    if options.metric is not None:
+        require_metric(options.metric)
+    loaded, others = load_runs(summaries, options.metric)
+    if options.metric is not None and not loaded:
+        _refuse_metric(options.metric, summaries)
     left_out = [entry for entry in others if entry.state != FOLD]
     runs, duplicates = without_duplicates(loaded)
     runs, left_out = select(runs, left_out, where or {})
-    classic = [run for run in runs if run.classic]
-    lengths = ClassicRuns(classic)
-    run_cells = group_runs(runs)
-    varied = varied_settings(run_cells)
-    cells = [_cell(one, differs, classic, lengths, options) for one, differs in zip(run_cells, varied, strict=True)]
-    judged = contrasts_of(cells, options.margin_points, options.effect_points)
+    cells = _cells(runs, options)
+    for flag, value in (("--margin", options.margin), ("--effect", options.effect)):
+        if value is not None:
+            refuse_mixed((cell.metric for cell in cells), flag)
+    judged = contrasts_of(cells)
     cells = [replace(cell, contrasts=contrasts) for cell, contrasts in zip(cells, judged, strict=True)]
     notes = [*_over_folds(others), *duplicates]
     return Comparison(len(runs) + len(left_out), len(runs), tuple(cells), tuple(left_out), tuple(notes), options)
+
+
+def _refuse_metric(asked: str, summaries: Sequence[RunSummary]) -> None:
+    """Raise BadInput where finished runs have other metrics than the one that is asked for."""
+    finished = [one.status.final for one in summaries if one.status is not None and one.status.state == "finished"]
+    there = [name for name in METRICS if any(name in held(rows) for rows in finished)]
+    if there:
+        raise BadInput(f"--metric {asked}: no finished run here has it; there are {', '.join(there)}")
+
+
+def _cells(runs: Sequence[Run], options: Options) -> list[Cell]:
+    """Those of each metric by themselves: no run is pooled or compared with one of another metric."""
+    order = list(METRICS)
+    cells: list[Cell] = []
+    for metric in sorted({run.metric for run in runs}, key=lambda metric: (order.index(metric.column), metric.unit)):
+        compared = [run for run in runs if run.metric == metric]
+        classic = [run for run in compared if run.classic]
+        lengths = ClassicRuns(classic)
+        found = group_runs(compared)
+        varied = varied_settings(found)
+        cells += [_cell(one, differs, classic, lengths, options) for one, differs in zip(found, varied, strict=True)]
+    return cells
 
 
 def _over_folds(left_out: Sequence[LeftOut]) -> list[str]:
@@ -144,11 +181,11 @@ def _cell(
         for label, members in zip(labels, cell.arms, strict=True)
     ]
     arms = tuple(_with_equal_compute(arm, runs, lengths, options) for arm, runs in built if arm is not None)
-    notes += _unequal_compute([(arm, runs) for arm, runs in built if arm is not None], lengths)
+    notes += unequal_compute([(arm, runs) for arm, runs in built if arm is not None], lengths)
     for name, model, group in ((X_C, cell.base, x_c), (Y_C, cell.motivated, y_c)):
         if group is None and model is not None and cell.arms:
-            notes.append(_missing(name, model, cell.settings, classic))
-    notes += _unequal_seeds(x_c, arms, y_c)
+            notes.append(missing(name, model, cell.settings, classic))
+    notes += unequal_seeds(x_c, arms, y_c)
     notes += as_trained_notes(arms, (x_c, y_c), options.has_running_statistics)
     notes += [f"{arm.label}: its base is {SAME_UPDATES}" for arm in arms if arm.grown and x_c is not None]
     notes += [
@@ -161,7 +198,15 @@ def _cell(
         notes.append("config.json is missing: runs that differ in a setting outside the records cannot be told apart")
     pair = pair_name(cell.base, cell.motivated) if cell.base and cell.motivated and (arms or (x_c and y_c)) else None
     marks = changed_from_recipe(cell.settings) | dict(varied)
-    return Cell(pair, cell.base, cell.motivated, cell.settings, marks, x_c, arms, y_c, tuple(notes), options.convention)
+    scale = _scale(cell.metric, x_c, arms, y_c, options)
+    convention = options.convention
+    return Cell(pair, cell.base, cell.motivated, cell.settings, marks, x_c, arms, y_c, tuple(notes), convention, scale)
+
+
+def _scale(metric: Metric, x_c: Group | None, arms: Sequence[Arm], y_c: Group | None, options: Options) -> Scale:
+    """In fractions of base alone; where there is none, of the first model that is there."""
+    first = next((group for group in (x_c, *(arm.base for arm in arms), y_c) if group is not None), None)
+    return scale_of(metric, None if first is None else first.final.mean, options.margin, options.effect)
 
 
 def _classic_group(
@@ -190,65 +235,3 @@ def _with_equal_compute(arm: Arm, runs: Sequence[Run], classic: ClassicRuns, opt
         return classic_group(name, found, options.forward_cost, arm.label) if found else None
 
     return replace(arm, x_c_equal=group(X_C_EQUAL, arm.base.model), y_c_equal=group(Y_C_EQUAL, arm.motivated.model))
-
-
-def _unequal_compute(arms: Sequence[tuple[Arm, Sequence[Run]]], classic: ClassicRuns) -> list[str]:
-    """Say of baselines whose steps were given that they missed the compute of arms, and how to get them nearer."""
-    missed: dict[tuple[str, str, str], list[tuple[str, float]]] = defaultdict(list)
-    for arm, runs in arms:
-        for name, model in ((X_C_EQUAL, arm.base.model), (Y_C_EQUAL, arm.motivated.model)):
-            found, ratio = nearest_in_cost(runs, model, classic)
-            if found and abs(ratio - 1) > SAME_COST_FRACTION and "train.steps" in found[0].settings.common:
-                baseline = f"{model} trained for {found[0].settings.length}"
-                missed[plain_and_paper(name), baseline, _how_to_match(arm, found[0], ratio)].append((arm.label, ratio))
-    return [_missed_by(*key, arms_and_ratios) for key, arms_and_ratios in missed.items()]
-
-
-def _missed_by(name: str, baseline: str, how_to_match: str, arms: Sequence[tuple[str, float]]) -> str:
-    """One note for all the arms of which it is true."""
-    labels = [label for label, _ in arms]
-    named = "; ".join([*labels[:3], *([f"{len(labels) - 3} more"] if len(labels) > 3 else [])])
-    ratios = sorted({f"{ratio:.3f}" for _, ratio in arms})
-    cost = ratios[0] if len(ratios) == 1 else f"{ratios[0]} to {ratios[-1]}"
-    of = "the arm" if len(labels) == 1 else f"these {len(labels)} arms"
-    return f"no {name} for {named}: {baseline} cost {cost} of {of}{how_to_match}"
-
-
-def _how_to_match(arm: Arm, nearest: Run, ratio: float) -> str:
-    steps = nearest.settings.common["train.steps"]
-    if round(steps / ratio) == steps:
-        return "; a run of one step more or less is no nearer"
-    if arm.share.basis == "by chance":
-        return SHARE_BY_CHANCE
-    at = arm.base.settings.arm.get("motivation.grow_at", DEFAULTS["motivation.grow_at"])
-    return f"; --match train_flops{f' --at {at:g}' if arm.grown else ''} gives it the steps, to the nearest one"
-
-
-def _missing(name: str, model: str, settings: ArmSettings, classic: Sequence[Run]) -> str:
-    """Say that a baseline is missing, and what keeps the nearest candidate from being it."""
-    candidates = [run.settings for run in classic if model in run.models.values()]
-    if not candidates:
-        schedule = "base" if name == X_C else "motivated"
-        return (
-            f"no {plain_and_paper(name)}: no finished classic run of {model} here; "
-            f"the command of the alternating runs with --schedule {schedule} trains it"
-        )
-    nearest = min(candidates, key=lambda other: len(differing(settings, other)))
-    if settings.from_config != nearest.from_config:
-        return (
-            f"no {plain_and_paper(name)}: the classic runs of {model} cannot be matched, as one side has no config.json"
-        )
-    keys = differing(settings, nearest)
-    listed = [f"{key} ({settings.common.get(key)}, there {nearest.common.get(key)})" for key in keys[:3]]
-    more = f" and {len(keys) - 3} more settings" if len(keys) > 3 else ""
-    return f"no {plain_and_paper(name)}: the nearest classic runs of {model} differ in {', '.join(listed)}{more}"
-
-
-def _unequal_seeds(x_c: Group | None, arms: Sequence[Arm], y_c: Group | None) -> list[str]:
-    groups = [group for group in (x_c, *(arm.base for arm in arms), y_c) if group is not None]
-    if len({group.seeds for group in groups}) <= 1:
-        return []
-    note = "groups have different seeds: means use all of a group's runs, gains and paired differences the common seeds"
-    others = [group for group in groups if x_c is not None and not set(group.seeds) & set(x_c.seeds)]
-    unpaired = f"{', '.join(dict.fromkeys(PLAIN_NAMES[group.name] for group in others))} and base alone share no seed"
-    return [note, *([f"{unpaired}: that gain is a difference of means over different seeds"] if others else [])]

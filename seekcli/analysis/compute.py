@@ -35,8 +35,9 @@ class Spent:
 def front(groups: Sequence[Group]) -> list[Group]:
     """The Pareto front: by cost, those whose written models are better than every cheaper one."""
     found: list[Group] = []
-    for group in sorted(groups, key=lambda one: (one.cost.train_flops.mean, -one.of_written_model.mean)):
-        if not found or group.of_written_model.mean > found[-1].of_written_model.mean:
+    sign = 1 if any(group.metric.higher_is_better for group in groups) else -1
+    for group in sorted(groups, key=lambda one: (one.cost.train_flops.mean, -sign * one.of_written_model.mean)):
+        if not found or group.metric.is_better(group.of_written_model.mean, found[-1].of_written_model.mean):
             found.append(group)
     return found
 

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 from seekcli.analysis.arm_labels import words_of_difference
 from seekcli.analysis.checks import Checks
 from seekcli.analysis.groups import Accuracy, Arm, Group
+from seekcli.analysis.metrics import Scale
 from seekcli.analysis.power import Precision, precision
 from seekcli.analysis.statistics import PairedDifference, equivalence_p_value, paired_difference
 from seekcli.analysis.verdicts import Hypothesis, QuestionFamily, Verdict, judge
 
 if TYPE_CHECKING:
     from seekcli.analysis.comparison import Cell
-
-MARGIN_POINTS = 0.2
-EFFECT_POINTS = 0.3
 
 
 @dataclass(frozen=True)
@@ -91,21 +89,21 @@ class Planned:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A comparison with its words. `effect_points` is the smallest difference of interest."""
+    """A comparison with its words. `scale` has the metric, and the smallest difference of interest."""
 
     family: QuestionFamily
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
     verdict: Verdict
-    effect_points: float
+    scale: Scale
     differ_in: tuple[str, str] | None = None
     between: tuple[str, str] | None = None
 
     @cached_property
     def precision(self) -> Precision | None:
         """What the seeds can show; None where there is no spread over seeds."""
-        return precision(self.difference, self.effect_points)
+        return precision(self.difference, self.scale.effect)
 
     @cached_property
     def checks(self) -> Checks:
@@ -114,7 +112,7 @@ class Contrast:
 
 def like_with_like(left: Group, right: Group) -> Accuracy:
     """Re-estimated where both sides have it for every seed that they share, else as trained; the same on both sides."""
-    common = left.accuracy_by_seed.keys() & right.accuracy_by_seed.keys()
+    common = left.value_by_seed.keys() & right.value_by_seed.keys()
     known = left.recalibrated_by_seed.keys() & right.recalibrated_by_seed.keys()
     return Accuracy.RECALIBRATED if common and common <= known else Accuracy.AS_TRAINED
 
@@ -161,27 +159,30 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
 PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell, of_arms)
 
 
-def contrasts_of(cells: Sequence[Cell], margin_points: float, effect_points: float) -> list[tuple[Contrast, ...]]:
+def contrasts_of(cells: Sequence[Cell]) -> list[tuple[Contrast, ...]]:
     """The comparisons of each cell, judged together: all the cells are one report."""
     planned = [[row for planner in PLANNERS for row in planner(cell)] for cell in cells]
-    report = [_hypothesis(row, number, margin_points) for number, rows in enumerate(planned) for row in rows]
+    report = [_hypothesis(row, number, cells[number].scale) for number, rows in enumerate(planned) for row in rows]
     verdicts = iter(judge(report))
-    return [tuple(_contrast(row, next(verdicts), effect_points) for row in rows) for rows in planned]
+    return [
+        tuple(_contrast(row, next(verdicts), cell.scale) for row in rows)
+        for cell, rows in zip(cells, planned, strict=True)
+    ]
 
 
-def margin_for(margin_points: float, test_images: int | None) -> float:
-    """The margin of equivalence: what was asked for, but never below what one test image is worth."""
-    return margin_points if test_images is None else max(margin_points, 100 / test_images)
+def margin_for(scale: Scale, test_images: int | None) -> float:
+    """The margin of equivalence: that of the scale, but never below what one test image is worth."""
+    smallest = 100 / test_images if scale.metric.of_images and test_images is not None else 0.0
+    return max(scale.margin, smallest)
 
 
-def _hypothesis(row: Planned, cell_number: int, margin_points: float) -> Hypothesis:
-    margin = margin_for(margin_points, row.test_images)
+def _hypothesis(row: Planned, cell_number: int, scale: Scale) -> Hypothesis:
+    margin = margin_for(scale, row.test_images)
     found = row.difference
     equivalence = equivalence_p_value(found, margin)
-    return Hypothesis(row.family, (cell_number, row.arm), found.n, found.mean, found.p_value, equivalence, margin)
+    arm, higher = (cell_number, row.arm), scale.metric.higher_is_better
+    return Hypothesis(row.family, arm, found.n, found.mean, found.p_value, equivalence, margin, higher)
 
 
-def _contrast(row: Planned, verdict: Verdict, effect_points: float) -> Contrast:
-    return Contrast(
-        row.family, row.arm, row.accuracy, row.difference, verdict, effect_points, row.differ_in, row.between
-    )
+def _contrast(row: Planned, verdict: Verdict, scale: Scale) -> Contrast:
+    return Contrast(row.family, row.arm, row.accuracy, row.difference, verdict, scale, row.differ_in, row.between)

@@ -36,15 +36,15 @@ class StepShare:
 class Efficiency:
     """ACC/FLOPs in accuracy points per million MACs (or FLOPs) of forward cost, and ACC/F_Ratio; None is undefined.
 
-    `gain_*` are mean differences to X-C over common seeds, in accuracy points. `ratio_remark` says why the ratio is
-    undefined or must be read with care; None when there is nothing to say.
+    `gain_*` are mean differences to X-C over common seeds, in points (or the unit of the metric that is compared).
+    `ratio_remark` says why the ratio is undefined or must be read with care; None when there is nothing to say.
     """
 
     f_x: float
     f_y: float
     f_xy: float
-    gain_x_y_b_points: float | None
-    gain_y_c_points: float | None
+    gain_x_y_b: float | None
+    gain_y_c: float | None
     acc_per_flops_x_y_b: float | None
     acc_per_flops_y_c: float | None
     acc_f_ratio: float | None
@@ -101,13 +101,19 @@ def efficiency(
         f_x=f_x,
         f_y=f_y,
         f_xy=f_xy,
-        gain_x_y_b_points=gain_b,
-        gain_y_c_points=gain_y,
+        gain_x_y_b=gain_b,
+        gain_y_c=gain_y,
         acc_per_flops_x_y_b=per_flops_b,
         acc_per_flops_y_c=per_flops_y,
         acc_f_ratio=ratio,
         ratio_remark=_remark(gain_b, gain_y, f_xy - f_x, f_y - f_x, gain_y_interval),
     )
+
+
+def without_ratios(found: Efficiency, column: str) -> Efficiency:
+    """The costs and gains alone: ACC/FLOPs and ACC/F_Ratio are the paper's, of accuracies."""
+    remark = f"undefined: of {column}, and not of an accuracy"
+    return replace(found, acc_per_flops_x_y_b=None, acc_per_flops_y_c=None, acc_f_ratio=None, ratio_remark=remark)
 
 
 def _per_million(gain_points: float | None, extra_cost: float) -> float | None:

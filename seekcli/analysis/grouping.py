@@ -14,6 +14,7 @@ from typing import Any
 
 from seekcli.analysis.arm_labels import value_of
 from seekcli.analysis.equal_compute import baselines_of_equal_compute
+from seekcli.analysis.metrics import Metric
 from seekcli.analysis.runs import ArmSettings, Run
 from seekcli.config.layers import DEFAULTS, load_recipe, recipe_names
 
@@ -32,6 +33,11 @@ class RunCell:
     motivated_runs: tuple[Run, ...]
     arms: tuple[tuple[Run, ...], ...]
 
+    @property
+    def metric(self) -> Metric:
+        """That of its runs, which are all compared by one."""
+        return next(run.metric for runs in (self.base_runs, self.motivated_runs, *self.arms) for run in runs)
+
 
 def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """Count a run id once, the first one found; a note for each repeat that lives elsewhere."""
@@ -43,8 +49,9 @@ def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         if known is run or os.path.realpath(known.path) == os.path.realpath(run.path):
             continue
         roles = known.rows.keys() & run.rows.keys()
-        equal = all(abs(known.accuracy_percent(r) - run.accuracy_percent(r)) <= SAME_PERCENT for r in roles)
-        finding = "with the same accuracy" if equal else "with another accuracy (another machine?)"
+        equal = all(abs(known.value(r) - run.value(r)) <= SAME_PERCENT for r in roles)
+        what = "accuracy" if run.metric.of_the_paper else run.metric.title
+        finding = f"with the same {what}" if equal else f"with another {what} (another machine?)"
         notes.append(f"run {run.run_id} stands twice, {finding}: {known.path} is counted, {run.path} is not")
     return list(first.values()), notes
 

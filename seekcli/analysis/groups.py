@@ -1,6 +1,5 @@
-"""Runs that differ in their seed alone -> groups with their accuracy and cost, and the arms of alternating runs.
-
-The final accuracy is the last epoch's, never the best. Nothing here prints or rounds.
+"""Runs that differ in their seed alone -> groups with their accuracy (or another metric) and cost, and the arms of
+alternating runs. The final value is the last epoch's, never the best. Nothing here prints or rounds.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from seekcli.analysis.efficiency import Efficiency, StepShare, efficiency, share_against_expected
+from seekcli.analysis.efficiency import Efficiency, StepShare, efficiency, share_against_expected, without_ratios
 from seekcli.analysis.images import motivated_share_of_images
+from seekcli.analysis.metrics import Metric
 from seekcli.analysis.runs import GROW, ArmSettings, Run
 from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
 from seekcli.config.condition_settings import share_basis
@@ -82,7 +82,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed alone, and one of their models. Accuracies in percent.
+    """Runs that differ in their seed alone, and one of their models. Values are of `metric`; accuracies in percent.
 
     `recalibrated_by_seed` holds the seeds for which the accuracy with re-estimated BatchNorm statistics was measured.
     `forward_per_image` is in MACs, or in the FLOPs of the convention that the comparison was asked for.
@@ -93,16 +93,17 @@ class Group:
     arm: str | None
     settings: ArmSettings
     run_ids: tuple[str, ...]
-    accuracy_by_seed: Mapping[int, float]
+    value_by_seed: Mapping[int, float]
     recalibrated_by_seed: Mapping[int, float]
-    accuracy: Sample
+    final: Sample
+    metric: Metric
     forward_per_image: float
     cost: Cost
     test_images: int | None
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(self.accuracy_by_seed)
+        return tuple(self.value_by_seed)
 
     @cached_property
     def recalibrated(self) -> Sample | None:
@@ -113,18 +114,18 @@ class Group:
     def of_written_model(self) -> Sample:
         """Re-estimated where every seed has it, as the models of a run of both are written; else as trained."""
         again = self.recalibrated
-        return again if again is not None and again.n == self.accuracy.n else self.accuracy
+        return again if again is not None and again.n == self.final.n else self.final
 
     @property
     def sampling_error_points(self) -> float | None:
         """Standard error of one accuracy at the group's mean, from the number of test images alone (binomial)."""
-        if self.test_images is None:
+        if self.test_images is None or not self.metric.of_the_paper:
             return None
-        share = min(max(self.accuracy.mean / 100, 0.0), 1.0)
+        share = min(max(self.final.mean / 100, 0.0), 1.0)
         return float(100 * (share * (1 - share) / self.test_images) ** 0.5)
 
     def by_seed(self, accuracy: Accuracy) -> Mapping[int, float]:
-        return self.accuracy_by_seed if accuracy is Accuracy.AS_TRAINED else self.recalibrated_by_seed
+        return self.value_by_seed if accuracy is Accuracy.AS_TRAINED else self.recalibrated_by_seed
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ def make_arm(label: str, runs: Sequence[Run], x_c: Group | None, y_c: Group | No
     )
     gains = _gain_points(base, x_c), _gain_points(y_c, x_c)
     measures = efficiency(f_x, f_y, f_xy, *gains, _gain_interval(y_c, x_c))
+    if not base.metric.of_the_paper:
+        measures = without_ratios(measures, base.metric.column)
     return Arm(label, base, motivated, share, measures, apart_of(runs), runs_by_steps=shares.count(None))
 
 
@@ -221,15 +224,15 @@ def _gain_points(group: Group | None, reference: Group | None) -> float | None:
     """Mean difference over common seeds; where there are none, the difference of the means."""
     if group is None or reference is None:
         return None
-    left, right = group.accuracy_by_seed, reference.accuracy_by_seed
+    left, right = group.value_by_seed, reference.value_by_seed
     common = [left[seed] - right[seed] for seed in left if seed in right]
-    return fmean(common) if common else group.accuracy.mean - reference.accuracy.mean
+    return fmean(common) if common else group.final.mean - reference.final.mean
 
 
 def _gain_interval(group: Group | None, reference: Group | None) -> Interval | None:
     if group is None or reference is None:
         return None
-    found = paired_difference(group.name, reference.name, group.accuracy_by_seed, reference.accuracy_by_seed)
+    found = paired_difference(group.name, reference.name, group.value_by_seed, reference.value_by_seed)
     return found.interval if found else None
 
 
@@ -237,8 +240,8 @@ def make_group(
     name: str, arm: str | None, runs: Sequence[Run], role_of: Callable[[Run], str], forward_cost: ForwardCost
 ) -> Group:
     ordered = sorted(runs, key=lambda run: run.seed)
-    by_seed = {run.seed: run.accuracy_percent(role_of(run)) for run in ordered}
-    recalibrated = {run.seed: run.recalibrated_percent(role_of(run)) for run in ordered}
+    by_seed = {run.seed: run.value(role_of(run)) for run in ordered}
+    recalibrated = {run.seed: run.recalibrated(role_of(run)) for run in ordered}
     first = ordered[0]
     return Group(
         name=name,
@@ -246,9 +249,10 @@ def make_group(
         arm=arm,
         settings=first.settings,
         run_ids=tuple(run.run_id for run in ordered),
-        accuracy_by_seed=by_seed,
+        value_by_seed=by_seed,
         recalibrated_by_seed={seed: value for seed, value in recalibrated.items() if value is not None},
-        accuracy=sample(list(by_seed.values())),
+        final=sample(list(by_seed.values())),
+        metric=first.metric,
         forward_per_image=fmean([forward_cost(run, role_of(run)) for run in ordered]),
         cost=Cost(tuple(run.totals for run in ordered)),
         test_images=_test_images(first.facts),

@@ -19,32 +19,32 @@ EXACT_SEEDS = 2000
 
 @dataclass(frozen=True)
 class Precision:
-    """Of one paired difference: `seeds` find a true one of `effect_points` with 80 % power in one two-sided test.
+    """Of one paired difference: `seeds` find a true one of `effect` with 80 % power in one two-sided test.
 
     `seeds_low` and `seeds_high` are the same for the ends of `sd_interval` (chi-square, 95 %).
-    `smallest_difference_points` is what the seeds at hand find with 80 % power, at the observed sd.
+    `smallest_difference` is what the seeds at hand find with 80 % power, at the observed sd.
     """
 
-    effect_points: float
+    effect: float
     sd_interval: Interval
     seeds: int
     seeds_low: int
     seeds_high: int
-    smallest_difference_points: float
+    smallest_difference: float
 
 
-def precision(difference: PairedDifference, effect_points: float) -> Precision | None:
+def precision(difference: PairedDifference, effect: float) -> Precision | None:
     """None where there is no spread over seeds."""
     if difference.sd is None or not has_spread(difference.sd):
         return None
     interval = sd_interval(difference.n, difference.sd)
     return Precision(
-        effect_points=effect_points,
+        effect=effect,
         sd_interval=interval,
-        seeds=seeds_needed(effect_points, difference.sd),
-        seeds_low=seeds_needed(effect_points, interval.low),
-        seeds_high=seeds_needed(effect_points, interval.high),
-        smallest_difference_points=smallest_effect(difference.n) * difference.sd,
+        seeds=seeds_needed(effect, difference.sd),
+        seeds_low=seeds_needed(effect, interval.low),
+        seeds_high=seeds_needed(effect, interval.high),
+        smallest_difference=smallest_effect(difference.n) * difference.sd,
     )
 
 
@@ -61,11 +61,11 @@ def sd_interval(n: int, sd: float) -> Interval:
 class Decision:
     """What the seeds of a difference can find at a level `alpha` that is corrected for the other rows of a report.
 
-    `power` (0..1) is the chance that they find a true difference of `effect_points`, `seeds` is what finds it with 80 %
+    `power` (0..1) is the chance that they find a true difference of `effect`, `seeds` is what finds it with 80 %
     power. `_low` and `_high` are for the ends of the interval of the sd.
     """
 
-    effect_points: float
+    effect: float
     alpha: float
     power: float
     power_low: float
@@ -75,20 +75,20 @@ class Decision:
     seeds_high: int
 
 
-def decision(difference: PairedDifference, effect_points: float, alpha: float) -> Decision | None:
+def decision(difference: PairedDifference, effect: float, alpha: float) -> Decision | None:
     """None where there is no spread over seeds."""
     if difference.sd is None or not has_spread(difference.sd):
         return None
     sd, interval, n = difference.sd, sd_interval(difference.n, difference.sd), difference.n
     return Decision(
-        effect_points=effect_points,
+        effect=effect,
         alpha=alpha,
-        power=power(n, effect_points / sd, alpha),
-        power_low=power(n, effect_points / interval.high, alpha),
-        power_high=power(n, effect_points / interval.low, alpha),
-        seeds=seeds_needed(effect_points, sd, alpha),
-        seeds_low=seeds_needed(effect_points, interval.low, alpha),
-        seeds_high=seeds_needed(effect_points, interval.high, alpha),
+        power=power(n, effect / sd, alpha),
+        power_low=power(n, effect / interval.high, alpha),
+        power_high=power(n, effect / interval.low, alpha),
+        seeds=seeds_needed(effect, sd, alpha),
+        seeds_low=seeds_needed(effect, interval.low, alpha),
+        seeds_high=seeds_needed(effect, interval.high, alpha),
     )
 
 

@@ -1,6 +1,5 @@
 """From run summaries to comparable runs: final numbers, and every setting that a fair comparison must hold equal.
-
-A run without a final accuracy becomes a `LeftOut` with its reason; nothing is dropped silently.
+A run without the metric that is compared becomes a `LeftOut` with its reason; nothing is dropped silently.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from seekcli.analysis.metrics import Metric, held, metric_for
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
@@ -85,7 +85,7 @@ class ArmSettings:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: the last epoch's row of each role, and the totals over its epochs."""
+    """A finished run: the last epoch's row of each role, the totals over its epochs, and what it is compared by."""
 
     run_id: str
     path: Path
@@ -95,6 +95,7 @@ class Run:
     totals: Mapping[str, Any]
     expected_share: float | None
     facts: Mapping[str, Any]  # of the data, from config.json; empty where there is none
+    metric: Metric
 
     @property
     def classic(self) -> bool:
@@ -105,15 +106,15 @@ class Run:
         """Role -> model name."""
         return {role: str(row["model"]) for role, row in self.rows.items()}
 
-    def accuracy_percent(self, role: str) -> float:
-        """With the BatchNorm statistics that training left: older rows hold no other accuracy."""
+    def value(self, role: str) -> float:
+        """Of the model as it is written; the paper's accuracy as trained (older rows hold no other)."""
         row = self.rows[role]
-        as_trained = row.get("test_accuracy_as_trained_percent")
-        return float(row["test_accuracy_percent"] if as_trained is None else as_trained)
+        as_trained = row.get("test_accuracy_as_trained_percent") if self.metric.of_the_paper else None
+        return float(row[self.metric.column] if as_trained is None else as_trained)
 
-    def recalibrated_percent(self, role: str) -> float | None:
+    def recalibrated(self, role: str) -> float | None:
         """With BatchNorm statistics that were re-estimated after training; None where that was not measured."""
-        value = self.rows[role].get("test_accuracy_recalibrated_percent")
+        value = self.rows[role].get("test_accuracy_recalibrated_percent") if self.metric.of_the_paper else None
         return None if value is None else float(value)
 
     @property
@@ -138,14 +139,14 @@ class LeftOut:
     settings: ArmSettings | None = None
 
 
-def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]]:
-    """Sort summaries into finished runs and the others, in the order given."""
+def load_runs(summaries: Sequence[RunSummary], metric: str | None = None) -> tuple[list[Run], list[LeftOut]]:
+    """Sort summaries into finished runs and the others, in the order given; `metric` as in `metric_for`."""
     runs: list[Run] = []
     left_out: list[LeftOut] = []
     quick = QuickCheck()
     known: dict[bytes, ArmSettings] = {}
     for summary in summaries:
-        outcome = _load(summary, quick, known)
+        outcome = _load(summary, metric, quick, known)
         if isinstance(outcome, Run):
             runs.append(outcome)
         else:
@@ -153,7 +154,7 @@ def load_runs(summaries: Sequence[RunSummary]) -> tuple[list[Run], list[LeftOut]
     return runs, left_out
 
 
-def _load(summary: RunSummary, quick: QuickCheck, known: dict[bytes, ArmSettings]) -> Run | LeftOut:
+def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict[bytes, ArmSettings]) -> Run | LeftOut:
     """`known` has the settings of runs that were read before, by what their files say without the seed."""
     status = summary.status
     if _is_over_a_fold(summary):
@@ -170,12 +171,14 @@ def _load(summary: RunSummary, quick: QuickCheck, known: dict[bytes, ArmSettings
     settings = _settings(found, status, rows, known)
     seed = _seed(config, rows)
     steps = None if config is None else config.get("train.steps")
-    reason = _why_left_out(summary, status, rows, steps) or _problem_of_files(summary, status, quick)
-    if reason is not None or settings is None or seed is None:
+    facts = {} if found is None else found.facts
+    metric = metric_for(asked, status.final, facts)
+    reason = _why_left_out(summary, status, rows, steps)
+    reason = reason or (_without(asked, rows) if metric is None else _problem_of_files(summary, status, quick))
+    if reason is not None or metric is None or settings is None or seed is None:
         state = summary.state if status.state != "finished" else "damaged"
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
-    facts = {} if found is None else found.facts
-    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share, facts)
+    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share, facts, metric)
 
 
 def _is_over_a_fold(summary: RunSummary) -> bool:
@@ -199,9 +202,14 @@ def _why_left_out(
         return summary.problem
     if status.final and not {row["schedule"] for row in status.final} & set(CLASSIC) and len(rows) < 2:
         return "finished with one role only"
-    if not rows or any(row.get("test_accuracy_percent") is None for row in rows.values()):
-        return "finished without a final test accuracy"
     return None
+
+
+def _without(asked: str | None, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why a finished run is not compared, and by which metrics it could be."""
+    others = ", ".join(held(list(rows.values())))
+    has = f"; it has {others} (--metric NAME)" if others else ""
+    return f"finished without a final {asked or 'test accuracy or test loss'}{has}"
 
 
 def _problem_of_files(summary: RunSummary, status: RunStatus, quick: QuickCheck) -> str | None:

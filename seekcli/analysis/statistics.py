@@ -41,7 +41,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference `left - right` over common seeds, in accuracy points.
+    """The difference `left - right` over common seeds, in the unit of the values.
 
     `interval` is the 95 % t interval and `p_value` that of the two-sided paired t test, not corrected for other tests;
     both are None where the noise cannot be estimated (one common seed, or differences without any spread).
@@ -120,16 +120,16 @@ def has_spread(sd: float | None) -> bool:
     return sd is not None and sd > NO_SPREAD
 
 
-def equivalence_p_value(difference: PairedDifference, margin_points: float) -> float | None:
-    """p of the two one-sided paired t tests (TOST) that the true difference lies within +-`margin_points`.
+def equivalence_p_value(difference: PairedDifference, margin: float) -> float | None:
+    """p of the two one-sided paired t tests (TOST) that the true difference lies within +-`margin`.
 
     None where the noise cannot be estimated. Below ALPHA exactly when the 90 % t interval lies inside the margin.
     """
     if not has_spread(difference.sd):
         return None
     summary = Sample(difference.n, difference.mean, difference.sd, difference.interval)
-    above_lower = t_below(difference.n - 1, -_t_statistic(summary, -margin_points))
-    below_upper = t_below(difference.n - 1, _t_statistic(summary, margin_points))
+    above_lower = t_below(difference.n - 1, -_t_statistic(summary, -margin))
+    below_upper = t_below(difference.n - 1, _t_statistic(summary, margin))
     return max(above_lower, below_upper)
 
 

@@ -28,6 +28,9 @@ LEAST_SEEDS_FOR_A_STRONG_WORD = 5
 EXPLORATORY_ALPHA = 0.0025
 
 HIGHER, LOWER, EQUIVALENT, UNDECIDED, HINT = "higher", "lower", "equivalent", "undecided", "hint"
+# Of a metric of which less is better, such as a loss.
+LOWER_LOSS, HIGHER_LOSS = "lower (better)", "higher (worse)"
+BETTER, WORSE = (HIGHER, LOWER_LOSS), (LOWER, HIGHER_LOSS)
 
 
 class QuestionFamily(StrEnum):
@@ -48,16 +51,17 @@ class Unsaid(StrEnum):
 class Hypothesis:
     """One comparison as the words see it; p values are raw, None where there is no spread over the n common seeds.
 
-    `arm` says whose primary comparison opens those of the second family; `equivalence_p_value` is for `margin_points`.
+    `arm` says whose primary comparison opens those of the second family; `equivalence_p_value` is for `margin`.
     """
 
     family: QuestionFamily
     arm: Hashable
     n: int
-    mean_points: float
+    mean: float
     p_value: float | None
     equivalence_p_value: float | None
-    margin_points: float
+    margin: float
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Verdict:
     unsaid: Unsaid | None
     p_adjusted: float | None
     equivalence_p_adjusted: float | None
-    margin_points: float
+    margin: float
 
     @property
     def equivalent(self) -> bool:
@@ -117,10 +121,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def head_of(word: str) -> str:
+    """`higher` of "higher, within 0.2"."""
+    return word.partition(",")[0]
+
+
 def _verdict(one: Hypothesis, p: float | None, equivalence_p: float | None, opened: bool) -> Verdict:
     unsaid = _unsaid(one, p, opened)
     word = None if unsaid else _word(one, p, equivalence_p)
-    return Verdict(word, unsaid, p, equivalence_p, one.margin_points)
+    return Verdict(word, unsaid, p, equivalence_p, one.margin)
 
 
 def _unsaid(one: Hypothesis, p: float | None, opened: bool) -> Unsaid | None:
@@ -140,5 +149,6 @@ def _word(one: Hypothesis, p: float | None, equivalence_p: float | None) -> str:
     within = equivalence_p is not None and equivalence_p < ALPHA
     if not different:
         return EQUIVALENT if within else UNDECIDED
-    direction = HIGHER if one.mean_points > 0 else LOWER
-    return f"{direction}, within {one.margin_points:.2g}" if within else direction
+    up, down = (HIGHER, LOWER) if one.higher_is_better else (HIGHER_LOSS, LOWER_LOSS)
+    direction = up if one.mean > 0 else down
+    return f"{direction}, within {one.margin:.2g}" if within else direction

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # Options that concern runs, which --paper reads none of.
-OF_RUNS = ("where", "margin", "effect", "convention", "by", "claims", "tables")
+OF_RUNS = ("where", "metric", "margin", "effect", "convention", "by", "claims", "tables")
 
 
 class Convention(StrEnum):
@@ -46,12 +46,31 @@ def compare(
         list[str] | None,
         typer.Option("--where", metavar="KEY=VALUE", help="only runs with it: k=2, lr=0.1, schedule=grow; repeatable"),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="what is compared: test_loss, test_accuracy_percent, ... (default: accuracy, else loss)",
+            show_default=False,
+        ),
+    ] = None,
     margin: Annotated[
-        float, typer.Option(help="Differences inside +- this many points count as equivalent; one test image at least.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            help="Differences inside +- this many points (or the metric's unit) count as equivalent; one test image at "
+            "least. Default: 0.2 points, 1 % of a loss.",
+            show_default=False,
+        ),
+    ] = None,
     effect: Annotated[
-        float, typer.Option(help="Smallest difference of interest, in points: how many seeds would find it.")
-    ] = 0.3,
+        float | None,
+        typer.Option(
+            help="Smallest difference of interest, in points (or the metric's unit): how many seeds would find it. "
+            "Default: 0.3 points, 1.5 % of a loss.",
+            show_default=False,
+        ),
+    ] = None,
     convention: Annotated[
         Convention, typer.Option(help="forward costs in MACs, or in the FLOPs of the paper's table 8 (CIFAR ResNets)")
     ] = Convention.MACS,
@@ -79,14 +98,15 @@ def compare(
     from seekcli.runs.scan import scan_runs
 
     for flag, value in (("--margin", margin), ("--effect", effect)):
-        if not 0 < value <= 100:
-            raise BadInput(f"{flag} {value:g}: expected accuracy points above 0 and up to 100, such as 0.2")
+        if value is not None and not 0 < value <= 100:
+            what = "accuracy points" if metric is None else "a number"
+            raise BadInput(f"{flag} {value:g}: expected {what} above 0 and up to 100, such as 0.2")
     if claims and by:
         raise BadInput("--claims and --by are two answers: give one of them")
     from seekcli.analysis.by import parse_by, parts_by
 
     keys = parse_by(by or [])
-    options = _options(margin, effect, convention)
+    options = _options(margin, effect, metric, convention)
     runs = scan_runs(paths or [Path("results")])
     comparison = compare_runs(runs, parse_where(where or []), options)
     if tables is not None:
@@ -106,11 +126,11 @@ def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) 
         say(f"seek: wrote {visible(str(path))}", err=True)
 
 
-def _options(margin: float, effect: float, convention: Convention) -> Options:
+def _options(margin: float | None, effect: float | None, metric: str | None, convention: Convention) -> Options:
     from seekcli.analysis.comparison import Options
     from seekcli.models.catalog import has_running_statistics
 
-    options = Options(margin, effect, has_running_statistics=has_running_statistics)
+    options = Options(margin, effect, metric, has_running_statistics=has_running_statistics)
     if convention is Convention.MACS:
         return options
     from seekcli.engines.paper_costs import paper_flops

@@ -24,6 +24,15 @@ def report(
         list[str] | None,
         typer.Option("--where", metavar="KEY=VALUE", help="only runs with it, as in seek compare; repeatable"),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="what is compared: test_loss, test_accuracy_percent, ... (default: accuracy, else loss)",
+            show_default=False,
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "Base against alternating training",
     format_: Annotated[
         ReadFormat, typer.Option("--format", help="json: the files that were written, on stdout.")
@@ -38,7 +47,7 @@ def report(
 
     check_targets(out, plots)
     runs = scan_runs(paths or [Path("results")])
-    options = Options(has_running_statistics=has_running_statistics)
+    options = Options(metric=metric, has_running_statistics=has_running_statistics)
     comparison = compare_runs(runs, parse_where(where or []), options)
     if not comparison.cells:
         raise BadInput("no finished run to report on; seek list runs says where each stands")

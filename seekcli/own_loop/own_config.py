@@ -65,6 +65,7 @@ def own_config_document(record: Record, resolved: Resolved, loop: Alternating) -
         "origins": {key: "not known" if origin == "default" else origin for key, origin in resolved.origins.items()},
         "facts": {
             "made_by": OWN_LOOP,
+            "loss_unit": record.loss_unit,
             "models": {role: f"{type(model).__module__}:{type(model).__qualname__}" for role, model in models.items()},
             "optimizer": f"{type(loop.optimizers[BASE]).__module__}:{type(loop.optimizers[BASE]).__qualname__}",
         },

@@ -44,7 +44,8 @@ class Record:
     the batch size (examples per update) and the epochs are equal, seed by seed. `forward_macs` are the multiply-adds of
     one example through each model, from which costs are computed (examples/own_loop.py counts them). `settings` says
     more of the run under the names of `seek list settings`. `recalibrate_batches` is how many batches `recalibrate`
-    gives. `fresh` sets a finished run of the same settings aside.
+    gives. `loss_unit` is what losses are in: runs of different units are not compared. `fresh` sets a finished run of
+    the same settings aside.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Record:
         precision: str = "fp32",
         recalibrate_batches: int = 10,
         settings: Mapping[str, Any] | None = None,
+        loss_unit: str = "nats",
         fresh: bool = False,
     ) -> None:
         if len(names) != 2 or names[0] == names[1]:
@@ -69,6 +71,7 @@ class Record:
         if len(forward_macs) != 2 or not all(0 < count < float("inf") for count in forward_macs):
             raise BadInput(f"forward_macs: two numbers above 0, not {forward_macs!r}")
         self.forward_macs = {role: float(count) for role, count in zip(ROLES, forward_macs, strict=True)}
+        self.loss_unit = loss_unit
         self.recalibrate_batches, self.settings, self.fresh = recalibrate_batches, dict(settings or {}), fresh
         self.rows: list[dict[str, Any]] = []
         self.step_log = StepLog()

@@ -61,8 +61,10 @@ def same_model_notes(cell: Cell) -> list[str]:
         shown = found is not None and found.verdict.equivalent and found.difference.n >= LEAST_SEEDS_FOR_A_STRONG_WORD
         if found is not None and shown and (usage is None or usage.mean < USED_FROM):
             used = "" if usage is None else f"usage {usage.mean:.2g}, "
-            margin = found.verdict.margin_points
-            notes.append(f"{arm.label}: the larger model is its base: {used}difference within {margin:.2g} points")
+            margin = found.verdict.margin
+            notes.append(
+                f"{arm.label}: the larger model is its base: {used}difference within {margin:.2g} {cell.metric.unit}"
+            )
     return notes
 
 

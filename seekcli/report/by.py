@@ -10,7 +10,7 @@ from seekcli.analysis.by import ArmBy, Part
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Accuracy, Group
 from seekcli.report import tables, wording
-from seekcli.report.data import difference_numbers
+from seekcli.report.data import accuracy_of, difference_numbers, means_of
 from seekcli.report.tables import Column, Table, TableRow
 
 BY_FORMAT = 1
@@ -24,11 +24,12 @@ def by_table(parts: Sequence[Part]) -> Table:
     """A heading for each value, and two rows an arm: its base and its larger model."""
     titles = {tables.cell_title(one.cell) for part in parts for one in part.arms}
     alike = len({id(one.cell) for part in parts for one in part.arms}) > 1
+    metric = parts[0].arms[0].cell.metric
     columns = (
         Column("model and motivation", numeric=False),
         Column("n"),
-        Column("test accuracy %"),
-        Column("points [95% interval]"),
+        Column(wording.metric_header(metric)),
+        Column(f"{metric.unit} [95% interval]"),
         Column("word", numeric=False),
         Column("cost"),
     )
@@ -50,21 +51,21 @@ def _cell_name(one: ArmBy, with_title: bool) -> str:
 
 def _row(name: str, one: ArmBy, group: Group, found: Contrast | None) -> TableRow:
     again = found is not None and found.accuracy is Accuracy.RECALIBRATED
-    accuracy = group.recalibrated if again and group.recalibrated else group.accuracy
     base_alone = one.cell.x_c
     cost = None if base_alone is None else group.cost.train_flops.mean / base_alone.cost.train_flops.mean
     return TableRow((
         f" {name}{', re-estimated' if again else ''}",
-        str(group.accuracy.n if found is None else found.difference.n),
-        wording.mean_and_sd(accuracy),
-        wording.NOT_AVAILABLE if found is None else wording.points_with_interval(found.difference),
+        str(group.final.n if found is None else found.difference.n),
+        wording.final(group, recalibrated=again),
+        wording.NOT_AVAILABLE if found is None else wording.contrast_points(found),
         wording.NOT_AVAILABLE if found is None else wording.verdict(found.verdict),
         wording.NOT_AVAILABLE if cost is None else f"{cost:.2f}",
     ))  # fmt: skip
 
 
 def by_json(parts: Sequence[Part]) -> str:
-    return plain_data.json_text({"format_version": BY_FORMAT, "rows": by_rows(parts)}, indent=2)
+    metric = parts[0].arms[0].cell.metric.column
+    return plain_data.json_text({"format_version": BY_FORMAT, "metric": metric, "rows": by_rows(parts)}, indent=2)
 
 
 def by_rows(parts: Sequence[Part]) -> list[dict[str, Any]]:
@@ -77,12 +78,11 @@ def by_rows(parts: Sequence[Part]) -> list[dict[str, Any]]:
             "settings_worth_naming": wording.settings(one.cell.marks),
             "arm": one.arm.label,
             "group": group.name,
-            "n": group.accuracy.n,
-            "test_accuracy_as_trained_percent_mean": group.accuracy.mean,
-            "test_accuracy_recalibrated_percent_mean": group.recalibrated.mean if group.recalibrated else None,
+            "n": group.final.n,
+            **means_of(group),
             "train_flops_per_run_mean": group.cost.train_flops.mean,
-            "difference_accuracy": None if found is None else str(found.accuracy),
-            **difference_numbers(found),
+            "difference_accuracy": None if found is None else accuracy_of(found),
+            **difference_numbers(found, one.cell.metric),
         }
         for part in parts
         for one in part.arms

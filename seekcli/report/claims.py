@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from seekcli import plain_data
 from seekcli.analysis.claims import Answer, Claim, Evidence, Question, claims_of
 from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.groups import X_Y_B, Accuracy
+from seekcli.analysis.metrics import Scale
+from seekcli.analysis.power import Decision
 from seekcli.analysis.verdicts import UNDECIDED, Unsaid
 from seekcli.report import wording
-from seekcli.report.data import contrast_data
+from seekcli.report.data import asked_scale, contrast_data, in_unit
 from seekcli.report.tables import Column, Table, TableRow
 
 CLAIMS_FORMAT = 1
 OPEN = (UNDECIDED, *Unsaid)
 NO_ARM = "no run of both models: nothing of the paper is asked here"
 LEGEND = [
-    "A verdict follows the words of the tables of seek compare and is never stronger: where one arm's base is higher "
-    "and none is lower, yes; where all are lower or equivalent, no. not read: the base's question of that arm comes "
-    "first and is not answered. under 3 seeds: no word.",
+    "A verdict follows the words of the tables of seek compare and is never stronger: where one arm's base is "
+    "{better} and none is {worse}, yes; where all are {worse} or equivalent, no. not read: the base's question of that "
+    "arm comes first and is not answered. under 3 seeds: no word.",
     "Power: the chance that these seeds find a true difference of that size, and seeds: how many find it with 80 % "
     "power; both in one two-sided test at the first step of Holm's correction over all rows of this report, for the "
     "sd and, in brackets, for the ends of its 95 % interval. Fewer arms in one report (--where) need fewer seeds.",
@@ -35,8 +37,8 @@ OF_CONDITION = (
     "exploratory: at most a hint that it is better, or worse."
 )
 OF_TWO = (
-    "Two for one, yes: in one arm both models are higher than alone or equivalent, and the run is cheaper than larger "
-    "alone. no: one of them is lower, or the run is dearer."
+    "Two for one, yes: in one arm both models are {better} than alone or equivalent, and the run is cheaper than "
+    "larger alone. no: one of them is {worse}, or the run is dearer."
 )
 TITLES = {question: f"{number}. {question}" for number, question in enumerate(Question, 1)}
 
@@ -46,7 +48,7 @@ def claim_title(claim: Claim) -> str:
     return f"{TITLES[claim.question]} {_answer_words(claim)}"
 
 
-def claim_table(claim: Claim, effect_points: float) -> Table | None:
+def claim_table(claim: Claim, scale: Scale) -> Table | None:
     """The evidence of a claim; None where there is none. The title holds question and answer."""
     if not claim.evidence:
         return None
@@ -59,8 +61,9 @@ def claim_table(claim: Claim, effect_points: float) -> Table | None:
         rows = [_row_of_cost(row) for row in claim.evidence]
     else:
         again = all(row.contrast and row.contrast.accuracy is Accuracy.RECALIBRATED for row in claim.evidence)
-        points = Column(f"{'re-estimated ' if again else ''}points [95% interval]")
-        columns = (name, Column("n"), points, word, Column(f"power for {effect_points:g} points"), Column("seeds"))
+        unit = scale.metric.unit
+        points = Column(f"{'re-estimated ' if again else ''}{unit} [95% interval]")
+        columns = (name, Column("n"), points, word, Column(f"power for {scale.effect:g} {unit}"), Column("seeds"))
         rows = [_row_of_points(row, not again) for row in claim.evidence]
     return Table(claim_title(claim), columns, tuple(rows))
 
@@ -93,7 +96,7 @@ def _row_of_points(row: Evidence, say_which: bool) -> TableRow:
     if found is not None:
         power = f"{found.power:.0%} [{found.power_low:.0%}, {found.power_high:.0%}]"
         seeds = f"{_seeds(found.seeds)} [{_seeds(found.seeds_low)}, {_seeds(found.seeds_high)}]"
-    return TableRow((name, str(one.difference.n), wording.points_with_interval(one.difference), row.word, power, seeds))
+    return TableRow((name, str(one.difference.n), wording.contrast_points(one), row.word, power, seeds))
 
 
 def _row_of_cost(row: Evidence) -> TableRow:
@@ -109,8 +112,9 @@ def _seeds(count: int) -> str:
 
 def shown_claims(comparison: Comparison, cell: Cell) -> list[tuple[str, Table | None, list[str]]]:
     """Title, table and what would decide it of each claim, in the order of the questions."""
-    effect = comparison.options.effect_points
-    return [(claim_title(claim), claim_table(claim, effect), _needs(claim)) for claim in claims_of(comparison, cell)]
+    return [
+        (claim_title(claim), claim_table(claim, cell.scale), _needs(claim)) for claim in claims_of(comparison, cell)
+    ]
 
 
 def _needs(claim: Claim) -> list[str]:
@@ -120,11 +124,14 @@ def _needs(claim: Claim) -> list[str]:
 def legend(comparison: Comparison) -> list[str]:
     claims = [claim for cell in comparison.cells for claim in claims_of(comparison, cell) if claim.evidence]
     there = {claim.question for claim in claims}
+    usual = all(metric.higher_is_better for metric in comparison.metrics)
+    words = {"better": "higher", "worse": "lower"} if usual else {"better": "better", "worse": "worse"}
+    of_words = [line.format(**words) for line in LEGEND]
     return [
-        *(LEGEND if there & {Question.BASE, Question.LARGER, Question.CONDITION} else []),
+        *(of_words if there & {Question.BASE, Question.LARGER, Question.CONDITION} else []),
         *([OF_COST] if Question.CHEAPER in there else []),
         *([OF_CONDITION] if Question.CONDITION in there else []),
-        *([OF_TWO] if Question.TWO_FOR_ONE in there else []),
+        *([OF_TWO.format(**words)] if Question.TWO_FOR_ONE in there else []),
     ]
 
 
@@ -135,12 +142,12 @@ def claims_json(comparison: Comparison) -> str:
 def claims_data(comparison: Comparison) -> dict[str, Any]:
     return {
         "format_version": CLAIMS_FORMAT,
-        "margin_points": comparison.options.margin_points,
-        "effect_points": comparison.options.effect_points,
+        **asked_scale(comparison),
         "cells": [
             {
                 "pair": cell.pair,
                 "data": cell.settings.data,
+                "metric": cell.metric.column,
                 "settings_worth_naming": dict(cell.marks),
                 "claims": [_claim_data(claim) for claim in claims_of(comparison, cell)],
             }
@@ -169,20 +176,20 @@ def _evidence_data(row: Evidence) -> dict[str, Any]:
         "larger_alone_over_run_of_both_train_flops_low": None if ends is None else ends.low,
         "larger_alone_over_run_of_both_train_flops_high": None if ends is None else ends.high,
         "difference": None if row.contrast is None else contrast_data(row.contrast),
-        "decision": None if row.decision is None else asdict(row.decision),
+        "decision": None if row.decision is None else _decision_in_unit(row),
     }
 
 
-DECISION_KEYS = (
-    "effect_points",
-    "alpha",
-    "power",
-    "power_low",
-    "power_high",
-    "seeds",
-    "seeds_low",
-    "seeds_high",
-)
+def _decision_in_unit(row: Evidence) -> dict[str, Any]:
+    assert row.contrast is not None
+    return in_unit(row.contrast.scale.metric, _decision_data(row))
+
+
+def _decision_data(row: Evidence) -> dict[str, Any]:
+    """The same keys with None where there is no decision."""
+    names = [field.name for field in fields(Decision)]
+    numbers = {name: getattr(row.decision, name, None) for name in names}
+    return {"effect_points": numbers.pop("effect"), **numbers}
 
 
 def claims_rows(comparison: Comparison) -> list[dict[str, Any]]:
@@ -193,7 +200,7 @@ def claims_rows(comparison: Comparison) -> list[dict[str, Any]]:
             for row in claim.evidence or (Evidence("", ""),):
                 found = row.contrast.difference if row.contrast else None
                 ends = found.interval if found else row.ratio_interval
-                rows.append({
+                rows.append(in_unit(cell.metric, {
                     "pair": cell.pair,
                     "data": cell.settings.data,
                     "settings_worth_naming": wording.settings(cell.marks),
@@ -208,6 +215,6 @@ def claims_rows(comparison: Comparison) -> list[dict[str, Any]]:
                     "ratio": row.ratio,
                     "low": ends.low if ends else None,
                     "high": ends.high if ends else None,
-                    **{f"decision_{key}": getattr(row.decision, key, None) for key in DECISION_KEYS},
-                })  # fmt: skip
+                    **{f"decision_{key}": value for key, value in _decision_data(row).items()},
+                }))  # fmt: skip
     return rows

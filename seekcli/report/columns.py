@@ -34,11 +34,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequ
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line a row below the names of the columns, which are those of the first row; nothing where there is none."""
+    """One line a row below the names of the columns, which are those of all rows; nothing where there is none."""
     if not rows:
         return ""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

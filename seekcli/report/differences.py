@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.contrasts import Contrast, margin_for
 from seekcli.analysis.groups import Accuracy
+from seekcli.analysis.metrics import EFFECT_FRACTION, MARGIN_FRACTION
 from seekcli.analysis.verdicts import QuestionFamily
 from seekcli.report import wording
 from seekcli.report.tables import Column, Table, TableRow
@@ -21,7 +22,7 @@ def difference_table(cell: Cell) -> Table:
     columns = (
         Column("difference", numeric=False),
         *(() if same else (Column("n"),)),
-        Column("points [95% interval]"),
+        Column(f"{cell.metric.unit} [95% interval]"),
         Column("p"),
         Column("adj. p"),
         Column("word", numeric=False),
@@ -31,18 +32,20 @@ def difference_table(cell: Cell) -> Table:
         return TableRow((
             f"{indent}{names[id(one)]}",
             *(() if same else (str(one.difference.n),)),
-            wording.points_with_interval(one.difference),
+            wording.contrast_points(one),
             wording.p_value(one.difference.p_value),
             wording.p_value(one.verdict.p_adjusted),
             wording.verdict(one.verdict),
         ))  # fmt: skip
 
     seeds = f"over {wording.seeds(min(counts))}" if same else "over n common seeds"
-    title = f"Paired differences in accuracy points, {seeds}; as trained where not said"
+    metric = cell.metric
+    unit = "accuracy points" if metric.of_the_paper else f"{metric.title}, {metric.unit}"
+    title = f"Paired differences in {unit}, {seeds}{'; as trained where not said' if metric.of_the_paper else ''}"
     return Table(title, columns, _under_arms(list(cell.contrasts), row))
 
 
-def precision_table(cell: Cell, effect_points: float) -> Table | None:
+def precision_table(cell: Cell) -> Table | None:
     """Of the differences that words may follow; None where there is no spread over seeds in any."""
     shown = [
         one for one in cell.contrasts if one.family is not QuestionFamily.EXPLORATORY and one.precision is not None
@@ -54,7 +57,7 @@ def precision_table(cell: Cell, effect_points: float) -> Table | None:
     columns = (
         Column("difference", numeric=False),
         Column("sd [95% interval]"),
-        Column(f"seeds for {effect_points:g} points"),
+        Column(f"seeds for {cell.scale.effect:g} {cell.metric.unit}"),
         Column("smallest shown"),
         Column("sign-flip p" if same else "sign-flip p (floor)"),
     )
@@ -97,12 +100,13 @@ def _precision_row(one: Contrast, indent: str, with_floor: bool) -> TableRow:
     found, checks = one.precision, one.checks
     assert found is not None
     assert one.difference.sd is not None
+    digits, interval = one.scale.metric.digits, found.sd_interval
     floor = f" ({wording.p_value(checks.sign_flip_floor)})" if with_floor else ""
     return TableRow((
         f"{indent}{_name(one)}",
-        f"{one.difference.sd:.2f} [{found.sd_interval.low:.2f}, {found.sd_interval.high:.2f}]",
+        f"{one.difference.sd:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]",
         f"{_seeds(found.seeds)} [{_seeds(found.seeds_low)}, {_seeds(found.seeds_high)}]",
-        f"{found.smallest_difference_points:.2f}",
+        f"{found.smallest_difference:.{digits}f}",
         f"{wording.p_value(checks.sign_flip_p_value)}{floor}",
     ))  # fmt: skip
 
@@ -112,9 +116,19 @@ def _seeds(count: int) -> str:
     return str(count) if count < 1000 else ">999"
 
 
-def margin_note(cell: Cell, margin_points: float) -> list[str]:
-    """Said where one test image is worth more than the margin that was asked for."""
-    margin = margin_for(margin_points, cell.test_images)
-    if margin == margin_points or not cell.contrasts:
+def margin_note(cell: Cell) -> list[str]:
+    """Said where one test image is worth more than the margin that was asked for, and where nobody gave a margin for a
+    metric that has none of its own."""
+    scale, unit = cell.scale, cell.metric.unit
+    if not cell.contrasts:
         return []
-    return [f"the margin of equivalence is {margin:.2g} points here, one test image, and not {margin_points:g}"]
+    if scale.reference is not None:
+        return [
+            f"counts as equivalent: within {scale.margin:g} {unit}, {MARGIN_FRACTION:.1%} of the mean of base alone "
+            f"({scale.reference:.4g}); of interest: {scale.effect:g} {unit} ({EFFECT_FRACTION:.1%} of it where "
+            "--effect says nothing). A choice: --margin and --effect take others"
+        ]
+    margin = margin_for(scale, cell.test_images)
+    if margin == scale.margin:
+        return []
+    return [f"the margin of equivalence is {margin:.2g} {unit} here, one test image, and not {scale.margin:g}"]

@@ -31,7 +31,14 @@ def _of_all(cells: Sequence[Cell], decided: int, shown: int) -> list[str]:
     primary = [one for cell in cells for one in _primary(cell)]
     if not primary:
         return [NOTHING]
-    lines = [_difference("base against base alone, over all of them", primary, named=False)]
+    lines = [
+        _difference(
+            "base against base alone, over all of them",
+            [one for one in primary if one.scale.metric == metric],
+            named=False,
+        )
+        for metric in dict.fromkeys(one.scale.metric for one in primary)
+    ]
     if decided > shown:
         lines.append(f"something is said of {decided - shown} more of them: see the tables, or --where and --by")
     return lines
@@ -91,12 +98,13 @@ def _part(word: str, rows: Sequence[Contrast], of_all: str, named: bool) -> str:
         listed = "; ".join(f"{one.arm}: {_points(one)}" for one in rows)
         return f"{word} in {len(rows)}{of_all} ({listed})"
     means = sorted(one.difference.mean for one in rows)
-    low, high = wording.points(means[0]), wording.points(means[-1])
-    return f"{word} in {len(rows)}{of_all} ({low if low == high else f'{low} to {high}'} points)"
+    metric = rows[0].scale.metric
+    low, high = (wording.points(means[place], metric.digits) for place in (0, -1))
+    return f"{word} in {len(rows)}{of_all} ({low if low == high else f'{low} to {high}'} {metric.unit})"
 
 
 def _points(one: Contrast) -> str:
-    return f"{wording.points_with_interval(one.difference)} points"
+    return f"{wording.contrast_points(one)} {one.scale.metric.unit}"
 
 
 def _seeds(found: Sequence[Contrast]) -> str:
@@ -111,9 +119,10 @@ def _shown(found: Sequence[Contrast]) -> str:
     known = [one.precision for one in found if one.verdict.word == UNDECIDED and one.precision is not None]
     if not known:
         return ""
-    sizes = sorted(f"{one.smallest_difference_points:.2f}" for one in known)
+    metric = found[0].scale.metric
+    sizes = sorted(f"{one.smallest_difference:.{metric.digits}f}" for one in known)
     span = sizes[0] if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
-    return f", which find a true difference of {span} points with 80 % power"
+    return f", which find a true difference of {span} {metric.unit} with 80 % power"
 
 
 def _cost(cell: Cell) -> list[str]:

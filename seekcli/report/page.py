@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from seekcli.analysis.comparison import PAPER, Cell, Comparison
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Arm
+from seekcli.analysis.metrics import Metric
 from seekcli.analysis.statistics import has_spread
-from seekcli.analysis.verdicts import QuestionFamily
+from seekcli.analysis.verdicts import HIGHER, HIGHER_LOSS, LOWER, LOWER_LOSS, QuestionFamily
 from seekcli.report import apart
 from seekcli.report.differences import difference_table, margin_note, precision_table
 from seekcli.report.tables import (
@@ -37,6 +38,7 @@ RE_ESTIMATED = (
     "both are written. Differences are as trained on both sides, or re-estimated on both where the row says so: those "
     "of the larger model of a run that alternates are wherever both sides have it."
 )
+OF_METRIC = "{title} is that of the last epoch, of the models as they are written; {direction}."
 SPREAD = "± is the standard deviation over seeds (ddof 1)."
 SAMPLING = "The sampling error is what another test set of this size would move one accuracy by."
 COST = (
@@ -73,7 +75,6 @@ RATIO = (
 
 def words_legend(comparison: Comparison) -> list[str]:
     """What the words mean, with the numbers of this report."""
-    options = comparison.options
     rows = [one for cell in comparison.cells for one in cell.contrasts]
     families = Counter(one.family for one in rows)
     primary = families[QuestionFamily.PRIMARY]
@@ -93,12 +94,32 @@ def words_legend(comparison: Comparison) -> list[str]:
         "[ ] is a 95 % interval, p the two-sided paired t test over common seeds, adj. p the same after Holm's "
         f"correction.{question if primary else ''}{second if families[QuestionFamily.SECOND] else ''}"
         f"{' The other rows are exploratory.' if exploratory else ''}",
-        f"Words follow adj. p < 0.05: higher, lower; equivalent: two one-sided tests within {options.margin_points:g} "
-        "points (--margin; at least one test image), corrected as well; both: higher, within ...; else undecided, also "
+        f"Words follow adj. p < 0.05: {_words(comparison)}; equivalent: two one-sided tests within "
+        f"{_margin(comparison)}, corrected as well; both: {_words(comparison).split(', ')[0]}, within ...; else "
+        "undecided, also "
         f"where the seeds show no spread. {_sentence(few)}{hint}Without any effect, a report says more than undecided "
         "or equivalent in at most 5.25 % of cases.",
         *([_of_precision(comparison)] if _has_precision(rows) else []),
     ]
+
+
+def _words(comparison: Comparison) -> str:
+    better = {metric.higher_is_better for metric in comparison.metrics}
+    usual, of_losses = f"{HIGHER}, {LOWER}", f"{LOWER_LOSS}, {HIGHER_LOSS}"
+    return usual if better == {True} else of_losses if better == {False} else f"{usual}, {of_losses}"
+
+
+def _margin(comparison: Comparison) -> str:
+    scales = {(cell.scale.margin, cell.metric.unit, cell.metric.of_images) for cell in comparison.cells}
+    if len(scales) > 1 or any(cell.scale.reference is not None for cell in comparison.cells):
+        return "the margin that stands below the tables of each pair (--margin)"
+    [(margin, unit, of_images)] = scales
+    return f"{margin:g} {unit} (--margin{'; at least one test image' if of_images else ''})"
+
+
+def _effect(comparison: Comparison) -> str:
+    effects = {f"{cell.scale.effect:g} {cell.metric.unit}" for cell in comparison.cells}
+    return effects.pop() if len(effects) == 1 else "the difference in the header"
 
 
 def _sentence(parts: list[str]) -> str:
@@ -113,26 +134,27 @@ def _has_precision(rows: Sequence[Contrast]) -> bool:
 
 def _of_precision(comparison: Comparison) -> str:
     return (
-        f"Seeds for {comparison.options.effect_points:g} points (--effect): what one such test needs to find a true "
+        f"Seeds for {_effect(comparison)} (--effect): what one such test needs to find a true "
         "difference of that size, for the sd and for the ends of its interval. Smallest shown: the true difference "
         "that the seeds at hand would find. Sign-flip p needs no normal distribution; with n seeds it cannot fall "
         "below its floor 2/2^n."
     )
 
 
-def cell_tables(comparison: Comparison, cell: Cell) -> list[Table]:
+def cell_tables(cell: Cell) -> list[Table]:
     tables = [accuracy_table(cell)]
     if cell.contrasts:
-        precision = precision_table(cell, comparison.options.effect_points)
+        precision = precision_table(cell)
         tables += [difference_table(cell), *([precision] if precision else [])]
     if cell.arms:
         of_models = apart.apart_table(cell)
-        tables += [*([of_models] if of_models else []), share_table(cell), efficiency_table(cell), price_table(cell)]
+        of_accuracy = [efficiency_table(cell)] if cell.metric.of_the_paper else []
+        tables += [*([of_models] if of_models else []), share_table(cell), *of_accuracy, price_table(cell)]
     return tables
 
 
-def cell_notes(comparison: Comparison, cell: Cell) -> list[str]:
-    margin = margin_note(cell, comparison.options.margin_points)
+def cell_notes(cell: Cell) -> list[str]:
+    margin = margin_note(cell)
     return [*extended_notes(cell), *apart.same_model_notes(cell), *cell.notes, *margin, *ratio_notes(cell)]
 
 
@@ -147,7 +169,7 @@ def extended_notes(cell: Cell) -> list[str]:
 
 def all_notes(comparison: Comparison) -> list[str]:
     """Every note and every run that is not counted, one line each, for formats that have no place for them."""
-    of_cells = [f"{cell_title(cell)}: {note}" for cell in comparison.cells for note in cell_notes(comparison, cell)]
+    of_cells = [f"{cell_title(cell)}: {note}" for cell in comparison.cells for note in cell_notes(cell)]
     return [*of_cells, *comparison.notes, *(f"not counted, {left_out_line(entry)}" for entry in comparison.left_out)]
 
 
@@ -163,14 +185,21 @@ def legend(comparison: Comparison) -> list[str]:
         *([OF_BOTH] if any(not arm.grown for arm in arms) else []),
         *([GROWN] if any(arm.grown for arm in arms) else []),
     ]
+    of_accuracy = any(metric.of_the_paper for metric in comparison.metrics)
     accuracy = " ".join([
-        ACCURACY,
+        *([ACCURACY] if of_accuracy else []),
+        *(_of_metric(metric) for metric in comparison.metrics if not metric.of_the_paper),
         *([RE_ESTIMATED] if any(group.recalibrated for group in groups) else []),
-        *([SPREAD] if any(group.accuracy.sd is not None for group in groups) else []),
-        *([SAMPLING] if any(group.test_images for group in groups) else []),
+        *([SPREAD] if any(group.final.sd is not None for group in groups) else []),
+        *([SAMPLING] if any(group.sampling_error_points is not None for group in groups) else []),
     ])  # fmt: skip
     words = words_legend(comparison) if any(cell.contrasts for cell in comparison.cells) else []
     return [" ".join(names), accuracy, cost, *words, *_of_arms(comparison, arms)]
+
+
+def _of_metric(metric: Metric) -> str:
+    title = f"{metric.title[0].upper()}{metric.title[1:]}"
+    return OF_METRIC.format(title=title, direction=f"{metric.direction}, {metric.unit}")
 
 
 def _of_arms(comparison: Comparison, arms: Sequence[Arm]) -> list[str]:
@@ -183,5 +212,5 @@ def _of_arms(comparison: Comparison, arms: Sequence[Arm]) -> list[str]:
         *([apart.LEGEND] if any(apart.apart_table(cell) for cell in comparison.cells) else []),
         " ".join([*([EQUAL] if equal else []), PRICES]),
         " ".join(share),
-        RATIO,
+        *([RATIO] if any(arm.base.metric.of_the_paper for arm in arms) else []),
     ]

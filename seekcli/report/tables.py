@@ -74,8 +74,12 @@ def cell_settings(cell: Cell) -> str:
 
 
 def test_set(cell: Cell) -> str:
-    """`360 test images: one is 0.28 points; sampling error of one accuracy 0.55 to 0.60 points`."""
+    """`360 test images: one is 0.28 points; sampling error of one accuracy 0.55 to 0.60 points`; of another metric than
+    accuracy, which it is."""
     images = cell.test_images
+    if not cell.metric.of_the_paper:
+        shown = "" if images is None else f"; {images:,} test images"
+        return f"compared by {cell.metric.column}, {cell.metric.direction}{shown}"
     errors = sorted(one.sampling_error_points for one in cell.groups if one.sampling_error_points is not None)
     if images is None or not errors:
         return "the number of test images is not recorded"
@@ -99,12 +103,12 @@ def accuracy_table(cell: Cell) -> Table:
     ) -> TableRow:
         cost = group.cost
         spent = (wording.scaled(cost.train_flops.mean, flops_factor), wording.duration(cost.epoch_seconds.mean))
-        again = (wording.NOT_AVAILABLE if group.recalibrated is None else wording.mean_and_sd(group.recalibrated),)
+        again = (wording.NOT_AVAILABLE if group.recalibrated is None else wording.final(group, recalibrated=True),)
         return TableRow((
             f"{indent}{wording.group(group.name, grown)}{'' if ratio is None else f' ({ratio:.4f} of the cost)'}",
-            str(group.accuracy.n),
+            str(group.final.n),
             wording.seed_list(group.seeds),
-            wording.mean_and_sd(group.accuracy),
+            wording.final(group),
             *(again if recalibrated else ()),
             wording.scaled(group.forward_per_image, forward_factor),
             *(("same run", "same run") if same_run else spent),
@@ -121,17 +125,16 @@ def accuracy_table(cell: Cell) -> Table:
         Column("group", numeric=False),
         Column("n"),
         Column("seeds"),
-        Column("test accuracy %"),
+        Column(wording.metric_header(cell.metric)),
         *((Column("re-estimated %"),) if recalibrated else ()),
         Column(f"forward {forward}{unit(cell)}"),
         Column(f"training {flops}FLOPs"),
         Column("wall time"),
     )
-    return Table(
-        "Final test accuracy as trained, mean ± sd over seeds; cost: forward of an image, training of a run",
-        columns,
-        tuple(rows),
-    )
+    metric = cell.metric
+    what = "test accuracy as trained" if metric.of_the_paper else f"{metric.title} ({metric.direction})"
+    title = f"Final {what}, mean ± sd over seeds; cost: forward of an image, training of a run"
+    return Table(title, columns, tuple(rows))
 
 
 def price_table(cell: Cell) -> Table:
@@ -199,8 +202,8 @@ def _efficiency_row(arm: Arm) -> TableRow:
     noise = (measures.ratio_remark or "").startswith(NOT_MEANINGFUL)
     return TableRow((
         arm.label,
-        wording.points(measures.gain_x_y_b_points),
-        wording.points(measures.gain_y_c_points),
+        wording.points(measures.gain_x_y_b),
+        wording.points(measures.gain_y_c),
         wording.significant(measures.acc_per_flops_x_y_b),
         wording.significant(measures.acc_per_flops_y_c),
         NOT_MEANINGFUL if noise else wording.significant(measures.acc_f_ratio),
@@ -214,6 +217,8 @@ def ratio_notes(cell: Cell) -> list[str]:
         if arm.efficiency.ratio_remark is not None:
             remarks.setdefault(arm.efficiency.ratio_remark, []).append(arm.label)
     every = len(cell.arms)
+    if not cell.metric.of_the_paper:
+        return []
     return [
         f"ACC/F_Ratio is {remark}" if len(labels) == every else f"ACC/F_Ratio of {', '.join(labels)} is {remark}"
         for remark, labels in remarks.items()

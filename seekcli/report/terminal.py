@@ -7,7 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from seekcli.analysis.comparison import Cell, Comparison
-from seekcli.analysis.verdicts import EQUIVALENT, HIGHER, LOWER
+from seekcli.analysis.verdicts import BETTER, EQUIVALENT, WORSE
 from seekcli.errors import visible
 from seekcli.report import page, tables
 from seekcli.report.in_words import in_words
@@ -19,7 +19,7 @@ from seekcli.report.tables import Table
 PIPED_WIDTH = 200
 # What a table takes of it, where its numbers do not need more: longer names are wrapped.
 PIPED_TABLE_WIDTH = 100
-WORD_STYLES = {HIGHER: "bold green", LOWER: "bold red", EQUIVALENT: "green"}
+WORD_STYLES = dict.fromkeys(BETTER, "bold green") | dict.fromkeys(WORSE, "bold red") | {EQUIVALENT: "green"}
 
 
 class PlainConsole(Console):
@@ -83,11 +83,11 @@ def _print_cell(screen: Console, comparison: Comparison, cell: Cell) -> None:
     screen.print(plain_text(tables.cell_title(cell), style="bold"))
     screen.print(plain_text(tables.cell_settings(cell)), soft_wrap=not screen.is_terminal)
     screen.print(plain_text(tables.test_set(cell)), soft_wrap=not screen.is_terminal)
-    for table in page.cell_tables(comparison, cell):
+    for table in page.cell_tables(cell):
         screen.print()
         screen.print(plain_text(table.title, style="italic"))
         _print_table(screen, table)
-    for note in page.cell_notes(comparison, cell):
+    for note in page.cell_notes(cell):
         _print_item(screen, note, "yellow")
 
 

@@ -11,7 +11,7 @@ from seekcli.analysis.groups import X_C, X_Y_B, Y_C, Accuracy, Group
 from seekcli.errors import visible
 from seekcli.report import page, tables, wording
 from seekcli.report.columns import csv_of, markdown
-from seekcli.report.data import arm_numbers, comparison_data, difference_numbers, group_data
+from seekcli.report.data import accuracy_of, arm_numbers, comparison_data, difference_numbers, group_data
 from seekcli.report.in_words import in_words
 from seekcli.report.latex import latex_document
 from seekcli.report.sections import Page
@@ -27,9 +27,9 @@ def comparison_markdown(comparison: Comparison) -> str:
         lines += [f"**In words: {visible(title)}**", "", *markdown_list("", sentences)]
     for cell in comparison.cells:
         lines += [f"## {tables.cell_title(cell)}", "", tables.cell_settings(cell), "", tables.test_set(cell), ""]
-        for table in page.cell_tables(comparison, cell):
+        for table in page.cell_tables(cell):
             lines += [f"**{table.title}**", "", *markdown_table(table), ""]
-        lines += markdown_list("", page.cell_notes(comparison, cell))
+        lines += markdown_list("", page.cell_notes(cell))
     lines += markdown_list("## Notes", list(comparison.notes))
     lines += markdown_list("## Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
     lines += markdown_list("## How to read this", page.legend(comparison))
@@ -53,9 +53,9 @@ def comparison_latex(comparison: Comparison) -> str:
     said = [line for title, sentences in in_words(comparison) for line in (title, *sentences)]
     parts: list[tuple[Table, list[str]]] = []
     for cell in comparison.cells:
-        own = page.cell_tables(comparison, cell)
+        own = page.cell_tables(cell)
         titled = [replace(table, title=f"{tables.cell_title(cell)}. {table.title}") for table in own]
-        parts += [*((table, []) for table in titled[:-1]), (titled[-1], page.cell_notes(comparison, cell))]
+        parts += [*((table, []) for table in titled[:-1]), (titled[-1], page.cell_notes(cell))]
     notes = [*comparison.notes, *(f"not counted, {tables.left_out_line(entry)}" for entry in comparison.left_out)]
     return latex_document([tables.counts(comparison), *said], parts, [*notes, *page.legend(comparison)])
 
@@ -104,8 +104,8 @@ def _csv_row(cell: Cell, group: Group) -> dict[str, Any]:
         f"{prefix}_{key}": value
         for prefix, other in CSV_DIFFERENCES
         for key, value in {
-            **difference_numbers(found.get(other)),
-            "accuracy": str(found[other].accuracy) if other in found else None,
+            **difference_numbers(found.get(other), cell.metric),
+            "accuracy": accuracy_of(found[other]) if other in found else None,
         }.items()
     }
     return {
@@ -122,5 +122,5 @@ def _csv_row(cell: Cell, group: Group) -> dict[str, Any]:
         "seeds": " ".join(map(str, group.seeds)),
         "run_ids": " ".join(group.run_ids),
         **differences,
-        **arm_numbers(arm, cell.convention),
+        **arm_numbers(arm, cell.convention, cell.metric),
     }

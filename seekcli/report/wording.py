@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.efficiency import StepShare
 from seekcli.analysis.groups import PLAIN_NAMES, X_Y_B, X_Y_M, Group
+from seekcli.analysis.metrics import Metric
 from seekcli.analysis.statistics import Interval, PairedDifference, Sample
 from seekcli.analysis.verdicts import Verdict
 
@@ -55,23 +57,37 @@ def verdict(found: Verdict) -> str:
     return found.word if found.word is not None else str(found.unsaid)
 
 
-def mean_and_sd(summary: Sample) -> str:
+def mean_and_sd(summary: Sample, digits: int = 2) -> str:
     """`98.52 ± 0.42`; one value has no sd."""
-    return f"{summary.mean:.2f} ± {NOT_AVAILABLE if summary.sd is None else f'{summary.sd:.2f}'}"
+    return f"{summary.mean:.{digits}f} ± {NOT_AVAILABLE if summary.sd is None else f'{summary.sd:.{digits}f}'}"
 
 
-def points(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:+.2f}"
+def final(found: Group, recalibrated: bool = False) -> str:
+    """Mean and sd of a group, with the digits of its metric."""
+    chosen = found.recalibrated if recalibrated and found.recalibrated else found.final
+    return mean_and_sd(chosen, found.metric.digits)
 
 
-def points_with_interval(difference: PairedDifference) -> str:
+def metric_header(metric: Metric) -> str:
+    """`test accuracy %`, `test loss`."""
+    return f"{metric.title} {metric.mark}".rstrip()
+
+
+def points(value: float | None, digits: int = 2) -> str:
+    return UNDEFINED if value is None else f"{value:+.{digits}f}"
+
+
+def points_with_interval(difference: PairedDifference, digits: int = 2) -> str:
     """`+0.18 [-0.55, +0.92]`."""
-    interval = difference.interval
-    return (
-        f"{difference.mean:+.2f} [{NOT_AVAILABLE}]"
-        if interval is None
-        else (f"{difference.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]")
-    )
+    interval, mean = difference.interval, points(difference.mean, digits)
+    if interval is None:
+        return f"{mean} [{NOT_AVAILABLE}]"
+    return f"{mean} [{points(interval.low, digits)}, {points(interval.high, digits)}]"
+
+
+def contrast_points(one: Contrast) -> str:
+    """The difference with its interval, with the digits of its metric; the unit stands elsewhere."""
+    return points_with_interval(one.difference, one.scale.metric.digits)
 
 
 def share(value: float | None) -> str:

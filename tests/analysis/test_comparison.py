@@ -38,10 +38,10 @@ def test_four_groups_of_one_pair(full: Results) -> None:
         ("X-Y-M", "resnet32", "loss k=2 identity"),
         ("Y-C", "resnet32", None),
     ]
-    assert [group.accuracy.mean for group in cell.groups] == pytest.approx([98.4, 98.9, 97.5, 98.9333333])
+    assert [group.final.mean for group in cell.groups] == pytest.approx([98.4, 98.9, 97.5, 98.9333333])
     assert [group.seeds for group in cell.groups] == [(0, 1, 2)] * 4
     assert cell.x_c is not None
-    assert cell.x_c.accuracy.sd == pytest.approx(0.4)  # 98.0, 98.4, 98.8
+    assert cell.x_c.final.sd == pytest.approx(0.4)  # 98.0, 98.4, 98.8
     assert cell.notes == ()
 
 
@@ -102,10 +102,10 @@ def test_the_margin_is_never_below_one_test_image(results: Results) -> None:
         results.add("base", seed=seed, accuracy=98.0 + seed, test_images=250)
         results.add(seed=seed, accuracy=(98.1 + seed * 1.1, 97.0), test_images=250)
     (cell,) = results.compare().cells
-    assert {one.verdict.margin_points for one in cell.contrasts} == {0.4}
+    assert {one.verdict.margin for one in cell.contrasts} == {0.4}
     assert cell.test_images == 250
-    wide = compare_runs(scan_runs([results.folder]), options=Options(margin_points=0.7)).cells[0]
-    assert {one.verdict.margin_points for one in wide.contrasts} == {0.7}
+    wide = compare_runs(scan_runs([results.folder]), options=Options(margin=0.7)).cells[0]
+    assert {one.verdict.margin for one in wide.contrasts} == {0.7}
 
 
 def test_the_sampling_error_of_an_accuracy_is_binomial(results: Results) -> None:
@@ -125,7 +125,7 @@ def test_like_is_compared_with_like(results: Results) -> None:
         results.add("base", seed=seed, accuracy=96.5 + seed * 1.2, columns=again if seed < 2 else None)
     (cell,) = results.compare().cells
     arm = "loss k=2 identity"
-    assert cell.arms[0].base.accuracy_by_seed == {0: 97.0, 1: 98.0, 2: 99.0}
+    assert cell.arms[0].base.value_by_seed == {0: 97.0, 1: 98.0, 2: 99.0}
     primary = rows(cell)[arm, "X-Y-B", "X-C"].difference
     assert primary.values == pytest.approx((0.5, 0.3, 0.1))
     again, own_base = (
@@ -218,7 +218,7 @@ def test_what_cannot_change_the_numbers_does_not_split(results: Results) -> None
     results.add("base", accuracy=98.4, seed=1, runtime__threads=8, runtime__device="cuda:1")
     (cell,) = results.compare().cells
     assert cell.x_c is not None
-    assert cell.x_c.accuracy.n == 2
+    assert cell.x_c.final.n == 2
 
 
 def test_a_folder_is_known_by_its_fingerprint(results: Results) -> None:
@@ -227,7 +227,7 @@ def test_a_folder_is_known_by_its_fingerprint(results: Results) -> None:
     results.add("base", accuracy=98.4, seed=1, data__name="folder:copy", data__dir="/there/copy", **print_of)
     results.add("base", accuracy=10.0, seed=2, data__name="folder:flowers", data__fingerprint="b" * 64)
     cells = results.compare().cells
-    assert sorted(cell.x_c.accuracy.n for cell in cells if cell.x_c) == [1, 2]
+    assert sorted(cell.x_c.final.n for cell in cells if cell.x_c) == [1, 2]
 
 
 def test_without_config_the_same_seed_twice_is_not_averaged(results: Results) -> None:
@@ -254,7 +254,7 @@ def test_published_tables_are_compared(results: Results) -> None:
     folders = [results.add("base", accuracy=98.0), results.add(accuracy=(98.5, 97.0))]
     path = results.publish("digits", folders)
     (cell,) = compare_runs(scan_runs([path])).cells
-    assert [group.accuracy.mean for group in cell.groups] == [98.0, 98.5, 97.0]
+    assert [group.final.mean for group in cell.groups] == [98.0, 98.5, 97.0]
     assert cell.arms[0].share.expected is None
 
 
@@ -263,7 +263,7 @@ def test_one_seed_has_no_noise(results: Results) -> None:
     results.add(accuracy=(98.5, 97.0))
     (cell,) = results.compare().cells
     assert cell.x_c is not None
-    assert cell.x_c.accuracy.sd is None
+    assert cell.x_c.final.sd is None
     assert {one.difference.p_value for one in cell.contrasts} == {None}
     assert {one.verdict.unsaid for one in cell.contrasts} == {Unsaid.FEW_SEEDS}
 
@@ -275,17 +275,17 @@ def test_unequal_seeds_are_said(full: Results) -> None:
     found = {one.difference.left: one.difference for one in cell.contrasts if one.difference.right == "X-C"}
     assert found["X-Y-B"].seeds == (0, 1, 2)
     # The seed that only X-C has moves its mean, and neither a gain nor a difference.
-    assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(found["X-Y-B"].mean)
-    assert cell.arms[0].efficiency.gain_y_c_points == pytest.approx(found["Y-C"].mean)
+    assert cell.arms[0].efficiency.gain_x_y_b == pytest.approx(found["X-Y-B"].mean)
+    assert cell.arms[0].efficiency.gain_y_c == pytest.approx(found["Y-C"].mean)
     assert cell.x_c is not None
-    assert cell.arms[0].base.accuracy.mean - cell.x_c.accuracy.mean != pytest.approx(found["X-Y-B"].mean)
+    assert cell.arms[0].base.final.mean - cell.x_c.final.mean != pytest.approx(found["X-Y-B"].mean)
 
 
 def test_groups_without_a_common_seed_say_what_their_gain_is(results: Results) -> None:
     results.add("base", seed=0, accuracy=98.0)
     results.add(seed=1, accuracy=(98.5, 97.0))
     (cell,) = results.compare().cells
-    assert cell.arms[0].efficiency.gain_x_y_b_points == pytest.approx(0.5)
+    assert cell.arms[0].efficiency.gain_x_y_b == pytest.approx(0.5)
     assert any("base, alternating and base alone share no seed" in note for note in cell.notes)
 
 

@@ -18,8 +18,8 @@ def test_first_row_of_the_papers_table_1() -> None:
     assert found.acc_per_flops_x_y_b == pytest.approx(2.18e-2, abs=5e-5)
     assert found.acc_per_flops_y_c == pytest.approx(1.76e-2, abs=5e-5)
     assert found.acc_f_ratio == pytest.approx(1.24, abs=0.01)
-    assert found.gain_x_y_b_points == pytest.approx(0.21)
-    assert found.gain_y_c_points == pytest.approx(1.01)
+    assert found.gain_x_y_b == pytest.approx(0.21)
+    assert found.gain_y_c == pytest.approx(1.01)
     assert found.ratio_remark is None
 
 

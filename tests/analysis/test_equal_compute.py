@@ -100,7 +100,7 @@ def test_of_two_the_nearest_in_cost_is_taken(results: Results) -> None:
     results.add_seeds("alternating", [(98.0, 98.5)], columns=cost(ARM))
     results.add_seeds("base", [97.0], columns=cost(ARM * 0.992), train__steps=436)
     results.add_seeds("base", [98.0], columns=cost(ARM * 1.003), train__steps=441)
-    assert results.compare().cells[0].arms[0].x_c_equal.accuracy.mean == 98.0
+    assert results.compare().cells[0].arms[0].x_c_equal.final.mean == 98.0
 
 
 def test_where_keeps_the_baselines_of_what_it_keeps(folder: Results) -> None:

@@ -67,7 +67,7 @@ def test_precision_follows_from_the_sd_and_never_from_the_mean() -> None:
     assert found.seeds == seeds_needed(0.3, 0.3) == 10
     assert found.seeds_low < found.seeds < found.seeds_high
     assert found.seeds_high == seeds_needed(0.3, found.sd_interval.high)
-    assert power(3, found.smallest_difference_points / 0.3) == pytest.approx(0.8, abs=1e-4)
+    assert power(3, found.smallest_difference / 0.3) == pytest.approx(0.8, abs=1e-4)
 
 
 def test_without_spread_there_is_no_answer() -> None:

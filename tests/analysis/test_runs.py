@@ -136,4 +136,4 @@ def test_a_loss_that_is_no_number_is_no_damage(results: Results) -> None:
     del document["sha256"]
     (folder / STATUS).write_text(json.dumps(document), encoding="utf-8")
     (run,), _ = load_runs(scan_runs([folder]))
-    assert run.accuracy_percent("motivated") == 98.0
+    assert run.value("motivated") == 98.0

@@ -28,7 +28,7 @@ NO_FALSE_WORD = {None, UNDECIDED, EQUIVALENT}
 
 def claim(family: QuestionFamily = PRIMARY, p: float | None = 0.5, **changes: Any) -> Hypothesis:
     usual = Hypothesis(
-        family, arm="a", n=5, mean_points=0.4, p_value=p, equivalence_p_value=0.9, margin_points=0.2
+        family, arm="a", n=5, mean=0.4, p_value=p, equivalence_p_value=0.9, margin=0.2
     )  # fmt: skip
     return replace(usual, **changes)
 
@@ -56,11 +56,11 @@ def test_holm_by_hand() -> None:
     ],
 )
 def test_the_words(p: float | None, equivalence_p: float | None, mean: float, word: str) -> None:
-    assert words(claim(p=p, equivalence_p_value=equivalence_p, mean_points=mean)) == [word]
+    assert words(claim(p=p, equivalence_p_value=equivalence_p, mean=mean)) == [word]
 
 
 def test_the_margin_that_was_used_is_named() -> None:
-    assert words(claim(p=0.01, equivalence_p_value=0.01, margin_points=100 / 360)) == ["higher, within 0.28"]
+    assert words(claim(p=0.01, equivalence_p_value=0.01, margin=100 / 360)) == ["higher, within 0.28"]
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,23 @@ def test_a_metric_without_a_column_is_refused_before_the_epoch_ends(tmp_path):
     with pytest.raises(BadInput, match="did you mean 'test_accuracy_percent'"):
         alternating.end_epoch({"test_accuracy": lambda model: 1.0})
     assert alternating.epoch == 0
+
+
+def test_losses_of_another_unit_are_compared_in_it(tmp_path):
+    for seed in (0, 1):
+        alternating = loop(tmp_path, seed, loss_unit="squared error", epochs=1)
+        step_once(alternating)
+        alternating.end_epoch({"test_loss": {"base": 2.0 + 0.1 * seed, "motivated": 1.5}})
+    (cell,) = seekcli.compare(tmp_path).comparison.cells
+    assert (cell.metric.column, cell.metric.unit) == ("test_loss", "squared error")
+    assert "squared error" in seek("compare", tmp_path).output
+
+
+def step_once(alternating):
+    model, optimizer = alternating.active
+    logits = model(tokens(4)[:, :-1])
+    loss = logits.square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    alternating.step(loss)

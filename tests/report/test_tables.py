@@ -76,7 +76,7 @@ def test_unequal_numbers_of_seeds_have_a_column(full: Results) -> None:
 
 def test_what_the_seeds_can_show(full: Results) -> None:
     (cell,) = full.compare().cells
-    table = precision_table(cell, 0.3)
+    table = precision_table(cell)
     assert table is not None
     assert table.title == "What the seeds can show with 80 % power in one test; sign-flip p is at least 0.250"
     assert [row.cells[0] for row in table.rows if not row.heading] == [
@@ -87,15 +87,16 @@ def test_what_the_seeds_can_show(full: Results) -> None:
     # sd 0.1732, its interval by chi-square with 2 degrees
     assert table.rows[1].cells[1:] == ("0.17 [0.09, 1.09]", "5 [3, 106]", "0.57", "0.250")
     one_seed = full.compare("seed=0").cells[0]
-    assert precision_table(one_seed, 0.3) is None
+    assert precision_table(one_seed) is None
 
 
 def test_a_margin_below_one_test_image_is_said(results: Results) -> None:
     results.add("base", test_images=250)
     results.add(test_images=250)
     (cell,) = results.compare().cells
-    assert margin_note(cell, 0.2) == ["the margin of equivalence is 0.4 points here, one test image, and not 0.2"]
-    assert margin_note(cell, 0.5) == []
+    assert margin_note(cell) == ["the margin of equivalence is 0.4 points here, one test image, and not 0.2"]
+    wide = compare_runs(scan_runs([results.folder]), options=Options(margin=0.5)).cells[0]
+    assert margin_note(wide) == []
 
 
 def test_re_estimated_accuracies_have_a_column_where_there_are_some(results: Results) -> None:
@@ -127,7 +128,7 @@ def test_undefined_is_a_word_with_a_reason(results: Results) -> None:
     (cell,) = results.compare().cells
     (row,) = tables.efficiency_table(cell).rows
     assert row.cells[1:] == ("undefined",) * 5
-    assert "ACC/F_Ratio is undefined: no base alone (X-C)" in page.cell_notes(results.compare(), cell)
+    assert "ACC/F_Ratio is undefined: no base alone (X-C)" in page.cell_notes(cell)
 
 
 def test_a_share_far_from_chance_is_marked(results: Results) -> None:
@@ -156,12 +157,12 @@ def test_a_share_that_a_schedule_fixes_is_not_called_chance(results: Results) ->
 def test_only_what_can_be_said_is_tabled(results: Results) -> None:
     results.add("base")
     (cell,) = results.compare().cells
-    assert len(page.cell_tables(results.compare(), cell)) == 1
+    assert len(page.cell_tables(cell)) == 1
     assert page.legend(results.compare()) == [page.NAMES, f"{page.ACCURACY} {page.SAMPLING}", page.COST]
 
 
 def test_the_reading_notes_hold_the_numbers_of_the_report(full: Results) -> None:
-    options = Options(margin_points=0.4, effect_points=0.5)
+    options = Options(margin=0.4, effect=0.5)
     notes = " ".join(page.legend(compare_runs(scan_runs([full.folder]), options=options)))
     assert "within 0.4 points (--margin" in notes
     assert "Seeds for 0.5 points (--effect)" in notes

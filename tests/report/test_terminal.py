@@ -35,7 +35,7 @@ def screen(comparison: Comparison, width: int) -> str:
 
 def numbers(comparison: Comparison) -> list[str]:
     """Every cell with a digit in every numeric column."""
-    shown = [table for cell in comparison.cells for table in page.cell_tables(comparison, cell)]
+    shown = [table for cell in comparison.cells for table in page.cell_tables(cell)]
     return [
         text
         for table in shown

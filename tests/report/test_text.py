@@ -107,7 +107,7 @@ def test_markdown_tables_are_well_formed(full: Results) -> None:
     assert "## resnet20-to-32 on digits" in lines
     assert "| base alone | 3 | 0-2 | 98.40 ± 0.40 | 2.00 | 400.00 | 40.0 s |" in lines
     comparison = full.compare()
-    widths = [len(table.columns) for table in page.cell_tables(comparison, comparison.cells[0])]
+    widths = [len(table.columns) for table in page.cell_tables(comparison.cells[0])]
     blocks = [block.splitlines() for block in shown.split("\n\n") if block.startswith("|")]
     assert [{line.count("|") for line in block} for block in blocks] == [{width + 1} for width in widths]
     assert "## Not counted" in lines

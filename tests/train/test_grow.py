@@ -142,7 +142,7 @@ def test_compare_shows_it_as_an_arm_whose_base_is_the_classic_one(runs):
     (arm,) = cell.arms
     assert arm.label.startswith("grow at=0.5555")
     assert cell.x_c is not None
-    assert arm.base.accuracy_by_seed == cell.x_c.accuracy_by_seed
+    assert arm.base.value_by_seed == cell.x_c.value_by_seed
     assert arm.base.cost.train_flops.mean > cell.x_c.cost.train_flops.mean
 
 

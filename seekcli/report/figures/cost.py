@@ -34,8 +34,11 @@ def accuracy_against_compute(cell: Cell) -> Picture:
     groups = list(cell.groups)
     prefix, factor = wording.prefix_for([group.cost.train_flops.mean for group in groups])
     best = front(groups)
+    what = "accuracy" if cell.metric.of_the_paper else cell.metric.title
     words = "; ".join(_words(group, prefix, factor) for group in groups)
-    picture = Picture("accuracy-against-compute", "Accuracy against training compute", words, figure)
+    picture = Picture(
+        "accuracy-against-compute", f"{what[0].upper()}{what[1:]} against training compute", words, figure
+    )
     axes.plot(
         [group.cost.train_flops.mean / factor for group in best],
         [group.of_written_model.mean for group in best],
@@ -54,15 +57,15 @@ def accuracy_against_compute(cell: Cell) -> Picture:
         axes.plot([], [], shape, color=INK, fillstyle="none", label=PLAIN_NAMES[name])
     for name, shade in shades.items():
         axes.plot([], [], color=shade, linewidth=4, label=name)
-    label(axes, f"training {prefix}FLOPs of the run", "test accuracy % (± sd over seeds)")
+    label(axes, f"training {prefix}FLOPs of the run", f"{wording.metric_header(cell.metric)} (± sd over seeds)")
     legend(axes)
     return picture
 
 
 def _words(group: Group, prefix: str, factor: float) -> str:
     cost = f"{wording.scaled(group.cost.train_flops.mean, factor)} {prefix}FLOPs"
-    accuracy = wording.mean_and_sd(group.of_written_model)
-    return f"{group_title(group)}: {accuracy} % at {cost}, n = {group.accuracy.n}"
+    value = f"{wording.mean_and_sd(group.of_written_model, group.metric.digits)} {group.metric.mark}".rstrip()
+    return f"{group_title(group)}: {value} at {cost}, n = {group.final.n}"
 
 
 def cost_split(cell: Cell) -> Picture:

@@ -15,17 +15,19 @@ from seekcli.report.wording import group_title
 
 
 def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
-    """Test accuracy of the written model and training loss, of all groups."""
+    """Test accuracy (or what is compared) of the written model and training loss, of all groups."""
     figure, (left, right) = blank(3.4, columns=2)
-    accuracy = _of_groups(cell.groups, rows, lambda row: row["test_accuracy_percent"])
+    accuracy = _of_groups(cell.groups, rows, lambda row: row[cell.metric.column])
     loss = _of_groups(cell.groups, rows, lambda row: row["train_loss"])
-    words = "; ".join(f"{one.name} ends at {one.points[-1].mean:.2f} %" for one in accuracy if one.points)
+    metric = cell.metric
+    ends = [(one.name, one.points[-1].mean) for one in accuracy if one.points]
+    words = "; ".join(f"{name} ends at {mean:.{metric.digits}f} {metric.mark}".rstrip() for name, mean in ends)
     picture = Picture(
         "learning-curves", "Learning curves: mean over seeds, shaded from the lowest to the highest", words, figure
     )
-    _draw(picture, left, accuracy, "%")
+    _draw(picture, left, accuracy, metric.mark)
     _draw(picture, right, loss, "")
-    label(left, "epoch", "test accuracy %")
+    label(left, "epoch", wording.metric_header(metric))
     label(right, "epoch", "training loss")
     whole_numbers(left, right)
     legend(left)

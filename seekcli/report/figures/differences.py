@@ -35,7 +35,7 @@ def forest(cell: Cell) -> Picture | None:
     figure, (axes,) = blank(FRAME_INCHES + ROW_INCHES * len(shown))
     title = "Paired differences, with 95 % intervals" + (f" ({MOST} of {len(rows)} rows)" if len(rows) > MOST else "")
     picture = Picture("differences", title, _words(shown), figure)
-    margin = cell.contrasts[0].verdict.margin_points
+    margin = cell.contrasts[0].verdict.margin
     axes.axvspan(-margin, margin, color=BLUE, alpha=0.12, linewidth=0)
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, (name, one) in enumerate(shown):
@@ -45,7 +45,9 @@ def forest(cell: Cell) -> Picture | None:
     for text, (_, one) in zip(axes.get_yticklabels(), shown, strict=True):
         text.set_fontweight("bold" if one is None else "normal")
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    label(axes, f"accuracy points (shaded: {margin:.2g})", "")
+    metric = cell.metric
+    unit = "accuracy points" if metric.of_the_paper else f"{metric.title}, {metric.unit}"
+    label(axes, f"{unit} (shaded: {margin:.2g})", "")
     axes.tick_params(axis="y", labelsize=FONT_POINTS - 1, length=0)
     return picture
 
@@ -57,7 +59,7 @@ def _draw(picture: Picture, place: int, name: str, one: Contrast) -> None:
     if interval is not None:
         axes.hlines(place, interval.low, interval.high, color=colour, linewidth=1.6)
     (point,) = axes.plot([one.difference.mean], [place], marker, color=colour, markersize=5)
-    picture.tell(point, f"{name}: {wording.points_with_interval(one.difference)}, n = {one.difference.n}")
+    picture.tell(point, f"{name}: {wording.contrast_points(one)}, n = {one.difference.n}")
 
 
 def _words(rows: Sequence[tuple[str, Contrast | None]]) -> str:
@@ -66,6 +68,6 @@ def _words(rows: Sequence[tuple[str, Contrast | None]]) -> str:
         if one is None:
             said.append(f"Of {name}")
         else:
-            said.append(f"{name} {wording.points_with_interval(one.difference)} ({wording.verdict(one.verdict)})")
+            said.append(f"{name} {wording.contrast_points(one)} ({wording.verdict(one.verdict)})")
     key = "Squares are the primary comparisons, blue dots the second family, the others exploratory; inside the shaded "
     return f"{key}band a difference counts as none. {'; '.join(said)}"

@@ -66,7 +66,7 @@ def _k(arm: Arm) -> int:
 
 
 def _of_classes(cell: Cell, places: Places) -> list[Picture | None]:
-    if cell.x_c is None:
+    if cell.x_c is None or not cell.metric.of_the_paper:
         return []
     return [
         classes.by_class(f"base, {arm.label} - base alone", class_differences(arm.base, cell.x_c, places))

@@ -105,8 +105,8 @@ def _section(comparison: Comparison, cell: Cell, pictures: Sequence[Picture], nu
         settings=visible(tables.cell_settings(cell)),
         test_set=tables.test_set(cell),
         claims=_claims(comparison, cell),
-        tables=page.cell_tables(comparison, cell),
-        notes=[visible(note) for note in page.cell_notes(comparison, cell)],
+        tables=page.cell_tables(cell),
+        notes=[visible(note) for note in page.cell_notes(cell)],
         pictures=shown,
     )
 
