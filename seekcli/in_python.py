@@ -93,5 +93,4 @@ def report(
         raise BadInput("no finished run to report on; seek list runs says where each stands")
     from seekcli.report.write import write_report
 
-    [written] = write_report(comparison, runs, Path(out), None, title or "Base against alternating training")
-    return written
+    return write_report(comparison, runs, Path(out), None, title or "Base against alternating training").paths[0]

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from seekcli.analysis.groups import Group
 from seekcli.analysis.history import Places, is_of
 from seekcli.analysis.statistics import Sample, sample
+from seekcli.errors import BadInput
 from seekcli.runs.folder import RunFolder
+
+# What to do about a damaged table of one run among many: refuse, or tell of it and leave the run out.
+Damaged = Callable[[BadInput], object]
+
+
+def refused(error: BadInput) -> None:
+    raise error
 
 
 @dataclass(frozen=True)
@@ -19,10 +28,10 @@ class ClassDifference:
     found: Sample
 
 
-def class_differences(left: Group, right: Group, places: Places) -> list[ClassDifference]:
-    """On the test images; empty where one side has no table of classes. Raises BadInput for a damaged table."""
+def class_differences(left: Group, right: Group, places: Places, damaged: Damaged = refused) -> list[ClassDifference]:
+    """On the test images; empty where one side has no table of classes. A damaged table is left to `damaged`."""
     by_name: dict[str, list[float]] = defaultdict(list)
-    ours, theirs = _by_seed(left, places), _by_seed(right, places)
+    ours, theirs = _by_seed(left, places, damaged), _by_seed(right, places, damaged)
     for seed in ours.keys() & theirs.keys():
         for name, percent in ours[seed].items():
             if name in theirs[seed]:
@@ -30,15 +39,21 @@ def class_differences(left: Group, right: Group, places: Places) -> list[ClassDi
     return [ClassDifference(name, sample(values)) for name, values in by_name.items()]
 
 
-def _by_seed(group: Group, places: Places) -> dict[int, dict[str, float]]:
+def _by_seed(group: Group, places: Places, damaged: Damaged) -> dict[int, dict[str, float]]:
     found: dict[int, dict[str, float]] = {}
     for seed, run_id in zip(group.seeds, group.run_ids, strict=True):
         folder = RunFolder(places[run_id], run_id)
-        if folder.classes_path.is_file():
-            rows = [row for row in folder.classes() if row["split"] == "test" and _of_model(group, row)]
-            found[seed] = {
-                row["class_name"]: row["accuracy_percent"] for row in rows if row["accuracy_percent"] is not None
-            }
+        if not folder.classes_path.is_file():
+            continue
+        try:
+            classes = folder.classes()
+        except BadInput as error:
+            damaged(error)
+            continue
+        rows = [row for row in classes if row["split"] == "test" and _of_model(group, row)]
+        found[seed] = {
+            row["class_name"]: row["accuracy_percent"] for row in rows if row["accuracy_percent"] is not None
+        }
     return found
 
 

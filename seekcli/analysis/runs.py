@@ -23,6 +23,8 @@ from seekcli.runs.scan import RunSummary
 GROW = "grow"
 # The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.
 FOLD = "fold"
+# That of a run with a file that cannot be read, is not whole, or is of another run or a newer program.
+DAMAGED = "damaged"
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
@@ -160,13 +162,13 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
     if _is_over_a_fold(summary):
         return LeftOut(summary.run_id, summary.path, FOLD, "over a fold, to choose k by: it has no test accuracy")
     if status is None:
-        state = "damaged" if summary.state == "unreadable" else summary.state
+        state = DAMAGED if summary.state == "unreadable" else summary.state
         return LeftOut(summary.run_id, summary.path, state, summary.message or "no readable status")
     rows = {str(row["role"]): row for row in status.final}
     try:
         found = run_config(summary, status.run_id)
     except BadInput as error:
-        return LeftOut(summary.run_id, summary.path, "damaged", str(error))
+        return LeftOut(summary.run_id, summary.path, DAMAGED, str(error))
     config = None if found is None else found.flat
     settings = _settings(found, status, rows, known)
     seed = _seed(config, rows)
@@ -176,7 +178,7 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
     reason = _why_left_out(summary, status, rows, steps)
     reason = reason or (_without(asked, rows) if metric is None else _problem_of_files(summary, status, quick))
     if reason is not None or metric is None or settings is None or seed is None:
-        state = summary.state if status.state != "finished" else "damaged"
+        state = summary.state if status.state != "finished" else DAMAGED
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
     return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share, facts, metric)
 

@@ -95,6 +95,7 @@ def compare(
         return
     from seekcli.analysis.comparison import compare_runs
     from seekcli.analysis.selection import parse_where
+    from seekcli.cli.damaged import refuse_damaged_alone, tell_damaged
     from seekcli.runs.scan import scan_runs
 
     for flag, value in (("--margin", margin), ("--effect", effect)):
@@ -109,6 +110,9 @@ def compare(
     options = _options(margin, effect, metric, convention)
     runs = scan_runs(paths or [Path("results")])
     comparison = compare_runs(runs, parse_where(where or []), options)
+    refuse_damaged_alone(comparison)
+    if claims or keys or format_ is CompareFormat.JSON:  # the other formats name them where they stand
+        tell_damaged(comparison)
     if tables is not None:
         _write_tables(tables, runs, comparison)
     if claims:

@@ -41,6 +41,7 @@ def report(
     """Write what the runs say as one page that needs no network: open it with a double click."""
     from seekcli.analysis.comparison import Options, compare_runs
     from seekcli.analysis.selection import parse_where
+    from seekcli.cli.damaged import refuse_damaged_alone, tell_damaged
     from seekcli.models.catalog import has_running_statistics
     from seekcli.report.targets import check_targets
     from seekcli.runs.scan import scan_runs
@@ -49,12 +50,16 @@ def report(
     runs = scan_runs(paths or [Path("results")])
     options = Options(metric=metric, has_running_statistics=has_running_statistics)
     comparison = compare_runs(runs, parse_where(where or []), options)
+    refuse_damaged_alone(comparison)
     if not comparison.cells:
         raise BadInput("no finished run to report on; seek list runs says where each stands")
     from seekcli.report.write import write_report
 
     written = write_report(comparison, runs, out, plots, title)
+    tell_damaged(comparison)
+    for line in written.notes:
+        say(f"seek: {visible(line)}", err=True)
     if format_ is ReadFormat.JSON:
-        echo_json({"files": [str(path) for path in written]})
-    for path in written:
+        echo_json({"files": [str(path) for path in written.paths]})
+    for path in written.paths:
         say(f"seek: wrote {visible(str(path))}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seekcli import files
@@ -14,14 +15,27 @@ from seekcli.report.svg import png_bytes, svg_bytes
 from seekcli.runs.scan import RunSummary
 
 
+@dataclass(frozen=True)
+class Written:
+    """The page and its pictures, and what is not in them."""
+
+    paths: Sequence[Path]
+    notes: Sequence[str]
+
+
 def write_report(
     comparison: Comparison, runs: Sequence[RunSummary], out: Path, plots: Path | None, title: str
-) -> list[Path]:
-    """Write the page to `out`, and the pictures into `plots` where it is given; the paths written."""
+) -> Written:
+    """Write the page to `out`, and the pictures into `plots` where it is given.
+
+    A damaged table of steps or classes is left out of the pictures and named: the numbers of the tables are not of it.
+    """
     places = {run.run_id: run.path for run in runs}
-    drawn = [pictures_of(cell, places) for cell in comparison.cells]
-    files.write_bytes(out, report_html(comparison, places, drawn, title).encode())
-    return [out, *([] if plots is None else write_plots(plots, drawn))]
+    damage: dict[str, None] = {}  # in order, each once: a baseline stands beside several arms
+    drawn = [pictures_of(cell, places, lambda error: damage.setdefault(str(error))) for cell in comparison.cells]
+    notes = [f"not in the pictures: {line}" for line in damage]
+    files.write_bytes(out, report_html(comparison, places, drawn, title, notes).encode())
+    return Written([out, *([] if plots is None else write_plots(plots, drawn))], notes)
 
 
 def write_plots(folder: Path, drawn: Sequence[Sequence[Picture]]) -> list[Path]:

@@ -100,7 +100,8 @@ def test_a_folder_of_results_that_is_not_utf8_is_refused_and_a_finished_one_is_r
     assert error_of(seek(*TINY, "--out", name)).endswith("its name is not UTF-8")
     assert os.listdir(here) == []
     os.symlink(run.parents[1], name)
-    for words in [("compare", name), ("list", "runs", "--out", name), ("export", f"{name}/runs/{run.name}")]:
+    assert "/epochs.parquet" in error_of(seek("compare", name))  # it was found, and has no such table
+    for words in [("list", "runs", "--out", name), ("export", f"{name}/runs/{run.name}")]:
         result = seek(*words)
         assert result.exit_code == 0, result.output
     row = json.loads(seek("list", "runs", "--out", name, "--format", "json").stdout)[0]
@@ -122,6 +123,6 @@ def test_json_is_json_where_the_output_holds_ascii_alone(
     with pytest.raises(SystemExit, match="0"):
         app(["list", "runs", "--out", "größer", "--format", "json"])
     assert json.loads(capfd.readouterr().out)[0]["path"].startswith("größer")
-    with pytest.raises(SystemExit, match="0"):
+    with pytest.raises(SystemExit, match="2"):  # its run has no table of epochs
         app(["compare", "größer"])
-    assert "gr\\xf6\\xdfer" in capfd.readouterr().out
+    assert "größer/runs/" in capfd.readouterr().err

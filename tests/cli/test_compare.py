@@ -229,3 +229,25 @@ def test_a_thousand_runs(results: Results, seeds: int) -> None:  # noqa: F811
         assert [group["n"] for group in cell["groups"]] == [seeds] * 8
         gains = [arm["gain_x_y_b_points"] for arm in cell["arms"]]
         assert gains == pytest.approx([0.2, 0.3, 0.4])
+
+
+def half(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize("words", [["--claims"], ["--by", "k"], ["--format", "json"]])
+def test_a_damaged_run_among_others_is_named_and_they_are_shown(folder: Path, words: list[str]) -> None:
+    whole = seek(folder, *words)[1]
+    table = half(next(folder.glob("runs/resnet20-to-32*_s1_*/epochs.parquet")))
+    code, out, err = seek(folder, *words)
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith(f"seek: not counted: {table} is damaged or no parquet file")
+    assert out not in ("", whole)
+
+
+def test_nothing_but_damaged_runs_is_bad_input(folder: Path) -> None:
+    tables = [half(path) for path in sorted(folder.glob("runs/resnet20_*/epochs.parquet"))]
+    code, out, err = seek(*(table.parent for table in tables))
+    assert (code, out) == (2, "")
+    assert [line.partition(" is damaged")[0] for line in err.splitlines()] == [f"seek: error: {one}" for one in tables]

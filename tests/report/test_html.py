@@ -255,3 +255,17 @@ def test_a_folder_without_a_finished_run_has_no_report(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "no finished run" in result.stderr
     assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize("name", [STEPS, CLASSES])
+def test_half_a_table_of_one_run_is_left_out_of_the_pictures_and_named(folder: Results, name: str) -> None:
+    path = next(folder.folder.glob(f"runs/resnet20-to-32*_s1_*/{name}"))
+    path.write_bytes(path.read_bytes()[:100])
+    out = folder.folder / "report.html"
+    result = CliRunner().invoke(app, ["report", str(folder.folder), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    note = f"not in the pictures: {path} is damaged or no parquet file"
+    assert f"seek: {note}" in result.stderr
+    page = Page(out.read_text(encoding="utf-8"))
+    assert note in page.words
+    assert len(page.labels) == 9

@@ -52,10 +52,9 @@ def test_a_finished_run_with_a_damaged_model_file_is_not_done(trained: Path, dam
         said = error_of(seek(*TINY, "--out", trained))
         assert said.startswith(f"{path} is damaged")
         assert "--fresh" in said
-        compared = seek("compare", trained)
-        assert compared.exit_code == 0
-        assert f"{path} is damaged" in compared.stdout
-        assert "--fresh" in compared.stdout
+        compared = error_of(seek("compare", trained))
+        assert compared.startswith(f"{path} is damaged")
+        assert "--fresh" in compared
         if damage is cut:  # a plan reads no model file, and sees their sizes
             assert "damaged" in seek(*TINY, "--dry-run", "--out", trained).stdout
     finally:

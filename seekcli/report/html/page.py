@@ -66,8 +66,10 @@ class Section:
     pictures: Sequence[Shown]
 
 
-def report_html(comparison: Comparison, places: Places, drawn: Sequence[Sequence[Picture]], title: str) -> str:
-    """The whole file. `places` says where each run is, `drawn` has the pictures of each cell."""
+def report_html(
+    comparison: Comparison, places: Places, drawn: Sequence[Sequence[Picture]], title: str, notes: Sequence[str] = ()
+) -> str:
+    """The whole file. `places` says where each run is, `drawn` has each cell's pictures, `notes` what those lack."""
     cells = zip(comparison.cells, drawn, strict=True)
     sections = [_section(comparison, cell, pictures, number) for number, (cell, pictures) in enumerate(cells, 1)]
     script = _part("sort.js")
@@ -82,7 +84,7 @@ def report_html(comparison: Comparison, places: Places, drawn: Sequence[Sequence
             script=Markup(script),
             script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
             findings=_findings(comparison),
-            notes=[visible(note) for note in comparison.notes],
+            notes=[visible(note) for note in (*comparison.notes, *notes)],
             sections=sections,
             paper=paper_tables(),
             commands=[visible(command) for command in commands_of(places)],
