@@ -21,10 +21,8 @@ from seekcli.runs.records import RunStatus, done_in_words
 from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
-# The state of a run over a fold among those left out, whatever its status says: it is no result of an experiment.
-FOLD = "fold"
-# That of a run with a file that cannot be read, is not whole, or is of another run or a newer program.
-DAMAGED = "damaged"
+# States among those left out: over a fold, whatever its status says; with a file that is not whole, or of another run.
+FOLD, DAMAGED = "fold", "damaged"
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
