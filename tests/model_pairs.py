@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from seekcli.config.layers import merge
+from seekcli.config.pair_settings import PairConfig
 from seekcli.config.schema import RunConfig
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap, tensors_of
@@ -66,7 +67,9 @@ def shape_map(pair: str, map_name: str = "aligned", shuffled: bool = False) -> W
     models = [shape_model(name) for name in names]
     if shuffled:
         models = [Shuffled(model, seed) for seed, model in enumerate(models)]
-    return link_models(names[0], {"base": models[0], "motivated": models[1]}, map_name)
+    return link_models(
+        PairConfig(base=names[0], motivated=names[1], map=map_name), {"base": models[0], "motivated": models[1]}
+    )
 
 
 def empty_pair(pair: str, image_size: int = 32, map_name: str = "aligned") -> Pair:
@@ -75,7 +78,7 @@ def empty_pair(pair: str, image_size: int = 32, map_name: str = "aligned") -> Pa
     with torch.device("meta"):
         base, motivated = (build_model(name, CLASSES, 3, image_size) for name in names)
     models = {"base": base.to_empty(device="cpu"), "motivated": motivated.to_empty(device="cpu")}
-    return Pair(base, motivated, link_models(names[0], models, map_name))
+    return Pair(base, motivated, link_models(PairConfig(base=names[0], motivated=names[1], map=map_name), models))
 
 
 @torch.no_grad()

@@ -11,6 +11,14 @@ import seekcli
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
+def test_models_and_images_of_ones_own(tmp_path):
+    pair = ["--base", "my_models:tiny", "--motivated", "my_models:large", "--data", "my_data:load"]
+    command = [sys.executable, "-m", "seekcli", "train", *pair, "--epochs", "2", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "my_models:large: test accuracy" in done.stdout
+
+
 def test_a_loop_of_ones_own(tmp_path):
     command = [sys.executable, str(EXAMPLES / "own_loop.py"), "--epochs", "2", "--steps", "20", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES.parent, check=False)

@@ -10,7 +10,9 @@ from seekcli.analysis.runs import ArmSettings
 from seekcli.config.condition_settings import SCHEDULE_OPTIONS
 from seekcli.config.identity import OLD_BEHAVIOUR
 from seekcli.config.layers import DEFAULTS
+from seekcli.config.pair_settings import DIGESTS, LINKING
 from seekcli.config.settings import RECALIBRATE_BATCHES
+from seekcli.method.roles import ROLES
 
 CONDITION, K, INIT, GROW_AT = "motivation.condition", "motivation.k", "pair.init", "motivation.grow_at"
 BUFFERS, RECALIBRATE = "pair.buffers", "pair.recalibrate_batches"
@@ -22,6 +24,8 @@ IN_FRONT = ("schedule", CONDITION, K, INIT, GROW_AT, *OPTIONS)
 WHERE_VARIED = frozenset((
     *(BUFFERS, RECALIBRATE, "motivation.counts"),
     *("motivation.source_sha256", "transfer.sha256"),
+    *(f"pair.{name}" for name in LINKING),
+    *(f"pair.{role}_{name}" for role in ROLES for name in DIGESTS),
 ))  # fmt: skip
 USUAL = DEFAULTS | {"pair.recalibrate_batches": RECALIBRATE_BATCHES}
 LONGEST_LIST = 4

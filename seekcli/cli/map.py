@@ -31,6 +31,7 @@ def map_command(
     """Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked."""
     from seekcli.models.pair_description import describe_pair, measure_starts
     from seekcli.report.weights_map import weights_map_text
+    from seekcli.resolve.own_models import without_start
     from seekcli.resolve.resolve import resolve
 
     flags = {
@@ -40,7 +41,7 @@ def map_command(
         "--image-size": ("data.image_size", image_size),
     }
     layers = [*model_layers(model, base, motivated), *flag_layers(flags), *set_layers(assignments)]
-    config = resolve(layers).config
+    config = resolve(layers if starts else without_start(layers)).config
     document = describe_pair(config)
     if starts:
         document["output_error_at_entry"] = measure_starts(config)

@@ -12,10 +12,11 @@ from seekcli.cli.completion import models, pairs_and_models
 from seekcli.cli.progress import STYLES
 from seekcli.cli.setting_flags import MODEL, OUTPUT, RUN
 from seekcli.config.layers import Layers, parse_assignment
+from seekcli.config.pair_settings import is_own_model
 from seekcli.config.settings_files import read_settings, read_tree
 from seekcli.errors import BadInput, shown_value
 from seekcli.method.roles import ROLES
-from seekcli.models.catalog import MODELS, model_spec, parse_pair
+from seekcli.models.catalog import MODELS, is_model, model_spec, parse_pair
 
 # The options of `train` and `tune` that are no single setting.
 ModelPair = Annotated[
@@ -53,9 +54,9 @@ def model_layers(model: str | None, base: str | None, motivated: str | None, sch
     if model is not None and (base is not None or motivated is not None):
         raise BadInput("--model names a whole pair: give it or --base and --motivated, not both")
     layers: Layers = []
-    if model in MODELS and schedule in ROLES:
+    if is_model(model) and schedule in ROLES:
         layers.append(("--model", {f"pair.{schedule}": model}))
-    elif model in MODELS:
+    elif is_model(model):
         raise BadInput(f"--model {model!r} is one model: name a pair such as resnet20-to-32, or add --schedule base")
     elif model is not None:
         small, large = parse_pair(model)
@@ -76,11 +77,13 @@ def neighbour(name: str, direction: int, schedule: str | None) -> str:
     """
     spec = model_spec(name, "base model" if direction > 0 else "motivated model")
     others = [one for one in MODELS.values() if one.family == spec.family and direction * (one.order - spec.order) > 0]
-    nearest = min(others, key=lambda one: direction * one.order, default=None)
+    nearest = None if is_own_model(name) else min(others, key=lambda one: direction * one.order, default=None)
     if nearest is not None:
         return nearest.name
     if schedule in ROLES:
         return name
+    if is_own_model(name):
+        raise BadInput(f"{name} is a model of your own: name both of its pair, with --base and --motivated")
     kind, flag = ("largest", "--motivated") if direction > 0 else ("smallest", "--base")
     raise BadInput(f"{name} is the {kind} of its family: it can only be named with {flag}, and the other one with it")
 

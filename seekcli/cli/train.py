@@ -33,7 +33,7 @@ from seekcli.config.settings_files import as_toml
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
 from seekcli.method.roles import ROLES
-from seekcli.models.catalog import MODELS
+from seekcli.models.catalog import is_model
 
 if TYPE_CHECKING:
     from seekcli.config.layers import Resolved
@@ -149,7 +149,7 @@ def check_at(at: float | None, schedule: str | None, match: str | None) -> None:
 
 def match_layers(match: str | None, match_from: str | None, model: str | None, at: bool) -> Layers:
     """With `at` the arm is a growing run. Raises BadInput where the pair of the arm is not named."""
-    if match is not None and model in MODELS:
+    if match is not None and is_model(model):
         raise BadInput(f"--match {match}: the run of both models needs its pair, and --model {model} is one model")
     flags = {"--match": ("train.match", match), "--match-from": ("train.match_from", match_from)}
     grow = [("--at", {"train.match_schedule": "grow"})] if at and match is not None else []

@@ -13,8 +13,10 @@ from typing import Any
 
 from seekcli.config.condition_settings import settings_read
 from seekcli.config.layers import DEFAULTS
+from seekcli.config.pair_settings import DIGESTS, LINKING, is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import TuneConfig, flatten, unflatten
+from seekcli.method.roles import ROLES
 
 # Hashed into every run id, for ever: a file may get a new column without any run getting a new id.
 RUN_ID_VERSION = 1
@@ -59,6 +61,9 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "extend.epochs_before": 0,
     "recipe_file": None,
     "smoke": False,
+    **dict.fromkeys(f"pair.{name}" for name in LINKING),
+    "pair.alignment": "last-to-last",
+    **dict.fromkeys(f"pair.{role}_{name}" for role in ROLES for name in DIGESTS),
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
@@ -86,6 +91,10 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
         off.append("data.test_crop")
     if flat.get("lr_schedule.name") != "wsd":
         off.append("lr_schedule.decay_fraction")
+    if not any(is_own_model(str(flat.get(f"pair.{role}"))) for role in ROLES):
+        off += [f"pair.{name}" for name in LINKING]
+    if flat.get("pair.init") == "paper":
+        off += ["pair.silence", "pair.stream"]
     off += ["train.epochs"] if flat.get("train.steps") is not None else []
     return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 
@@ -149,8 +158,10 @@ def run_key(config: RunConfig, flat: Mapping[str, Any] | None = None) -> dict[st
     if config.data.fingerprint:
         flat["data.name"] = config.data.name.partition(":")[0]
     if config.classic:
+        digests = {f"model.{name}": flat.get(f"pair.{config.schedule}_{name}") for name in DIGESTS}
         flat = {key: value for key, value in flat.items() if key.partition(".")[0] not in CLASSIC_NOT_HASHED}
         flat["model"] = config.model_name(config.schedule)
+        flat |= {key: value for key, value in digests.items() if value is not None}
     return {"schema_version": RUN_ID_VERSION, **flat}
 
 

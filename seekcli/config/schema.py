@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from seekcli.config.pair_settings import PairConfig
 from seekcli.config.settings import (
     CLASSIC,
     AugmentConfig,
@@ -11,7 +12,6 @@ from seekcli.config.settings import (
     LrScheduleConfig,
     MotivationConfig,
     OptimizerConfig,
-    PairConfig,
     RuntimeConfig,
     Schedule,
     Section,

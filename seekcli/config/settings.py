@@ -44,31 +44,6 @@ class Section(BaseModel):
         return value
 
 
-class PairConfig(Section):
-    base: str = Field("resnet20", description="the small model, trained all the time")
-    motivated: str = Field("resnet32", description="the larger model that contains it")
-    init: Literal["auto", "identity", "paper", "timm", "stack", "source"] = Field(
-        "auto", description="how the differential parts start"
-    )
-    added_scale: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0,
-        description="--init identity: last scale that added blocks start with; above 0 they disturb the base, and 1 is "
-        "--init paper in ResNets",
-    )
-    differential_lr_factor: PositiveFloat = Field(
-        1.0, description="learning rate of the tensors that only the motivated model has, over that of all others"
-    )
-    map: Literal["aligned", "leading"] = Field("aligned", description="how fused q/k/v weights are sliced")
-    buffers: Literal["own", "carried"] = Field(
-        "own", description="BatchNorm running statistics: each model keeps its own, or a switch copies them too"
-    )
-    recalibrate_batches: Count | None = Field(
-        None,
-        description="estimate BatchNorm statistics of kept models anew on this many training batches; 0 is off, "
-        "not set is 10 where the models have BatchNorm",
-    )
-
-
 def plain_options(options: dict[str, Any]) -> dict[str, Any]:
     """Raise ValueError unless names are words and values are JSON that TOML can say: no tables, dates or infinities."""
     for name, value in options.items():

@@ -124,10 +124,10 @@ def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig 
 
     `sure`: it is meant to be the run's own; reading it raises BadInput where its contents are others.
     """
-    from seekcli.data.sets.listings import fingerprint_of, is_folder
+    from seekcli.data.sets.listings import fingerprint_of, known_by
 
     training = candidate.card.training
-    if is_folder(asked) and not sure:
+    if known_by(asked) != "name" and not sure:
         try:
             same = training.data_fingerprint is not None and fingerprint_of(asked) == training.data_fingerprint
         except BadInput:  # no set to train on: it has one class, a test split alone, ...
@@ -182,6 +182,8 @@ def own_data_known_by(candidate: Candidate, dataset: Dataset) -> str | None:
     """
     training = candidate.card.training
     if dataset.fingerprint is not None:
+        if dataset.facts.train_images and dataset.fingerprint != training.data_fingerprint:
+            return None  # of one's own, and another one than the run's
         return "contents" if dataset.rules >= 2 or training.data_contents is not None else "names and sizes"
     return "name" if dataset.facts.train_images and dataset.facts.name == training.data else None
 

@@ -16,9 +16,14 @@ Rows = list[dict[str, Any]]
 
 
 def model_rows() -> Rows:
-    """Every model, its family's usual recipe, and the pair that it makes with the next larger one of its family."""
+    """Every model, its family's usual recipe, and the pair that it makes with the next larger one of its family.
+
+    Those of installed packages are named, not imported.
+    """
     from seekcli.config.settings import pair_name
     from seekcli.models.catalog import FAMILIES, MODELS
+    from seekcli.models.own_models import RECIPE
+    from seekcli.own_code.installed import MODELS as GROUP, installed
 
     rows = []
     for spec in MODELS.values():
@@ -33,14 +38,18 @@ def model_rows() -> Rows:
                 "pair_with_next": pair_name(spec.name, following.name) if following else None,
             }
         )
+    unknown = {"designed_for_pixels": None, "usual_recipe": RECIPE, "pair_with_next": None}
+    for name, points in installed(GROUP, MODELS).items():
+        rows += [{"name": name, "family": f"installed: {point.value}", **unknown} for point in points]
     return rows
 
 
 def data_rows() -> Rows:
-    """Every form that --data takes; sizes where the name alone decides them."""
+    """Every form that --data takes; sizes where the name alone decides them. What packages bring is not imported."""
     from seekcli.config.settings import DataConfig
     from seekcli.data.sets.kinds import KINDS
     from seekcli.data.sets.sources import data_facts
+    from seekcli.own_code.installed import DATA, installed
 
     rows: Rows = []
     for kind in KINDS.values():
@@ -50,6 +59,8 @@ def data_rows() -> Rows:
             row |= {"classes": facts.classes, "train_images": facts.train_images, "test_images": facts.test_images}
             row["images"] = f"{facts.channels}x{facts.image_size}x{facts.image_size}"
         rows.append(row | {"name": kind.form, "about": kind.about})
+    for name, points in installed(DATA, KINDS).items():
+        rows += [dict.fromkeys(rows[0]) | {"name": name, "about": f"installed: {point.value}"} for point in points]
     return rows
 
 
@@ -79,7 +90,7 @@ def condition_rows() -> Rows:
     """
     from seekcli.config.condition_settings import share_basis
     from seekcli.method.condition import CONDITIONS, ConditionSettings, expected_share
-    from seekcli.resolve.conditions import installed
+    from seekcli.own_code.installed import CONDITIONS as GROUP, installed
 
     rows: Rows = []
     for name, condition in CONDITIONS.items():
@@ -87,7 +98,7 @@ def condition_rows() -> Rows:
         basis = None if share is None else share_basis("alternating", name)
         rows.append({"name": name, "expected_share_at_k_2": share, "expected": basis, "about": condition.about})
     unknown = {"expected_share_at_k_2": None, "expected": None}
-    for name, points in installed().items():
+    for name, points in installed(GROUP, CONDITIONS).items():
         rows += [{"name": name, **unknown, "about": f"installed: {point.value}"} for point in points]
     return rows
 

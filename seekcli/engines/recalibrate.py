@@ -44,11 +44,11 @@ def recalibrate(
     """
     import torch
 
-    from seekcli.models.catalog import has_running_statistics
+    from seekcli.method.pair import running_statistics
     from seekcli.resolve.build import build_batches, recalibration_of
     from seekcli.resolve.length import length_of
 
-    if not has_running_statistics(card.model):
+    if not running_statistics(model):
         raise BadInput(f"--recalibrate: {card.model} has no BatchNorm statistics to estimate")
     if dataset.facts.train_images == 0:
         raise BadInput(

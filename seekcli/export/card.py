@@ -62,11 +62,15 @@ class TimmCard(Part):
 
 
 class ArchitectureCard(Part):
-    """What else of the model depends on the size of its images. `timm` is null for a model that timm has not."""
+    """What else of the model depends on the size of its images. `timm` is null for a model that timm has not.
+
+    `source_sha256` is of the source files of a module of one's own (`model` is its import path), and else not there.
+    """
 
     stem: str | None
     patch_size: Int64Positive | None
     timm: TimmCard | None
+    source_sha256: str | None = None
 
 
 class WeightsCard(Part):
@@ -192,7 +196,7 @@ class Card(Part):
     @property
     def name(self) -> str:
         """The stem of the two files: `resnet20-base`."""
-        return f"{self.model}-{self.role}"
+        return file_stem(self.model, self.role)
 
     @property
     def file(self) -> str:
@@ -219,7 +223,15 @@ class Card(Part):
 
     def as_data(self) -> dict[str, Any]:
         """The content of the file. Weights have no graph, and their card no word of one."""
-        return self.model_dump(mode="json", exclude={"graph"} if self.graph is None else None)
+        left_out: dict[str, Any] = {"graph": True} if self.graph is None else {}
+        if self.architecture is not None and self.architecture.source_sha256 is None:
+            left_out["architecture"] = {"source_sha256"}
+        return self.model_dump(mode="json", exclude=left_out)
+
+
+def file_stem(model: str, role: str) -> str:
+    """`resnet20-base`. The colon of an import path may stand in no file name of some systems."""
+    return f"{model.replace(':', '-')}-{role}"
 
 
 def read_card(path: Path) -> Card:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import seekcli
 from seekcli.config.identity import OLD_BEHAVIOUR
+from seekcli.config.pair_settings import is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.documents import first_problem
 from seekcli.errors import BadInput, MissingSource, unknown
@@ -111,7 +112,7 @@ class FinishedRun:
             classes=facts.classes,
             class_names=facts.class_names,
             input=self._input_card(),
-            architecture=architecture_card(row["model"], facts),
+            architecture=architecture_card(row["model"], facts, getattr(self.config.pair, f"{role}_source_sha256")),
             weights=weights,
             result=ResultCard(
                 test_accuracy_percent=row["test_accuracy_percent"],
@@ -128,7 +129,7 @@ class FinishedRun:
 
     def _statistics_card(self, row: dict[str, Any]) -> StatisticsCard | None:
         """None for a model that has no running statistics."""
-        if not has_running_statistics(row["model"]):
+        if not self._has_statistics(row):
             return None
         config = self.config
         batches = 0 if config.classic else config.pair.recalibrate_batches or 0
@@ -139,6 +140,12 @@ class FinishedRun:
             recalibrated=self.recalibrated_when if batches else None,
             test_accuracy_as_trained_percent=row["test_accuracy_percent"] if as_trained is None else as_trained,
         )
+
+    def _has_statistics(self, row: dict[str, Any]) -> bool:
+        """Of a module of one's own its tensors tell."""
+        if is_own_model(row["model"]):
+            return any(name.endswith("running_mean") for name in self.weights(row["role"]))
+        return has_running_statistics(row["model"])
 
     def _evaluation_card(self) -> EvaluationCard:
         runtime, environment = self.config.runtime, self.environment
@@ -167,13 +174,14 @@ class FinishedRun:
         )
 
 
-def architecture_card(model: str, facts: RecordedFacts) -> ArchitectureCard:
+def architecture_card(model: str, facts: RecordedFacts, source_sha256: str | None = None) -> ArchitectureCard:
     spec = model_spec(model)
     form = timm_form(spec, facts.classes, facts.channels, facts.image_size)
     return ArchitectureCard(
         stem=stem_of(spec, facts.image_size),
         patch_size=family_of(model).patch_at(facts.image_size),
         timm=form and TimmCard(**asdict(form)),
+        source_sha256=source_sha256,
     )
 
 

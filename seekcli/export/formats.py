@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seekcli import files
 from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput, RunFailed
-from seekcli.export.card import Card, WeightsCard
+from seekcli.export.card import Card, WeightsCard, file_stem
 from seekcli.export.finished_run import FinishedRun
 from seekcli.export.load import build_from_card, build_loaded
 from seekcli.runs.weights import parse_weights, read_bytes, sha256_of_bytes
@@ -71,7 +71,9 @@ def take_model(run: FinishedRun, role: str) -> Taken:
     source = run.weights_path(role)
     tensors = run.weights(role)
     model = build_loaded(model_name, facts.classes, facts.channels, facts.image_size, tensors, source)
-    return Taken(run.card(role, weights_card(f"{model_name}-{role}.safetensors", tensors, model)), tensors, model)
+    return Taken(
+        run.card(role, weights_card(f"{file_stem(model_name, role)}.safetensors", tensors, model)), tensors, model
+    )
 
 
 def weights_card(file: str, tensors: Mapping[str, Tensor], model: nn.Module) -> WeightsCard:

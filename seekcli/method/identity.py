@@ -73,13 +73,23 @@ class IdentityStart:
             )
         if self.silence and not added:
             raise ValueError("silence: no block of the motivated model is added; name the numbered blocks in blocks")
+        used = set()
         for path, block in added.items():
-            for suffix in self.silence:
-                found = [tensor for name, tensor in block.named_parameters() if named(name, suffix)]
-                if not found:
-                    raise ValueError(f"silence: {path} has no {suffix!r}; it has {listed(layers_in(block), 8)}")
-                for tensor in found:
+            found = {
+                suffix: [tensor for name, tensor in block.named_parameters() if is_of(path, name, suffix)]
+                for suffix in self.silence
+            }
+            used |= {suffix for suffix, tensors in found.items() if tensors}
+            if not any(found.values()):
+                nowhere = " and no ".join(map(repr, self.silence))
+                raise ValueError(f"silence: {path} has no {nowhere}; it has {listed(layers_in(block), 8)}")
+            for tensors in found.values():
+                for tensor in tensors:
                     tensor.zero_()
+        for suffix in self.silence:
+            if suffix not in used:
+                path, block = next(iter(added.items()))
+                raise ValueError(f"silence: {path} has no {suffix!r}; it has {listed(layers_in(block), 8)}")
 
     def silence_readers(self) -> None:
         """Weights of mapped outputs that read what only the motivated model has become zero."""
@@ -128,6 +138,11 @@ class IdentityStart:
             if wide > width:
                 found.append((link.motivated, dimension, width))
         return found
+
+
+def is_of(block: str, name: str, said: str) -> bool:
+    """Whether a tensor of a block is of the layer that is said: by the end of its path, or by the whole of it."""
+    return named(name, said) or f"{block}.{name}.".startswith(f"{said}.")
 
 
 def layers_in(block: nn.Module) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from seekcli.config.pair_settings import PairConfig, is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, unknown
 from seekcli.models.families import cifar_resnet, efficientnet, imagenet_resnet, vit
 from seekcli.models.family import Family, ModelSpec as ModelSpec
+from seekcli.models.own_models import OWN, OWN_FAMILIES, is_own_pair, of_pair, own_family, own_spec
 
 FAMILIES: dict[str, Family] = {}
 MODELS: dict[str, ModelSpec] = {}  # by family, smallest first
@@ -26,9 +28,24 @@ for _shipped in (cifar_resnet.FAMILY, imagenet_resnet.FAMILY, vit.FAMILY, effici
     register(_shipped)
 
 
+def family_named(name: str) -> Family:
+    """A family by its name: of the catalog, or what stands for one of modules of one's own."""
+    return FAMILIES[name] if name in FAMILIES else next(family for family in OWN_FAMILIES if family.name == name)
+
+
 def family_of(name: str) -> Family:
     """The family of a model by the model's name. Raises BadInput for an unknown one."""
-    return FAMILIES[model_spec(name).family]
+    return own_family(name) if is_own_model(name) else FAMILIES[model_spec(name).family]
+
+
+def family_of_pair(pair: PairConfig) -> Family:
+    """The family that links the two models and starts the larger one; of modules of one's own as their settings say."""
+    return of_pair(pair) if is_own_pair(pair) else family_of(pair.base)
+
+
+def _family_of(base: str, motivated: str) -> Family:
+    """Where one of the two is of one's own nothing is known of the pair but what its settings say."""
+    return OWN if is_own_model(base) or is_own_model(motivated) else family_of(base)
 
 
 def check_image_size(name: str, image_size: int) -> None:
@@ -44,11 +61,18 @@ def check_image_size(name: str, image_size: int) -> None:
 
 
 def nests_fully(base: str, motivated: str) -> bool:
-    """Whether every base element has a counterpart: not so for basic blocks in bottlenecks (ResNet-18 in ResNet-50)."""
+    """Whether every base element has a counterpart: not so for basic blocks in bottlenecks (ResNet-18 in ResNet-50).
+
+    Of modules of one's own it is not known by their names: False.
+    """
+    if is_own_model(base) or is_own_model(motivated):
+        return False
     return family_of(base).partial(model_spec(base), model_spec(motivated)) is None
 
 
 def model_spec(name: str, flag: str = "model") -> ModelSpec:
+    if is_own_model(name):
+        return own_spec(name, flag)
     if name not in MODELS:
         raise unknown(flag, name, MODELS)
     return MODELS[name]
@@ -67,9 +91,11 @@ def pair_names() -> list[str]:
 
 def parse_pair(text: str) -> tuple[str, str]:
     """`resnet20-to-32` -> ("resnet20", "resnet32"). Raises BadInput for what is no pair."""
-    base, separator, _ = text.partition("-to-")
+    base, separator, rest = text.partition("-to-")
     if not separator:
         raise unknown("pair", text, pair_names())
+    if is_own_model(text):
+        return parse_own_pair(text, base, rest)
     for name in MODELS:
         if text in (pair_name(base, name), f"{base}-to-{name}") and base in MODELS:
             check_pair(base, name)
@@ -77,9 +103,25 @@ def parse_pair(text: str) -> tuple[str, str]:
     raise unknown("pair", text, pair_names())
 
 
+def parse_own_pair(text: str, base: str, rest: str) -> tuple[str, str]:
+    """`my_models:tiny-to-my_models:large`, `timm:resnet18-to-34`: the second may begin like the first."""
+    stems = (base[:end] for end in range(len(base), 0, -1))
+    found = [name for name in (rest, *(stem + rest for stem in stems)) if pair_name(base, name) == text]
+    motivated = next((name for name in found if name in MODELS or is_own_model(name)), rest)
+    check_pair(base, motivated)
+    return base, motivated
+
+
+def is_model(name: str | None) -> bool:
+    """Whether it is the name of one model, not that of a pair."""
+    return name is not None and (name in MODELS or (is_own_model(name) and "-to-" not in name))
+
+
 def check_pair(base: str, motivated: str) -> None:
     """Raise BadInput unless the base can be contained in the motivated model."""
     small, large = model_spec(base, "base model"), model_spec(motivated, "motivated model")
+    if base != motivated and (is_own_model(base) or is_own_model(motivated)):
+        return
     if small.family != large.family:
         larger = [spec.name for spec in MODELS.values() if spec.family == small.family and spec.order > small.order]
         hint = f"; {base} nests in {', '.join(larger)}" if larger else ""
@@ -95,8 +137,11 @@ def check_pair(base: str, motivated: str) -> None:
 def has_running_statistics(name: str) -> bool:
     """Whether the model has BatchNorm, and with it running statistics to keep, carry or estimate anew.
 
-    Of a model that is of no family (a loop of one's own trained it) nothing is known: False.
+    Of a model that is of no family (a loop of one's own trained it, or it is a module of one's own) nothing is known by
+    its name: False.
     """
+    if is_own_model(name):
+        return False
     try:
         return family_of(name).running_statistics
     except BadInput:
@@ -115,15 +160,17 @@ def default_init(base: str, motivated: str, map_name: str) -> str:
 
 def identity_obstacle(base: str, motivated: str, map_name: str) -> str | None:
     """Why the motivated model cannot start by computing what the base computes; None when it can."""
-    family = family_of(base)
+    family = _family_of(base, motivated)
     return family.partial(model_spec(base), model_spec(motivated)) or family.maps.get(map_name)
 
 
 def check_start(base: str, motivated: str, init: str, map_name: str) -> None:
     """Raise BadInput for a `--map` or an `--init` that means nothing, or is impossible, for the pair."""
-    pair, family = pair_name(base, motivated), family_of(base)
+    pair, family = pair_name(base, motivated), _family_of(base, motivated)
     if map_name not in family.maps:
         raise BadInput(f"--map {map_name}: {pair} has no fused q/k/v weights to slice; leave --map at aligned")
+    if init in ("timm", "stack") and family is OWN:
+        raise BadInput(f"--init {init} is for pairs of the catalog; use --init identity or paper for {pair}")
     if init == "timm" and family.timm_start is None:
         raise BadInput(f"--init timm: timm starts {family.name} models no other way; use --init paper for {pair}")
     if init == "stack" and family.residual_blocks is None:

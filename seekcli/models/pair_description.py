@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from seekcli.config.schema import RunConfig
     from seekcli.method.weights_map import WeightsMap
 
+from seekcli.errors import BadInput
+
 # Tensor name -> (stage, block).
 TensorPlaces = dict[str, tuple[str, str]]
 STARTS_IMAGES = 32
@@ -18,11 +20,11 @@ STARTS_IMAGES = 32
 
 def describe_pair(config: RunConfig) -> dict[str, Any]:
     """The pair and its map as plain data. The models are built without memory for their weights."""
-    from seekcli.models.catalog import has_running_statistics
+    from seekcli.method.pair import running_statistics
     from seekcli.models.pairs import link_models, planned_models
 
     models = planned_models(config)
-    weights_map = link_models(config.pair.base, models, config.pair.map)
+    weights_map = link_models(config.pair, models)
     return {
         "pair": config.pair_name,
         "models": {"base": config.pair.base, "motivated": config.pair.motivated},
@@ -31,7 +33,7 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
         "classes": config.data.classes,
         "channels": config.data.channels,
         "image_size": config.data.image_size,
-        "running_statistics": config.pair.buffers if has_running_statistics(config.pair.base) else None,
+        "running_statistics": config.pair.buffers if running_statistics(models["base"]) else None,
         **describe_map(weights_map, models["base"], models["motivated"]),
     }
 
@@ -56,7 +58,10 @@ def measure_starts(config: RunConfig) -> dict[str, float]:
     errors = {}
     for name, init, scale in starts:
         pair = config.pair.model_copy(update={"init": init, "added_scale": scale})
-        errors[name] = output_error_at_entry(build_pair(config.model_copy(update={"pair": pair})), images)
+        try:
+            errors[name] = output_error_at_entry(build_pair(config.model_copy(update={"pair": pair})), images)
+        except BadInput:  # two modules of one's own, which cannot start so
+            continue
     return errors
 
 

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from seekcli.config.pair_settings import PairConfig, is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import WeightsMap
-from seekcli.models.catalog import check_image_size, check_pair, check_start, family_of, model_spec
+from seekcli.models.catalog import check_image_size, check_pair, check_start, family_of, family_of_pair, model_spec
 from seekcli.models.starts import start
 from seekcli.models.transplant import SourceWeights, carve_base, transplant
 
@@ -60,10 +61,10 @@ def build_pair(config: RunConfig, source: SourceWeights | None = None) -> Pair:
     check_pair(names.base, names.motivated)
     check_start(names.base, names.motivated, names.init, names.map)
     models = build_models(config, source)
-    pair = Pair(models["base"], models["motivated"], link_models(names.base, models, names.map))
+    pair = Pair(models["base"], models["motivated"], link_models(names, models))
     if source is not None and names.base not in source.models:
         carve_base(pair, names.base)
-    return start(pair, family_of(names.base), config)
+    return start(pair, family_of_pair(names), config)
 
 
 def differential_parameters(weights_map: WeightsMap) -> frozenset[str]:
@@ -84,7 +85,12 @@ def differential_parameters(weights_map: WeightsMap) -> frozenset[str]:
 
 
 def planned_models(config: RunConfig) -> dict[str, nn.Module]:
-    """The models of a resolved config by role, without memory for their weights: to look at names and shapes."""
+    """The models of a resolved config by role, without memory for their weights: to look at names and shapes.
+
+    Modules of one's own have some: what their code can do without it, nobody knows.
+    """
+    if any(is_own_model(config.model_name(role)) for role in config.roles):
+        return build_models(config)
     with torch.device("meta"), NothingDrawn():
         return build_models(config)
 
@@ -99,12 +105,12 @@ class NothingDrawn(TorchFunctionMode):
         return args[0] if func in self.DRAWS else func(*args, **(kwargs or {}))
 
 
-def link_models(base_name: str, models: dict[str, nn.Module], map_name: str) -> WeightsMap:
-    """The map between a base of this name and a motivated model.
+def link_models(pair: PairConfig, models: dict[str, nn.Module]) -> WeightsMap:
+    """The map between the two models of a pair, by role.
 
     Raises BadInput when the two do not nest, or nothing of the base has a counterpart.
     """
     try:
-        return family_of(base_name).link(models["base"], models["motivated"], map_name)
+        return family_of_pair(pair).link(models["base"], models["motivated"], pair.map)
     except ValueError as error:
-        raise BadInput(f"{base_name} does not nest in the motivated model: {error}") from None
+        raise BadInput(f"{pair.base} does not nest in {pair.motivated}: {error}") from None

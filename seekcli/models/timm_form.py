@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seekcli.models.catalog import FAMILIES, ModelSpec
+from seekcli.models.catalog import ModelSpec, family_named
 from seekcli.models.family import TimmForm
 
 
@@ -14,10 +14,10 @@ def timm_name(spec: ModelSpec) -> str | None:
 
 def timm_form(spec: ModelSpec, classes: int, channels: int, image_size: int) -> TimmForm | None:
     """None for a model that timm has not. For loading: how its weights start is no part of it."""
-    build = FAMILIES[spec.family].timm
+    build = family_named(spec.family).timm
     return None if build is None else build(spec, classes, channels, image_size)
 
 
 def stem_of(spec: ModelSpec, image_size: int) -> str | None:
     """The first layers in words; None for a transformer, which has patches."""
-    return FAMILIES[spec.family].stem_in_words(image_size)
+    return family_named(spec.family).stem_in_words(image_size)

@@ -117,7 +117,7 @@ def block_coverage(links: list[Document]) -> str:
 
 
 def share_text(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %"
+    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def partly_linked(document: Document) -> list[str]:

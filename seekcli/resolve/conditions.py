@@ -5,12 +5,8 @@ Anybody's condition is run behind a guard: whatever it does wrong becomes one li
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import sys
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,23 +24,14 @@ from seekcli.method.condition import (
 )
 from seekcli.method.growing import grown_share
 from seekcli.method.observation import Observation
-from seekcli.resolve.condition_sources import digest_of_sources
+from seekcli.own_code.installed import CONDITIONS as GROUP, installed, installed_path
+from seekcli.own_code.paths import imported, is_path, line_of
+from seekcli.own_code.sources import digest_of_sources
 
 if TYPE_CHECKING:
     from seekcli.train.length import RunLength
 
-GROUP = "seekcli.conditions"
 METHODS = ("observe", "state_dict", "load_state_dict")
-
-
-def installed() -> dict[str, list[EntryPoint]]:
-    """Conditions that other packages bring, by name; a shipped name is always the shipped condition."""
-    found: dict[str, list[EntryPoint]] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        same = found.setdefault(point.name, [])
-        if point.name not in CONDITIONS and point.value not in [other.value for other in same]:
-            same.append(point)
-    return {name: points for name, points in found.items() if points}
 
 
 def full_name(name: str) -> str:
@@ -54,13 +41,10 @@ def full_name(name: str) -> str:
     """
     if name in CONDITIONS or ":" in name:
         return name
-    points = installed()
-    if name not in points:
-        raise unknown("--condition", name, [*CONDITIONS, *points])
-    paths = [point.value for point in points[name]]
-    if len(paths) > 1:
-        raise BadInput(f"--condition {name}: more than one package brings it; name one of {', '.join(paths)}")
-    return paths[0]
+    path = installed_path(GROUP, CONDITIONS, name, f"--condition {name}")
+    if path is None:
+        raise unknown("--condition", name, [*CONDITIONS, *installed(GROUP, CONDITIONS)])
+    return path
 
 
 def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
@@ -194,19 +178,9 @@ def needs_listed(path: str, condition: Condition) -> list[Any]:
 
 def import_class(path: str) -> Any:
     """What `package.module:Class` names; modules in the current folder count, as with `python -m`."""
-    module_name, _, class_name = path.partition(":")
-    if not module_name or not class_name.isidentifier():
+    if not is_path(path):
         raise BadInput(f"--condition {path}: expected package.module:Class")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # anybody's code
-        raise BadInput(f"--condition {path}: cannot import {module_name}: {line_of(error)}") from error
-    if not hasattr(module, class_name):
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise unknown(f"class in --condition {path}:", class_name, public)
-    return getattr(module, class_name)
+    return imported(path, f"--condition {path}", "class")
 
 
 class Guarded:
@@ -262,11 +236,6 @@ def survives_json(state: dict[str, Any]) -> bool:
         return bool(json.loads(json.dumps(state, allow_nan=False)) == state)
     except (TypeError, ValueError, RecursionError):
         return False
-
-
-def line_of(error: BaseException) -> str:
-    """`KeyError: 'percent'`, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def short_repr(value: object) -> str:

@@ -129,7 +129,9 @@ def partial_map(config: RunConfig) -> str | None:
     pair = config.pair
     if config.classic or nests_fully(pair.base, pair.motivated):
         return None
-    coverage = link_models(pair.base, planned_models(config), pair.map).coverage
+    coverage = link_models(pair, planned_models(config)).coverage
+    if coverage == 1:
+        return None
     return (
         f"the weights map covers {coverage:.1%} of {pair.base}: what else it has is nowhere in {pair.motivated}, and a "
         f"switch leaves it as it is; the differential parts start by --init {pair.init} (identity is impossible)"

@@ -9,7 +9,7 @@ from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.kinds import kind_named
 from seekcli.errors import BadInput
-from seekcli.models.catalog import FAMILIES, family_of
+from seekcli.models.catalog import family_named, family_of
 from seekcli.resolve.length import planned_length
 
 # Spans of the learning-rate schedule that keep their share of the run when a recipe is shortened.
@@ -18,7 +18,7 @@ SPANS = ("lr_schedule.warmup_epochs", "lr_schedule.decay_every_epochs")
 
 def pick_recipe(data_name: str, family: str, transfers: bool = False) -> str:
     """A sensible recipe for data and family, by name; `transfers` says that weights from elsewhere are given."""
-    recipes, kind = FAMILIES[family].recipes, kind_named(data_name)
+    recipes, kind = family_named(family).recipes, kind_named(data_name)
     if kind is None:  # no data set: said when its facts are asked for
         return recipes.usual
     if kind.small_images:  # the recipes of the paper would bring them to 224 pixels

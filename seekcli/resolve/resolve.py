@@ -35,6 +35,7 @@ from seekcli.models.catalog import (
 from seekcli.resolve.conditions import full_name, resolve_condition
 from seekcli.resolve.device import check_device_word, resolve_runtime
 from seekcli.resolve.extension import with_parent
+from seekcli.resolve.own_models import has_statistics, resolve_own_pair, with_full_names
 from seekcli.resolve.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
 from seekcli.resolve.transfer import resolve_transfer
 from seekcli.runs.older_runs import run_of_old_rules
@@ -57,7 +58,7 @@ def resolve(layers: Layers, results: Path = Path("results")) -> Resolved:
 
 def resolve_once(layers: Layers, results: Path) -> Resolved:
     layers = with_parent(layers, results)
-    resolved = resolve_statistics(resolve_init(resolve_images(layers)))
+    resolved = resolve_statistics(resolve_init(resolve_own_pair(resolve_images(layers))))
     config = resolved.config
     check_settings(config)
     # Torch takes seconds to import: wrong words are told before it is asked which devices there are.
@@ -73,7 +74,7 @@ def resolve_once(layers: Layers, results: Path) -> Resolved:
 
 def resolve_images(layers: Layers) -> Resolved:
     """As `resolve`, up to the recipe and what the data is: the images that the models see, and at which sizes."""
-    draft = merge(layers)
+    draft = with_full_names(merge(layers))
     check_models(draft)
     spec = model_spec(draft.config.model_name(draft.config.roles[0]))
     recipe = draft.config.recipe
@@ -82,7 +83,7 @@ def resolve_images(layers: Layers) -> Resolved:
         given = transfer.source is not None or transfer.pretrained
         recipe = pick_recipe(draft.config.data.name, spec.family, given)
     recipe, settings, file = recipe_of(draft.config, recipe)
-    resolved = merge([(f"recipe {recipe}", settings), *layers])
+    resolved = with_full_names(merge([(f"recipe {recipe}", settings), *layers]))
     origin = "auto" if draft.config.recipe == "auto" else resolved.origins["recipe"]
     resolved = resolve_data(resolved.updated({"recipe": recipe, "recipe_file": file}, origin), spec.image_size)
     return fit_to_size(fit_to_length(resolved, settings), settings)
@@ -166,11 +167,16 @@ def resolve_statistics(resolved: Resolved) -> Resolved:
     A classic run copies none, and estimates them anew for a column of its own: its arms are measured alike.
     """
     config = resolved.config
-    if not any(has_running_statistics(config.model_name(role)) for role in config.roles):
+    if not any(keeps_statistics(config, role) for role in config.roles):
         return resolved.updated({"pair.buffers": "carried", "pair.recalibrate_batches": 0}, "auto, no BatchNorm")
     if config.pair.recalibrate_batches is None:
         return resolved.updated({"pair.recalibrate_batches": RECALIBRATE_BATCHES}, "auto")
     return resolved
+
+
+def keeps_statistics(config: RunConfig, role: str) -> bool:
+    found = has_statistics(config, role)
+    return has_running_statistics(config.model_name(role)) if found is None else found
 
 
 def check_data_settings(data: DataConfig) -> None:

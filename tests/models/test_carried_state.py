@@ -6,6 +6,7 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
+from seekcli.config.pair_settings import PairConfig
 from seekcli.method.pair import Pair, StateTransfer
 from seekcli.method.weights_map import tensors_of, view
 from seekcli.models.families.vit import FAMILY
@@ -33,7 +34,9 @@ def transformers():
 
 def resnets():
     models = {"base": build_model("resnet8", 3, 3, 8), "motivated": build_model("resnet14", 3, 3, 8)}
-    return Pair(models["base"], models["motivated"], link_models("resnet8", models, "aligned"))
+    return Pair(
+        models["base"], models["motivated"], link_models(PairConfig(base="resnet8", motivated="resnet14"), models)
+    )
 
 
 def stepped(model, make_optimizer, steps):

@@ -7,6 +7,7 @@ import torch
 from model_pairs import config_for
 from torch import nn
 
+from seekcli.config.pair_settings import PairConfig
 from seekcli.errors import BadInput
 from seekcli.method.pair import StateTransfer
 from seekcli.models.cifar_resnet import CifarResNet
@@ -89,9 +90,9 @@ def test_an_image_size_that_does_not_fit_the_patch_is_refused_when_the_pair_is_b
 def test_models_that_share_nothing_have_no_map():
     models = {"base": nn.Sequential(nn.Linear(2, 2)), "motivated": build_model("efficientnet-b0", 4, 3, 32)}
     with pytest.raises(BadInput, match=r"efficientnet-b0 does not nest .*coverage is 0"):
-        link_models("efficientnet-b0", models, "aligned")
+        link_models(PairConfig(base="efficientnet-b0"), models)
 
 
 def test_a_motivated_model_with_fewer_blocks_has_no_map():
     with pytest.raises(BadInput, match="a stage of 3 blocks does not fit into one of 2"):
-        link_models("resnet20", {"base": CifarResNet(20, 4), "motivated": CifarResNet(14, 4)}, "aligned")
+        link_models(PairConfig(base="resnet20"), {"base": CifarResNet(20, 4), "motivated": CifarResNet(14, 4)})

@@ -26,6 +26,7 @@ PAIRS = {
     "cifar-efficientnet": ("efficientnet-b0", "efficientnet-b1"),
     "imagenet-a3": ("resnet8", "resnet14"),  # what the recipe sets is the same for the larger ResNets
     "transfer": ("resnet8", "resnet14"),
+    "any-model": ("resnet8", "resnet14"),
     "small-vit": ("vit-tiny", "vit-small"),
     "small-efficientnet": ("efficientnet-b0", "efficientnet-b1"),
 }

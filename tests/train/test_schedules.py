@@ -31,6 +31,7 @@ FORMULAS = {
     "cifar-vit": lambda step, per_epoch: cosine(step, 300 * per_epoch, 20 * per_epoch, 1e-6, 2.5e-4, 1e-5),
     "imagenet-a3": lambda step, per_epoch: cosine(step, 100 * per_epoch, 5 * per_epoch, 1e-4, 8e-3, 1e-6),
     "transfer": lambda step, per_epoch: cosine(step, 300 * per_epoch, 0, 0, 0.01, 0),
+    "any-model": lambda step, per_epoch: cosine(step, 20 * per_epoch, per_epoch, 1e-6, 1e-3, 0),
     "small-vit": lambda step, per_epoch: cosine(step, 20 * per_epoch, 2 * per_epoch, 1e-6, 5e-4, 0),
     "small-efficientnet": lambda step, per_epoch: cosine(step, 30 * per_epoch, 2 * per_epoch, 1e-6, 2e-3, 0),
     "cifar-efficientnet": lambda step, per_epoch: (

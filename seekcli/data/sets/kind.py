@@ -68,6 +68,13 @@ class NamedSet(DataKind):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnSet(NamedSet):
+    """Images of somebody's own, whose name is an import path: they are known by what they are."""
+
+    by_contents: Callable[[], str]  # sha256 of all that is in it
+
+
+@dataclass(frozen=True, kw_only=True)
 class FolderSet(DataKind):
     """Files in a folder that the name says. `list_files` and `read` share a listing of the kind's own."""
 

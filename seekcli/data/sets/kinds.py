@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic
 from seekcli.data.sets.kind import DataKind
+from seekcli.data.sets.own_data import own_set
+from seekcli.own_code.paths import is_path
 
 KINDS: dict[str, DataKind] = {}
 
@@ -30,6 +32,8 @@ for _shipped in (
 
 
 def kind_named(name: str) -> DataKind | None:
-    """The object of what `--data` says; None for no data set, `digits:8` among them."""
+    """The object of what `--data` says, an import path included; None for no data set, `digits:8` among them."""
     kind = KINDS.get(name.partition(":")[0])
+    if kind is None and is_path(name):
+        return own_set(name)
     return kind if kind is not None and (kind.takes_more or name == kind.form) else None

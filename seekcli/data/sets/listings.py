@@ -9,7 +9,7 @@ from seekcli.config.settings import DataConfig
 from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import contents, printable, read_digests
 from seekcli.data.sets.kept_listings import kept
-from seekcli.data.sets.kind import FolderSet
+from seekcli.data.sets.kind import FolderSet, OwnSet
 from seekcli.data.sets.kinds import kind_named
 from seekcli.errors import BadInput
 
@@ -33,6 +33,12 @@ def folder_set(data: DataConfig) -> FolderSet | None:
     return kind if isinstance(kind, FolderSet) else None
 
 
+def own_set(data: DataConfig) -> OwnSet | None:
+    """What is known of data of one's own, an import path; None for other data."""
+    kind = kind_named(data.name)
+    return kind if isinstance(kind, OwnSet) else None
+
+
 def kind_of(data: DataConfig) -> str:
     """The word before the colon."""
     return data.name.partition(":")[0]
@@ -48,14 +54,15 @@ def listing_of(data: DataConfig) -> Listing | None:
 
 
 def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | None:
-    """The identity of a folder's data under `data.rules`; None for data that its name says all of.
+    """The identity of a folder's data under `data.rules`, and of data of one's own; None where the name says all of it.
 
     By rules 2 it is of the contents: the sha256 of every file, or of a fixed sample and every size for a streamed tree.
     By rules 1 it is of names and sizes alone. Files that were not read before are read now.
     """
     listing = listing or listing_of(data)
     if listing is None:
-        return None
+        kind = own_set(data)
+        return None if kind is None else kind.by_contents()
     return listing.sizes if data.rules == 1 else contents_of(listing)
 
 
@@ -67,7 +74,7 @@ def contents_of(listing: Listing) -> str:
 def known_by(data: DataConfig) -> str:
     """What the data is known by, in a word or two: "contents", "names and sizes" or "name"."""
     if not is_folder(data):
-        return "name"
+        return "name" if own_set(data) is None else "contents"
     return "names and sizes" if data.rules == 1 else "contents"
 
 

@@ -27,6 +27,7 @@ from seekcli.data.sets.listings import (
     known_by,
     label_of as label_of,
     listing_of,
+    own_set,
 )
 from seekcli.data.splitting.splits import (
     ONE_EACH,
@@ -120,9 +121,10 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     """
     listing = listing_of(data)
     facts = facts_of(data, listing)
-    fingerprint = fingerprint_of(data, listing) if listing is not None else None
-    if listing is not None and data.fingerprint not in (None, fingerprint):
-        raise BadInput(f"--data {kind_of(data)}:{listing.root}: its files are not those that this run was made for")
+    fingerprint = fingerprint_of(data, listing)
+    if fingerprint is not None and data.fingerprint not in (None, fingerprint):
+        what = f"{kind_of(data)}:{listing.root}: its files" if listing is not None else f"{facts.name}: its images"
+        raise BadInput(f"--data {what} are not those that this run was made for")
     if kind := folder_set(data):
         arrays = kind.read(listing, data, facts.image_size, watcher)
     else:
@@ -181,9 +183,10 @@ def limited_sizes(data: DataConfig, facts: DataFacts, listing: Listing | None) -
 def rules_for(data: DataConfig) -> int:
     """The `data.rules` of a new run: 2 wherever that can make a difference, so that other runs keep their ids.
 
-    A named set has no folder to read; its splits differ only where by rules 1 a class would be rounded away.
+    A named set has no folder to read; its splits differ only where by rules 1 a class would be rounded away. Data of
+    one's own came after rules 2.
     """
-    if is_folder(data):
+    if is_folder(data) or own_set(data) is not None:
         return 2
     facts = named_facts(data)
     sizes = quotas(class_sizes(facts, None), limited_count(data.limit_train, facts))

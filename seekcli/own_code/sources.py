@@ -1,4 +1,4 @@
-"""The code of a condition of somebody's own, as one digest: its source file, and what that imports from beside it."""
+"""Code of somebody's own, as one digest: its source file, and what that imports from beside it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -31,19 +32,40 @@ def digest_of_sources(kind: Any) -> tuple[str, str] | None:
     for base in getattr(kind, "__mro__", ())[1:]:
         if (of_base := source_file(base)) is not None and not is_library(base.__module__, of_base):
             found.setdefault(base.__module__, of_base)
+    return digests_of_files(kind.__module__, found)
+
+
+def digest_of_callable(module: ModuleType, found: Any) -> str | None:
+    """sha256 of the code of what a module names, by the same rule; None where the module is in no file.
+
+    The module counts, and the file that a function stands in which it only imports.
+    """
+    file = source_file(module)
+    if file is None:
+        return None
+    files = {module.__name__: file}
+    name, other = getattr(found, "__module__", None), source_file(found)
+    if isinstance(name, str) and other is not None and not is_library(name, other):
+        files.setdefault(name, other)
+    digests = digests_of_files(module.__name__, files)
+    return digests and digests[0]
+
+
+def digests_of_files(first: str, found: dict[str, Path]) -> tuple[str, str] | None:
+    """sha256 of these files, by module, and of what they import from beside `first`; and of the file of `first`."""
     queue = list(found)
-    home = home_of(kind.__module__, file)
+    home = home_of(first, found[first])
     while queue:
         importer = queue.pop()
         for name in imported_by(importer, found[importer]):
-            if name not in found and (beside := file_beside(name, kind.__module__, home)) is not None:
+            if name not in found and (beside := file_beside(name, first, home)) is not None:
                 found[name] = beside
                 queue.append(name)
     try:
         digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
     except OSError:
         return None
-    own = digests[kind.__module__]
+    own = digests[first]
     if len(set(found.values())) == 1:
         return own, own
     whole = "".join(f"{name}\0{digests[name]}\n" for name in sorted(digests))
@@ -106,9 +128,9 @@ def with_packages(name: str) -> Iterator[str]:
     yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
-def file_beside(name: str, condition: str, home: Path) -> Path | None:
-    """The file of a module, where it is of the condition's package or lies in its folder; else None."""
-    outermost, own = name.partition(".")[0], condition.partition(".")[0]
+def file_beside(name: str, first: str, home: Path) -> Path | None:
+    """The file of a module, where it is of the package of `first` or lies in its folder; else None."""
+    outermost, own = name.partition(".")[0], first.partition(".")[0]
     place = place_of(outermost)  # first: finding it imports nothing
     if place is None or outermost == "seekcli":
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from seekcli.resolve.condition_sources import digest_of_sources
+from seekcli.own_code.sources import digest_of_sources
 
 NUMBERS = itertools.count()
 CLASS = "class Mine:\n    pass\n"
