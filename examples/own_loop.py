@@ -1,6 +1,7 @@
-"""Two nested character models in a loop of one's own, recorded for `seek compare`. A minute on a laptop.
+"""Two nested character models in a loop of one's own, with their baselines, recorded for `seek compare`.
 
-python examples/own_loop.py --epochs 3 --out results/own-loop
+python examples/own_loop.py --out results/own-loop                  # one run of both models, half a minute on a laptop
+python examples/own_loop.py --out results/own-loop --all --seeds 3  # with base alone and larger alone, three seeds
 """
 
 from __future__ import annotations
@@ -68,61 +69,70 @@ def multiply_adds(model: nn.Module) -> float:
     return counter.get_total_flops() / 2
 
 
-def accuracy_percent(model: nn.Module, held_out: list[torch.Tensor]) -> float:
-    hits = [(model(batch[:, :-1]).argmax(-1) == batch[:, 1:]).float().mean() for batch in held_out]
-    return 100 * float(torch.stack(hits).mean())
+def loss_on(model: nn.Module, held_out: list[torch.Tensor]) -> float:
+    return sum(float(loss_of(model, batch)) for batch in held_out) / len(held_out)
+
+
+def record_of(asked: argparse.Namespace, seed: int, models: tuple[nn.Module, nn.Module]) -> seekcli.Record:
+    """The same settings for the run of both models and for the models alone: so `seek compare` joins them by seed."""
+    return seekcli.Record(
+        asked.out,
+        data="pydoc",
+        names=("char-1", "char-3"),
+        epochs=asked.epochs,
+        batch_size=BATCH,
+        seed=seed,
+        forward_macs=(multiply_adds(models[0]), multiply_adds(models[1])),
+    )
+
+
+def loop_of(schedule: str, asked: argparse.Namespace, seed: int, symbols: int, sample: torch.Tensor):
+    """The seed gives all three runs the same small and large model to start from."""
+    torch.manual_seed(seed)
+    small, large = CharacterModel(symbols, depth=1), CharacterModel(symbols, depth=3)
+    optimizers = torch.optim.AdamW(small.parameters(), 3e-3), torch.optim.AdamW(large.parameters(), 3e-3)
+    record = record_of(asked, seed, (small, large))
+    if schedule == "base":
+        return seekcli.Alone(small, optimizers[0], role="base", record=record)
+    if schedule == "motivated":
+        return seekcli.Alone(large, optimizers[1], role="motivated", record=record)
+    pair = seekcli.Pair.nested(small, large, blocks=("blocks",), silence=("attn.out_proj", "fc2"), sample=sample)
+    print(f"coverage {pair.coverage:.0%}; outputs at the start differ by {pair.identity_error:.1g}")
+    return seekcli.Alternating(pair, optimizers=optimizers, condition=seekcli.conditions.Loss(k=2), record=record)
+
+
+def train(loop, asked: argparse.Namespace, seed: int, text: torch.Tensor, held_out: list[torch.Tensor]) -> None:
+    """One loop for all: whose turn it is, is `loop.active`."""
+    for epoch in range(asked.epochs):
+        for batch in batches(text, 1000 * seed + epoch + 1, asked.steps):
+            model, optimizer = loop.active
+            loss = loss_of(model, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loop.step(loss)
+        found = loop.end_epoch({"test_loss": lambda model: loss_on(model, held_out)})
+        shown = ", ".join(f"{role} {values['test_loss']:.3f} nats" for role, values in found.items())
+        print(f"seed {seed}, {loop.schedule}, epoch {epoch + 1}: {shown}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=100, help="a epoch")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=100, help="an epoch")
+    parser.add_argument("--seeds", type=int, default=1, help="so many, from 0")
+    parser.add_argument("--all", action="store_true", help="base alone and larger alone too")
     parser.add_argument("--out", type=Path, default=Path("results/own-loop"))
     asked = parser.parse_args()
-    torch.manual_seed(asked.seed)
     characters = "".join(chain.from_iterable(pydoc_data.topics.topics.values()))
     symbols = sorted(set(characters))
     text = torch.tensor([symbols.index(one) for one in characters[:100_000]])
-    train_text, test_text = text[:90_000], text[90_000:]
-    held_out = batches(test_text, 0, 8)
-
-    small, large = CharacterModel(len(symbols), depth=1), CharacterModel(len(symbols), depth=3)
-    pair = seekcli.Pair.nested(
-        small, large, blocks=("blocks",), silence=("attn.out_proj", "fc2"), sample=held_out[0][:, :-1]
-    )
-    print(f"coverage {pair.coverage:.0%}; outputs at the start differ by {pair.identity_error:.1g}")
-    alternating = seekcli.Alternating(
-        pair,
-        optimizers=(torch.optim.AdamW(small.parameters(), 3e-3), torch.optim.AdamW(large.parameters(), 3e-3)),
-        condition=seekcli.conditions.Loss(k=2),
-        record=seekcli.Record(
-            asked.out,
-            data="pydoc",
-            names=("char-1", "char-3"),
-            epochs=asked.epochs,
-            batch_size=BATCH,
-            seed=asked.seed,
-            forward_macs=(multiply_adds(small), multiply_adds(large)),
-        ),
-    )
-    for epoch in range(asked.epochs):
-        for batch in batches(train_text, 1000 * asked.seed + epoch + 1, asked.steps):
-            model, optimizer = alternating.active
-            loss = loss_of(model, batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            alternating.step(loss)
-        found = alternating.end_epoch(
-            {
-                "test_loss": lambda model: sum(float(loss_of(model, batch)) for batch in held_out) / len(held_out),
-                "test_accuracy_percent": lambda model: accuracy_percent(model, held_out),
-            }
-        )
-        shown = ", ".join(f"{role} {values['test_loss']:.3f} nats" for role, values in found.items())
-        print(f"epoch {epoch + 1}: {shown}; share of motivated steps {alternating.share:.1%}")
-    alternating.save(asked.out / "models")
+    train_text, held_out = text[:90_000], batches(text[90_000:], 0, 8)
+    for seed in range(asked.seeds):
+        for schedule in ("alternating", "base", "motivated") if asked.all else ("alternating",):
+            loop = loop_of(schedule, asked, seed, len(symbols), held_out[0][:, :-1])
+            train(loop, asked, seed, train_text, held_out)
+            loop.save(asked.out / "models" / f"{schedule}-{seed}")
     print(f"seek compare {asked.out}")
 
 

@@ -2,7 +2,8 @@
 
 In Python (docs/python.md): `seekcli.train`, `compare` and `report` do what the commands do; `seekcli.epochs(paths)` and
 `seekcli.steps(paths)` are the records of runs as pandas DataFrames; `seekcli.load_model(path)` is an exported model and
-its card; `seekcli.plots` has the pictures. A loop of one's own: `Pair.nested`, `Alternating`, `conditions`, `Record`.
+its card; `seekcli.plots` has the pictures. A loop of one's own: `Pair.nested`, `Alternating`, `conditions`, `Record`,
+and `Alone` for the baselines.
 """
 
 import sys
@@ -21,6 +22,7 @@ _OFFERED = {
     "plots": "seekcli.report.plots",
     "Pair": "seekcli.method.pair",
     "Alternating": "seekcli.own_loop.alternating",
+    "Alone": "seekcli.own_loop.alone",
     "conditions": "seekcli.own_loop.conditions",
     "Record": "seekcli.own_loop.record",
 }

@@ -20,10 +20,21 @@ def test_models_and_images_of_ones_own(tmp_path):
 
 
 def test_a_loop_of_ones_own(tmp_path):
-    command = [sys.executable, str(EXAMPLES / "own_loop.py"), "--epochs", "2", "--steps", "20", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        str(EXAMPLES / "own_loop.py"),
+        "--epochs",
+        "2",
+        "--steps",
+        "20",
+        "--all",
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES.parent, check=False)
     assert done.returncode == 0, done.stderr
     assert "coverage 100%" in done.stdout
     frame = seekcli.compare(tmp_path).to_frame()
-    assert list(frame["model"]) == ["char-1", "char-3"]
-    assert (tmp_path / "models" / "card.json").is_file()
+    assert list(frame["group"]) == ["X-C", "X-Y-B", "X-Y-M", "Y-C"]
+    assert list(frame["model"]) == ["char-1", "char-1", "char-3", "char-3"]
+    assert (tmp_path / "models" / "alternating-0" / "card.json").is_file()

@@ -31,9 +31,7 @@ def known_macs(name: str, classes: int, image_size: int, shape: Shape) -> int | 
     return None if cost is None else cost.per_image
 
 
-def known_cost(
-    name: str, classes: int, image_size: int, shape: Shape, convention: str = "macs"
-) -> ModelCost | None:
+def known_cost(name: str, classes: int, image_size: int, shape: Shape, convention: str = "macs") -> ModelCost | None:
     """What `models.costs.forward_cost` counts of a model that is built for `image_size`; None as in `known_macs`.
 
     Raises BadInput for a convention that does not exist or is not defined for the model; of the paper's none is known.

@@ -14,11 +14,9 @@ import torch
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved, merge
 from seekcli.documents import SCHEMA_VERSION
-from seekcli.method.roles import BASE, ROLES
-from seekcli.own_loop.conditions import named_settings
 
 if TYPE_CHECKING:
-    from seekcli.own_loop.alternating import Alternating
+    from seekcli.own_loop.loop import OwnLoop
     from seekcli.own_loop.record import Record
 
 OWN_LOOP = "own loop"
@@ -26,20 +24,18 @@ OPTIMIZER_NAMES = {"SGD": "sgd", "AdamW": "adamw", "RMSpropTF": "rmsprop"}
 READ_OF_GROUPS = {"lr": "optimizer.lr", "weight_decay": "optimizer.weight_decay", "momentum": "optimizer.momentum"}
 
 
-def own_config(record: Record, loop: Alternating) -> Resolved:
+def own_config(record: Record, loop: OwnLoop) -> Resolved:
     """Raises BadInput, naming the setting, for a value that the schema refuses."""
-    optimizer = loop.optimizers[BASE]
+    optimizer, model = next(iter(loop.optimizers.values())), next(iter(loop.models.values()))
     kind = type(optimizer).__name__
-    device = next(loop.models[BASE].parameters()).device
+    device = next(model.parameters()).device
     group = optimizer.param_groups[0]
     known: dict[str, Any] = {
-        "schedule": "alternating",
+        "schedule": loop.schedule,
         "seed": record.seed,
         "recipe": f"own-loop-{kind}",
         "pair.base": record.names[0],
         "pair.motivated": record.names[1],
-        "pair.init": "identity" if loop.pair.unverified or loop.pair.identity_error is not None else "paper",
-        "pair.buffers": loop.buffers,
         "pair.recalibrate_batches": record.recalibrate_batches if loop.recalibrate else 0,
         "data.name": record.data,
         "train.epochs": record.epochs,
@@ -47,7 +43,7 @@ def own_config(record: Record, loop: Alternating) -> Resolved:
         "runtime.device": str(torch.device(device)),
         "runtime.precision": record.precision,
         "runtime.layout": "contiguous",
-        **named_settings(loop.condition),
+        **loop.own_settings(),
     }
     known |= {READ_OF_GROUPS[key]: float(group[key]) for key in READ_OF_GROUPS if group.get(key)}
     if kind in OPTIMIZER_NAMES:
@@ -55,9 +51,9 @@ def own_config(record: Record, loop: Alternating) -> Resolved:
     return merge([(OWN_LOOP, known), ("Record(settings=...)", record.settings)])
 
 
-def own_config_document(record: Record, resolved: Resolved, loop: Alternating) -> Mapping[str, Any]:
+def own_config_document(record: Record, resolved: Resolved, loop: OwnLoop) -> Mapping[str, Any]:
     """config.json, which says that the loop is somebody's own: settings that nobody set are not known."""
-    models = {role: loop.models[role] for role in ROLES}
+    optimizer = next(iter(loop.optimizers.values()))
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id(resolved.config),
@@ -66,7 +62,11 @@ def own_config_document(record: Record, resolved: Resolved, loop: Alternating) -
         "facts": {
             "made_by": OWN_LOOP,
             "loss_unit": record.loss_unit,
-            "models": {role: f"{type(model).__module__}:{type(model).__qualname__}" for role, model in models.items()},
-            "optimizer": f"{type(loop.optimizers[BASE]).__module__}:{type(loop.optimizers[BASE]).__qualname__}",
+            "models": {role: _class_of(model) for role, model in loop.models.items()},
+            "optimizer": _class_of(optimizer),
         },
     }
+
+
+def _class_of(thing: object) -> str:
+    return f"{type(thing).__module__}:{type(thing).__qualname__}"

@@ -28,7 +28,7 @@ from seekcli.runs.step_log import StepLog
 from seekcli.runs.writer import RunWriter
 
 if TYPE_CHECKING:
-    from seekcli.own_loop.alternating import Alternating
+    from seekcli.own_loop.loop import OwnLoop
 
 # The metrics that the table of epochs has a column for.
 METRICS = (
@@ -81,13 +81,13 @@ class Record:
         """The run folder; it is there once the loop has begun."""
         return self.results / "runs" / self.run_id
 
-    def begin(self, loop: Alternating) -> None:
+    def begin(self, loop: OwnLoop) -> None:
         """Raises BadInput, before anything is written, for settings that are refused and for a run that is finished."""
         files.require_results_folder(self.results)
         self.resolved = own_config(self, loop)
         self.config = self.resolved.config
         self.run_id = run_id(self.config)
-        self.columns = run_columns(self.config, self.run_id, loop.pair.coverage)
+        self.columns = run_columns(self.config, self.run_id, loop.coverage)
         if self._is_finished():
             if not self.fresh:
                 raise BadInput(f"{self.folder} is finished: Record(..., fresh=True) sets it aside and starts again")
@@ -95,7 +95,7 @@ class Record:
                 old.follow(files.set_aside(self.folder, old.check))
         self.lease = Lease.acquire(self.folder)
         weakref.finalize(self, self.lease.release)
-        device = next(loop.models[BASE].parameters()).device
+        device = next(next(iter(loop.models.values())).parameters()).device
         self.device = device
         self.writer = RunWriter(self._run, self.lease.check)
         self.writer.create(own_config_document(self, self.resolved, loop), describe_environment(device))
@@ -115,7 +115,7 @@ class Record:
             if name not in METRICS:
                 raise unknown("metric that is recorded:", name, METRICS)
 
-    def epoch_done(self, loop: Alternating) -> None:
+    def epoch_done(self, loop: OwnLoop) -> None:
         """The rows of the epoch that has just ended; the models too, after the last one."""
         if loop.epoch > self.epochs:
             raise BadInput(f"the record was begun for epochs={self.epochs}, and this is epoch {loop.epoch}")
@@ -132,11 +132,11 @@ class Record:
         self._write_status(loop, "finished", digests)
         self.lease.release()
 
-    def failed(self, loop: Alternating, message: str) -> None:
+    def failed(self, loop: OwnLoop, message: str) -> None:
         self._write_status(loop, "failed", message=message)
         self.lease.release()
 
-    def _rows(self, loop: Alternating) -> list[dict[str, Any]]:
+    def _rows(self, loop: OwnLoop) -> list[dict[str, Any]]:
         seconds = time.perf_counter() - self._clock
         steps = {role: loop.roles.count(role) for role in ROLES}
         images = {role: count * self.batch_size for role, count in steps.items()}
@@ -169,15 +169,18 @@ class Record:
                 **loop.metrics[role],
                 **self._statistics(loop, role),
             }
-            for role, name in zip(ROLES, self.names, strict=True)
+            for role, name in self._names(loop).items()
         ]
 
-    def _statistics(self, loop: Alternating, role: str) -> dict[str, float | None]:
+    def _names(self, loop: OwnLoop) -> dict[str, str]:
+        return {role: name for role, name in zip(ROLES, self.names, strict=True) if role in loop.models}
+
+    def _statistics(self, loop: OwnLoop, role: str) -> dict[str, float | None]:
         """Which statistics of BatchNorm the accuracy was measured with."""
         kind = "as_trained" if loop.recalibrate is None else "recalibrated"
         return {f"test_accuracy_{kind}_percent": loop.metrics[role].get("test_accuracy_percent")}
 
-    def _steps(self, loop: Alternating) -> dict[str, list[Any]]:
+    def _steps(self, loop: OwnLoop) -> dict[str, list[Any]]:
         first = loop.steps_done - loop.batch + 1
         return {
             "run_id": [self.run_id] * loop.batch,
@@ -190,12 +193,12 @@ class Record:
 
     def _write_status(
         self,
-        loop: Alternating,
+        loop: OwnLoop,
         state: records.RunState,
         digests: dict[str, str] | None = None,
         message: str | None = None,
     ) -> None:
-        done = len(self.rows) // 2
+        done = len(self.rows) // len(loop.models)
         status = RunStatus(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -209,27 +212,27 @@ class Record:
             totals=records.totals_of(self.rows),
             expected_share=self._expected_share(),
             steps_per_epoch=loop.steps_per_epoch or loop.batch,
-            models=dict(zip(ROLES, self.names, strict=True)),
+            models=self._names(loop),
             weights_sha256=digests or {},
             tables_sha256=self.writer.digests_of_tables() if state == "finished" else {},
         )
         self.writer.write_status(status)
 
     def _expected_share(self) -> float | None:
-        if self.config.motivation.condition not in ("loss", "inverse", "gradient-norm"):
+        if self.config.classic or self.config.motivation.condition not in ("loss", "inverse", "gradient-norm"):
             return None
         return expected_share(self.config.motivation.condition, ConditionSettings(k=self.config.motivation.k))
 
     def state_dict(self) -> dict[str, Any]:
         return {"run_id": self.run_id, "counted": list(self._counted)}
 
-    def load_state_dict(self, state: Mapping[str, Any], loop: Alternating) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], loop: OwnLoop) -> None:
         """Take up the rows of the epochs that were done. Raises BadInput where it is another run, or they are gone."""
         if state["run_id"] != self.run_id:
             raise BadInput(f"the state is of the run {state['run_id']}, and the record of {self.run_id}")
         if loop.epoch:
             self.rows, self.step_log = recorded_until(self._run, loop.epoch)
-        if len(self.rows) != 2 * loop.epoch:
+        if len(self.rows) != len(loop.models) * loop.epoch:
             raise BadInput(f"{self.folder} lacks rows of the {loop.epoch} epochs that were done")
         switches, copied_bytes = state["counted"]
         self._counted = (switches, copied_bytes)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from seekcli.errors import BadInput
-from seekcli.method.pair import Pair
 from seekcli.own_loop.conditions import COUNTING
 
 
@@ -21,11 +20,11 @@ def require_condition(condition: object, steps_per_epoch: int | None) -> None:
 
 
 def checked_recalibration(
-    pair: Pair, recalibrate: Callable[[], Iterable[Tensor]] | bool | None
+    model: nn.Module, recalibrate: Callable[[], Iterable[Tensor]] | bool | None
 ) -> Callable[[], Iterable[Tensor]] | None:
     tracking = [
         name
-        for name, module in pair.motivated.named_modules()
+        for name, module in model.named_modules()
         if isinstance(module, _BatchNorm) and module.running_mean is not None
     ]
     if tracking and recalibrate is None:

@@ -1,4 +1,4 @@
-"""Both models of somebody's own loop as files: weights, and a card that says what they are."""
+"""The models of somebody's own loop as files: weights, and a card that says what they are."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from seekcli.errors import BadInput
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from seekcli.own_loop.alternating import Alternating
+    from seekcli.own_loop.loop import OwnLoop
 
 CARD = "card.json"
 
 
-def save_models(alternating: Alternating, folder: Path) -> list[Path]:
-    """Write `base.safetensors`, `motivated.safetensors` and `card.json`; the paths written. Raises BadInput."""
+def save_models(loop: OwnLoop, folder: Path) -> list[Path]:
+    """Write `base.safetensors`, `motivated.safetensors` (those that the loop has) and `card.json`; the paths written.
+
+    Raises BadInput."""
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder} is a file; name a folder")
-    models = alternating.models_to_keep()
+    models = loop.models_to_keep()
     data = {role: weights_of(model) for role, model in models.items()}
     files.make_folder(folder)
     paths = {role: folder / f"{role}.safetensors" for role in data}
     for role, path in paths.items():
         files.write_bytes(path, data[role])
-    write_document(folder / CARD, card_of(alternating, models, data))
+    write_document(folder / CARD, card_of(loop, models, data))
     return [*paths.values(), folder / CARD]
 
 
@@ -43,8 +45,7 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def card_of(alternating: Alternating, models: dict[str, nn.Module], data: dict[str, bytes]) -> dict[str, Any]:
-    weights_map = alternating.pair.weights_map
+def card_of(loop: OwnLoop, models: dict[str, nn.Module], data: dict[str, bytes]) -> dict[str, Any]:
     return {
         "card_format": 1,
         "made_by": f"seekcli {__version__}, in a loop of one's own",
@@ -54,13 +55,13 @@ def card_of(alternating: Alternating, models: dict[str, nn.Module], data: dict[s
                 "file": f"{role}.safetensors",
                 "sha256": hashlib.sha256(data[role]).hexdigest(),
                 "parameters": sum(parameter.numel() for parameter in model.parameters()),
-                "metrics": alternating.metrics.get(role, {}),
+                "metrics": loop.metrics.get(role, {}),
             }
             for role, model in models.items()
         },
-        "coverage": weights_map.coverage,
-        "epochs": alternating.epoch,
-        "steps": alternating.steps_done,
-        "motivated_steps": alternating.motivated_steps,
-        "statistics_estimated_anew": alternating.recalibrate is not None,
+        "coverage": loop.coverage,
+        "epochs": loop.epoch,
+        "steps": loop.steps_done,
+        "motivated_steps": loop.motivated_steps,
+        "statistics_estimated_anew": loop.recalibrate is not None,
     }

@@ -28,7 +28,7 @@ class UpdateCounter:
         """Raise BadInput unless the model of this role made one update (none, where it may be skipped)."""
         made, self.made = self.made, dict.fromkeys(self.made, 0)
         other = MOTIVATED if role == BASE else BASE
-        if made[other]:
+        if made.get(other):
             raise BadInput(
                 f"step: it was the {role} model's turn, and the {other} one was updated: use alternating.active"
             )
