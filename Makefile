@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-browser golden format bench many torture families batchnorm starts findings wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-slurm test-browser golden format bench many torture families batchnorm starts findings wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ many: setup  ## 10,000 prepared runs: list and compare them in under 10 s and 1 
 
 test-cuda: setup  ## what CUDA has of its own; without a CUDA device every test says "not run"
 	$(RUN) pytest tests/cuda $(PYTEST_FLAGS)
+
+test-slurm: setup  ## start a Slurm of one machine, preempt an element and kill a node (minutes; root and Debian's packages), else "not run"
+	$(RUN) pytest -n 0 tests/slurm
 
 test-browser: setup  ## open a report in a headless chromium: no console message, no request, nothing wider than a phone
 	$(RUN) pytest tests/browser $(PYTEST_FLAGS)

@@ -32,7 +32,8 @@ def pinned() -> dict[str, str]:
 
 
 EXTRAS = PROJECT["optional-dependencies"]
-WANTED = [*PROJECT["dependencies"], *(one for one in EXTRAS["test"] + EXTRAS["onnx"] if "seekcli" not in one)]
+WANTED = list(dict.fromkeys([*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]))
+WANTED = [one for one in WANTED if not one.startswith("seekcli")]
 
 
 @pytest.mark.parametrize("wanted", WANTED)
@@ -43,6 +44,8 @@ def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
     assert str(requirement.specifier), "a range has a lower end"
 
 
+# What an engine imports, and the extra that brings it.
+ENGINES = {"submitit": "slurm"}
 # Distributions whose module has another name.
 MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn"}
 
@@ -55,13 +58,17 @@ def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             imported |= {name.partition(".")[0] for name in names}
     declared = {Requirement(wanted).name for wanted in PROJECT["dependencies"]}
-    modules = {MODULE_OF.get(name, name) for name in declared} | {"onnxruntime"}  # of the extra onnx
+    modules = {MODULE_OF.get(name, name) for name in declared} | {"onnxruntime", *ENGINES}  # of extras
     assert imported - set(sys.stdlib_module_names) - {"seekcli"} == modules
 
 
 def test_every_extra_has_code_that_asks_for_it() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"onnx", "test", "dev"}
+    assert set(extras) == {"onnx", *ENGINES.values(), "test", "dev"}
+    for package, extra in ENGINES.items():
+        assert [Requirement(wanted).name for wanted in extras[extra]] == [package]
+        asked = [path.name for path in (ROOT / "tests").rglob("test_*.py") if f"--engine {extra}" in path.read_text()]
+        assert asked, f"no test asks for the extra {extra}"
     assert {Requirement(wanted).name for wanted in extras["onnx"]} == set(NEEDED["onnx"])
     assert "seekcli[onnx]" in extras["test"], "what is tested is installed for the tests"
 

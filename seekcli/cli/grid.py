@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekcli.cli.grid_engines import cancel_submitted, chosen_engine, run_by_slurm
 from seekcli.cli.grid_run import (
     Asked,
     asked_by_order,
     grid_threads,
     plan_asked,
+    plan_looked_at,
     recorded_threads,
     refuse_edited,
     run_asked,
@@ -22,7 +24,7 @@ from seekcli.cli.grid_workers import slots_for
 from seekcli.cli.options import set_layers
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
-from seekcli.errors import unknown
+from seekcli.errors import BadInput, unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
 
@@ -41,6 +43,14 @@ PerGpu = Annotated[int | None, typer.Option("--per-gpu", help="Workers on each G
 Threads = Annotated[int | None, typer.Option(help="CPU threads of each run (a worker's part of the cores).")]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Begin nothing more after the first run that fails.")]
 
+EngineName = Annotated[str, typer.Option("--engine", help="Who starts the workers: local, slurm or ray.")]
+SlurmWords = Annotated[
+    list[str] | None,
+    typer.Option("--slurm", metavar="KEY=VALUE ...", help="For the array: partition, time, gpus_per_task and others."),
+]
+RayAddress = Annotated[str | None, typer.Option(help="A Ray cluster that runs; without it one on this machine.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Stay until the Slurm array has ended.")]
+
 
 @commands.command("plan")
 def plan_command(
@@ -56,7 +66,7 @@ def plan_command(
     if format_name not in FORMATS:
         raise unknown("--format", format_name, FORMATS)
     asked = Asked(read_grid(grid, smoke), out, assignments or [])
-    show_plan(plan_asked(asked), format_name)
+    show_plan(plan_looked_at(asked), format_name)
 
 
 RUN = (
@@ -80,14 +90,24 @@ def runner(failed_alone: bool) -> Callable[..., None]:
         threads: Threads = None,
         fail_fast: FailFast = False,
         smoke: Smoke = False,
+        engine: EngineName = "local",
+        slurm: SlurmWords = None,
+        ray_address: RayAddress = None,
+        wait: Wait = False,
     ) -> None:
         if progress not in STYLES:
             raise unknown("--progress", progress, STYLES)
-        slots = slots_for(jobs, per_gpu, threads)
         file = read_grid(grid, smoke)
+        chosen = chosen_engine(engine, file, slurm or [], ray_address, per_gpu, wait)
+        slots = slots_for(jobs, per_gpu if engine == "local" else None, threads)
         number = grid_threads(file, set_layers(assignments), threads)
         asked = Asked(file, out, assignments or [], progress, fail_fast, number)
-        run_grid(asked, slots, per_gpu is not None, failed_alone)
+        if engine == "local":
+            run_grid(asked, slots, per_gpu is not None, failed_alone)
+        elif engine == "slurm":
+            run_by_slurm(asked, chosen, failed_alone)
+        else:
+            raise BadInput("--engine ray is not built yet")
 
     return run
 
@@ -131,7 +151,13 @@ def status_of_grid(
     from seekcli.cli.grid_status import show_status
 
     asked = Asked(read_grid(grid, smoke), out, assignments or [])
-    show_status(plan_asked(asked), format_ is ReadFormat.JSON, watch)
+    show_status(plan_looked_at(asked), format_ is ReadFormat.JSON, watch)
+
+
+@commands.command("cancel")
+def cancel_grid(grid: GridFileOption, out: Out = Path("results"), smoke: Smoke = False) -> None:
+    """End the array that was submitted for a grid: what runs saves and stops, what waits in the queue never begins."""
+    cancel_submitted(Asked(read_grid(grid, smoke), out))
 
 
 WORK = (
@@ -159,7 +185,7 @@ def work_on_grid(
     part = parse_shard(shard or "1/1")
     slots = slots_for(1, per_gpu, threads)
     if order is not None:
-        asked = asked_by_order(grid, out, order)
+        asked = replace(asked_by_order(grid, out, order), progress="json" if progress == "auto" else progress)
         if not shard:  # a worker of this machine: it waits for the others
             from seekcli.cli.outcomes import conclude
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seekcli.grid.schema import GridFile
     from seekcli.grid.standing import Watch
 
-THREADS = "runtime.threads"
+THREADS, DEVICE = "runtime.threads", "runtime.device"
 MOST_ORDER_BYTES = 64_000_000
 STDIN = Path("-")
 
@@ -46,10 +46,18 @@ class Asked:
     again: frozenset[str] | None = None
     only: frozenset[str] | None = None
     slots: Sequence[Slot] = ()
+    device: str | None = None  # of another machine, which trains: `auto` there is this one
 
     @property
     def above(self) -> Layers:
-        return set_layers(list(self.assignments))
+        return set_layers(list(self.assignments_there))
+
+    @property
+    def assignments_there(self) -> Sequence[str]:
+        """With the device of the machine that trains, where none is named."""
+        named = any(word.startswith(DEVICE) for word in self.assignments)
+        named |= any(arm.choices.get(DEVICE, ["auto"]) != ["auto"] for arm in self.grid.arms)
+        return self.assignments if named or self.device is None else [*self.assignments, f"{DEVICE}={self.device}"]
 
     def is_asked(self, point: Point) -> bool:
         return self.only is None or point.key in self.only
@@ -57,7 +65,7 @@ class Asked:
     def order(self) -> str:
         """What a worker is told: the text of the file as it was read, so that an edit changes nothing half-way."""
         return json.dumps({
-            "text": self.grid.text, "smoke": self.grid.is_smoke, "assignments": list(self.assignments),
+            "text": self.grid.text, "smoke": self.grid.is_smoke, "assignments": list(self.assignments_there),
             "threads": self.threads, "fail_fast": self.fail_fast, "again": listed(self.again),
             "only": listed(self.only),
         })  # fmt: skip
@@ -81,11 +89,20 @@ def asked_by_order(path: Path, out: Path, order: Path) -> Asked:
         ) from None
 
 
-def plan_asked(asked: Asked) -> GridPlan:
+def plan_asked(asked: Asked, elsewhere: bool = False) -> GridPlan:
     from seekcli.grid.plan import GridPlan
 
     with listings_kept():
-        return GridPlan(asked.grid, asked.above, asked.out)
+        return GridPlan(asked.grid, asked.above, asked.out, elsewhere)
+
+
+def plan_looked_at(asked: Asked) -> GridPlan:
+    """For whoever trains nothing here: devices need not be here, and `auto` is that of the last submission."""
+    from seekcli.grid.submission import SubmissionFolder
+
+    if asked.device is None and (submission := SubmissionFolder.of(asked.out, asked.grid).read()) is not None:
+        asked = replace(asked, device=submission.device)
+    return plan_asked(asked, elsewhere=True)
 
 
 def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:

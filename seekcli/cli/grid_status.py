@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seekcli.cli.output import echo_json, say
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import counted, human_hours, one_line, visible
-from seekcli.grid.progress import summary_of
+from seekcli.grid.progress import is_under_way, submitted_words, summary_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +42,7 @@ def watch_lines(watch: Watch) -> None:
     while True:
         if (line := head_line(watch)) != told:
             say(told := line)
-        if not watch.count("running"):
+        if not is_under_way(watch):
             return
         time.sleep(EVERY_SECONDS)
         watch.look()
@@ -53,7 +53,7 @@ def watch_live(watch: Watch) -> None:
     from rich.live import Live
 
     with Live(live_table(watch)) as live:
-        while watch.count("running"):
+        while is_under_way(watch):
             time.sleep(EVERY_SECONDS)
             watch.look()
             live.update(live_table(watch))
@@ -72,9 +72,10 @@ def live_table(watch: Watch) -> Table:
 
 
 def status_text(watch: Watch) -> str:
-    lines = [head_line(watch)]
+    lines = [head_line(watch), *filter(None, [submitted_words(watch)])]
     for row in summary_of(watch)["runs"]:
-        lines.append(f"{row['state']:<11}{row['done']:>4.0%}  {visible(row['label'])}")
+        where = f"  on {row['node']}, job {row['job']}" if row["job"] else ""
+        lines.append(f"{row['state']:<11}{row['done']:>4.0%}  {visible(row['label'] + where)}")
         lines += [f"{'':<11}{one_line(row['problem'])}"] if row["problem"] else []
     return "\n".join(lines)
 

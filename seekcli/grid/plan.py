@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -31,6 +32,7 @@ from seekcli.grid.references import (
 )
 from seekcli.grid.schema import ARM, Arm, GridFile, read_grid
 from seekcli.grid.tune import Draft, draft
+from seekcli.resolve.device import training_elsewhere
 from seekcli.runs.folder import RunFolder
 
 PHASES: tuple[Mean | None, ...] = (None, "counts", "cost")
@@ -44,11 +46,12 @@ def points_of_grid(path: Path, overrides: Layers | None = None, results: Path = 
 class GridPlan:
     """The points of a grid, in the order of the file. `results` is where a chosen k is looked for, and other runs.
 
-    Raises BadInput for what no point can be made of; a source that is not there makes its points wait.
+    Raises BadInput for what no point can be made of; a source that is not there makes its points wait. What trains
+    `elsewhere` may ask for devices that are not here.
     """
 
-    def __init__(self, grid: GridFile, above: Layers, results: Path) -> None:
-        self.grid, self.above, self.results = grid, above, results
+    def __init__(self, grid: GridFile, above: Layers, results: Path, elsewhere: bool = False) -> None:
+        self.grid, self.above, self.results, self.elsewhere = grid, above, results, elsewhere
         self.said_above = {key: value for _, values in above for key, value in flatten(values)}
         self.drafts: dict[str, Draft] = {}
         self.groups: dict[str, tuple[Point, ...]] = {}
@@ -231,7 +234,8 @@ class GridPlan:
         words = repr(sorted((*spec.settings.items(), *((f"over {key}", value) for key, value in spec.over.items()))))
         if words in self.drafts:
             return seeded(self.drafts[words], spec.seed, self.origin)
-        found = draft(layers, self.results)
+        with training_elsewhere() if self.elsewhere else nullcontext():
+            found = draft(layers, self.results)
         config = found.resolved.config
         own = config.transfer.source, config.extend.source
         if "seed" not in self.said(spec) and not is_folder(config.data) and own == (None, None):

@@ -17,6 +17,8 @@ needs = ["loss"]                # run after it
 [smoke]                         # `--smoke`: laid over all of it; with [[smoke.arms]] these are the arms
 seeds = 1
 train.epochs = 1
+[engine.slurm]                  # for `--engine slurm`: no part of any run
+time = 60
 """
 
 from __future__ import annotations
@@ -34,11 +36,12 @@ from seekcli.config.seeds import seeds_asked
 from seekcli.config.settings import flatten
 from seekcli.config.settings_files import read_text, tree_of
 from seekcli.errors import BadInput, BadInputs, shown_value, unknown
+from seekcli.grid.engine_settings import Settings, read_engines
 from seekcli.grid.lines import line_of
 from seekcli.grid.setting_values import Choices, values_of
 from seekcli.models.catalog import parse_pair
 
-GRID_KEYS = ("name", "seeds", "settings", "arms", "smoke")
+GRID_KEYS = ("name", "seeds", "settings", "arms", "smoke", "engine")
 ARM_KEYS = ("name", "needs", "seeds")
 SHORT_NAMES = {name: f"train.{name}" for name in ("match", "match_from", "match_schedule")}
 SHORT_NAMES |= {"init_from": "transfer.source"}
@@ -82,6 +85,7 @@ class GridFile(BaseModel):
     is_smoke: bool
     digest: str
     text: str
+    engines: dict[str, Settings] = {}
 
     @property
     def by_name(self) -> dict[str, Arm]:
@@ -143,6 +147,7 @@ def read_grid(path: Path, smoke: bool = False, text: str | None = None) -> GridF
         own = [parts._replace(seeds=()) for parts in arms or [NO_ARM]]
         built = built_arms(own, shared, over | SMOKE, small_seeds)
     check_arms(built, "smoke.arms" if smoke and small_arms else "arms", problems)
+    engines = read_engines(tree, problems.add)
     problems.refuse()
     return GridFile(
         path=path,
@@ -151,6 +156,7 @@ def read_grid(path: Path, smoke: bool = False, text: str | None = None) -> GridF
         is_smoke=smoke,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         text=text,
+        engines=engines,
     )
 
 

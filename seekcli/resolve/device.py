@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +15,17 @@ from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput, shown_value
 
 DEVICE_TYPES = ("cpu", "cuda", "mps")
+_trains_elsewhere: ContextVar[bool] = ContextVar("whether what is resolved trains on another machine", default=False)
+
+
+@contextmanager
+def training_elsewhere() -> Iterator[None]:
+    """Inside, a device need not be here: a login node plans, and looks at, what trains on others."""
+    token = _trains_elsewhere.set(True)
+    try:
+        yield
+    finally:
+        _trains_elsewhere.reset(token)
 
 
 def resolve_runtime(resolved: Resolved, channels_last: bool) -> Resolved:
@@ -65,7 +79,7 @@ def check_device(name: str) -> None:
     """Raise BadInput for a device that this machine does not have."""
     check_device_word(name)
     kind, _, index = name.partition(":")
-    if kind == "cpu":
+    if kind == "cpu" or _trains_elsewhere.get():
         return
     # What the system alone can tell needs no torch, which takes seconds to import.
     if kind == "mps" and sys.platform != "darwin":

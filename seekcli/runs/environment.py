@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -31,7 +32,17 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
         "command": sys.argv,
+        **scheduled_as(),
     }
+
+
+def scheduled_as() -> dict[str, str]:
+    """The job of Slurm that this process is in, `12_3` of an array, and the node; empty elsewhere."""
+    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    if job is None:
+        return {}
+    name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else job
+    return {"job": name, "node": os.environ.get("SLURMD_NODENAME") or platform.node()}
 
 
 def cpu_name() -> str:

@@ -1,0 +1,224 @@
+"""`--engine slurm`: what is submitted, what elements leave in the folder, and who queues again. No Slurm is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from seekcli.cli.app import app
+from seekcli.engines.slurm import ArrayElement
+from seekcli.grid.plan import points_of_grid
+from seekcli.grid.submission import SubmissionFolder
+
+# The debug executor of submitit leaves its log files open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+GRID = """
+seeds = 4
+[settings]
+model = "resnet8-to-14"
+data.name = "synthetic:1x8x8:3:60"
+train = { steps = 1, batch_size = 16 }
+[[arms]]
+schedule = "base"
+[engine.slurm]
+comment = "a test"
+"""
+# Each writes its words to a file beside it; sbatch also keeps what it was given, and answers as Slurm does.
+FAKES = {
+    "sbatch": '#!/bin/sh\ncp "$1" "$(dirname "$0")/submitted"\necho "Submitted batch job 42"\n',
+    "srun": "#!/bin/sh\n",
+    "scancel": '#!/bin/sh\necho "$@" >> "$(dirname "$0")/cancelled"\n',
+}
+
+
+def seek(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    path = tmp_path / "g.toml"
+    path.write_text(GRID, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of commands that look like Slurm's."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in FAKES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker of an element is called, and no process is started for it."""
+    monkeypatch.setattr(ArrayElement, "run_worker", lambda self: seek(*words_of(self)).exit_code)
+
+
+def words_of(element: ArrayElement) -> list[str]:
+    return element.work.words(element.number, str(SubmissionFolder(element.folder).order_path))
+
+
+def test_one_array_is_submitted_with_what_was_said(grid: Path, slurm: Path, tmp_path: Path) -> None:
+    words = ["--slurm", "partition=gpu time=30", "--slurm", "gpus_per_task=1", "--per-gpu", "2"]
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm", *words)
+    assert result.exit_code == 0, result.output
+    assert "job 42, 2 elements for 4 runs" in result.stderr
+    said = [line.removeprefix("#SBATCH --") for line in (slurm / "submitted").read_text().splitlines()]
+    assert {"array=0-1%2", "partition=gpu", "time=30", "gpus-per-task=1", "comment='a test'", "requeue"} <= set(said)
+    assert {"signal=USR2@90", "job-name=seek-grid"} <= set(said)
+    assert not [line for line in said if line.startswith("wckey")]
+    order = json.loads((tmp_path / "r" / "engines" / "g" / "order.json").read_text())
+    assert order["assignments"] == ["runtime.device=cuda"], "this machine plans, and others train"
+    status = seek("grid", "status", grid, "--out", tmp_path / "r").stdout
+    assert status.splitlines() == [
+        "4 runs: 4 queued; time left not known", "slurm job 42: 2 elements, 2 queued",
+    ]  # fmt: skip
+
+
+def test_cancel_ends_what_waits_and_lets_save_what_runs(grid: Path, slurm: Path, tmp_path: Path) -> None:
+    seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm")
+    result = seek("grid", "cancel", grid, "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    assert (slurm / "cancelled").read_text().splitlines() == ["--state=PENDING 42", "--signal=USR2 --state=RUNNING 42"]
+    assert seek("grid", "status", grid, "--out", tmp_path / "r").stdout.startswith("4 runs: 4 new")
+
+
+def test_in_this_process_every_point_is_done_and_another_engine_finds_it_done(
+    grid: Path, tmp_path: Path, in_process: None
+) -> None:
+    words = ["--out", tmp_path / "r", "--engine", "slurm", "--slurm", "cluster=debug elements=2"]
+    result = seek("grid", "run", grid, *words)
+    assert result.exit_code == 0, result.output
+    assert seek("grid", "status", grid, "--out", tmp_path / "r").stdout == "4 runs: 4 finished\n"
+    assert "4 done already" in seek("grid", "run", grid, "--out", tmp_path / "r").stderr
+    assert "nothing is left to do" in seek("grid", "run", grid, *words).stderr
+    more = grid.read_text().replace("seeds = 4", "seeds = 6")
+    grid.write_text(more, encoding="utf-8")
+    longer = seek("grid", "run", grid, *words)
+    assert "2 elements for 2 runs" in longer.stderr
+    assert "of work in the longest, by finished runs); what does not fit is queued again" in longer.stderr
+
+
+@pytest.mark.parametrize(("cancelled", "state"), [(False, "requeued"), (True, "ended")])
+def test_who_was_asked_to_stop_is_queued_again_and_not_after_a_cancel(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cancelled: bool, state: str
+) -> None:
+    """The worker ends as one does that was asked to stop."""
+
+    def stopped(element: ArrayElement) -> int:
+        if cancelled:
+            folder = SubmissionFolder(element.folder)
+            folder.write(submission_of(element, cancelled=True))
+        return 75
+
+    monkeypatch.setattr(ArrayElement, "run_worker", stopped)
+    seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm", "--slurm", "cluster=debug elements=1")
+    folder = SubmissionFolder(tmp_path / "r" / "engines" / "g")
+    element = json.loads((folder.path / "element-0.json").read_text())
+    assert element["state"] == state
+
+
+def submission_of(element: ArrayElement, cancelled: bool):
+    from seekcli.grid.submission import Submission
+
+    return Submission(
+        engine="slurm", cluster="debug", job="1", elements=1, submitted_at=element.submitted_at, cancelled=cancelled
+    )
+
+
+def test_processes_of_submitit_do_a_point_and_are_waited_for(grid: Path, tmp_path: Path) -> None:
+    grid.write_text(GRID.replace("seeds = 4", "seeds = 1"), encoding="utf-8")
+    words = ["--engine", "slurm", "--slurm", "cluster=local", "--wait", "--progress", "plain"]
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", *words)
+    assert result.exit_code == 0, result.output
+    name = points_of_grid(grid)[0].run_id
+    assert f"[1/1] {name} finished: base " in result.stderr
+    assert seek("grid", "status", grid, "--out", tmp_path / "r").stdout == "1 run: 1 finished\n"
+
+
+BAD = [
+    (["--engine", "slurmm"], "unknown --engine 'slurmm'; did you mean 'slurm'? (one of: local, ray, slurm)"),
+    (["--slurm", "time=1"], "--slurm is for --engine slurm, and not for --engine local"),
+    (["--ray-address", "x"], "--ray-address is for --engine ray, and not for --engine local"),
+    (["--wait"], "--wait is for --engine slurm: --engine local waits always"),
+    (["--engine", "slurm", "--slurm", "partitoin=a"], "unknown key of --slurm: 'partitoin'; did you mean 'partition'?"),
+    (["--engine", "slurm", "--slurm", "time"], "--slurm 'time': expected KEY=VALUE, such as time=60"),
+    (["--engine", "slurm", "--slurm", "cpus_per_task=a"], "--slurm cpus_per_task: expected a whole number, got 'a'"),
+    (["--engine", "slurm", "--slurm", "cluster=mine"], "unknown --slurm cluster: 'mine'"),
+    (["--engine", "slurm", "--per-gpu", "2"], "--per-gpu 2: the elements ask for no GPU: add --slurm gpus_per_task=1"),
+    (["--engine", "slurm"], "--engine slurm: there is no sbatch and srun on PATH"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_words_are_one_line_and_nothing_is_written(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", *words)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_extra_that_is_not_installed_is_told_with_its_command(grid: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--engine slurm needs submitit: pip install 'seekcli[slurm]'" in result.stderr
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_leaves_nothing(grid: Path, slurm: Path, tmp_path: Path) -> None:
+    (slurm / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: x' >&2\nexit 1\n")
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm", "--slurm", "partition=x")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "nothing was submitted: sbatch: error: invalid partition specified: x" in result.stderr
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[engine.slurm]\npartitoin = 'a'", "line 10: unknown key in engine.slurm: 'partitoin'; did you mean 'part"),
+        ("[engine.slrum]\ntime = 1", "line 9: unknown table in engine: 'slrum'; did you mean 'slurm'?"),
+        ("[engine.slurm]\ncpus_per_task = 0", "line 10: engine.slurm.cpus_per_task: expected a number above 0"),
+        ("[engine.slurm]\nexclusive = 1", "line 10: engine.slurm.exclusive: expected true or false, got 1"),
+        ("[engine]\nslurm = 3", "engine must hold tables, such as [engine.slurm]"),
+    ],
+)
+def test_errors_of_the_table_in_the_file_have_their_line(grid: Path, table: str, said: str) -> None:
+    grid.write_text(GRID.partition("[engine.slurm]")[0] + table, encoding="utf-8")
+    result = seek("grid", "plan", grid)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert said in result.stderr
+
+
+def test_keys_of_sbatch_are_those_that_submitit_passes_on() -> None:
+    from submitit.slurm.slurm import SlurmExecutor
+
+    from seekcli.grid.engine_settings import SBATCH
+
+    assert set(SBATCH) <= SlurmExecutor._valid_parameters()
+
+
+def test_files_of_an_earlier_array_say_nothing(grid: Path, slurm: Path, tmp_path: Path, in_process: None) -> None:
+    words = ["--out", tmp_path / "r", "--engine", "slurm"]
+    seek("grid", "run", grid, *words, "--slurm", "cluster=debug elements=1", "--set", "train.steps=2")
+    time.sleep(0.01)
+    seek("grid", "run", grid, *words)
+    assert "slurm job 42: 4 elements, 4 queued" in seek("grid", "status", grid, "--out", tmp_path / "r").stdout
+    again = seek("grid", "run", grid, *words)
+    assert "note: job 42 of this grid may still be in the queue; the two share the work" in again.stderr
