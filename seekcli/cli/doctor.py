@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.cli.output import ReadFormat, echo_json, say, say_fitting
 from seekcli.errors import EXIT_RUN_FAILED, visible
 
 MARKS = {"ok": " ", "note": "-", "wrong": "!"}
@@ -29,7 +29,7 @@ def doctor(
     for finding in examine_images(data) if data is not None else examine(out, data_dir):
         findings.append(finding)
         if format_ is ReadFormat.TABLE:
-            say(f"{MARKS[finding.state]} {finding.topic:22} {visible(finding.text)}")
+            say_fitting(f"{MARKS[finding.state]} {finding.topic:22} {visible(finding.text)}")
     wrong = sum(finding.state == "wrong" for finding in findings)
     if format_ is ReadFormat.JSON:
         echo_json([asdict(finding) for finding in findings])

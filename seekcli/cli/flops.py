@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seekcli.cli.options import flag_layers, model_layers, set_layers
-from seekcli.cli.output import say, say_json
+from seekcli.cli.output import say, say_fitting, say_json
 from seekcli.engines.forward_costs import cost_report
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import model_spec
@@ -67,7 +67,8 @@ def flops(
     )
     layers += [*set_layers(assignments), *([("--model", {"schedule": "base"})] if alone else [])]
     text = RENDERERS[output_format](cost_report(layers, convention))
-    (say_json if output_format == "json" else say)(text)
+    say_how = {"json": say_json, "table": say_fitting}.get(output_format, say)
+    say_how(text)
 
 
 def single_model(model: str | None, base: str | None, motivated: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seekcli.cli.options import flag_layers, model_layers, set_layers
-from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.cli.output import ReadFormat, echo_json, say_fitting
 
 
 def map_command(
@@ -48,4 +48,4 @@ def map_command(
     if format_ is ReadFormat.JSON:
         echo_json(document)
     else:
-        say(weights_map_text(document, with_tensors=tensors))
+        say_fitting(weights_map_text(document, with_tensors=tensors))

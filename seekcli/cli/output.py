@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
+import shutil
 import sys
+import textwrap
 from enum import StrEnum
 from io import TextIOWrapper
 from typing import Any
@@ -26,6 +29,26 @@ class ReadFormat(StrEnum):
 def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     """Print lines. A name in them may hold anything, so what a terminal would obey is written out."""
     typer.echo(visible(text, keep="\n"), err=err, nl=nl)
+
+
+def say_fitting(text: str) -> None:
+    """`say`, with lines that are wider than the terminal wrapped between words, below where their text begins.
+
+    What is piped has its lines as they are.
+    """
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(fitted_line(line, width) for line in visible(text, keep="\n").split("\n"))
+    say(text)
+
+
+def fitted_line(line: str, width: int) -> str:
+    begin = re.match(r" *(\S+ {2,})?", line)
+    indent = min(begin.end() if begin else 0, width // 2)
+    return line if len(line) <= width else textwrap.fill(
+        line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False,
+        drop_whitespace=True,
+    )  # fmt: skip
 
 
 def say_json(text: str) -> None:

@@ -21,7 +21,7 @@ from seekcli.cli.options import (
     model_layers,
     set_layers,
 )
-from seekcli.cli.output import say
+from seekcli.cli.output import say, say_fitting
 from seekcli.cli.progress import STYLES
 from seekcli.cli.run_report import bf16_note, report, run_notes
 from seekcli.cli.setting_flags import OUTPUT, RUN, TRAIN_FLAGS, TRAINING, with_settings
@@ -176,14 +176,13 @@ def describe_runs(runs: list[Layers], out: Path, as_config: bool) -> None:
         if as_config:
             say("\n".join(as_toml(one.resolved) for one in drafts))
             return
-        from seekcli.resolve.plan import describe_total, plan_of
+        from seekcli.grid.total import describe_total
+        from seekcli.resolve.plan import describe_plan
 
-        plans = []
         for one in drafts:
-            plans.append(plan_of(one.resolved, out))
-            say(f"{k_ahead(one)}{plans[-1].text}")
-        if len(plans) > 1:
-            say(describe_total(plans))
+            say_fitting(f"{k_ahead(one)}{describe_plan(one.resolved, out)}")
+        if len(drafts) > 1:
+            say_fitting(describe_total([one.resolved for one in drafts], out))
 
 
 def k_ahead(one: Draft) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
@@ -49,16 +50,22 @@ def standing_of(point: Point, plan: GridPlan) -> Standing:
 
 
 def standing_of_run(one: Resolved, plan: GridPlan) -> Standing:
-    name, folder = run_id(one.config), RunFolder.of(plan.results, one.config)
+    found = standing_in(plan.results, one)
+    if found.state == "finished":
+        plan.finished.add(found.label)
+    return found
+
+
+def standing_in(results: Path, one: Resolved) -> Standing:
+    """Of one run in a results folder, whatever else is asked for."""
+    name, folder = run_id(one.config), RunFolder.of(results, one.config)
     state, problem = folder.standing_or_damage()
     if state in ("new", "damaged"):
         return Standing(name, state, one, problem)
     status = None
     with suppress(BadInput):
         status = folder.status()
-    if state == "finished":
-        plan.finished.add(name)
-    elif folder.is_being_written:
+    if state != "finished" and folder.is_being_written:
         state = "running"
     elif state == "unfinished" and (status is None or status.state == "running"):
         state = "dead"

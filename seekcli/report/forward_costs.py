@@ -190,18 +190,18 @@ def forward_cost_notes(report: CostReport) -> list[str]:
         what = expected.condition if expected.k is None else f"k={expected.k}"
         share = f"{expected.rule} = {expected.share:.3%}" if expected.rule else f"{expected.share:.3%}"
         lines += [
-            f"Expected F_XY, {what}: {quantity(expected.forward_per_image)}{report.unit} ({report.image}, "
-            f"{report.convention!r}), {expected.over_base:.3f} x F_X. It is the mean forward cost of an",
-            f"alternating run in which {share} of the steps are motivated"
+            f"Expected forward cost of the run's average step (F_XY), {what}: "
+            f"{quantity(expected.forward_per_image)}{report.unit} ({report.image}, {report.convention!r}), "
+            f"{expected.over_base:.3f} x that of the base (F_X), where {share} of the steps are motivated"
             f"{', as chance has it' if expected.rule else ''} under condition {expected.condition!r}.",
         ]
         if expected.rule:
             lines += [
-                "In B batches an epoch it is (B-1)/B of that share, as the first is always the base's: `seek train",
-                "--dry-run` has F_XY for the batches of a run.",
+                "In B batches an epoch it is (B-1)/B of that share, as the first is always the base's: "
+                "`seek train --dry-run` has the cost for the batches of a run.",
             ]
     elif len(report.costs) == 2:
-        lines.append("No expected F_XY: the share of motivated steps is not known ahead.")
+        lines.append("No expected cost of the average step (F_XY): the share of motivated steps is not known ahead.")
     return lines
 
 

@@ -130,4 +130,5 @@ def cost_words(facts: dict[str, Any]) -> str:
         (cost,) = costs.values()
         return f"{cost} MMACs forward per {image}"
     mean = facts["f_xy_macs_per_image"] / 1e6
-    return f"F_XY {mean:.3f} MMACs forward per {image}, between F_X {costs['base']} and F_Y {costs['motivated']}"
+    between = f"base (F_X) {costs['base']} and larger (F_Y) {costs['motivated']}"
+    return f"average step (F_XY) {mean:.3f} MMACs forward per {image}, between {between}"

@@ -11,7 +11,7 @@ from seekcli.analysis.verdicts import BETTER, EQUIVALENT, WORSE
 from seekcli.errors import visible
 from seekcli.report import page, tables
 from seekcli.report.in_words import in_words
-from seekcli.report.layout import GAP, joined, laid_out
+from seekcli.report.layout import lines_of
 from seekcli.report.sections import Page
 from seekcli.report.tables import Table
 
@@ -112,13 +112,14 @@ def _print_item(screen: Console, line: str, style: str) -> None:
 def _print_table(screen: Console, table: Table) -> None:
     """In lines that are as wide as the table: a terminal too narrow for its numbers wraps them, and loses nothing."""
     lines = []
-    for row, cells in laid_out(table, screen.width if screen.is_terminal else PIPED_TABLE_WIDTH):
+    gap, laid_out = lines_of(table, screen.width if screen.is_terminal else PIPED_TABLE_WIDTH)
+    for row, cells in laid_out:
         if row is None or row.heading:
-            lines.append(Text(joined(cells), style="" if row is None else "cyan"))
+            lines.append(Text(gap.join(cells).rstrip(), style="" if row is None else "cyan"))
             continue
         line = Text()
         for number, (cell, whole) in enumerate(zip(cells, row.cells, strict=True)):
-            line.append(GAP if number else "").append(cell, style=WORD_STYLES.get(whole.partition(",")[0], ""))
+            line.append(gap if number else "").append(cell, style=WORD_STYLES.get(whole.partition(",")[0], ""))
         line.rstrip()
         lines.append(line)
     screen.print(Text("\n").join(lines), soft_wrap=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from seekcli import files
@@ -31,37 +29,14 @@ from seekcli.runs.folder import RunFolder
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, in a few lines; `train_flops` are expected, None where no share of motivated steps is."""
-
-    text: str
-    state: str
-    train_flops: float | None
-
-
 def describe_plan(resolved: Resolved, results: Path) -> str:
-    return plan_of(resolved, results).text
-
-
-def plan_of(resolved: Resolved, results: Path) -> Plan:
     """The run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
     with listings_kept():
-        lines, state, flops = plan_lines(resolved, results)
-    return Plan("\n".join(visible(line) for line in lines if line), state, flops)
+        lines = plan_lines(resolved, results)
+    return "\n".join(visible(line) for line in lines if line)
 
 
-def describe_total(plans: Sequence[Plan]) -> str:
-    """One line for many runs. No hours: how long a step takes is measured, not computed."""
-    states = Counter(plan.state for plan in plans)
-    left = [plan.train_flops for plan in plans if plan.state != "finished"]
-    known = [flops for flops in left if flops is not None]
-    runs = f"{len(plans)} runs ({', '.join(f'{count} {state}' for state, count in states.items())})"
-    unknown = f", and {len(left) - len(known)} runs whose cost is not known ahead" if len(known) < len(left) else ""
-    return f"total       {runs}; {human_flops(sum(known))} of training to do (expected){unknown}"
-
-
-def plan_lines(resolved: Resolved, results: Path) -> tuple[list[str], str, float | None]:
+def plan_lines(resolved: Resolved, results: Path) -> list[str]:
     config = resolved.config
     folder = RunFolder.of(results, config)
     files.require_possible_path(folder.path)
@@ -108,7 +83,7 @@ def plan_lines(resolved: Resolved, results: Path) -> tuple[list[str], str, float
     flops = None if not config.classic and share is None else expected_train_flops(config, train_macs, share)
     if flops is not None:
         lines.append(describe_cost(config, macs, share, flops))
-    return lines, state, flops
+    return lines
 
 
 def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
@@ -149,6 +124,6 @@ def describe_work(config: RunConfig) -> str:
 
 
 def describe_cost(config: RunConfig, macs: Mapping[str, float], share: float | None, train_flops: float) -> str:
-    """F_XY per test image, beside F_X and F_Y; and the training FLOPs (3 x forward x 2) of the whole run."""
-    label = "" if config.classic else f"F_XY {mean_macs(macs, share) / 1e6:.3f} MMACs per {dimensions(config)} image, "
-    return f"cost        {label}{human_flops(train_flops)} of training (expected)"
+    """Forward cost of the average step per test image, and the training FLOPs (3 x forward x 2) of the run."""
+    mean = "" if config.classic else f"average step (F_XY) {mean_macs(macs, share) / 1e6:.3f} MMACs per image, "
+    return f"cost        {mean}{human_flops(train_flops)} of training (expected)"

@@ -166,7 +166,7 @@ def test_the_expected_share_is_that_of_the_condition(condition: str, share: floa
 
 def test_where_no_share_is_known_it_is_said() -> None:
     assert tree("--condition", "ema-loss")["expected"] is None
-    assert "No expected F_XY: the share of motivated steps is not known ahead." in output("--condition", "ema-loss")
+    assert "(F_XY): the share of motivated steps is not known ahead." in output("--condition", "ema-loss")
 
 
 def test_a_recipes_size_is_said() -> None:
@@ -204,7 +204,7 @@ def test_the_table_states_unit_resolution_and_convention() -> None:
     assert rows["stem"] == ["0.98", "0.98"]
     assert rows["all"] == ["82.81", "140.13"]
     expected = next(line for line in lines if line.startswith("Expected"))
-    assert expected.startswith("Expected F_XY, k=2: 92.37 MFLOPs (3x32x32, 'paper'), 1.115 x F_X.")
+    assert "average step (F_XY), k=2: 92.37 MFLOPs (3x32x32, 'paper'), 1.115 x that of the base (F_X)" in expected
     training = next(line for line in lines if line.startswith("Training"))
     assert "3x32x32 image: 244.88 MFLOPs for resnet20, 414.75 MFLOPs for resnet32" in training
 
@@ -216,8 +216,8 @@ def test_markdown_is_one_table_with_its_words() -> None:
     assert table[-1] == "| all | 40.81 | 69.12 |"
     assert lines[0].startswith("**resnet20-to-32")
     assert "'macs'" in lines[2]
-    assert lines[-4].startswith("Expected F_XY")
-    assert lines[-2].startswith("In B batches an epoch it is (B-1)/B of that share")
+    assert lines[-2].startswith("Expected forward cost")
+    assert lines[-1].startswith("In B batches an epoch it is (B-1)/B of that share")
 
 
 def test_csv_carries_unit_convention_and_image_in_every_row() -> None:

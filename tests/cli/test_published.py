@@ -73,7 +73,7 @@ def test_damaged_settings_are_named(published: Path) -> None:
 
 
 def test_a_report_of_them(published: Path, tmp_path: Path) -> None:
-    code, _, err = seek("report", published, "--out", tmp_path / "report.html")
+    code, out, err = seek("report", published, "--out", tmp_path / "report.html", "--format", "json")
     assert code == 0, err
     assert "base, alternating, against base alone: " in (tmp_path / "report.html").read_text(encoding="utf-8")
 

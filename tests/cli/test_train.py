@@ -304,8 +304,12 @@ def test_a_dry_run_of_many_runs_ends_in_a_total(tmp_path, finished):
     assert total.startswith("total       3 runs (1 finished, 2 new); ")
     costs = [float(line.split(" FLOPs")[0].split(", ")[-1].split()[0]) for line in plans if line.startswith("cost")]
     assert len(costs) == 3
-    (shown,) = [word for word in total.split("; ")[1].split() if word[0].isdigit()]
+    _, work, hours = total.split("; ")
+    (shown,) = [word for word in work.split() if word[0].isdigit()]
     assert float(shown) == pytest.approx(sum(costs[1:]), rel=0.01)  # what is finished costs nothing more
+    assert hours.endswith(" s, one after the other")  # as long as the finished one took
+    elsewhere = seek("train", *TINY, "--seeds", "2", "--dry-run", "--out", tmp_path / "other").stdout
+    assert elsewhere.splitlines()[-1].endswith("; time not known before a run of the kind is finished")
     assert "total" not in seek("train", *TINY, "--dry-run", "--out", tmp_path / "r").stdout
 
 
@@ -375,7 +379,7 @@ def test_a_dry_run_puts_f_xy_between_f_x_and_f_y_also_where_training_images_are_
     arguments += ["--epochs", "6", "--batch-size", "16", "--set", "data.train_size=16"]
     text = seek("train", *arguments, "--dry-run").stdout
     base, motivated = (float(value) for value in re.findall(r": ([\d.]+) MMACs forward per 3x32x32 image", text))
-    (mean,) = (float(value) for value in re.findall(r"F_XY ([\d.]+) MMACs per 3x32x32 image", text))
+    (mean,) = (float(value) for value in re.findall(r"\(F_XY\) ([\d.]+) MMACs per image", text))
     assert base < mean < motivated
     assert "of 16 pixels" in text
 

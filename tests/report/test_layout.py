@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 
-from seekcli.report.layout import joined, laid_out
+from seekcli.report.layout import lines_of
 from seekcli.report.tables import Column, Table, TableRow
 
 NAME = "loss k=2 identity differential_lr_factor=10"
@@ -20,7 +21,8 @@ TABLE = Table(
 
 
 def lines(width: int) -> list[str]:
-    return [joined(cells) for _, cells in laid_out(TABLE, width)]
+    gap, laid_out = lines_of(TABLE, width)
+    return [gap.join(cells).rstrip() for _, cells in laid_out]
 
 
 def test_a_wide_table_has_one_line_a_row() -> None:
@@ -46,3 +48,10 @@ def test_letters_of_double_width_keep_the_columns_straight() -> None:
     *_, row = lines(100)
     other = next(line for line in lines(100) if "0.184" in line)
     assert row.index("1.000") + 2 == other.index("0.184")  # two letters, each of two columns
+
+
+def test_columns_stand_closer_where_the_table_fits_only_so() -> None:
+    narrow = next(width for width in range(1, 100) if max(map(cell_len, lines(width))) <= width)
+    assert max(map(cell_len, lines(narrow))) == narrow
+    assert any("+0.54 [-0.40, +1.48] 0.184 not read" in line for line in lines(narrow))
+    assert any("+0.54 [-0.40, +1.48]  0.184  not read" in line for line in lines(narrow + 3))

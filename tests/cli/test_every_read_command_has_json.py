@@ -1,0 +1,56 @@
+"""Whatever answers a question answers it as JSON too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from finished_runs import make_run
+from typer.testing import CliRunner
+
+from seekcli.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[2]
+# These do something: `train --progress json`, `export --json` and `report --format json` say what.
+DOING = {"train", "export", "report", "remove", "grid run", "grid retry", "grid work"}
+# Words that make the others answer: of RUN, a finished run in the results folder OUT.
+QUESTIONS = {
+    "compare": "OUT",
+    "doctor": "--out OUT",
+    "evaluate": "RUN",
+    "flops": "",
+    "grid plan": "GRID --out OUT",
+    "grid status": "GRID --out OUT",
+    "list": "runs --out OUT",
+    "map": "",
+    "tune": "--dry-run --folds 2 --out OUT",
+}
+
+
+def all_commands(group: Any, before: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from all_commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}"
+
+
+def test_every_command_asks_or_does() -> None:
+    """A new command is named above: as one that does something, or with words that make it answer as JSON."""
+    assert {*all_commands(typer.main.get_command(app))} == {*QUESTIONS, *DOING}
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_it_answers_in_json_alone(command: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "out")
+    places = {"OUT": str(tmp_path / "out"), "RUN": str(run), "GRID": str(ROOT / "grids" / "digits.toml")}
+    words = f"{command} {QUESTIONS[command]} --format json".split()
+    for name, place in places.items():
+        words = [word.replace(name, place) for word in words]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code in (0, 1), result.output  # the doctor may find something wrong
+    assert json.loads(result.stdout)
