@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def test_damaged_settings_are_named(published: Path) -> None:
 def test_a_report_of_them(published: Path, tmp_path: Path) -> None:
     code, out, err = seek("report", published, "--out", tmp_path / "report.html", "--format", "json")
     assert code == 0, err
+    assert json.loads(out) == {"files": [str(tmp_path / "report.html")]}
     assert "base, alternating, against base alone: " in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

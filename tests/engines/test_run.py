@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import signal
-import time
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from run_content import Notes, content
@@ -20,6 +22,7 @@ from seekcli.errors import BadInput, RunFailed, Stopped
 from seekcli.runs import records
 from seekcli.runs.folder import RunFolder
 
+TESTS = Path(__file__).resolve().parents[1]
 RUN = tiny(train__epochs=2, pair__recalibrate_batches=2)  # 12 steps
 
 
@@ -99,37 +102,19 @@ def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch
 
 
 def test_killed_with_sigkill_at_five_moments(tmp_path, whole):
-    resolved = tiny(train__epochs=2, pair__recalibrate_batches=2, runtime__checkpoint_minutes=0.0)
-    folder = RunFolder.of(tmp_path, resolved.config).path
-    landed = []
-    for target in (2, 5, 7, 9, 10):
-        child = os.fork()
-        if child == 0:
-            train_run(resolved, tmp_path)
-            os._exit(0)
-        wait_for_step(folder, target)
-        os.kill(child, signal.SIGKILL)
-        _, code = os.waitpid(child, 0)
-        assert os.WTERMSIG(code) == signal.SIGKILL
-        landed.append(newest_step(folder))
-        status = records.read_status(folder) if (folder / records.STATUS).exists() else None
-        assert status is None or status.state != "finished"
+    settings = {"train__epochs": 2, "pair__recalibrate_batches": 2, "runtime__checkpoint_minutes": 0.0}
+    command = [sys.executable, TESTS / "kill_at_steps.py", tmp_path, json.dumps(settings), *map(str, (2, 5, 7, 9, 10))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    kills = json.loads(done.stdout)
+    assert [kill["code"] for kill in kills] == [-signal.SIGKILL] * 5
+    assert "finished" not in [kill["state"] for kill in kills]
+    landed = [kill["step"] for kill in kills]
     assert all(0 < step < 12 for step in landed)
     assert landed == sorted(landed)
+    resolved = tiny(**settings)
     train_run(resolved, tmp_path)
-    assert content(folder) == whole
-
-
-def newest_step(folder):
-    found = sorted((folder / records.CHECKPOINTS).glob("step-*.safetensors"))
-    return int(found[-1].stem.partition("-")[2]) if found else 0
-
-
-def wait_for_step(folder, target):
-    deadline = time.monotonic() + 60
-    while newest_step(folder) < target:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert content(RunFolder.of(tmp_path, resolved.config).path) == whole
 
 
 def test_a_finished_run_is_not_trained_again_and_fresh_sets_it_aside(tmp_path):
