@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 from finished_runs import make_run
+from run_folders import Results
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
@@ -17,9 +18,9 @@ from seekcli.cli.app import app
 ROOT = Path(__file__).resolve().parents[2]
 # These do something: `train --progress json`, `export --json` and `report --format json` say what.
 DOING = {"train", "export", "report", "remove", "grid run", "grid retry", "grid work"}
-# Words that make the others answer: of RUN, a finished run in the results folder OUT.
+# Words that make the others answer: of RUN, a run with models in the results folder OUT, or of the tables in RECORDS.
 QUESTIONS = {
-    "compare": "OUT",
+    "compare": "RECORDS",
     "doctor": "--out OUT",
     "evaluate": "RUN",
     "flops": "",
@@ -47,10 +48,12 @@ def test_every_command_asks_or_does() -> None:
 @pytest.mark.parametrize("command", QUESTIONS)
 def test_it_answers_in_json_alone(command: str, tmp_path: Path) -> None:
     run = make_run(tmp_path / "out")
-    places = {"OUT": str(tmp_path / "out"), "RUN": str(run), "GRID": str(ROOT / "grids" / "digits.toml")}
+    Results(tmp_path / "records").add(accuracy=90.0)
+    grid = ROOT / "grids" / "digits.toml"
+    places = {"RECORDS": tmp_path / "records", "OUT": tmp_path / "out", "RUN": run, "GRID": grid}
     words = f"{command} {QUESTIONS[command]} --format json".split()
     for name, place in places.items():
-        words = [word.replace(name, place) for word in words]
+        words = [word.replace(name, str(place)) for word in words]
     result = CliRunner().invoke(app, words)
     assert result.exit_code in (0, 1), result.output  # the doctor may find something wrong
     assert json.loads(result.stdout)
