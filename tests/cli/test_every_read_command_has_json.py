@@ -17,7 +17,7 @@ from seekcli.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 # These do something: `train --progress json`, `export --json` and `report --format json` say what.
-DOING = {"train", "export", "report", "remove", "grid run", "grid retry", "grid work"}
+DOING = {"train", "export", "report", "remove", "grid run", "grid retry", "grid work", "grid cancel"}
 # Words that make the others answer: of RUN, a run with models in the results folder OUT, or of the tables in RECORDS.
 QUESTIONS = {
     "compare": "RECORDS",
