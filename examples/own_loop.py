@@ -58,6 +58,14 @@ def batches(text: torch.Tensor, seed: int, count: int) -> list[torch.Tensor]:
     return [torch.stack([text[start : start + CONTEXT + 1] for start in row]) for row in starts.tolist()]
 
 
+def pydoc_text() -> tuple[int, torch.Tensor, list[torch.Tensor]]:
+    """The number of symbols, the training text, and batches of what is held out: of the text that Python ships."""
+    characters = "".join(chain.from_iterable(pydoc_data.topics.topics.values()))
+    symbols = sorted(set(characters))
+    text = torch.tensor([symbols.index(one) for one in characters[:100_000]])
+    return len(symbols), text[:90_000], batches(text[90_000:], 0, 8)
+
+
 def loss_of(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
     return functional.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
 
@@ -124,13 +132,10 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="base alone and larger alone too")
     parser.add_argument("--out", type=Path, default=Path("results/own-loop"))
     asked = parser.parse_args()
-    characters = "".join(chain.from_iterable(pydoc_data.topics.topics.values()))
-    symbols = sorted(set(characters))
-    text = torch.tensor([symbols.index(one) for one in characters[:100_000]])
-    train_text, held_out = text[:90_000], batches(text[90_000:], 0, 8)
+    symbols, train_text, held_out = pydoc_text()
     for seed in range(asked.seeds):
         for schedule in ("alternating", "base", "motivated") if asked.all else ("alternating",):
-            loop = loop_of(schedule, asked, seed, len(symbols), held_out[0][:, :-1])
+            loop = loop_of(schedule, asked, seed, symbols, held_out[0][:, :-1])
             train(loop, asked, seed, train_text, held_out)
             loop.save(asked.out / "models" / f"{schedule}-{seed}")
     print(f"seek compare {asked.out}")

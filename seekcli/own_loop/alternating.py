@@ -32,6 +32,7 @@ from seekcli.method.nested import require_plain
 from seekcli.method.observation import Observation
 from seekcli.method.pair import Pair
 from seekcli.method.roles import MOTIVATED, ROLES
+from seekcli.own_loop.active_optimizer import ActiveOptimizer
 from seekcli.own_loop.carried import CarriedState
 from seekcli.own_loop.conditions import named_settings
 from seekcli.own_loop.loop import Metric, OwnLoop
@@ -99,6 +100,11 @@ class Alternating(OwnLoop):
     def role(self) -> str:  # type: ignore[override]
         """Whose turn it is: "base" or "motivated"."""
         return self._rule.role
+
+    def active_optimizer(self) -> torch.optim.Optimizer:
+        """Both optimizers as one, whose step is that of the active model: for Lightning and for Hugging Face's Trainer,
+        which take a single one (docs/python.md)."""
+        return ActiveOptimizer(self)
 
     @property
     def motivated_steps(self) -> int:
