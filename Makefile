@@ -40,7 +40,7 @@ endif
 
 GRID ?= digits
 reproduce: setup  ## run the embedded experiment on real images, print the comparison and write the report; GRID=paper/... another
-	$(VENV)/bin/seek grid run grids/$(GRID).toml --jobs 2 $(GRID_FLAGS)
+	$(VENV)/bin/seek grid run grids/$(GRID).toml $(GRID_FLAGS)
 	$(VENV)/bin/seek compare results/
 	$(VENV)/bin/seek report results/ --out results/reports/$(notdir $(GRID)).html
 
@@ -91,7 +91,7 @@ batchnorm: setup  ## measure the table of docs/batchnorm.md again (under 20 minu
 	$(VENV)/bin/python benchmarks/batchnorm.py --write docs/batchnorm.md
 
 starts: setup  ## run grids/starts.toml and write the table of docs/starts.md (about 6 minutes on 2 cores)
-	$(VENV)/bin/seek grid run grids/starts.toml --jobs 2 --out results/starts
+	$(VENV)/bin/seek grid run grids/starts.toml --out results/starts
 	$(VENV)/bin/python benchmarks/starts.py --write docs/starts.md
 
 findings: setup  ## write the tables of FINDINGS.md again from results/published

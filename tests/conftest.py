@@ -57,6 +57,8 @@ def home(homes: Path) -> Iterator[Path]:
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
+        # `seek grid run` in a test is this process, however many cores there are.
+        patch.setattr("seekcli.engines.slots.physical_cores", lambda: 1)
         patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
         patch.delenv("TORCH_HOME", raising=False)
         yield folder

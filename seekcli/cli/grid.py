@@ -14,13 +14,14 @@ from seekcli.cli.grid_run import (
     Asked,
     asked_by_order,
     grid_threads,
+    needs_workers,
     plan_asked,
     plan_looked_at,
     recorded_threads,
     refuse_edited,
     run_asked,
 )
-from seekcli.cli.grid_workers import slots_for
+from seekcli.cli.grid_workers import AUTO, fitting, parse_jobs, slots_for
 from seekcli.cli.options import set_layers
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
@@ -38,7 +39,8 @@ Out = Annotated[Path, typer.Option(help="Results folder.")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="A setting for every point: section.key=value.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="At the small size of its [smoke] table: shows that all works.")]
 Style = Annotated[str, typer.Option(help="auto, rich, plain or json.")]
-Jobs = Annotated[int, typer.Option(help="Worker processes on this machine; each gets its part of the cores.")]
+JOBS = "Worker processes on this machine; auto: as many as cores and memory allow, or one a GPU."
+Jobs = Annotated[str, typer.Option(metavar="N", help=JOBS)]
 PerGpu = Annotated[int | None, typer.Option("--per-gpu", help="Workers on each GPU, pinned to it.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads of each run (a worker's part of the cores).")]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Begin nothing more after the first run that fails.")]
@@ -85,7 +87,7 @@ def runner(failed_alone: bool) -> Callable[..., None]:
         out: Out = Path("results"),
         assignments: Assignments = None,
         progress: Style = "auto",
-        jobs: Jobs = 1,
+        jobs: Jobs = AUTO,
         per_gpu: PerGpu = None,
         threads: Threads = None,
         fail_fast: FailFast = False,
@@ -99,11 +101,11 @@ def runner(failed_alone: bool) -> Callable[..., None]:
             raise unknown("--progress", progress, STYLES)
         file = read_grid(grid, smoke)
         chosen = chosen_engine(engine, file, slurm or [], ray_address, per_gpu, wait)
-        slots = slots_for(jobs, per_gpu if engine == "local" else None, threads)
+        slots = slots_for(parse_jobs(jobs), per_gpu if engine == "local" else None, threads)
         number = grid_threads(file, set_layers(assignments), threads)
         asked = Asked(file, out, assignments or [], progress, fail_fast, number)
         if engine == "local":
-            run_grid(asked, slots, per_gpu is not None, failed_alone)
+            run_grid(asked, slots, failed_alone)
         elif engine == "slurm":
             run_by_slurm(asked, chosen, failed_alone)
         else:
@@ -116,14 +118,14 @@ commands.command("run", help=RUN)(runner(failed_alone=False))
 commands.command("retry", help=RETRY)(runner(failed_alone=True))
 
 
-def run_grid(asked: Asked, slots: Sequence[Slot], pinned: bool, failed_alone: bool) -> None:
-    """Run it with as many workers as there are slots; with one that is not `pinned` to a GPU, in this process."""
-    grid, plan, number = asked.grid, plan_asked(asked), asked.threads
-    by_workers = len(slots) > 1 or pinned
-    if number is None:
-        number = recorded_threads(plan) or (slots[0].threads if by_workers else None)
-    if by_workers:
-        asked = replace(asked, slots=[replace(slot, threads=number or slot.threads) for slot in slots])
+def run_grid(asked: Asked, slots: Sequence[Slot], failed_alone: bool) -> None:
+    """Run it with as many workers as there are slots, or as fit where there is none."""
+    grid, plan = asked.grid, plan_asked(asked)
+    number = asked.threads or recorded_threads(plan)
+    slots = slots or fitting(plan.points, number)
+    if needs_workers(slots):
+        number = number or slots[0].threads
+        asked = replace(asked, slots=[replace(slot, threads=number) for slot in slots])
     asked = replace(asked, threads=number)
     if failed_alone:
         from seekcli.grid.standing import failed_points

@@ -15,7 +15,7 @@ from seekcli.cli.output import say
 from seekcli.config.layers import Layers
 from seekcli.config.settings_files import read_text
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, counted
 from seekcli.grid.schema import read_grid
 from seekcli.plain_data import parse_json
 
@@ -129,7 +129,8 @@ def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:
             asked = replace(asked, again=frozenset(watch.failed_before))
         laid = {THREADS: asked.threads} if asked.threads else {}
         queue = PointQueue(plan, laid, asked.is_asked, lambda words: say(words, err=True))
-        by_workers = bool(asked.slots) and left > 0
+        asked = replace(asked, slots=asked.slots[:left])
+        by_workers = needs_workers(asked.slots)
         if by_workers:
             work(asked, watch, stop)
         engine = LocalEngine(
@@ -147,14 +148,20 @@ def smoke_mark(asked: Asked) -> str:
     return " (smoke: a small size, no result)" if asked.grid.is_smoke else ""
 
 
+def needs_workers(slots: Sequence[Slot]) -> bool:
+    """One run after the other on the CPU, or on the only GPU, is for this process."""
+    return len(slots) > 1 or any(slot.gpu is not None for slot in slots)
+
+
 def work(asked: Asked, watch: Watch, stop: StopSwitch) -> None:
     """Start the workers and watch them to their end. Raises Stopped."""
     from seekcli.engines.engine import Work
     from seekcli.engines.workers import Workers
 
     gpus = ", ".join(dict.fromkeys(slot.gpu for slot in asked.slots if slot.gpu))
-    said = f"{len(asked.slots)} workers with {asked.threads} threads each"
-    say(f"{said}{f', GPUs {gpus}' if gpus else ''}", err=True)
+    said = f"{counted(len(asked.slots), 'worker')} with {counted(asked.threads or 1, 'thread')} each"
+    here = "; --jobs 1: in this process, one run after the other, epoch by epoch"
+    say(f"{said}{f', GPUs {gpus}' if gpus else here}", err=True)
     with Workers() as workers:
         workers.submit(Work(asked.grid.path, asked.out, asked.order(), asked.slots))
         watch_workers(workers, watch, stop.reason, asked.progress, asked.fail_fast)

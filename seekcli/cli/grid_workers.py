@@ -1,4 +1,4 @@
-"""`seek grid run --jobs N`: worker processes, and one bar or a line a run for all of them."""
+"""`seek grid run --jobs`: worker processes, and one bar or a line a run for all of them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,52 @@ from typing import TYPE_CHECKING
 
 from seekcli.cli.output import say
 from seekcli.cli.progress import measured
-from seekcli.engines.slots import Slot, cpu_slots, gpu_slots, visible_gpus
-from seekcli.errors import BadInput, one_line
+from seekcli.engines.slots import Slot, cpu_slots, fitting_slots, gpu_slots, visible_gpus
+from seekcli.errors import BadInput, one_line, shown_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seekcli.engines.engine import Engine
+    from seekcli.grid.points import Point
     from seekcli.grid.standing import Standing, Watch
 
 MOST_JOBS = 256
+AUTO = "auto"
 
 
-def slots_for(jobs: int, per_gpu: int | None, threads: int | None) -> list[Slot]:
-    """Raises BadInput, naming the flag, for numbers that cannot be."""
+def parse_jobs(words: str) -> int | None:
+    """None for `auto`. Raises BadInput."""
+    if words == AUTO:
+        return None
+    try:
+        return int(words)
+    except ValueError:
+        raise BadInput(f"--jobs {shown_value(words)}: expected auto or 1 to {MOST_JOBS}") from None
+
+
+def slots_for(jobs: int | None, per_gpu: int | None, threads: int | None) -> list[Slot]:
+    """Empty where that is left to `fitting`. Raises BadInput, naming the flag, for numbers that cannot be."""
     for flag, value in (("--jobs", jobs), ("--per-gpu", per_gpu), ("--threads", threads)):
         if value is not None and not 1 <= value <= MOST_JOBS:
             raise BadInput(f"{flag} {value}: expected 1 to {MOST_JOBS}")
     if per_gpu is None:
-        return cpu_slots(jobs, threads)
-    if jobs != 1:
+        return [] if jobs is None else cpu_slots(jobs, threads)
+    if jobs not in (None, 1):
         raise BadInput("--jobs counts workers on this machine and --per-gpu those on each GPU: give one of the two")
     gpus = visible_gpus()
     if not gpus:
         raise BadInput(f"--per-gpu {per_gpu}: there is no CUDA device here; --jobs N starts N workers on the CPU")
     return gpu_slots(per_gpu, gpus, threads)
+
+
+def fitting(points: Sequence[Point], threads: int | None) -> list[Slot]:
+    """`--jobs auto`: one worker on each GPU, else workers that share the cores; one means this process."""
+    devices = {point.resolved.config.runtime.device for point in points}
+    if "cuda" in devices:
+        gpus = visible_gpus()
+        return gpu_slots(1, gpus[: len(points)], threads) if len(gpus) > 1 else []
+    return fitting_slots(len(points), threads) if devices == {"cpu"} else []
 
 
 def watch_workers(

@@ -190,7 +190,8 @@ def test_two_processes_share_a_grid_and_a_killed_one_is_taken_over(tmp_path):
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     grid.write_text("seeds = 6\n[settings]\ntrain.epochs = 40\n" + "\n".join(lines))
     out = tmp_path / "r"
-    command = [sys.executable, "-m", "seekcli", "grid", "run", str(grid), "--out", str(out), "--progress", "plain"]
+    words = ["grid", "run", str(grid), "--jobs", "1", "--out", str(out), "--progress", "plain"]
+    command = [sys.executable, "-m", "seekcli", *words]
     first, second, third = (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
     )

@@ -36,7 +36,7 @@ def grid_run(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str) -> subprocess.Popen[str]:
-        of_grid = ["grid", "run", str(tmp_path / "g.toml"), "--out", str(tmp_path / "r"), *words]
+        of_grid = ["grid", "run", str(tmp_path / "g.toml"), "--jobs", "1", "--out", str(tmp_path / "r"), *words]
         process = subprocess.Popen(
             [sys.executable, "-m", "seekcli", *of_grid], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

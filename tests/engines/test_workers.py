@@ -7,13 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from resumed_runs import content
 
 from seekcli.documents import read_document
-from seekcli.engines.slots import Slot, cpu_slots, gpu_slots, usable_cores, visible_gpus
+from seekcli.engines.slots import (
+    Slot,
+    cpu_slots,
+    fitting_slots,
+    gpu_slots,
+    memory_bytes,
+    physical_cores,
+    usable_cores,
+    visible_gpus,
+)
 from seekcli.runs import records
 
 GRID = """
@@ -41,7 +51,7 @@ def seek(*words: object) -> subprocess.Popen[str]:
 def grid_run(folder: Path, *words: object, epochs: int = 1, lr: str = "0.1") -> subprocess.Popen[str]:
     file = folder / "small.toml"
     file.write_text(GRID.format(epochs=epochs, lr=lr), encoding="utf-8")
-    return seek("grid", "run", file, "--threads", 1, *words)
+    return seek("grid", "run", file, "--threads", 1, *(words if "--jobs" in words else ("--jobs", 1, *words)))
 
 
 def runs_of(results: Path) -> dict[str, Path]:
@@ -57,6 +67,47 @@ def test_cores_are_shared_and_gpus_filled_evenly() -> None:
         "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "3",
     }  # fmt: skip
     assert "CUDA_VISIBLE_DEVICES" not in Slot(2).environment
+
+
+def test_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seekcli.engines.slots.physical_cores", lambda: 8)
+    monkeypatch.setattr("seekcli.engines.slots.memory_bytes", lambda: 64_000_000_000)
+    assert fitting_slots(20) == [Slot(1)] * 8
+    assert fitting_slots(3) == [Slot(2)] * 3
+    assert fitting_slots(20, threads=4) == [Slot(4)] * 2  # what the grid was begun with
+    assert fitting_slots(20, threads=16) == [Slot(16)]
+    monkeypatch.setattr("seekcli.engines.slots.memory_bytes", lambda: 5_000_000_000)
+    assert fitting_slots(20) == [Slot(4)] * 2
+
+
+def test_a_container_has_the_cores_and_the_memory_that_it_may_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("seekcli.engines.slots.CGROUP", tmp_path)
+    monkeypatch.setattr("seekcli.engines.slots.usable_cores", lambda: 6)
+    monkeypatch.setattr("seekcli.engines.slots.CPUS", tmp_path)  # it does not say which are the same core
+    assert physical_cores() == 6
+    assert memory_bytes() > 2**27
+    (tmp_path / "cpu.max").write_text("250000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert physical_cores() == 2
+    assert memory_bytes() == 1_000_000
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert physical_cores() == 6
+
+
+def test_one_worker_for_each_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from seekcli.cli.grid_workers import fitting
+    from seekcli.grid.plan import points_of_grid
+
+    (tmp_path / "g.toml").write_text(GRID.format(epochs=1, lr=0.1), encoding="utf-8")
+    points = points_of_grid(tmp_path / "g.toml")
+    cuda = [replace(one, resolved=one.resolved.updated({"runtime.device": "cuda"}, "test")) for one in points]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert [slot.gpu for slot in fitting(cuda, 1)] == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert fitting(cuda, 1) == []  # this process has it
+    assert fitting(points, 1) == [Slot(1)]
 
 
 def test_gpus_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +127,7 @@ def test_threads_hold_without_workers_too(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_workers_do_every_run_once_to_the_numbers_of_one(tmp_path: Path) -> None:
     _, err = grid_run(tmp_path, "--jobs", 2, "--out", tmp_path / "two").communicate(timeout=240)
-    assert "2 workers with 1 threads each" in err
+    assert "2 workers with 1 thread each" in err
     assert err.count("/4] ") == 4
     one = grid_run(tmp_path, "--out", tmp_path / "one")
     one.communicate(timeout=240)
@@ -85,6 +136,24 @@ def test_two_workers_do_every_run_once_to_the_numbers_of_one(tmp_path: Path) -> 
     assert sorted(two) == sorted(runs_of(tmp_path / "one"))
     assert all(content(folder) == content(tmp_path / "one" / "runs" / name) for name, folder in two.items())
     assert {records.read_status(folder).state for folder in two.values()} == {"finished"}
+
+
+@pytest.mark.slow
+def test_without_jobs_the_cores_are_shared_by_workers(tmp_path: Path) -> None:
+    (tmp_path / "g.toml").write_text(GRID.format(epochs=1, lr=0.1), encoding="utf-8")
+    words = ["grid", "run", tmp_path / "g.toml", "--out", tmp_path / "r"]
+    _, err = seek(*words).communicate(timeout=240)
+    many = min(4, physical_cores())
+    assert (f"{many} workers with " in err) == (many > 1)
+    begun = {read_document(path)["threads"] for path in tmp_path.glob("r/runs/*/environment.json")}
+    assert len(begun) == 1
+    text = (tmp_path / "g.toml").read_text(encoding="utf-8").replace("seeds = 2", "seeds = 3")
+    (tmp_path / "g.toml").write_text(text, encoding="utf-8")
+    for more in (["--jobs", 1], []):  # whatever --jobs is, a grid goes on with the number that it was begun with
+        process = seek(*words, *more)
+        process.communicate(timeout=240)
+        assert process.returncode == 0
+    assert {read_document(path)["threads"] for path in tmp_path.glob("r/runs/*/environment.json")} == begun
 
 
 @pytest.mark.slow
@@ -147,6 +216,7 @@ def test_workers_that_die_are_told_of_and_their_runs_go_on_here(tmp_path: Path) 
     ("words", "said"),
     [
         (["--jobs", "0"], "--jobs 0: expected 1 to 256"),
+        (["--jobs", "many"], "--jobs 'many': expected auto or 1 to 256"),
         (["--threads", "0"], "--threads 0: expected 1 to 256"),
         (["--threads", "2", "--set", "runtime.threads=1"], "--threads 2: the grid says runtime.threads = 1"),
         (["--per-gpu", "1", "--jobs", "2"], "give one of the two"),

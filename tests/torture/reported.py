@@ -43,7 +43,7 @@ def bad_points(draw: random.Random, folder: Path, reference: Reference) -> Verdi
     results, grid = folder / "r", folder / "grid.toml"
     settings = "\n".join(f"{key} = {value}" for key, value in GRID_SETTINGS.items())
     grid.write_text(f"seeds = 2\n[settings]\n{settings}\n[[arms]]\noptimizer.lr = [0.01, 1e30]\n")
-    words = ("grid", "run", grid, "--out", results)
+    words = ("grid", "run", grid, "--jobs", 1, "--out", results)
     one = ("train", *SHORT, "--epochs", "1", "--schedule", "base", "--lr", "0.01", "--out", results)
     if problem := seek(*one, "--seed", "0").problem(0):
         return Verdict("before", problem)

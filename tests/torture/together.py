@@ -34,7 +34,7 @@ MOST_WRITES = 135
 
 
 def prepare(reference: Reference) -> None:
-    run("grid", "run", grid_file(reference.folder), "--out", reference.results("grid"))
+    run("grid", "run", grid_file(reference.folder), "--jobs", 1, "--out", reference.results("grid"))
 
 
 def grid_file(folder: Path) -> Path:
@@ -65,7 +65,7 @@ def same_run(draw: random.Random, folder: Path, reference: Reference) -> Verdict
 def same_grid(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """The points of a grid are shared, and one that another process has is waited for."""
     results = folder / "r"
-    words = ("grid", "run", grid_file(folder), "--out", results, "--progress", "plain")
+    words = ("grid", "run", grid_file(folder), "--jobs", 1, "--out", results, "--progress", "plain")
     deadly = draw.choice((0, 0, draw.randint(1, 3 * MOST_WRITES)))
     ends = started_together(draw, words, draw.randint(2, 4), results, deadly)
     what = f"a grid run by {len(ends)}{f', one killed at write {deadly}' if deadly else ''}"
@@ -79,7 +79,7 @@ def same_grid(draw: random.Random, folder: Path, reference: Reference) -> Verdic
 def read_meanwhile(draw: random.Random, folder: Path, reference: Reference) -> Verdict:
     """`compare` and `list` see runs come and go; none of them is damaged."""
     results = folder / "r"
-    words = ("grid", "run", grid_file(folder), "--out", results)
+    words = ("grid", "run", grid_file(folder), "--jobs", 1, "--out", results)
     writer = start(words)
     problems, read = [], 0
     try:
