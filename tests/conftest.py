@@ -49,6 +49,14 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("homes")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_core() -> Iterator[None]:
+    """`seek grid run` in a test is this process, however many cores there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seekcli.engines.slots.physical_cores", lambda: 1)
+        yield
+
+
 # No `monkeypatch` or `tmp_path` here: hypothesis refuses tests that get function-scoped fixtures they did not ask for.
 @pytest.fixture(autouse=True)
 def home(homes: Path) -> Iterator[Path]:
@@ -57,8 +65,6 @@ def home(homes: Path) -> Iterator[Path]:
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
-        # `seek grid run` in a test is this process, however many cores there are.
-        patch.setattr("seekcli.engines.slots.physical_cores", lambda: 1)
         patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
         patch.delenv("TORCH_HOME", raising=False)
         yield folder

@@ -94,7 +94,8 @@ def told_by(watch: Watch, style: str) -> Iterator[Callable[[], None]]:
             if (words := in_words(one)) is not None and told.get(name) != words:
                 told[name] = words
                 ended = sum(each is not None for each in told.values())
-                say(f"[{ended}/{len(watch.standings)}] {one.label} {words}", err=True)
+                # Runs over folds leave the list when k is chosen.
+                say(f"[{ended}/{len(told.keys() | watch.standings.keys())}] {one.label} {words}", err=True)
 
     yield tell_lines
 
