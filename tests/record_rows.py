@@ -63,6 +63,12 @@ def epoch_row(epoch: int = 1, role: str = "base", **changes: Any) -> Row:
         "base_accuracy_where_differ_percent": 50.0,
         "motivated_accuracy_where_differ_percent": None,
         "smoke": None,
+        "test_perplexity": None,
+        "test_bits_per_byte": None,
+        "validation_perplexity": None,
+        "validation_bits_per_byte": None,
+        "test_r2": None,
+        "validation_r2": None,
     } | changes
 
 

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMES = {"base": "base", "motivated": "larger"}
 # Narrower than this there is no room for speed and switches beside the numbers of two models.
 WIDE = 110
-LEGEND = "each epoch, of each model: training loss, test accuracy (/ validation accuracy)"
+LEGENDS = {
+    "classification": "each epoch, of each model: training loss, test accuracy (/ validation accuracy)",
+    "language modelling": "each epoch, of each model: training loss (nats per token), test bits per byte",
+}
 
 
 def terminal_width() -> int:
     """Columns of the terminal; 80 where there is none (COLUMNS says another width)."""
     return shutil.get_terminal_size().columns
+
+
+def noun(row: Mapping[str, Any]) -> str:
+    """What a run is shown: windows of a text have bits per byte, images have not."""
+    return "windows" if measured_in_bits(row) else "images"
+
+
+def measured_in_bits(row: Mapping[str, Any]) -> bool:
+    return str(row.get("data")).startswith("text:")
 
 
 def epoch_line(rows: Sequence[dict[str, Any]], epochs: int, width: int) -> str:
@@ -24,7 +36,7 @@ def epoch_line(rows: Sequence[dict[str, Any]], epochs: int, width: int) -> str:
     """
     first = rows[0]
     words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}", *(model_words(row) for row in rows)]
-    speed, seconds = f"{first['images_per_second']:.0f} images/s", f"{first['epoch_seconds']:.1f} s"
+    speed, seconds = f"{first['images_per_second']:.0f} {noun(first)}/s", f"{first['epoch_seconds']:.1f} s"
     if len(rows) == 1:
         return fitting(width, [*words, speed, seconds], [*words, seconds], words)
     steps = first["base_steps"] + first["motivated_steps"]
@@ -47,11 +59,9 @@ def model_words(row: dict[str, Any]) -> str:
 
 def accuracies(row: dict[str, Any]) -> str:
     """On the test split and, where there is one, the validation split; a run over a fold has the latter alone."""
-    found = [row["test_accuracy_percent"], row.get("validation_accuracy_percent")]
+    name, digits, unit = ("bits_per_byte", 4, "b/B") if measured_in_bits(row) else ("accuracy_percent", 2, "%")
+    found = [row.get(f"test_{name}"), row.get(f"validation_{name}")]
     if found[1] is None:
         found.pop()
-    return "-" if not any(one is not None for one in found) else f"{' / '.join(map(number, found))} %"
-
-
-def number(percent: float | None) -> str:
-    return "-" if percent is None else f"{percent:.2f}"
+    shown = ["-" if one is None else f"{one:.{digits}f}" for one in found]
+    return "-" if not any(one is not None for one in found) else f"{' / '.join(shown)} {unit}"

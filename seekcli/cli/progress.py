@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seekcli.cli.epoch_line import LEGEND, epoch_line, terminal_width
+from seekcli.cli.epoch_line import LEGENDS, epoch_line, measured_in_bits, terminal_width
 from seekcli.cli.output import say, say_json
 from seekcli.errors import counted, visible
 from seekcli.plain_data import json_text
@@ -35,6 +35,9 @@ def percent(value: float | None) -> str:
 
 def measured(row: dict[str, Any]) -> str:
     """`test 98.61 %`, also on the validation split where there is one; a run over a fold has that alone."""
+    if measured_in_bits(row):
+        bits = {split: row.get(f"{split}_bits_per_byte") for split in ("test", "validation")}
+        return " ".join(f"{split} {value:.4f} bits/byte" for split, value in bits.items() if value is not None)
     splits = {"test": row["test_accuracy_percent"], "validation": row.get("validation_accuracy_percent")}
     found = [f"{split} {percent(value)}" for split, value in splits.items() if value is not None]
     return " ".join(found) or f"test {percent(None)}"
@@ -47,7 +50,7 @@ def describe_start(facts: RunFacts) -> str:
     short = f" (the last epoch has {rest})" if rest else ""
     length = f"{counted(facts.epochs, 'epoch')}, {counted(facts.steps, 'step')}{short}"
     begun = f"{facts.schedule}: {models}, {length}{resumed}; {visible(facts.run_dir)}"
-    return f"{begun}\n{visible(facts.data)}\n{LEGEND}"
+    return f"{begun}\n{visible(facts.data)}\n{LEGENDS[facts.task]}"
 
 
 class ShownProgress(Progress):

@@ -64,6 +64,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     **dict.fromkeys(f"pair.{name}" for name in LINKING),
     "pair.alignment": "last-to-last",
     **dict.fromkeys(f"pair.{role}_{name}" for role in ROLES for name in DIGESTS),
+    **dict.fromkeys(("data.tokenizer", "data.context_length")),
 }
 # Settings that nothing reads where another one is 0.
 READ_WITH = {

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from seekcli.config.condition_settings import SCHEDULE_OPTIONS, settings_read
+from seekcli.config.data_settings import DataConfig as DataConfig
+from seekcli.config.section import Section as Section
 from seekcli.config.value_types import (
     AtLeast0,
     BatchSize,
     Count,
-    Fit,
     Fraction,
     Positive,
     PositiveFloat,
@@ -29,19 +30,6 @@ Schedule = Literal["alternating", "base", "motivated", "grow"]
 CLASSIC = ROLES  # a classic schedule trains one role alone and is named after it
 # Batches that BatchNorm statistics are estimated anew on, where the user names no number.
 RECALIBRATE_BATCHES = 10
-
-
-class Section(BaseModel):
-    # strict: `true` is no 1 and "3" no 3.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, strict=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def no_nul(cls, value: Any) -> Any:
-        """The system ends a path at such a character."""
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("text cannot hold the character NUL")
-        return value
 
 
 def plain_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -93,44 +81,6 @@ class MotivationConfig(Section):
             return f"{self.condition}-k{self.k}"
         read = [getattr(self, name) for name in SCHEDULE_OPTIONS if name in settings_read(self.condition)]
         return "-".join([self.condition, *(f"{value:g}" for value in read if value is not None)])
-
-
-class DataConfig(Section):
-    name: str = Field(
-        "digits",
-        description="a name of `seek list data`, folder:DIR, imagenet:DIR, synthetic:CxHxW:CLASSES[:IMAGES]",
-    )
-    dir: str | None = Field(None, description="where the files are; for folder: and imagenet: the folder itself")
-    image_size: Positive | None = Field(
-        None, description="resize images to this many pixels a side; not set: the data's own size"
-    )
-    train_size: Positive | None = Field(None, description="pixels a side while training; not set: data.image_size")
-    limit_train: Positive | None = Field(None, description="train on this many images (stratified, seeded)")
-    test_images: Positive | None = Field(
-        None, description="digits: how many of the 1,797 images are test images; not set: a fifth (360)"
-    )
-    holdout_images: Count = Field(0, description="of these, take this many out as validation-loss's batch, per seed")
-    validation_fraction: Fraction = Field(0.0, description="train on that much less, and validate on it (stratified)")
-    folds: Annotated[int, Field(ge=2)] | None = Field(None, description="cut the training set into folds (seek tune)")
-    fold: Count | None = Field(None, description="validate on this one of the folds, from 0; there is no test then")
-    test_crop: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.875, description="imagenet: the share of the shorter side that a test image shows"
-    )
-    fit: Fit = Field(
-        "crop", description="photographs become squares: crop takes the middle; pad (with black) and stretch show all"
-    )
-    rules: Literal[1, 2] = Field(
-        1, description="how a data set is read and split: 2 is today's way, 1 that of earlier runs"
-    )
-    whole_digest: bool = Field(
-        False, description="imagenet: read every file for the identity of the data, not a fixed sample of them"
-    )
-    grey_bits: Annotated[int, Field(ge=8, le=16)] | None = Field(
-        None, description="16-bit grey images: 2^N - 1 is white; not set: their upper 8 bits are read"
-    )
-    fingerprint: str | None = Field(None, description="sha256 of a folder's contents; resolved, never typed")
-    classes: Positive | None = Field(None, description="number of classes; resolved, never typed")
-    channels: Positive | None = Field(None, description="image channels; resolved, never typed")
 
 
 class TrainConfig(Section):
@@ -269,7 +219,7 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 def pair_name(base: str, motivated: str) -> str:
     """`resnet20` and `resnet32` -> `resnet20-to-32`; names that share no stem are joined whole."""
-    stem = re.match(r"(.*?)(?:\d+|(?<=-)[a-z]+|(?<=-)b\d+)$", base)
+    stem = re.match(r"(.*?)(?:\d+|(?<=-)[a-z]+|(?<=-)b\d+|(?<=-)\d+x\d+(?:-ff\d+)?)$", base)
     prefix = stem.group(1) if stem else ""
     suffix = motivated.removeprefix(prefix) if prefix and motivated.startswith(prefix) else motivated
     return f"{base}-to-{suffix}"

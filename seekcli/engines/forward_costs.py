@@ -37,11 +37,12 @@ def image_of(layers: Layers) -> tuple[RunConfig, Image]:
         check_settings(resolved.config)
         resolved = resolve_condition(resolved, Path("results"))
     data = resolved.config.data
-    assert data.channels and data.image_size and data.classes, "the data is not resolved"
+    assert data.channels and data.side and data.classes, "the data is not resolved"
     by_recipe = resolved.origins["data.image_size"].startswith("recipe ")
     return resolved.config, Image(
-        data=data.name, channels=data.channels, image_size=data.image_size, classes=data.classes,
-        train_size=data.train_size or data.image_size, recipe=resolved.config.recipe if by_recipe else None,
+        data=data.name, channels=data.channels, image_size=data.side, classes=data.classes,
+        train_size=data.train_size or data.side, recipe=resolved.config.recipe if by_recipe else None,
+        tokens=data.context_length is not None,
     )  # fmt: skip
 
 

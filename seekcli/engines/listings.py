@@ -21,19 +21,19 @@ def model_rows() -> Rows:
     Those of installed packages are named, not imported.
     """
     from seekcli.config.settings import pair_name
-    from seekcli.models.catalog import FAMILIES, MODELS
+    from seekcli.models.catalog import FAMILIES, MODELS, contains
     from seekcli.models.own_models import RECIPE
     from seekcli.own_code.installed import MODELS as GROUP, installed
 
     rows = []
     for spec in MODELS.values():
-        larger = [other for other in MODELS.values() if other.family == spec.family and other.order > spec.order]
+        larger = [other for other in MODELS.values() if contains(spec, other)]
         following = min(larger, key=lambda other: other.order, default=None)
         rows.append(
             {
                 "name": spec.name,
                 "family": spec.family,
-                "designed_for_pixels": spec.image_size,
+                "designed_for_pixels": None if FAMILIES[spec.family].reads_text else spec.image_size,
                 "usual_recipe": FAMILIES[spec.family].recipes.usual,
                 "pair_with_next": pair_name(spec.name, following.name) if following else None,
             }

@@ -18,6 +18,7 @@ from seekcli.documents import SCHEMA_VERSION
 from seekcli.engines import start
 from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
 from seekcli.resolve.conditions import expected_share_of
+from seekcli.resolve.expected_cost import image_shape, train_shape
 from seekcli.resolve.short_epochs import require_several_steps
 from seekcli.runs import records
 from seekcli.runs.environment import describe_environment
@@ -34,7 +35,7 @@ from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.runs.step_log import StepLog
 from seekcli.runs.writer import RunWriter, config_document
 from seekcli.train.progress import Progress, RunFacts
-from seekcli.train.tasks.classification import Evaluation, Evaluations
+from seekcli.train.tasks.task import Measured, Measurements
 from seekcli.train.trainer import Trainer
 
 StopReason = Callable[[], str | None]
@@ -118,11 +119,8 @@ class RecordedTraining:
         self.begun, self.steps_saved = False, 0
         self.rows: list[dict[str, Any]] = []
         self.step_log = StepLog()
-        facts = dataset.facts
-        sizes = facts.image_size, self.config.data.train_size or facts.image_size
-        self.forward_macs, self.train_macs = (
-            start.forward_macs(self.config, trainer, facts.channels, size) for size in sizes
-        )
+        shapes = image_shape(self.config), train_shape(self.config)
+        self.forward_macs, self.train_macs = (start.forward_macs(self.config, trainer, shape) for shape in shapes)
         self.run_id = run_id(self.config)
         self.columns = run_columns(self.config, self.run_id, trainer.coverage)
         self.saved_at = time.monotonic()
@@ -169,7 +167,7 @@ class RecordedTraining:
                 self.run_id, str(self.folder.path), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
                 trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, self.expected_share(),
-                trainer.coverage, self.dataset.summary,
+                trainer.coverage, self.dataset.summary, trainer.task.name,
             )
         )  # fmt: skip
         start.say_few_steps(self.config, trainer.steps_done, self.progress)
@@ -212,8 +210,8 @@ class RecordedTraining:
         epoch = trainer.epoch + 1
         last = epoch == trainer.length.epochs
         due = last or epoch % self.config.train.eval_every == 0
-        evaluations: dict[str, Evaluations] = trainer.evaluate(self.progress.evaluating) if due else {}
-        others: dict[str, Evaluation] = {}
+        evaluations: dict[str, Measurements] = trainer.evaluate(self.progress.evaluating) if due else {}
+        others: dict[str, Measured] = {}
         if last or (due and self.config.schedule == "alternating"):
             others = trainer.evaluate_other_statistics(self.progress.evaluating)
         seconds = trainer.log.seconds + time.perf_counter() - clock
@@ -226,7 +224,9 @@ class RecordedTraining:
         self.writer.write_epochs(self.rows)
         self.writer.write_steps(self.step_log)
         if evaluations:
-            self.writer.write_classes(class_rows(evaluations, self.run_id, epoch, self.dataset.class_names))
+            classes = class_rows(evaluations, self.run_id, epoch, self.dataset.class_names)
+            if classes:
+                self.writer.write_classes(classes)
         self.save()
         self.record_state("running", None)
         self.progress.epoch_done(rows)

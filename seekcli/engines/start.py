@@ -99,9 +99,8 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     return dataset
 
 
-def forward_macs(config: RunConfig, trainer: Trainer, channels: int, image_size: int) -> dict[str, float]:
-    """MACs of one image's forward pass, by role."""
-    shape = (channels, image_size, image_size)
+def forward_macs(config: RunConfig, trainer: Trainer, shape: tuple[int, ...]) -> dict[str, float]:
+    """MACs of one image's forward pass, by role; `shape` is that of the image, or of a window of text."""
     models = trainer.models.items()
     return {role: forward_cost(model, config.model_name(role), shape).per_image for role, model in models}
 

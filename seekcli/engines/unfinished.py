@@ -97,9 +97,9 @@ def measured_rows(config: RunConfig, trainer: Trainer) -> list[dict[str, Any]]:
                 "role": role,
                 "model": config.model_name(role),
                 "epoch": trainer.epoch,
-                "test_accuracy_percent": test and test.accuracy_percent,
+                "test_accuracy_percent": test and test.columns().get("accuracy_percent"),
                 "test_loss": test and test.loss,
-                "test_accuracy_as_trained_percent": as_trained and as_trained.accuracy_percent,
+                "test_accuracy_as_trained_percent": as_trained and as_trained.columns().get("accuracy_percent"),
             }
         )
     return rows

@@ -16,7 +16,10 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Blocks:
-    """What a family's residual blocks are, and the names of their normalisations, the last one first."""
+    """What a family's residual blocks are, and the names of their normalisations, the last one first.
+
+    There are none where what a block writes is not normalised (pre-norm transformers).
+    """
 
     kinds: tuple[type[nn.Module], ...]
     norms: tuple[str, ...]
@@ -90,8 +93,10 @@ def usage_of_added_blocks(motivated: nn.Module, linked: Collection[str], blocks:
 
     It is the mean absolute last scale of the added blocks over that of the mapped blocks, the mean over the stages that
     have both: 0 where the added blocks do nothing, about 1 where they do as much as the others. None for a model
-    without added blocks.
+    without added blocks, and for blocks without such a scale.
     """
+    if not blocks.norms:
+        return None
     ratios = [
         mean_scale(stage.added, blocks) / mean_scale(stage.mapped, blocks)
         for stage in stages_of(motivated, linked, blocks)

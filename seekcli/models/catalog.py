@@ -6,7 +6,7 @@ from seekcli.config.pair_settings import PairConfig, is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, unknown
-from seekcli.models.families import cifar_resnet, efficientnet, imagenet_resnet, vit
+from seekcli.models.families import cifar_resnet, efficientnet, gpt, imagenet_resnet, vit
 from seekcli.models.family import Family, ModelSpec as ModelSpec
 from seekcli.models.own_models import OWN, OWN_FAMILIES, is_own_pair, of_pair, own_family, own_spec
 
@@ -24,7 +24,7 @@ def register(family: Family) -> None:
 
 
 # The order of `seek list models`. 18, 34, 50, 101 and 152 always mean the ImageNet ResNets.
-for _shipped in (cifar_resnet.FAMILY, imagenet_resnet.FAMILY, vit.FAMILY, efficientnet.FAMILY):
+for _shipped in (cifar_resnet.FAMILY, imagenet_resnet.FAMILY, vit.FAMILY, efficientnet.FAMILY, gpt.FAMILY):
     register(_shipped)
 
 
@@ -81,12 +81,13 @@ def model_spec(name: str, flag: str = "model") -> ModelSpec:
 def pair_names() -> list[str]:
     """Every pair of one family in growing order, by family and size."""
     specs = list(MODELS.values())
-    return [
-        pair_name(base.name, motivated.name)
-        for base in specs
-        for motivated in specs
-        if base.family == motivated.family and base.order < motivated.order
-    ]
+    return [pair_name(base.name, motivated.name) for base in specs for motivated in specs if contains(base, motivated)]
+
+
+def contains(base: ModelSpec, motivated: ModelSpec) -> bool:
+    """Whether the second model is a larger one of the first one's family, and holds it."""
+    larger = base.family == motivated.family and base.order < motivated.order
+    return larger and FAMILIES[base.family].nests(base, motivated)
 
 
 def parse_pair(text: str) -> tuple[str, str]:
@@ -132,6 +133,9 @@ def check_pair(base: str, motivated: str) -> None:
         raise BadInput(f"a pair needs two different models, got {base} twice")
     if small.order > large.order:
         raise BadInput(f"{base} is larger than {motivated}; did you mean {pair_name(motivated, base)!r}?")
+    if not contains(small, large):
+        larger = [spec.name for spec in MODELS.values() if contains(small, spec)]
+        raise BadInput(f"{base} is no part of {motivated}; it nests in {', '.join(larger) or 'no other'}")
 
 
 def has_running_statistics(name: str) -> bool:

@@ -26,7 +26,7 @@ class ModelCost:
 
     model: str
     convention: str
-    image_shape: tuple[int, int, int]  # C, H, W
+    image_shape: tuple[int, ...]  # C, H, W; of a window of text its tokens
     per_stage: dict[str, int]
 
     @property

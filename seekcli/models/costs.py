@@ -38,10 +38,8 @@ class CountedOperation:
     count: int
 
 
-def forward_cost(
-    module: nn.Module, name: str, image_shape: tuple[int, int, int], convention: str = "macs"
-) -> ModelCost:
-    """Count one forward of one [C, H, W] image through `module`, in eval mode.
+def forward_cost(module: nn.Module, name: str, image_shape: tuple[int, ...], convention: str = "macs") -> ModelCost:
+    """Count one forward of one [C, H, W] image, or one window of [T] tokens, through `module`, in eval mode.
 
     A copy on the CPU is traced: the module itself, its mode, its buffers and its device are left alone. `name` is the
     model's name in the catalog (or any label, for a module of the caller's own).
@@ -50,8 +48,9 @@ def forward_cost(
     cannot take or that is larger than `MAX_PIXELS`, and for an operation that would have to be counted and has no rule.
     """
     check_convention(name, convention)
-    if max(image_shape[1:]) > MAX_PIXELS:
-        raise BadInput(f"--image-size {max(image_shape[1:])}: costs are counted up to {MAX_PIXELS} pixels")
+    if image_shape[-1] > MAX_PIXELS:
+        setting, unit = ("--image-size", "pixels") if len(image_shape) == 3 else ("data.context_length", "tokens")
+        raise BadInput(f"{setting} {image_shape[-1]}: costs are counted up to {MAX_PIXELS} {unit}")
     rules = PAPER_RULES if convention == "paper" else MAC_RULES
     factor = FACTOR[convention]
     per_stage: dict[str, int] = {}
@@ -64,7 +63,7 @@ def forward_cost(
 
 
 def count_operations(
-    module: nn.Module, name: str, image_shape: tuple[int, int, int], rules: dict[str, Rule]
+    module: nn.Module, name: str, image_shape: tuple[int, ...], rules: dict[str, Rule]
 ) -> list[CountedOperation]:
     """Every operation of one forward that has a rule, in order of execution. Raises BadInput as `forward_cost` does."""
     operations: list[CountedOperation] = []
@@ -79,7 +78,7 @@ def count_operations(
 
     # A copy, because a trace that fails leaves fvcore's hooks behind; on the CPU in fp32, where every operation exists.
     traced = copy.deepcopy(module).to("cpu", torch.float32).eval()
-    analysis = quiet_analysis(traced, torch.zeros(1, *image_shape))
+    analysis = quiet_analysis(traced, blank_input(image_shape))
     analysis.set_op_handle(**{kind: recorded(rule) for kind, rule in rules.items()})
     try:
         with torch.no_grad(), unfused_multi_head_attention():
@@ -94,6 +93,11 @@ def count_operations(
     if uncounted:
         raise BadInput(f"cannot count the cost of {name}: no rule for {', '.join(uncounted)}")
     return operations
+
+
+def blank_input(image_shape: tuple[int, ...]) -> torch.Tensor:
+    """A batch of one: a black image [1, C, H, W], or a window of the first token, [1, T]."""
+    return torch.zeros(1, *image_shape, dtype=torch.float32 if len(image_shape) == 3 else torch.int64)
 
 
 def quiet_analysis(module: nn.Module, images: torch.Tensor) -> Any:

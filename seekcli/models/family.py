@@ -88,6 +88,8 @@ class Family:
     stem_in_words: Callable[[int], str | None]  # image size -> the first layers; None where they are patches
     recipes: Recipes
 
+    # Whether a larger one (by its order) contains a smaller one.
+    nests: Callable[[ModelSpec, ModelSpec], bool] = lambda base, motivated: True
     # Why the map between two of its models is partial; None where every base element has a counterpart.
     partial: Callable[[ModelSpec, ModelSpec], str | None] = always_nests
     # The weights maps it has (`--map`), each with what keeps it from an identity start, if anything does.
@@ -97,6 +99,7 @@ class Family:
     timm: Callable[[ModelSpec, int, int, int], TimmForm] | None = None  # as `build`; None for what timm has not
     timm_start: Callable[[nn.Module], None] | None = None  # timm's own start of a model, where it is another than ours
 
+    reads_text: bool = False  # tokens instead of images: `image_size` is then the length of a window
     # Of transformers: (smallest image, patch) in pixels a side, largest first. Their models are built for one size.
     patches: tuple[tuple[int, int], ...] = ()
     large_stem_from: int | None = None  # pixels a side from which on the stem is another one than below

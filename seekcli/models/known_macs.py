@@ -16,10 +16,11 @@ from seekcli.models.catalog import MODELS, family_of
 from seekcli.models.conventions import FACTOR, ModelCost, check_convention
 
 FILE = "known_macs.json"
-Shape = tuple[int, int, int]  # channels, height, width
+Shape = tuple[int, ...]  # channels, height, width; tokens of a window of text
 # The shapes of digits, CIFAR and synthetic images; of the other data sets at the sizes of the recipes.
 SMALL: tuple[Shape, ...] = ((1, 8, 8), (3, 16, 16), (3, 32, 32))
 LARGE: tuple[Shape, ...] = ((3, 160, 160), (3, 224, 224))
+WINDOW: tuple[Shape, ...] = ((128,),)  # of the recipe for texts
 # Larger models have too few users for the minutes that counting them takes.
 LARGEST = "efficientnet-b4"
 HEAD = "classifier"  # the stage that grows with the number of classes
@@ -38,7 +39,7 @@ def known_cost(name: str, classes: int, image_size: int, shape: Shape, conventio
     """
     check_convention(name, convention)
     found = _counted().get(key_of(name, shape))
-    if convention == "paper" or found is None or not is_same_model(name, image_size, shape[1]):
+    if convention == "paper" or found is None or not is_same_model(name, image_size, shape[-1]):
         return None
     macs = {**found["stages"], HEAD: found["stages"][HEAD] + found["per_class"] * classes}
     return ModelCost(name, convention, shape, {stage: FACTOR[convention] * count for stage, count in macs.items()})
@@ -70,4 +71,6 @@ def counted_cases() -> Iterator[tuple[str, Shape]]:
         small = spec.image_size <= SMALL[-1][1]
         too_large = spec.family == MODELS[LARGEST].family and spec.order > MODELS[LARGEST].order
         shapes = SMALL if small else () if too_large else (*SMALL, *LARGE)
+        if family_of(spec.name).reads_text:
+            shapes = WINDOW
         yield from ((spec.name, shape) for shape in shapes)

@@ -33,6 +33,7 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
         "classes": config.data.classes,
         "channels": config.data.channels,
         "image_size": config.data.image_size,
+        "context_length": config.data.context_length,
         "running_statistics": config.pair.buffers if running_statistics(models["base"]) else None,
         **describe_map(weights_map, models["base"], models["motivated"]),
     }
@@ -40,6 +41,8 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
 
 def measure_starts(config: RunConfig) -> dict[str, float]:
     """By start: the relative error of the motivated model's logits at its first entry, on 32 images of noise.
+
+    Of a text they are windows of random tokens.
 
     An added scale of the config is a start of its own, beside the identity start without it.
     """
@@ -49,9 +52,12 @@ def measure_starts(config: RunConfig) -> dict[str, float]:
     from seekcli.models.pairs import build_pair
     from seekcli.models.starts import output_error_at_entry
 
-    size, channels = config.data.image_size, config.data.channels
-    assert size and channels, "the config is not resolved"
-    images = torch.randn((STARTS_IMAGES, channels, size, size), generator=torch.Generator().manual_seed(0))
+    data, generator = config.data, torch.Generator().manual_seed(0)
+    assert data.side and data.channels and data.classes, "the config is not resolved"
+    if data.context_length is None:
+        images = torch.randn((STARTS_IMAGES, data.channels, data.side, data.side), generator=generator)
+    else:
+        images = torch.randint(data.classes, (STARTS_IMAGES, data.side), generator=generator)
     starts = [(init, init, 0.0) for init in starts_of(config.pair.base, config.pair.motivated, config.pair.map)]
     if scale := config.pair.added_scale:
         starts.append((f"identity added_scale={scale:g}", "identity", scale))
@@ -68,7 +74,7 @@ def measure_starts(config: RunConfig) -> dict[str, float]:
 def describe_map(weights_map: WeightsMap, base: nn.Module, motivated: nn.Module) -> dict[str, Any]:
     """Totals and stages, elements being those of parameters and buffers alike."""
     base_places, motivated_places = places(base), places(motivated)
-    names = dict.fromkeys([stage for stage, _ in (base_places | motivated_places).values()])
+    names = dict.fromkeys([stage for stage, _ in (motivated_places | base_places).values()])
     stages = [describe_stage(name, weights_map, base_places, motivated_places) for name in names]
     return {
         "coverage": weights_map.coverage,

@@ -39,9 +39,9 @@ def build_models(config: RunConfig, source: SourceWeights | None = None) -> dict
     A model that `source` has weights for starts from them, with a new head. Raises BadInput where they do not fit.
     """
     data = config.data
-    assert data.classes and data.channels and data.image_size, "the config is not resolved"
+    assert data.classes and data.channels and data.side, "the config is not resolved"
     models = {
-        role: seeded_model(config.model_name(role), config.seed, data.classes, data.channels, data.image_size)
+        role: seeded_model(config.model_name(role), config.seed, data.classes, data.channels, data.side)
         for role in config.roles
     }
     for role, model in models.items():

@@ -45,6 +45,8 @@ def identity_start(pair: Pair, family: Family, added_scale: float) -> Pair:
     stages = stages_of(pair.motivated, receivers, family.blocks) if family.blocks else []
     if family.blocks is None or not any(stage.added for stage in stages):
         raise BadInput(f"pair.added_scale {added_scale:g}: the motivated model has no added blocks")
+    if not family.blocks.norms:
+        raise BadInput(f"pair.added_scale {added_scale:g}: no scale is last in the blocks of {family.name} models")
     set_last_scale(pair.motivated, receivers, family.blocks, added_scale)
     return started
 

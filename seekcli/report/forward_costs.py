@@ -41,18 +41,23 @@ class Image:
     classes: int
     train_size: int
     recipe: str | None = None  # where it says the size
+    tokens: bool = False  # a window of text, `image_size` tokens long; classes are those of its vocabulary
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.channels, self.image_size, self.image_size
+    def shape(self) -> tuple[int, ...]:
+        return (self.image_size,) if self.tokens else (self.channels, self.image_size, self.image_size)
 
     @property
-    def train_shape(self) -> tuple[int, int, int]:
+    def train_shape(self) -> tuple[int, ...]:
         """Of a training image, which some recipes make smaller."""
-        return self.channels, self.train_size, self.train_size
+        return self.shape if self.tokens else (self.channels, self.train_size, self.train_size)
+
+    def named(self, shape: tuple[int, ...]) -> str:
+        """`3x32x32 image`, `window of 128 tokens`"""
+        return f"window of {shape[0]} tokens" if self.tokens else f"{'x'.join(map(str, shape))} image"
 
     def __str__(self) -> str:
-        return f"{self.channels}x{self.image_size}x{self.image_size}"
+        return f"{self.image_size} tokens" if self.tokens else f"{self.channels}x{self.image_size}x{self.image_size}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def cost_json(report: CostReport) -> str:
 def as_csv(report: CostReport) -> str:
     """One row per figure, each with its unit, convention and image."""
     image = report.image
-    facts = {**asdict(image), "data": image.data or "", "recipe": image.recipe or ""}
+    facts = {**facts_of(image), "data": image.data or "", "recipe": image.recipe or ""}
     rows: list[dict[str, Any]] = []
 
     def add(quantity: str, model: str, stage: str, value: float, unit: str, convention: str, k: int | str = "") -> None:
@@ -137,6 +142,11 @@ def as_csv(report: CostReport) -> str:
     return csv_of(rows).rstrip("\n")
 
 
+def facts_of(image: Image) -> dict[str, Any]:
+    """As columns; images have no column for tokens."""
+    return {name: value for name, value in asdict(image).items() if name != "tokens"}
+
+
 def cost_table(report: CostReport) -> str:
     header, *rows = table_rows(report)
     return "\n".join([*title(report), "", aligned(header, rows, header[1:]), "", *forward_cost_notes(report)]).rstrip()
@@ -152,8 +162,9 @@ def as_markdown(report: CostReport) -> str:
 def title(report: CostReport) -> list[str]:
     image = report.image
     where = f" on {image.data}" if image.data else ""
+    classes = f"{image.classes} different tokens" if image.tokens else f"{image.classes} classes"
     return [
-        f"{report.subject}{where}: one {image} image, {image.classes} classes, eval mode",
+        f"{report.subject}{where}: one {image.named(image.shape)}, {classes}, eval mode",
         f"{report.unit} by the convention {report.convention!r}: {MEANING[report.convention]}.",
     ]
 
@@ -181,8 +192,8 @@ def table_rows(report: CostReport) -> list[list[str]]:
 def forward_cost_notes(report: CostReport) -> list[str]:
     """What follows from the forward costs: a training step, and the mean cost of an alternating run."""
     training = [f"{quantity(report.training_flops[role])}FLOPs for {cost.model}" for role, cost in report.costs.items()]
-    size = "x".join(map(str, report.image.train_shape))
-    lines = [f"Training step, one {size} image: {', '.join(training)}: 6 x the forward's MACs."]
+    image = report.image.named(report.image.train_shape)
+    lines = [f"Training step, one {image}: {', '.join(training)}: 6 x the forward's MACs."]
     if report.image.recipe:
         lines.append(f"The image size is that of the recipe {report.image.recipe}, by which `seek train` would train.")
     if report.expectation:

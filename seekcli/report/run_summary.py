@@ -9,6 +9,7 @@ from seekcli.errors import BadInput, visible
 from seekcli.method.cost_measures import mean_forward_cost
 from seekcli.plain_data import json_text
 from seekcli.runs import records
+from seekcli.runs.data_contents import TOKEN_BYTES
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus, motivated_image_share
 
@@ -23,6 +24,7 @@ ACCURACIES = (
     "validation_accuracy_percent",
     "test_accuracy_as_trained_percent",
 )
+TEXT_MEASURES = ("test_loss", "test_perplexity", "test_bits_per_byte")
 
 
 def is_imbalanced(folder: RunFolder) -> bool | None:
@@ -40,9 +42,14 @@ def imbalanced(images_by_class: Sequence[int]) -> bool | None:
 
 
 def recorded_image_shape(folder: RunFolder) -> list[int] | None:
-    """Channels, height and width of the images that forward costs are of; None where config.json does not say."""
+    """Channels, height and width of the images that forward costs are of, or the tokens of a window of text.
+
+    None where config.json does not say.
+    """
     try:
         facts = folder.facts()
+        if TOKEN_BYTES in facts:
+            return [int(facts["image_size"])]
         return [int(facts[key]) for key in ("channels", "image_size", "image_size")]
     except (KeyError, TypeError, ValueError):
         return None
@@ -60,6 +67,7 @@ def summarize(status: RunStatus, folder: RunFolder) -> dict[str, Any]:
         "state": status.state,
         "models": status.models,
         **{name: {role: row.get(name) for role, row in by_role.items()} for name in ACCURACIES},
+        **{name: {role: row.get(name) for role, row in by_role.items()} for name in TEXT_MEASURES},
         "test_classes_imbalanced": is_imbalanced(folder),
         "share": share,
         "expected_share": status.expected_share,
@@ -102,6 +110,7 @@ def accuracy_words(facts: dict[str, Any], role: str) -> str:
     """`test accuracy 98.61 %`; balanced beside it where classes are of unequal size; validation where there is one."""
     test, _, balanced, validation, as_trained = (facts[name][role] for name in ACCURACIES)
     words = [] if test is None else [f"test accuracy {test:.2f} %"]
+    words += text_words(facts, role)
     if as_trained not in (None, test):
         words.append(f"as trained {as_trained:.2f} % (before BatchNorm statistics were re-estimated)")
     if balanced is not None and facts["test_classes_imbalanced"]:
@@ -109,6 +118,14 @@ def accuracy_words(facts: dict[str, Any], role: str) -> str:
     if validation is not None:
         words.append(f"validation accuracy {validation:.2f} %")
     return ", ".join(words)
+
+
+def text_words(facts: dict[str, Any], role: str) -> list[str]:
+    """`test loss 1.6512 nats per token, perplexity 5.21, 2.3763 bits per byte`; nothing for images."""
+    if facts["test_bits_per_byte"][role] is None:
+        return []
+    loss, perplexity, bits = (facts[name][role] for name in TEXT_MEASURES)
+    return [f"test loss {loss:.4f} nats per token", f"perplexity {perplexity:.2f}", f"{bits:.4f} bits per byte"]
 
 
 def describe_share(facts: dict[str, Any], grown: bool) -> str:
@@ -126,6 +143,8 @@ def cost_words(facts: dict[str, Any]) -> str:
     costs = {role: f"{macs / 1e6:.3f}" for role, macs in facts["forward_macs_per_image"].items()}
     shape = facts["image_shape"]
     image = f"{'x'.join(map(str, shape))} image" if shape else "image"
+    if shape and len(shape) == 1:
+        image = f"window of {shape[0]} tokens"
     if facts["f_xy_macs_per_image"] is None:
         (cost,) = costs.values()
         return f"{cost} MMACs forward per {image}"

@@ -46,6 +46,8 @@ def heading(document: Document) -> str:
     size = document["image_size"]
     shape = f"{document['channels']}x{size}x{size}"
     facts = f"{document['classes']} classes, images {shape}"
+    if (length := document.get("context_length")) is not None:
+        facts = f"{document['classes']} different tokens, windows of {length}"
     return f"{document['pair']} on {document['data']} ({facts}), map {document['map']}"
 
 
@@ -117,7 +119,7 @@ def block_coverage(links: list[Document]) -> str:
 
 
 def share_text(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+    return f"{100 * part / whole:.1f} %" if whole else "-"  # a stage that the base does not have
 
 
 def partly_linked(document: Document) -> list[str]:

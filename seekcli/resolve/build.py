@@ -11,6 +11,7 @@ from torch import nn
 from seekcli.config.schema import RunConfig
 from seekcli.data.augment.augmentation_settings import AugmentationSettings
 from seekcli.data.loading.batches import Batches
+from seekcli.data.loading.windows import WindowBatches
 from seekcli.data.sets.sources import Dataset
 from seekcli.errors import RunFailed
 from seekcli.method.alternating import Alternating, SingleModel, TurnRule
@@ -29,7 +30,9 @@ from seekcli.train.optimizers import OptimizerSettings, build_optimizer, optimiz
 from seekcli.train.recalibration import Recalibration
 from seekcli.train.schedules import LrSchedule, learning_rate
 from seekcli.train.step import AUTOCAST, Step
-from seekcli.train.tasks.classification import build_loss
+from seekcli.train.tasks.classification import classification
+from seekcli.train.tasks.language_modelling import language_modelling
+from seekcli.train.tasks.task import Task
 from seekcli.train.trainer import Trainer
 
 
@@ -48,7 +51,7 @@ def build_trainer(
 
 def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None) -> Trainer:
     channels_last, dtype = config.runtime.layout == "channels_last", AUTOCAST[config.runtime.precision]
-    batches = build_batches(config, dataset, device)
+    batches, task = build_batches(config, dataset, device), task_of(config, dataset)
     length = length_of(config, batches.steps_per_epoch)
     pair = None if config.classic else build_pair(config, source)
     models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
@@ -56,14 +59,15 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
     optimizers = {role: optimizer_of(config, pair, role, model, device) for role, model in models.items()}
     averages = Averages(models, config.train.ema_decay, pair, config.pair.buffers) if config.train.ema_decay else None
     turn_rule, needs = build_turn_rule(config, pair, models, optimizers, length)
-    held_out = HeldOut(batches.held_out(dataset), dtype) if "validation_loss" in needs else None
+    held_out = HeldOut(batches.held_out(dataset), dtype, task.summed_loss) if "validation_loss" in needs else None
     scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
     schedule = LrSchedule(**config.lr_schedule.model_dump())
     return Trainer(
         models=models,
         optimizers=optimizers,
-        steps=build_steps(config, models, optimizers, scaler),
+        steps=build_steps(config, task, models, optimizers, scaler),
         batches=batches,
+        task=task,
         turn_rule=turn_rule,
         length=length,
         learning_rate=lambda step: learning_rate(
@@ -82,9 +86,26 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
     )
 
 
-def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> Batches:
+def task_of(config: RunConfig, dataset: Dataset) -> Task:
+    """A text is there to be predicted; images have classes."""
+    train = config.train
+    if dataset.token_bytes is not None:
+        return language_modelling(dataset.token_bytes, train.label_smoothing)
+    return classification(train.loss, train.label_smoothing, train.bce_threshold)
+
+
+def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> Batches | WindowBatches:
     """Raises BadInput when there is no batch to train on."""
     train, runtime = config.train, config.runtime
+    if dataset.token_bytes is not None:
+        return WindowBatches(
+            dataset,
+            device,
+            batch_size=train.batch_size,
+            eval_batch_size=train.eval_batch_size,
+            seed=config.seed,
+            drop_last=train.drop_last,
+        )
     return Batches(
         dataset,
         device,
@@ -118,6 +139,7 @@ def optimizer_of(
 
 def build_steps(
     config: RunConfig,
+    task: Task,
     models: Mapping[str, nn.Module],
     optimizers: Mapping[str, torch.optim.Optimizer],
     scaler: torch.amp.GradScaler | None,
@@ -126,7 +148,7 @@ def build_steps(
     train = config.train
     make = partial(
         Step,
-        loss=build_loss(train.loss, train.label_smoothing, train.bce_threshold),
+        loss=task.loss,
         micro_batches=train.accumulate_steps,
         clip_norm=train.clip_norm,
         autocast_dtype=AUTOCAST[config.runtime.precision],
@@ -153,9 +175,9 @@ def build_turn_rule(
     return Alternating(state_transfer, condition), needs_of(condition)
 
 
-def recalibration_of(config: RunConfig, batches: Batches) -> Recalibration | None:
+def recalibration_of(config: RunConfig, batches: Batches | WindowBatches) -> Recalibration | None:
     """On `pair.recalibrate_batches` batches of the run, all if it has fewer; None where that is off."""
-    if not config.pair.recalibrate_batches:
+    if not config.pair.recalibrate_batches or isinstance(batches, WindowBatches):
         return None
     chosen = batches.for_statistics(config.pair.recalibrate_batches)
     return Recalibration(chosen, AUTOCAST[config.runtime.precision], config.train.accumulate_steps)

@@ -26,29 +26,31 @@ def train_flops_ahead(config: RunConfig) -> float | None:
     return expected_train_flops(config, {role: train_macs(config, role) for role in config.roles}, share)
 
 
-def image_shape(config: RunConfig) -> tuple[int, int, int]:
-    """C, H, W of a test image."""
+def image_shape(config: RunConfig) -> tuple[int, ...]:
+    """C, H, W of a test image; of a window of text its tokens."""
     data = config.data
+    if data.context_length is not None:
+        return (data.context_length,)
     assert data.channels and data.image_size, "the config is not resolved"
     return data.channels, data.image_size, data.image_size
 
 
-def train_shape(config: RunConfig) -> tuple[int, int, int]:
-    """C, H, W of a training image, which some recipes make smaller."""
-    channels, _, size = image_shape(config)
-    return channels, config.data.train_size or size, config.data.train_size or size
+def train_shape(config: RunConfig) -> tuple[int, ...]:
+    """C, H, W of a training image, which some recipes make smaller; of a window of text its tokens."""
+    size = config.data.train_size
+    return image_shape(config) if size is None else (image_shape(config)[0], size, size)
 
 
 def train_macs(config: RunConfig, role: str) -> float:
     """MACs of one training image's forward pass through the model of this role."""
     data = config.data
-    assert data.classes and data.channels and data.image_size, "the config is not resolved"
-    return counted_macs(config.model_name(role), data.classes, data.image_size, train_shape(config))
+    assert data.classes and data.side, "the config is not resolved"
+    return counted_macs(config.model_name(role), data.classes, data.side, train_shape(config))
 
 
 # A grid asks this for every seed of every arm, and a count takes a second.
 @lru_cache(maxsize=64)
-def counted_macs(name: str, classes: int, image_size: int, shape: tuple[int, int, int]) -> float:
+def counted_macs(name: str, classes: int, image_size: int, shape: tuple[int, ...]) -> float:
     known = known_macs(name, classes, image_size, shape)
     if known is not None:
         return float(known)

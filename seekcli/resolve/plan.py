@@ -72,7 +72,7 @@ def plan_lines(resolved: Resolved, results: Path) -> list[str]:
         macs[role], train_macs[role] = (
             float(forward_cost(model, name, shape).per_image) for shape in (image_shape(config), train_shape(config))
         )
-        lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)} image")
+        lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)}")
     share = None
     if coverage is not None:
         share = expected_share_of(config, planned_length(config))
@@ -94,9 +94,15 @@ def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
     return weights_map.coverage
 
 
+def noun_of(config: RunConfig) -> str:
+    return "image" if config.data.context_length is None else "window"
+
+
 def dimensions(config: RunConfig) -> str:
-    """`3x32x32`"""
-    return "x".join(map(str, image_shape(config)))
+    """`3x32x32 image`, `window of 128 tokens`"""
+    if config.data.context_length is not None:
+        return f"window of {config.data.context_length} tokens"
+    return f"{'x'.join(map(str, image_shape(config)))} image"
 
 
 def partial_map(config: RunConfig) -> str | None:
@@ -116,7 +122,7 @@ def partial_map(config: RunConfig) -> str | None:
 def describe_work(config: RunConfig) -> str:
     runtime, length = config.runtime, planned_length(config)
     size = f" of {config.data.train_size} pixels" if train_shape(config) != image_shape(config) else ""
-    images = f"{counted(length.epochs, 'epoch')} over {data_facts(config.data).train_images} images{size}"
+    images = f"{counted(length.epochs, 'epoch')} over {data_facts(config.data).train_images} {noun_of(config)}s{size}"
     rest = length.steps % length.steps_per_epoch
     last = f" (the last epoch has {rest})" if rest else ""
     where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"
@@ -125,5 +131,5 @@ def describe_work(config: RunConfig) -> str:
 
 def describe_cost(config: RunConfig, macs: Mapping[str, float], share: float | None, train_flops: float) -> str:
     """Forward cost of the average step per test image, and the training FLOPs (3 x forward x 2) of the run."""
-    mean = "" if config.classic else f"average step (F_XY) {mean_macs(macs, share) / 1e6:.3f} MMACs per image, "
+    mean = "" if config.classic else f"average step (F_XY) {mean_macs(macs, share) / 1e6:.3f} MMACs per {noun_of(config)}, "
     return f"cost        {mean}{human_flops(train_flops)} of training (expected)"

@@ -19,7 +19,7 @@ SPANS = ("lr_schedule.warmup_epochs", "lr_schedule.decay_every_epochs")
 def pick_recipe(data_name: str, family: str, transfers: bool = False) -> str:
     """A sensible recipe for data and family, by name; `transfers` says that weights from elsewhere are given."""
     recipes, kind = family_named(family).recipes, kind_named(data_name)
-    if kind is None:  # no data set: said when its facts are asked for
+    if kind is None or family_named(family).reads_text:  # no data set: said when its facts are asked for
         return recipes.usual
     if kind.small_images:  # the recipes of the paper would bring them to 224 pixels
         return recipes.small_images or kind.recipe or recipes.usual

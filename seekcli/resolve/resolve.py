@@ -12,6 +12,8 @@ from seekcli.config.settings import RECALIBRATE_BATCHES, DataConfig
 from seekcli.config.settings_files import is_recipe_file, read_recipe
 from seekcli.data.sets.deep_images import check_grey_bits, check_values, grey_bits_for
 from seekcli.data.sets.kept_listings import listings_kept
+from seekcli.data.sets.kind import TextSet
+from seekcli.data.sets.kinds import kind_named
 from seekcli.data.sets.listings import folder_of, label_of, listing_of
 from seekcli.data.sets.sources import (
     data_facts,
@@ -22,6 +24,8 @@ from seekcli.data.sets.sources import (
     kind_of,
     rules_for,
 )
+from seekcli.data.text.reading import file_of, is_text, text_of
+from seekcli.data.text.windows import DEFAULT_CONTEXT
 from seekcli.errors import BadInput
 from seekcli.method.growing import branch_step
 from seekcli.models.catalog import (
@@ -77,6 +81,7 @@ def resolve_images(layers: Layers) -> Resolved:
     draft = with_full_names(merge(layers))
     check_models(draft)
     spec = model_spec(draft.config.model_name(draft.config.roles[0]))
+    check_reads(draft.config)
     recipe = draft.config.recipe
     if recipe == "auto":
         transfer = draft.config.transfer
@@ -145,6 +150,16 @@ def check_models(draft: Resolved) -> None:
         check_pair(config.pair.base, config.pair.motivated)
 
 
+def check_reads(config: RunConfig) -> None:
+    """Raise BadInput where a model reads text and the data is images, or the other way round."""
+    name, kind = config.model_name(config.roles[0]), kind_named(config.data.name)
+    if kind is None or isinstance(kind, TextSet) == family_of(name).reads_text:
+        return
+    if family_of(name).reads_text:
+        raise BadInput(f"--data {config.data.name} is images, and {name} reads text: --data text:pydoc or text:FILE")
+    raise BadInput(f"--data {config.data.name} is a text, and {name} reads images: use --model gpt-2x64-to-4x64")
+
+
 def resolve_init(resolved: Resolved) -> Resolved:
     """`auto` is identity where the motivated model can start as the base, else the family's usual one (`paper`).
 
@@ -191,6 +206,11 @@ def check_data_settings(data: DataConfig) -> None:
 def resolve_place(resolved: Resolved) -> Resolved:
     """Where the data is, as an absolute path: what is recorded and what is advised hold from anywhere."""
     data = resolved.config.data
+    if is_text(data):
+        if (file := file_of(data)) is None:
+            return resolved
+        values = {"data.name": text_of(data).name, "data.dir": os.path.abspath(file)}
+        return resolved.updated(values, resolved.origins["data.name"])
     if is_folder(data):
         root = os.path.abspath(folder_of(data))
         values = {"data.name": f"{kind_of(data)}:{label_of(Path(root))}", "data.dir": root}
@@ -199,6 +219,16 @@ def resolve_place(resolved: Resolved) -> Resolved:
         return resolved
     place = os.path.abspath(os.path.expanduser(data.dir))
     return resolved.updated({"data.dir": place}, resolved.origins["data.dir"])
+
+
+def resolve_text(resolved: Resolved) -> Resolved:
+    """What a text is read with where nobody said it."""
+    data = resolved.config.data
+    if not is_text(data):
+        return resolved
+    unset = {"data.tokenizer": "characters", "data.context_length": DEFAULT_CONTEXT}
+    values = {key: value for key, value in unset.items() if getattr(data, key.partition(".")[2]) is None}
+    return resolved.updated(values, "auto") if values else resolved
 
 
 def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
@@ -211,10 +241,11 @@ def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
     if resolved.origins["data.grey_bits"] == "default" and (found := grey_bits_for(resolved.config.data)):
         resolved = resolved.updated({"data.grey_bits": found[0]}, found[1])
     check_data_settings(resolved.config.data)
+    resolved = resolve_text(resolved)
     facts = data_facts(resolved.config.data)
     values: dict[str, Any] = {
         "data.name": facts.name,
-        "data.image_size": facts.image_size,
+        "data.image_size": None if is_text(resolved.config.data) else facts.image_size,
         "data.classes": facts.classes,
         "data.channels": facts.channels,
         "data.fingerprint": fingerprint_of(resolved.config.data),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seekcli.runs.folder import RunFolder
 
 CONTENTS = "contents"  # a key of the facts
+TOKEN_BYTES = "token_bytes"  # of a text: bytes that each token stands for
 HOW_TO_GO_ON = (
     "--set data.rules=2 makes a run that knows its data by contents, --fresh sets this one aside and starts again"
 )

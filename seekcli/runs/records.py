@@ -65,7 +65,8 @@ EPOCH_SCHEMA = _schema("""
     recalibration_flops double?, buffers string?, recalibrate_batches int32?, base_images int64?,
     motivated_images int64?, added_blocks_usage double?, answers_differ_percent double?,
     base_accuracy_where_differ_percent double?, motivated_accuracy_where_differ_percent double?,
-    smoke bool?""")
+    smoke bool?, test_perplexity double?, test_bits_per_byte double?, validation_perplexity double?,
+    validation_bits_per_byte double?, test_r2 double?, validation_r2 double?""")
 EPOCH_COLUMNS = _columns(EPOCH_SCHEMA)
 EPOCH_NAMES = tuple(name for name, *_ in EPOCH_COLUMNS)
 # One row per update. Epochs and steps count from 1, steps over the whole run; of a growing run a step may have two.
@@ -79,6 +80,8 @@ ADDED_COLUMNS = frozenset((
     "test_accuracy_as_trained_percent", "test_accuracy_recalibrated_percent", "recalibration_flops", "buffers",
     "recalibrate_batches", "base_images", "motivated_images", "added_blocks_usage", "answers_differ_percent",
     "base_accuracy_where_differ_percent", "motivated_accuracy_where_differ_percent", "smoke",
+    "test_perplexity", "test_bits_per_byte", "validation_perplexity", "validation_bits_per_byte",
+    "test_r2", "validation_r2",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
 EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS)

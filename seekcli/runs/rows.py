@@ -11,9 +11,17 @@ from seekcli.config.condition_settings import settings_read
 from seekcli.config.schema import RunConfig
 from seekcli.documents import SCHEMA_VERSION
 from seekcli.method.cost_measures import training_flops_per_image
-from seekcli.train.tasks.classification import Evaluation, Evaluations
+from seekcli.train.tasks.classification import Evaluation
+from seekcli.train.tasks.task import Measured, Measurements
 from seekcli.train.trainer import Trainer
 from seekcli.train.usage import usage_columns
+
+# What a split may have columns for; a task measures some of them.
+OTHER_MEASURES = ("perplexity", "bits_per_byte", "r2")
+MEASURED = {
+    "test": ("loss", "accuracy_percent", "top5_accuracy_percent", "balanced_accuracy_percent", *OTHER_MEASURES),
+    "validation": ("loss", "accuracy_percent", "balanced_accuracy_percent", *OTHER_MEASURES),
+}
 
 
 def run_columns(config: RunConfig, run_id: str, coverage: float | None) -> dict[str, Any]:
@@ -51,8 +59,8 @@ def epoch_rows(
     columns: Mapping[str, Any],
     forward_macs: Mapping[str, float],
     train_macs: Mapping[str, float],
-    evaluations: Mapping[str, Evaluations],
-    others: Mapping[str, Evaluation],
+    evaluations: Mapping[str, Measurements],
+    others: Mapping[str, Measured],
     epoch_seconds: float,
 ) -> list[dict[str, Any]]:
     """The rows of the epoch that the trainer has just finished. Counts are of the epoch, the same in both rows.
@@ -98,32 +106,25 @@ def condition_flops(trainer: Trainer, forward_macs: Mapping[str, float]) -> floa
     return sum(2.0 * forward_macs[role] * images for role in trainer.log.roles)
 
 
-def evaluation_columns(evaluations: Evaluations, forward_macs: float) -> dict[str, Any]:
-    """What was measured of one role at the end of an epoch, null where nothing was."""
-    test, validation = evaluations.get("test"), evaluations.get("validation")
+def evaluation_columns(evaluations: Measurements, forward_macs: float) -> dict[str, Any]:
+    """What was measured of one role at the end of an epoch, null where nothing was, or the task does not have it."""
+    measured = {split: found.columns() for split, found in evaluations.items()}
     return {
         "forward_macs_per_image": forward_macs,
-        "test_loss": test.loss if test else None,
-        "test_accuracy_percent": test.accuracy_percent if test else None,
-        "test_top5_accuracy_percent": test.top5_accuracy_percent if test else None,
-        "test_balanced_accuracy_percent": test.balanced_accuracy_percent if test else None,
-        "validation_loss": validation.loss if validation else None,
-        "validation_accuracy_percent": validation.accuracy_percent if validation else None,
-        "validation_balanced_accuracy_percent": validation.balanced_accuracy_percent if validation else None,
+        **{f"{split}_{name}": measured.get(split, {}).get(name) for split, names in MEASURED.items() for name in names},
         "evaluation_flops": sum(2.0 * forward_macs * found.images for found in evaluations.values()),
     }
 
 
 def statistics_columns(
-    trainer: Trainer, evaluations: Evaluations, other: Evaluation | None, forward_macs: float
+    trainer: Trainer, evaluations: Measurements, other: Measured | None, forward_macs: float
 ) -> dict[str, Any]:
     """The test accuracy with BatchNorm statistics as trained and re-estimated, null where it was not measured.
 
     The FLOPs are of the re-estimation, and of the evaluation that stands beside the one of the model that is kept.
     """
     test, classic = evaluations.get("test"), not trainer.keeps_recalibrated
-    kept = test.accuracy_percent if test else None
-    beside = other.accuracy_percent if other else None
+    kept, beside = (found.columns().get("accuracy_percent") if found else None for found in (test, other))
     re_estimates = trainer.recalibration is not None and (other is not None or (bool(evaluations) and not classic))
     images = trainer.recalibration.images if trainer.recalibration and re_estimates else 0
     return {
@@ -134,9 +135,12 @@ def statistics_columns(
 
 
 def class_rows(
-    evaluations: Mapping[str, Evaluations], run_id: str, epoch: int, class_names: Sequence[str]
+    evaluations: Mapping[str, Measurements], run_id: str, epoch: int, class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The rows of classes.parquet: every class of every role and split that was evaluated."""
+    """The rows of classes.parquet: every class of every role and split that was evaluated.
+
+    None where the task has no classes.
+    """
     return [
         {
             "run_id": run_id,
@@ -151,6 +155,7 @@ def class_rows(
         }
         for role, by_split in evaluations.items()
         for split, found in by_split.items()
+        if isinstance(found, Evaluation)
         for index, accuracy_percent in enumerate(found.class_accuracy_percent)
     ]
 

@@ -15,7 +15,7 @@ from seekcli.config.layers import Resolved
 from seekcli.data.sets.sources import Dataset
 from seekcli.documents import SCHEMA_VERSION, write_document
 from seekcli.runs import checkpoint, records
-from seekcli.runs.data_contents import CONTENTS
+from seekcli.runs.data_contents import CONTENTS, TOKEN_BYTES
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import Row, RunStatus
 from seekcli.runs.step_log import StepLog
@@ -99,5 +99,6 @@ def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
             "validation_images": 0 if validation is None else len(validation),
             "split": dataset.split,
             **({CONTENTS: dataset.contents} if dataset.contents else {}),
+            **({TOKEN_BYTES: list(dataset.token_bytes)} if dataset.token_bytes else {}),
         },
     }

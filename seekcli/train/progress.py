@@ -21,6 +21,7 @@ class RunFacts:
     expected_share: float | None
     coverage: float | None
     data: str = ""  # how many images there are, and who split them
+    task: str = "classification"
 
 
 class Progress:

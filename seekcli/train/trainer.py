@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seekcli.data.keys import key_of
-from seekcli.data.loading.batches import Batches
+from seekcli.data.loading.run_batches import RunBatches
 from seekcli.errors import RunFailed
 from seekcli.method.alternating import TurnRule
 from seekcli.method.observation import Observation
@@ -25,7 +25,7 @@ from seekcli.train.length import RunLength
 from seekcli.train.optimizers import optimizer_state
 from seekcli.train.recalibration import Recalibration
 from seekcli.train.step import Readback, Step
-from seekcli.train.tasks.classification import Evaluation, Evaluations, evaluate_model
+from seekcli.train.tasks.task import Measured, Measurements, Task
 
 # Under fp16: the scale halves with each, so that 50 are far below any scale that could still help.
 MAX_SKIPPED_IN_A_ROW = 50
@@ -44,7 +44,8 @@ class Trainer:
         models: Mapping[str, nn.Module],
         optimizers: Mapping[str, torch.optim.Optimizer],
         steps: Mapping[str, Step],
-        batches: Batches,
+        batches: RunBatches,
+        task: Task,
         turn_rule: TurnRule,
         length: RunLength,
         learning_rate: Callable[[int], float],
@@ -66,7 +67,7 @@ class Trainer:
         pair's residual blocks. A run that goes on from another draws as for the epochs after the `epochs_before`.
         """
         self.models, self.optimizers, self.steps = dict(models), dict(optimizers), dict(steps)
-        self.batches, self.turn_rule, self.length = batches, turn_rule, length
+        self.batches, self.task, self.turn_rule, self.length = batches, task, turn_rule, length
         self.pair, self.blocks, self.needs, self.held_out = pair, blocks, needs, held_out
         self.averages, self.recalibration, self.keeps_recalibrated = averages, recalibration, keeps_recalibrated
         self.device = batches.device
@@ -182,7 +183,7 @@ class Trainer:
             f"{skipped}what was saved is kept; try a lower --lr"
         )
 
-    def evaluate(self, watcher: EvaluationWatcher = lambda role, split, done, total: None) -> dict[str, Evaluations]:
+    def evaluate(self, watcher: EvaluationWatcher = lambda role, split, done, total: None) -> dict[str, Measurements]:
         """By role and split: the models that are kept on all there is to evaluate on.
 
         `watcher` is told how many of the split's images a role's model has seen.
@@ -194,7 +195,7 @@ class Trainer:
 
     def evaluate_other_statistics(
         self, watcher: EvaluationWatcher = lambda role, split, done, total: None
-    ) -> dict[str, Evaluation]:
+    ) -> dict[str, Measured]:
         """By role, on the test images: what is kept with re-estimated statistics as trained, and the other way round.
 
         Empty where nothing is re-estimated, or a run has no test images.
@@ -205,14 +206,10 @@ class Trainer:
         models = as_trained if self.keeps_recalibrated else self._recalibrated(as_trained)
         return {role: self._evaluate(role, model, "test", watcher) for role, model in models.items()}
 
-    def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Evaluation:
+    def _evaluate(self, role: str, model: nn.Module, split: str, watcher: EvaluationWatcher) -> Measured:
         total = len(self.batches.to_evaluate[split][1])
-        found = evaluate_model(
-            model,
-            self.batches.evaluation(split),
-            self._autocast_dtype,
-            lambda done: watcher(role, split, done, total),
-        )
+        batches, dtype = self.batches.evaluation(split), self._autocast_dtype
+        found = self.task.evaluate(model, batches, dtype, lambda done: watcher(role, split, done, total))
         if not math.isfinite(found.loss):  # after a last update whose own loss and gradient were finite
             raise RunFailed(self._non_finite(f"{split} loss", self.batch - 1, role))
         return found

@@ -10,7 +10,8 @@ import torch
 
 from seekcli.method.roles import BASE, MOTIVATED
 from seekcli.models.added_blocks import usage_of_added_blocks
-from seekcli.train.tasks.classification import Evaluation, Evaluations
+from seekcli.train.tasks.classification import Evaluation
+from seekcli.train.tasks.task import Measurements
 from seekcli.train.trainer import Trainer
 
 ANSWER_COLUMNS = (
@@ -20,10 +21,12 @@ ANSWER_COLUMNS = (
 )
 
 
-def usage_columns(trainer: Trainer, evaluations: Mapping[str, Evaluations]) -> dict[str, Any]:
+def usage_columns(trainer: Trainer, evaluations: Mapping[str, Measurements]) -> dict[str, Any]:
     """The columns of an epoch, the same in both role rows; null for one model, and where nothing was evaluated."""
     base, motivated = (evaluations.get(role, {}).get("test") for role in (BASE, MOTIVATED))
-    differing = answers_where_they_differ(base, motivated) if base and motivated else (None, None, None)
+    differing: tuple[float | None, ...] = (None, None, None)
+    if isinstance(base, Evaluation) and isinstance(motivated, Evaluation):
+        differing = answers_where_they_differ(base, motivated)
     usage = added_blocks_usage(trainer) if evaluations else None
     return {"added_blocks_usage": usage, **dict(zip(ANSWER_COLUMNS, differing, strict=True))}
 

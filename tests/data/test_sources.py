@@ -268,6 +268,10 @@ def test_an_impossible_number_of_test_images_is_bad_input(name: str, images: int
 
 def test_every_kind_of_data_is_said_in_words() -> None:
     """`seek list data` and a shell know them without the code that reads them."""
-    forms = {"digits", *cifar.CLASS_COUNTS, *photo_sets.SETS, synthetic.FORM} | {"folder:DIR", "imagenet:DIR"}
+    forms = {"digits", *cifar.CLASS_COUNTS, *photo_sets.SETS, synthetic.FORM} | {
+        "folder:DIR",
+        "imagenet:DIR",
+        "text:FILE",
+    }
     assert {kind.form for kind in KINDS.values()} == forms
     assert all(kind.about for kind in KINDS.values())

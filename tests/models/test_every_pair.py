@@ -8,7 +8,7 @@ from math import prod
 import numpy
 import pytest
 import torch
-from model_pairs import empty_pair, randomise, relative_error, settle, shape_map, without_dropout
+from model_pairs import CLASSES, empty_pair, randomise, relative_error, settle, shape_map, without_dropout
 
 from seekcli.method.pair import StateTransfer
 from seekcli.method.weights_map import tensors_of
@@ -22,6 +22,7 @@ FAST = (
     *("resnet8-to-14", "resnet8-to-32", "resnet14-to-20", "resnet20-to-32"),
     *("resnet18-to-34", "resnet18-to-50", "vit-tiny-to-small"),
     "efficientnet-b1-to-b2",  # width and depth
+    *("gpt-2x64-to-4x64", "gpt-2x64-to-4x128", "gpt-4x64-ff128-to-4x64"),  # depth, both, hidden units
 )
 FULL = [name for name in pair_names() if nests_fully(*parse_pair(name))]
 PARTIAL = [name for name in pair_names() if name not in FULL]
@@ -40,6 +41,9 @@ def blocks_of(model, stage):
 def counterpart_name(pair, name):
     """The motivated tensor that holds a base tensor."""
     base, motivated = parse_pair(pair)
+    if base.startswith("gpt"):
+        last, larger_last = (int(model[4:].partition("x")[0]) - 1 for model in (base, motivated))
+        return re.sub(rf"^blocks\.{last}\.", f"blocks.{larger_last}.", name)
     found = re.fullmatch(r"layer(\d)\.(\d+)\.(.+)", name)
     if not found:
         return name
@@ -194,6 +198,8 @@ TOLERANCES = {torch.float64: 1e-11, torch.float32: 2e-5}
 def check_identity_start(pair_name, image_size, dtype):
     generator = torch.Generator().manual_seed(5)
     images = torch.randn(5, 3, image_size, image_size, generator=generator, dtype=dtype)
+    if pair_name.startswith("gpt"):
+        images = torch.randint(CLASSES, (5, image_size), generator=generator)
     pair = empty_pair(pair_name, image_size)
     for seed, model in enumerate((pair.base.to(dtype), pair.motivated.to(dtype))):
         randomise(model, seed)
@@ -224,12 +230,12 @@ def test_identity_start_gives_the_logits_of_the_base_after_every_copy_until_the_
 
 @pytest.mark.parametrize(
     ("pair_name", "image_size"),
-    [("resnet20-to-32", 32), ("vit-tiny-to-small", 16), ("efficientnet-b1-to-b2", 64)],
+    [("resnet20-to-32", 32), ("vit-tiny-to-small", 16), ("efficientnet-b1-to-b2", 64), ("gpt-2x64-to-4x128", 16)],
 )
 def test_identity_start_in_single_precision_differs_by_rounding_alone(pair_name, image_size):
     check_identity_start(pair_name, image_size, torch.float32)
 
 
 def test_only_basic_blocks_in_bottlenecks_are_partly_contained():
-    assert len(pair_names()) == 21 + 10 + 3 + 28
+    assert len(pair_names()) == 21 + 10 + 3 + 28 + 20
     assert {*PARTIAL} == {f"resnet{base}-to-{motivated}" for base in (18, 34) for motivated in (50, 101, 152)}

@@ -16,18 +16,18 @@ from seekcli.models.pairs import build_model
 
 CASES = list(counted_cases())
 QUICK = [case for case in CASES if case[0] in ("resnet8", "resnet20")]
-QUICK += [("resnet18", (3, 32, 32)), ("vit-tiny", (1, 8, 8)), ("efficientnet-b0", (3, 16, 16))]
+QUICK += [("gpt-2x64", (128,)), ("resnet18", (3, 32, 32)), ("vit-tiny", (1, 8, 8)), ("efficientnet-b0", (3, 16, 16))]
 
 
 def counted(name: str, classes: int, shape: Shape, convention: str = "macs") -> ModelCost:
-    return forward_cost(build_model(name, classes, shape[0], shape[1]), name, shape, convention)
+    return forward_cost(build_model(name, classes, shape[0], shape[-1]), name, shape, convention)
 
 
 @pytest.mark.parametrize(("name", "shape"), QUICK)
 @pytest.mark.parametrize("classes", [2, 37])
 def test_what_is_written_down_is_what_is_counted(name: str, classes: int, shape: Shape) -> None:
     for convention in ("macs", "flops"):
-        found = known_cost(name, classes, shape[1], shape, convention)
+        found = known_cost(name, classes, shape[-1], shape, convention)
         assert found == counted(name, classes, shape, convention)
         assert found is not None
         assert list(found.per_stage) == list(counted(name, classes, shape).per_stage)
@@ -35,7 +35,7 @@ def test_what_is_written_down_is_what_is_counted(name: str, classes: int, shape:
 
 @pytest.mark.slow
 def test_all_that_is_written_down_is_what_is_counted() -> None:
-    assert {case: known_cost(case[0], 10, case[1][1], case[1]) for case in CASES} == {
+    assert {case: known_cost(case[0], 10, case[1][-1], case[1]) for case in CASES} == {
         case: counted(case[0], 10, case[1]) for case in CASES
     }
 

@@ -25,7 +25,7 @@ def pair_config(base: str, motivated: str, **more: object) -> Resolved:
 
 
 def test_every_family_says_what_its_head_is() -> None:
-    assert FAMILIES.keys() == SMALLEST.keys()
+    assert FAMILIES.keys() == {*SMALLEST, "gpt"}  # whose embedding knows the vocabulary too: it takes equal ones alone
 
 
 @pytest.mark.parametrize("name", SMALLEST.values())

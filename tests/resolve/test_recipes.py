@@ -29,6 +29,7 @@ PAIRS = {
     "any-model": ("resnet8", "resnet14"),
     "small-vit": ("vit-tiny", "vit-small"),
     "small-efficientnet": ("efficientnet-b0", "efficientnet-b1"),
+    "text": ("gpt-2x64", "gpt-4x64"),
 }
 # The table of the paper's recipes (4.1 to 4.3): optimizer, lr, weight decay, schedule, warm-up, batch, epochs.
 TABLE = {
@@ -108,6 +109,8 @@ def small(name, **settings):
         "runtime.device": "cpu",
         **settings,
     }
+    if name == "text":  # 16 training windows, 2 for validation
+        overrides |= {"data.name": "text:pydoc", "data.image_size": None, "data.limit_train": 18}
     if load_recipe(name).get("data.train_size"):
         overrides |= {"data.train_size": 24, "train.accumulate_steps": 2}
     return resolve([("test", overrides)])

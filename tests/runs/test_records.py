@@ -35,7 +35,8 @@ COLUMNS = re.findall(
     test_accuracy_as_trained_percent test_accuracy_recalibrated_percent recalibration_flops buffers
     recalibrate_batches base_images motivated_images
     added_blocks_usage answers_differ_percent base_accuracy_where_differ_percent
-    motivated_accuracy_where_differ_percent smoke""",
+    motivated_accuracy_where_differ_percent smoke test_perplexity test_bits_per_byte validation_perplexity
+    validation_bits_per_byte test_r2 validation_r2""",
 )
 NULLABLE = {
     "pair",

@@ -98,9 +98,9 @@ def test_the_average_of_the_motivated_model_starts_from_the_base_however_often_i
     assert all(torch.equal(tensor, averages[1][name]) for name, tensor in averages[0].items())
 
 
-@pytest.mark.parametrize("name", ["resnet8", "resnet18", "efficientnet-b0", "vit-tiny"])
+@pytest.mark.parametrize("name", ["resnet8", "resnet18", "efficientnet-b0", "vit-tiny", "gpt-2x64"])
 def test_the_catalog_knows_which_models_have_running_statistics(name):
-    assert {MODELS[each].family for each in ("resnet8", "resnet18", "efficientnet-b0", "vit-tiny")} == {
+    assert {MODELS[each].family for each in ("resnet8", "resnet18", "efficientnet-b0", "vit-tiny", "gpt-2x64")} == {
         spec.family for spec in MODELS.values()
     }
     with torch.device("meta"):

@@ -14,6 +14,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.resolve.build import build_steps
 from seekcli.train.optimizers import build_optimizer
 from seekcli.train.step import Step, micro_batch_bounds
+from seekcli.train.tasks.classification import classification
 
 CPU = torch.device("cpu")
 IMAGES = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
@@ -29,7 +30,8 @@ def make_step(scaler=None, **settings):
     torch.manual_seed(1)
     model = nn.Linear(4, 3)
     config = config_of(**settings)
-    return build_steps(config, {"base": model}, {"base": build_optimizer(config.optimizer, model, CPU)}, scaler)["base"]
+    task, optimizer = classification(config.train.loss), build_optimizer(config.optimizer, model, CPU)
+    return build_steps(config, task, {"base": model}, {"base": optimizer}, scaler)["base"]
 
 
 def take(step, images=IMAGES, labels=LABELS, rate=0.5):

@@ -1,6 +1,7 @@
 """What a data set says of itself: one object, in the file that reads it. It is read without torch.
 
-Two sorts: a set that its name says all of (`cifar10`, `synthetic:3x32x32:10`), and files in a folder of the user's.
+Three sorts: a set that its name says all of (`cifar10`, `synthetic:3x32x32:10`), files in a folder of the user's, and a
+text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class DataFacts:
 
     That is without what `--limit-train`, the validation split and `data.holdout_images` take away.
 
-    `name` is a label for records (never a path), `image_size` is in pixels a side.
+    `name` is a label for records (never a path), `image_size` is in pixels a side. Of a text `classes` are the tokens
+    of its vocabulary, images are windows, and `image_size` is their length in tokens.
     """
 
     name: str
@@ -81,3 +83,8 @@ class FolderSet(DataKind):
     list_files: Callable[[Path, DataConfig], Any]
     read: Callable[[Any, DataConfig, int, Watcher], Arrays]  # listing, settings, pixels a side, watcher -> both splits
     streamed: bool = False  # its images stay on disk, and its identity may be of a sample of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSet(DataKind):
+    """One text. A window of its tokens stands where an image does, a token of the vocabulary where a class does."""

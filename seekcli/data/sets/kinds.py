@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic
+from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic, text
 from seekcli.data.sets.kind import DataKind
 from seekcli.data.sets.own_data import own_set
 from seekcli.own_code.paths import is_path
@@ -27,6 +27,7 @@ for _shipped in (
     folders.FOLDER,
     imagenet.IMAGENET,
     synthetic.SYNTHETIC,
+    text.TEXT,
 ):
     register(_shipped)
 

@@ -11,6 +11,7 @@ from seekcli.data.sets.identity import contents, printable, read_digests
 from seekcli.data.sets.kept_listings import kept
 from seekcli.data.sets.kind import FolderSet, OwnSet
 from seekcli.data.sets.kinds import kind_named
+from seekcli.data.text.reading import is_text, text_of
 from seekcli.errors import BadInput
 
 Listing = folders.FolderListing | imagenet.ImageNetListing
@@ -57,8 +58,11 @@ def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | No
     """The identity of a folder's data under `data.rules`, and of data of one's own; None where the name says all of it.
 
     By rules 2 it is of the contents: the sha256 of every file, or of a fixed sample and every size for a streamed tree.
-    By rules 1 it is of names and sizes alone. Files that were not read before are read now.
+    By rules 1 it is of names and sizes alone. Files that were not read before are read now. That of a text is the
+    sha256 of its bytes.
     """
+    if is_text(data):
+        return text_of(data).sha256
     listing = listing or listing_of(data)
     if listing is None:
         kind = own_set(data)
@@ -73,6 +77,8 @@ def contents_of(listing: Listing) -> str:
 
 def known_by(data: DataConfig) -> str:
     """What the data is known by, in a word or two: "contents", "names and sizes" or "name"."""
+    if is_text(data):
+        return "contents"
     if not is_folder(data):
         return "name" if own_set(data) is None else "contents"
     return "names and sizes" if data.rules == 1 else "contents"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import folders, imagenet
+from seekcli.data.sets.dataset import Dataset as Dataset, counts_in_words as counts_in_words
 from seekcli.data.sets.deep_images import deep_images_note
-from seekcli.data.sets.kind import DataFacts as DataFacts, NamedSet
+from seekcli.data.sets.kind import DataFacts as DataFacts, NamedSet, TextSet
 from seekcli.data.sets.kinds import KINDS, kind_named
 from seekcli.data.sets.listings import (
     Listing,
@@ -34,65 +34,15 @@ from seekcli.data.splitting.splits import (
     SPLIT_SEED,
     by_rules,
     chosen_per_class,
-    first_few,
     quotas,
 )
 from seekcli.data.splitting.validation import fraction_count, training_images_left, without_validation
-from seekcli.errors import BadInput, counted, shown_value, unknown
+from seekcli.data.text.dataset import check_asked_of_images, load_text, text_facts
+from seekcli.data.text.reading import is_text as is_text
+from seekcli.errors import BadInput, shown_value, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Images uint8 [N, C, H, W] and labels int64 [N] of both splits, in the host's memory (streamed ones: on disk).
-
-    `mean` and `std` are per channel, of all training images before any limit or split, at the size trained on, scaled
-    to 0..1.
-    `split` says who chose the test images, and what was left out. `holdout.hold_out` takes the held-out images, which a
-    run's seed chooses, from the training images. A run over a fold (`data.fold`) has an empty test split.
-    `fingerprint` is a folder's identity by `rules`, which are those of `data.rules`; `contents` is that by contents
-    where the fingerprint is not. `test_paths` are those of a folder's test images below it; None where images have no
-    file each.
-    """
-
-    facts: DataFacts
-    train_images: Tensor | ImageFiles
-    train_labels: Tensor
-    test_images: Tensor | ImageFiles
-    test_labels: Tensor
-    class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    split: str
-    rules: int = 1
-    fingerprint: str | None = None
-    contents: str | None = None
-    holdout_images: Tensor | ImageFiles | None = None
-    holdout_labels: Tensor | None = None
-    validation_images: Tensor | ImageFiles | None = None
-    validation_labels: Tensor | None = None
-    test_paths: tuple[str, ...] | None = None
-
-    @property
-    def summary(self) -> str:
-        """How many images there are, and who chose which is which."""
-        validation = 0 if self.validation_labels is None else len(self.validation_labels)
-        counts = {"training": len(self.train_labels), "validation": validation, "test": len(self.test_labels)}
-        return f"{self.facts.name}: {counts_in_words(counts, self.class_names)}; {self.split}"
-
-
-def counts_in_words(counts: dict[str, int], class_names: Sequence[str], classes: int | None = None) -> str:
-    """`120 training and 30 test images of 3 classes (cat, dog, frog)`; without names their number, `classes`, is said.
-
-    Splits without images are left out.
-    """
-    named = f" ({first_few(class_names)})" if class_names else ""
-    *words, last = [f"{count:,} {split}" for split, count in counts.items() if count]
-    both = f"{', '.join(words)} and {last}" if words else last
-    noun = "image" if last.startswith("1 ") else "images"
-    return f"{both} {noun} of {counted(classes or len(class_names), 'class', 'classes')}{named}"
 
 
 def rules_note(data: DataConfig) -> str:
@@ -111,7 +61,7 @@ def data_facts(data: DataConfig) -> DataFacts:
 
     Raises BadInput for an unknown name, an impossible form, a folder that is not one, or a limit that is none.
     """
-    return facts_of(data, listing_of(data))
+    return text_facts(data) if is_text(data) else facts_of(data, listing_of(data))
 
 
 def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
@@ -119,6 +69,8 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
 
     Raises BadInput as `data_facts` does, and for files that are missing, damaged or too large.
     """
+    if is_text(data):
+        return load_text(data)
     listing = listing_of(data)
     facts = facts_of(data, listing)
     fingerprint = fingerprint_of(data, listing)
@@ -151,11 +103,12 @@ def stats_of(images: Tensor | ImageFiles) -> tuple[tuple[float, ...], tuple[floa
 def has_own_size(data: DataConfig) -> bool:
     """Whether all its images have one size; photographs have each their own."""
     kind = kind_named(data.name)
-    return kind is None or (isinstance(kind, NamedSet) and kind.one_size)
+    return kind is None or isinstance(kind, TextSet) or (isinstance(kind, NamedSet) and kind.one_size)
 
 
 def check_asked(data: DataConfig) -> None:
     """Raise BadInput for a setting that this data does not read."""
+    check_asked_of_images(data)
     if data.fit != "crop" and has_own_size(data):
         raise BadInput(f"data.fit {data.fit} is for photographs of any shape, and the images of {data.name} are square")
     having = [kind.word for kind in KINDS.values() if isinstance(kind, NamedSet) and kind.test_images]
@@ -188,6 +141,8 @@ def rules_for(data: DataConfig) -> int:
     """
     if is_folder(data) or own_set(data) is not None:
         return 2
+    if is_text(data):
+        return 1
     facts = named_facts(data)
     sizes = quotas(class_sizes(facts, None), limited_count(data.limit_train, facts))
     taken = quotas(sizes, fraction_count(data, sum(sizes.values()), len(sizes)))

@@ -16,10 +16,14 @@ from seekcli.data.sets.sources import (
 )
 from seekcli.data.splitting.splits import BOTH_SIDES, by_rules, lost_classes, quotas
 from seekcli.data.splitting.validation import sizes_left
+from seekcli.data.text.dataset import text_summary
+from seekcli.data.text.reading import is_text
 
 
 def summary_ahead(data: DataConfig) -> str:
     """As `Dataset.summary`, from what is known before an image is read: the names of the classes of a folder alone."""
+    if is_text(data):
+        return text_summary(data)
     listing = listing_of(data)
     facts = facts_of(data, listing)
     test = facts.test_images if data.folds is None else 0

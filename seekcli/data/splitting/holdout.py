@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import torch
 
+from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.splits import BOTH_SIDES, by_rules, chosen_per_class, lost_classes
+from seekcli.data.text.dataset import windows_held_out
 from seekcli.errors import BadInput
 
 
@@ -20,6 +22,8 @@ def hold_out(dataset: Dataset, images: int, seed: int) -> Dataset:
     """
     if not images:
         return dataset
+    if dataset.token_bytes is not None:
+        return hold_out_windows(dataset, images, seed)
     labels, both = dataset.train_labels, by_rules(dataset.rules, BOTH_SIDES)
     chosen = chosen_per_class(labels.tolist(), images, f"holdout {seed}", at_least=both)
     if len(chosen) < images:
@@ -35,6 +39,22 @@ def hold_out(dataset: Dataset, images: int, seed: int) -> Dataset:
         holdout_labels=labels[chosen],
         split=f"{dataset.split}; {images} of {len(labels)} training images held out, stratified, seed {seed}"
         f"{lost_classes(dataset.class_names, held_of_each(dataset, chosen))}",
+    )
+
+
+def hold_out_windows(dataset: Dataset, windows: int, seed: int) -> Dataset:
+    """As `hold_out`, of a text: any of its training windows."""
+    chosen = windows_held_out(len(dataset.train_labels), windows, seed)
+    kept = torch.ones(len(dataset.train_labels), dtype=torch.bool)
+    kept[chosen] = False
+    assert not isinstance(dataset.train_images, ImageFiles)
+    return replace(
+        dataset,
+        train_images=dataset.train_images[kept],
+        train_labels=dataset.train_labels[kept],
+        holdout_images=dataset.train_images[chosen],
+        holdout_labels=dataset.train_labels[chosen],
+        split=f"{dataset.split}; {windows} training windows held out, seed {seed}",
     )
 
 

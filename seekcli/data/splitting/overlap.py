@@ -12,6 +12,7 @@ from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import ImageFile, printable, read_digests
 from seekcli.data.sets.listings import Listing, fingerprint_of, is_folder, listing_of
 from seekcli.data.splitting.splits import first_few
+from seekcli.data.text.reading import is_text
 from seekcli.errors import BadInput, counted
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     Files are compared by the sha256 of their bytes, before any limit of the training set: all of a folder, and of a
     streamed tree those that its identity reads. Other sets are compared by their pixels, where `dataset` is given.
     """
+    if is_text(data):  # its parts are apart by position, and a sentence may well stand in both
+        return None
     listing = listing_of(data)
     if listing is not None:
         return describe_overlap(*known_files(listing), where_of(listing))
@@ -77,6 +80,8 @@ def watched_overlap_note(dataset: Dataset) -> str | None:
 
     A k that is chosen on such images, or a condition that watches their loss, sees what was learnt by heart.
     """
+    if dataset.token_bytes is not None:
+        return None
     splits = (
         ("validation", dataset.validation_images, dataset.validation_labels),
         ("held-out", dataset.holdout_images, dataset.holdout_labels),

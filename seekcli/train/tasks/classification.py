@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seekcli.train.step import Loss
+from seekcli.train.tasks.task import Task
 
 # With 5 classes or fewer every image would be a top-5 hit, which says nothing.
 TOP = 5
@@ -77,8 +78,23 @@ class Evaluation:
         """Mean of the recalls of the classes that have images: each class counts the same, however small it is."""
         return fmean(recall for recall in self.class_accuracy_percent if recall is not None)
 
+    def columns(self) -> dict[str, float | None]:
+        return {
+            "loss": self.loss,
+            "accuracy_percent": self.accuracy_percent,
+            "top5_accuracy_percent": self.top5_accuracy_percent,
+            "balanced_accuracy_percent": self.balanced_accuracy_percent,
+        }
 
-Evaluations = dict[str, Evaluation]  # by split: "test", "validation"
+
+def classification(name: str, label_smoothing: float = 0.0, bce_threshold: float | None = None) -> Task:
+    """The task with the training loss of this name; what is measured is the same for each."""
+    return Task(
+        name="classification",
+        loss=build_loss(name, label_smoothing, bce_threshold),
+        summed_loss=partial(functional.cross_entropy, reduction="sum"),
+        evaluate=evaluate_model,
+    )
 
 
 @torch.no_grad()
