@@ -137,12 +137,10 @@ def rules_for(data: DataConfig) -> int:
     """The `data.rules` of a new run: 2 wherever that can make a difference, so that other runs keep their ids.
 
     A named set has no folder to read; its splits differ only where by rules 1 a class would be rounded away. Data of
-    one's own came after rules 2.
+    one's own and texts came after rules 2.
     """
-    if is_folder(data) or own_set(data) is not None:
+    if is_folder(data) or own_set(data) is not None or is_text(data):
         return 2
-    if is_text(data):
-        return 1
     facts = named_facts(data)
     sizes = quotas(class_sizes(facts, None), limited_count(data.limit_train, facts))
     taken = quotas(sizes, fraction_count(data, sum(sizes.values()), len(sizes)))

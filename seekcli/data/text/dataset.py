@@ -82,7 +82,7 @@ def load_text(data: DataConfig) -> Dataset:
     test, test_following = windows_of(tokens[cut.test_start :], cut.test, cut.context)
     return Dataset(
         facts, seen[:whole], following[:whole], test, test_following, text.vocabulary, (), (), split_words(text, cut),
-        fingerprint=text.sha256,
+        data.rules, text.sha256,
         validation_images=seen[whole:] if cut.validation else None,
         validation_labels=following[whole:] if cut.validation else None,
         token_bytes=text.token_bytes,
