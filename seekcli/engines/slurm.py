@@ -63,8 +63,7 @@ class SlurmEngine(Engine):
         at = time.time()
         threads = work.slots[0].threads
         elements = [
-            ArrayElement(work, number, self.folder.path, at, self.per_gpu, threads)
-            for number in range(len(work.slots))
+            ArrayElement(work, number, self.folder.path, at, self.per_gpu, threads) for number in range(len(work.slots))
         ]
         self.jobs = self.submitted(elements)
         job = self.jobs[0].job_id.partition("_")[0] if self.cluster == "slurm" else ",".join(map(job_of, self.jobs))

@@ -131,5 +131,6 @@ def describe_work(config: RunConfig) -> str:
 
 def describe_cost(config: RunConfig, macs: Mapping[str, float], share: float | None, train_flops: float) -> str:
     """Forward cost of the average step per test image, and the training FLOPs (3 x forward x 2) of the run."""
-    mean = "" if config.classic else f"average step (F_XY) {mean_macs(macs, share) / 1e6:.3f} MMACs per {noun_of(config)}, "
+    average = f"{mean_macs(macs, share) / 1e6:.3f} MMACs per {noun_of(config)}"
+    mean = "" if config.classic else f"average step (F_XY) {average}, "
     return f"cost        {mean}{human_flops(train_flops)} of training (expected)"
