@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-slurm test-browser golden format bench many torture families batchnorm starts findings wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-slurm test-ray test-browser golden format bench many torture families batchnorm starts findings wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,10 @@ test-cuda: setup  ## what CUDA has of its own; without a CUDA device every test 
 
 test-slurm: setup  ## start a Slurm of one machine, preempt an element and kill a node (minutes; root and Debian's packages), else "not run"
 	$(RUN) pytest -n 0 tests/slurm
+
+test-ray: setup  ## a Ray of two fake nodes: kill a worker, remove a node (minutes; installs the extra ray into .venv)
+	$(RUN) pip install --disable-pip-version-check --no-input -c constraints.txt 'ray>=2.40'
+	$(RUN) pytest -n 0 tests/ray
 
 test-browser: setup  ## open a report in a headless chromium: no console message, no request, nothing wider than a phone
 	$(RUN) pytest tests/browser $(PYTEST_FLAGS)

@@ -45,7 +45,7 @@ def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
 
 
 # What an engine imports, and the extra that brings it.
-ENGINES = {"submitit": "slurm"}
+ENGINES = {"submitit": "slurm", "ray": "ray"}
 # Distributions whose module has another name.
 MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekcli.cli.grid_engines import cancel_submitted, chosen_engine, run_by_slurm
+from seekcli.cli.grid_engines import cancel_submitted, chosen_engine, run_by_ray, run_by_slurm
 from seekcli.cli.grid_run import (
     Asked,
     asked_by_order,
@@ -25,7 +25,7 @@ from seekcli.cli.grid_workers import AUTO, fitting, parse_jobs, slots_for
 from seekcli.cli.options import set_layers
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
-from seekcli.errors import BadInput, unknown
+from seekcli.errors import unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
 
@@ -109,7 +109,7 @@ def runner(failed_alone: bool) -> Callable[..., None]:
         elif engine == "slurm":
             run_by_slurm(asked, chosen, failed_alone)
         else:
-            raise BadInput("--engine ray is not built yet")
+            run_by_ray(asked, chosen, failed_alone)
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from seekcli.grid.shards import Shard
 from seekcli.grid.submission import SubmissionFolder, is_live
 
 if TYPE_CHECKING:
-    from seekcli.engines.engine import Engine
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.engine import Engine, Work
     from seekcli.engines.local import Outcome
     from seekcli.grid.plan import GridPlan
     from seekcli.grid.standing import Watch
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 LEAST_MINUTES, MOST_BY_ITSELF = 15, 500
 # Limits where nobody says one: for what begins and ends, and where the time of a run is not known.
 LEAST_LIMIT, UNKNOWN_MINUTES = 10, 60
+LOOK_SECONDS = 2.0
+# States of runs that tasks go on with; what waits for them is none.
+GO_ON = ("new", "unfinished", "dead")
 ASKS_FOR_GPUS = ("gpus_per_task", "gpus_per_node", "cpus_per_gpu", "mem_per_gpu")
 
 
@@ -101,6 +106,47 @@ def run_by_slurm(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
             watched(engine, watch, asked)
 
 
+def run_by_ray(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
+    """Run what is missing by tasks of Ray, and wait for them. Raises BadInput, RunFailed and Stopped."""
+    from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.engine import Work
+    from seekcli.engines.ray import RayEngine
+    from seekcli.grid.standing import Watch
+
+    gpus = float(chosen.settings.get("gpus_per_task", 0 if chosen.per_gpu is None else 1 / chosen.per_gpu))
+    asked = replace(asked, device="cuda" if gpus else "cpu")
+    plan, asked = planned(asked, failed_alone)
+    watch = Watch(plan, asked.is_asked)
+    stop = StopSwitch()
+    if left := len(watch.standings) - watch.count("finished"):
+        with RayEngine(chosen.settings, gpus) as engine:
+            slots = engine.slots(left)
+            threads = asked.threads or recorded_threads(plan) or slots[0].threads
+            asked = replace(asked, threads=threads, again=frozenset(watch.failed_before))
+            slots = [replace(slot, threads=threads) for slot in slots]
+            work = Work(asked.grid.path.absolute(), asked.out.absolute(), asked.order(), slots, Shard())
+            say(f"{asked.grid.path}{smoke_mark(asked)}: {left} runs left, {counted(len(slots), 'task')}", err=True)
+            with stop.listening():
+                rounds(engine, work, watch, asked, stop)
+    conclude_by_folder(watch, asked)
+
+
+def rounds(engine: Engine, work: Work, watch: Watch, asked: Asked, stop: StopSwitch) -> None:
+    """Tasks, and tasks again for runs whose worker died so late that its lease outlived all others. Raises Stopped."""
+    while True:
+        before = watch.count("finished")
+        engine.submit(work)
+        watch_workers(engine, watch, stop.reason, asked.progress, asked.fail_fast)
+        while watch.count("running") and stop.reason() is None:  # by its lease, for a minute at most, if it is dead
+            time.sleep(LOOK_SECONDS)
+            watch.look()
+        left = sum(watch.count(state) for state in GO_ON)
+        if not left or asked.fail_fast or (watch.count("finished") == before and watch.count("failed")):
+            return
+        if watch.count("finished") == before:
+            raise RunFailed(f"{counted(left, 'run')} left, and the last tasks finished none: see `seek grid status`")
+
+
 def planned(asked: Asked, failed_alone: bool) -> tuple[GridPlan, Asked]:
     """The plan, and what is asked of it. Raises BadInput where data is missing."""
     plan = plan_looked_at(asked)
@@ -114,12 +160,17 @@ def planned(asked: Asked, failed_alone: bool) -> tuple[GridPlan, Asked]:
 
 def watched(engine: Engine, watch: Watch, asked: Asked) -> None:
     """Until the workers have ended; then what the folder says of each run. Raises RunFailed and Stopped."""
-    from seekcli.cli.outcomes import conclude
     from seekcli.cli.stop import StopSwitch
 
     stop = StopSwitch()
     with stop.listening():
         watch_workers(engine, watch, stop.reason, asked.progress, asked.fail_fast)
+    conclude_by_folder(watch, asked)
+
+
+def conclude_by_folder(watch: Watch, asked: Asked) -> None:
+    from seekcli.cli.outcomes import conclude
+
     conclude(as_they_stand(watch), asked.out, asked.grid.path.name)
 
 

@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 def work_shard(asked: Asked, shard: Shard, leave: bool) -> None:
     """Do the points of the shard, and then those that nobody does. Raises RunFailed and Stopped."""
     from seekcli.cli.stop import StopSwitch
+    from seekcli.engines.starter import reason_alone
 
     plan = plan_asked(asked)
     plan.require_data(asked.is_asked)
     if asked.threads is None:
         asked = replace(asked, threads=recorded_threads(plan) or (asked.slots[0].threads if asked.slots else None))
     stop = StopSwitch()
+
+    def reason() -> str | None:
+        return stop.reason() or reason_alone()
+
     with stop.listening():
         if asked.slots:
-            work_by_processes(asked, shard, leave, stop.reason)
+            work_by_processes(asked, shard, leave, reason)
         else:
-            work_here(asked, plan, shard, leave, stop.reason)
+            work_here(asked, plan, shard, leave, reason)
 
 
 def work_by_processes(asked: Asked, shard: Shard, leave: bool, stop_requested: Callable[[], str | None]) -> None:

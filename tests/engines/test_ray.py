@@ -1,0 +1,108 @@
+"""`--engine ray` without Ray: bad words, how many tasks there is room for, and workers whose starter is gone."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from seekcli.cli.app import app
+from seekcli.engines.ray import RayEngine
+from seekcli.engines.starter import STARTED_BY
+from seekcli.errors import BadInput
+
+GRID = """
+[settings]
+model = "resnet8-to-14"
+data.name = "synthetic:1x8x8:3:60"
+train = { steps = 1, batch_size = 16 }
+runtime.device = "cpu"
+[[arms]]
+schedule = "base"
+"""
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    path = tmp_path / "g.toml"
+    path.write_text(GRID, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A cluster of 8 CPUs and 2 GPUs that runs nothing."""
+    resources = {"CPU": 8.0, "GPU": 2.0}
+    fake = SimpleNamespace(init=lambda *_, **__: None, shutdown=lambda: None, cluster_resources=lambda: resources)
+    fake.__spec__ = importlib.machinery.ModuleSpec("ray", None)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    return fake
+
+
+def seek(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_without_the_extra_its_command_is_told(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "ray")  # as `--engine ray` of a shell
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--engine ray needs ray: pip install 'seekcli[ray]'" in result.stderr
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "--ray-address 127.0.0.1:1 does not answer: "),
+        ("ray://127.0.0.1:1", "--ray-address ray://127.0.0.1:1 does not answer: "),
+        ("here", "--ray-address here: expected HOST:PORT, ray://HOST:PORT or auto"),
+        ("a:b", "--ray-address a:b: expected HOST:PORT"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_one_line(
+    grid: Path, tmp_path: Path, ray: SimpleNamespace, address: str, said: str
+) -> None:
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "ray", "--ray-address", address)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+    assert said in result.stderr
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpus", "left", "tasks"),
+    [
+        ({}, 0.0, 100, 8),
+        ({}, 0.0, 3, 3),
+        ({"cpus_per_task": 3}, 0.0, 100, 2),
+        ({}, 0.25, 100, 8),
+        ({}, 1 / 3, 100, 6),
+        ({"tasks": 4}, 0.25, 100, 4),
+    ],
+)
+def test_there_are_as_many_tasks_as_the_cluster_has_room_for(
+    ray: SimpleNamespace, settings: dict[str, int], gpus: float, left: int, tasks: int
+) -> None:
+    assert len(RayEngine(settings, gpus).slots(left)) == tasks
+
+
+def test_a_cluster_without_room_is_told(ray: SimpleNamespace) -> None:
+    with pytest.raises(BadInput, match="a task wants 1 CPUs and 3 GPUs, and the cluster has 8 CPUs and 2 GPUs"):
+        RayEngine({}, 3.0).slots(1)
+
+
+def test_a_worker_whose_starter_is_gone_saves_and_leaves(grid: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv(STARTED_BY, str(os.getppid()))
+    assert seek("grid", "work", grid, "--out", tmp_path / "r").exit_code == 0
+    monkeypatch.setenv(STARTED_BY, str(os.getpid()))
+    words = ("--out", tmp_path / "s", "--set", "train.steps=3")
+    left = seek("grid", "work", grid, *words)
+    assert left.exit_code == 75, left.output
+    assert "stopped, since the process that started this worker is gone: saved at step 1" in left.stderr
+    monkeypatch.delenv(STARTED_BY)
+    assert seek("grid", "work", grid, *words).exit_code == 0
