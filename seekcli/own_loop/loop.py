@@ -107,6 +107,8 @@ class OwnLoop:
         given = {name: metric for name, metric in metrics.items() if not callable(metric)}
         asked = {name: metric for name, metric in metrics.items() if callable(metric)}
         for name, values in given.items():
+            if not isinstance(values, Mapping) or found.keys() - values.keys():
+                raise BadInput(f"end_epoch: {name} is a function of a model, or a value for each of {', '.join(found)}")
             for role in found:
                 found[role][name] = float(values[role])
         if asked:

@@ -147,6 +147,9 @@ def test_bad_input():
         loop.step(1.0)
     with pytest.raises(BadInput, match="has no step"):
         loop.end_epoch()
+    step(loop, tokens(4))
+    with pytest.raises(BadInput, match="end_epoch: test_loss is a function of a model, or a value for each of base"):
+        loop.end_epoch({"test_loss": {"motivated": 1.0}})
 
 
 def test_statistics_are_estimated_anew_as_for_the_run_of_both():
