@@ -91,6 +91,10 @@ torture: setup  ## kill, damage, pause and starve real seek processes for 20 min
 families: setup  ## measure the table of docs/families.md again (minutes)
 	$(VENV)/bin/python benchmarks/families.py --write docs/families.md
 
+.PHONY: own-pairs
+own-pairs: setup  ## measure the table of timm's pairs in docs/families.md again (20 minutes)
+	$(VENV)/bin/python benchmarks/own_pairs.py --write docs/families.md
+
 batchnorm: setup  ## measure the table of docs/batchnorm.md again (under 20 minutes on one core)
 	$(VENV)/bin/python benchmarks/batchnorm.py --write docs/batchnorm.md
 

@@ -9,6 +9,7 @@ Nothing is unpickled: safetensors and JSON only, and the sha256 of the weights m
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from seekcli.errors import BadInput
 from seekcli.export.card import Card, read_card
 from seekcli.export.card_files import find_card
+from seekcli.models.own_models import source_digest
 from seekcli.models.pairs import build_model
 from seekcli.runs.weights import read_weights
 
@@ -35,7 +37,15 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn
         raise BadInput(f"{card_path} is of a graph ({card.weights.format}), which {runs} runs: it holds no weights")
     weights = card_path.parent / card.weights.file
     model = build_from_card(card, read_weights(weights, card.weights.sha256), weights)
+    warn_of_other_source(card)
     return model.to(device), card
+
+
+def warn_of_other_source(card: Card) -> None:
+    """Warn where the module of one's own was another one when it was trained: its tensors fit, its forward may not."""
+    trained = card.architecture and card.architecture.source_sha256
+    if trained and source_digest(card.model) != trained:
+        warnings.warn(f"the source of {card.model} is not the one that it was trained with", stacklevel=3)
 
 
 def build_from_card(card: Card, tensors: Mapping[str, Tensor], source: Path) -> nn.Module:

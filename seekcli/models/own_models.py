@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from seekcli.config.pair_settings import is_own_model
 from seekcli.errors import BadInput, unknown
 from seekcli.models.family import Family, ModelSpec, Recipes, TimmForm
-from seekcli.own_code.paths import imported, is_path, line_of
+from seekcli.own_code.paths import imported, imported_module, is_path, line_of
+from seekcli.own_code.sources import digest_of_callable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +40,14 @@ def own_spec(name: str, flag: str) -> ModelSpec:
 def own_family(name: str) -> Family:
     """The family of one model, which is of no family: how it is linked is said by the settings of its pair."""
     return OF_TIMM if name.startswith(TIMM) else OWN
+
+
+def source_digest(name: str) -> str | None:
+    """sha256 of its source files; None for a model of timm, which its shapes tell apart."""
+    if name.startswith(TIMM):
+        return None
+    said = f"model {name}"
+    return digest_of_callable(imported_module(name.partition(":")[0], said), imported(name, said))
 
 
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:

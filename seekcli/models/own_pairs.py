@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seekcli.config.pair_settings import PairConfig
+from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
 from seekcli.method.identity import IdentityStart, identity_error, require_identity
 from seekcli.method.layers import named
@@ -27,6 +28,8 @@ from seekcli.models.pairs import seeded_model
 # in a block is taken. A scale of the whole branch comes first, since all else can then stay as it starts.
 WRITERS = (
     ("ls1", "ls2"),
+    ("gamma_1", "gamma_2"),
+    ("layer_scale1", "layer_scale2"),
     ("gamma",),
     ("layer_scale",),
     ("attn.proj", "mlp.fc2"),
@@ -161,9 +164,22 @@ def settled(pair: PairConfig, classes: int, channels: int, image_size: int) -> d
     if pair.silence is None and (silence := found_silence(pair, made)):
         found["pair.silence"] = silence
         pair = with_settings(pair, found)
-    images = torch.randn((IMAGES, channels, image_size, image_size), generator=torch.Generator().manual_seed(0))
-    verify_identity(pair, made, images)
+    verify_identity(pair, made, sample_images(channels, image_size))
     return found
+
+
+def measured_error(config: RunConfig) -> float:
+    """The error of the identity start of a resolved pair: see `verify_identity`."""
+    data = config.data
+    assert data.classes and data.channels and data.image_size, "the config is not resolved"
+    sizes = data.classes, data.channels, data.image_size
+    models = {role: seeded_model(config.model_name(role), 0, *sizes) for role in ROLES}
+    return verify_identity(config.pair, linked(config.pair, models), sample_images(*sizes[1:]))
+
+
+def sample_images(channels: int, image_size: int) -> Tensor:
+    """[4, C, S, S], always the same."""
+    return torch.randn((IMAGES, channels, image_size, image_size), generator=torch.Generator().manual_seed(0))
 
 
 def with_settings(pair: PairConfig, found: Mapping[str, str]) -> PairConfig:
@@ -190,7 +206,7 @@ def numbers_of(model: nn.Module) -> dict[str, int]:
     """Prefix -> how many numbered modules with tensors are under it: `layer1` of `layer1.0.conv1.weight`."""
     found: dict[str, set[str]] = {}
     for name in shapes_of(model):
-        for part in re.finditer(r"\.(\d+)\.", name):
+        for part in re.finditer(r"\.(\d+)(?=\.)", name):
             found.setdefault(name[: part.start()], set()).add(part[1])
     return {prefix: len(numbers) for prefix, numbers in found.items()}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seekcli.config.pair_settings import is_own_model
 from seekcli.errors import BadInput, nearest
 from seekcli.models.catalog import MODELS, model_spec
 from seekcli.models.timm_form import timm_name
@@ -29,6 +30,10 @@ def pretrained_file(name: str) -> Path:
 
     Raises BadInput, one line that says what was tried and what helps, when it cannot be had.
     """
+    if is_own_model(name):
+        raise BadInput(
+            f"--pretrained is for models of the catalog, and {name} is none; start from a run with --init-from"
+        )
     repository = hub_repository(name)
     if repository is None:
         having = [other for other in MODELS if hub_repository(other)]

@@ -11,10 +11,8 @@ from seekcli.config.schema import RunConfig
 from seekcli.data.sets.kinds import KINDS, kind_named
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
-from seekcli.models.own_models import TIMM, is_own_pair
+from seekcli.models.own_models import is_own_pair, source_digest
 from seekcli.own_code.installed import DATA, MODELS as GROUP, installed, installed_path
-from seekcli.own_code.paths import imported, imported_module
-from seekcli.own_code.sources import digest_of_callable
 
 if TYPE_CHECKING:
     from seekcli.models.own_checks import ModuleFacts
@@ -86,14 +84,6 @@ def with_digests(resolved: Resolved, role: str) -> Resolved:
             raise BadInput(f"{key}: the {thing} of {name} is not what it was ({said[:12]}...)")
     values = {f"pair.{role}_{what}": found[what] for what in DIGESTS if found[what] is not None}
     return resolved.updated(values, "source files and shapes")
-
-
-def source_digest(name: str) -> str | None:
-    """None for models of timm: its shapes tell them apart."""
-    if name.startswith(TIMM):
-        return None
-    said = f"model {name}"
-    return digest_of_callable(imported_module(name.partition(":")[0], said), imported(name, said))
 
 
 def facts_of(config: RunConfig, role: str) -> ModuleFacts:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
+from seekcli.config.pair_settings import is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput, MissingSource, reworded
@@ -166,6 +167,8 @@ def fitting_command(config: RunConfig, name: str) -> str:
     """`train it with --model resnet20-to-32`: the nearest run that the weights of this model fit."""
     if config.classic:
         return f"train it with --model {name} --schedule {config.schedule}"
+    if is_own_model(name):
+        return f"train it with --base {name}, and --motivated beside it"
     spec = model_spec(name)
     family = sorted((one for one in MODELS.values() if one.family == spec.family), key=lambda one: one.order)
     place = min(family.index(spec), len(family) - 2)

@@ -80,6 +80,11 @@ def test_a_pair_of_ones_own_on_data_of_ones_own_from_training_to_evaluation(here
         assert answer["own_data_known_by"] == "contents"
     model, _ = seekcli.load_model("exported/my_models-large-motivated")
     assert type(model).__name__ == "Net"
+    with open("my_models.py", "a") as source:
+        source.write("# another source\n")
+    forget(here)
+    with pytest.warns(UserWarning, match="the source of my_models:large is not the one that it was trained with"):
+        seekcli.load_model("exported/my_models-large-motivated")
     Path("my_models.py").rename("moved.py")
     forget(here)
     with pytest.raises(BadInput, match=r"model my_models:large: cannot import my_models.* on PYTHONPATH"):
@@ -251,3 +256,37 @@ def test_what_packages_bring_is_listed_and_is_the_same_run_as_its_path(here, mon
     named = ("--base", "my-tiny", "--motivated", "my-large", "--data", "ones")
     assert run_of(seek("train", *named, *SHORT, "--dry-run")) == run_of(seek(*PLAN))
     assert "did you mean 'my-tiny'?" in refused("train", "--base", "my-tyny", *named[2:], *SHORT)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((*PAIR, "--pretrained"), "--pretrained is for models of the catalog, and my_models:tiny is none"),
+        ((*PAIR, "--init", "stack"), "--init stack is for pairs of the catalog"),
+        ((*PAIR, "--map", "leading"), "has no fused q/k/v weights to slice"),
+        ((*PAIR, "--data-dir", "."), "my_data:load is called without a folder; leave it out"),
+        ((*PAIR, "--set", "pair.fused=fc"), "pair.fused fc: expected a layer and how many projections it stacks"),
+        ((*PAIR, "--set", "pair.rename=fc"), "pair.rename fc: expected a name of the base and one of the motivated"),
+        ((*PAIR, "--set", "pair.rename=fd:fc"), "rename: the base has no 'fd'; did you mean 'fc'?"),
+        ((*PAIR, "--set", "pair.blocks=layers"), "blocks: the base has no numbered blocks under 'layers'"),
+        (("--base", "my_models:tiny"), "name both of its pair, with --base and --motivated"),
+        (("--data", "foldr:photos"), "did you mean folder:DIR?"),
+    ],
+)
+def test_words_that_do_not_go_with_modules_of_ones_own(here, words, message):
+    assert message in refused("train", *words, *SHORT)
+
+
+@pytest.mark.slow
+def test_any_two_models_of_timm_are_a_pair(here):
+    pair = ("--base", "timm:resnet18", "--motivated", "timm:resnt34")
+    assert "did you mean 'timm:resnet34'?" in refused("train", *pair, *SHORT)
+    words = ("--base", "timm:resnet10t", "--motivated", "timm:resnet14t", "--data", "synthetic:3x16x16:2:20")
+    assert "the map covers 71.4% of the base" in refused("train", *words, *SHORT)
+    seek("train", *words, "--init", "paper", *SHORT, "--batch-size", "4")
+    (run,) = Path("results/runs").iterdir()
+    seek("export", run, "--to", "exported", "--role", "base")
+    card = json.loads(Path("exported/timm-resnet10t-base.json").read_text())
+    assert card["architecture"]["timm"] == {
+        "name": "resnet10t", "arguments": {"num_classes": 2, "in_chans": 3}, "modules": {}
+    }  # fmt: skip

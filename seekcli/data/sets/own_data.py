@@ -11,6 +11,7 @@ identity of the data is the sha256 of all of it, so that other images are anothe
 from __future__ import annotations
 
 import hashlib
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +86,7 @@ def given_by(path: str) -> Given:
 
 def called(path: str) -> Given:
     said = f"--data {path}"
-    load = imported(path, said)
+    load = what_is_named(path, said)
     if not callable(load):
         raise BadInput(f"{said}: is a {type(load).__name__}, not a callable that gives {CONTRACT}")
     try:
@@ -105,6 +106,19 @@ def called(path: str) -> Given:
     names = names_of(said, given[4] if len(given) == 5 else None, labels[0])
     check_range(said, labels, names)
     return Given(train, labels[0], test, labels[1], names)
+
+
+def what_is_named(path: str, said: str) -> Any:
+    """What the path names. Raises BadInput as `imported`, and for a word that is nearly that of a shipped data set."""
+    from seekcli.data.sets.kinds import KINDS
+
+    try:
+        return imported(path, said)
+    except BadInput as error:
+        close = get_close_matches(path.partition(":")[0], list(KINDS), n=1, cutoff=0.75)
+        if close:
+            raise BadInput(f"{error}; did you mean {KINDS[close[0]].form}?") from None
+        raise
 
 
 def images_of(said: str, split: str, given: Any) -> Tensor:
