@@ -102,6 +102,11 @@ class FinishedRun:
 
     def _card(self, role: str, weights: WeightsCard) -> Card:
         row, facts = self.final_row(role), self.facts
+        if self.config.data.context_length is not None:
+            raise BadInput(
+                f"{self.folder.path} is of language models: seek export and seek evaluate are for image classifiers; "
+                f"the weights are {self.weights_path(role)}, and seek compare has loss and bits per byte"
+            )
         if row["test_accuracy_percent"] is None:
             raise BadInput(f"{self.folder.status_path} has no accuracy of the last epoch for the {role} model")
         return Card(

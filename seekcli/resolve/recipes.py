@@ -7,6 +7,7 @@ from typing import Any
 
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
+from seekcli.config.settings import AugmentConfig
 from seekcli.data.sets.kinds import kind_named
 from seekcli.errors import BadInput
 from seekcli.models.catalog import family_named, family_of
@@ -90,8 +91,20 @@ def check_schedule(config: RunConfig) -> None:
         raise BadInput(f"lr_schedule.warmup_epochs {warmup:g}: it must end before the run does, after {said}")
 
 
+def check_read_by_text(config: RunConfig) -> None:
+    """Raise BadInput for a setting of images that a run on a text would not read: it would only change the run id."""
+    unread = {f"augment.{name}": value for name, value in config.augment if value != getattr(AugmentConfig(), name)}
+    if config.train.loss != "cross-entropy":
+        unread["train.loss"] = config.train.loss
+    for name, value in unread.items():
+        raise BadInput(f"{name} {value} is for images, and this is {config.data.name}")
+
+
 def check_augmentation(config: RunConfig) -> None:
     augment, data = config.augment, config.data
+    if data.context_length is not None:
+        check_read_by_text(config)
+        return
     if (augment.mixup_alpha or augment.cutmix_alpha) and data.classes == 1:
         raise BadInput(
             f"augment.mixup_alpha, augment.cutmix_alpha: --data {data.name} has one class, and nothing to mix it with"

@@ -49,6 +49,8 @@ def make_config(
 def to_motivated(base, name):
     """Paper 3.3, written out. ResNet-8 in ResNet-14: one block a stage, which is the first of two. ResNet-14 in 20: of
     two blocks the first is the first of three, and the last is the last."""
+    if base == "gpt-2x64":  # in gpt-4x64: the first block is the first, the last is the last
+        return name.replace("blocks.1.", "blocks.3.")
     return re.sub(r"^(layer\d)\.1\.", r"\1.2.", name) if base == "resnet14" else name
 
 
@@ -96,6 +98,9 @@ class Reference:
     def down(self):
         self.copy(self.large, self.large_optimizer, self.base, self.base_optimizer)
 
+    def loss(self, logits, labels):
+        return functional.cross_entropy(logits, labels)
+
     def holds(self, loss):
         """The motivation condition, `loss`, after the step that had this loss."""
         self.streak = self.streak + 1 if loss < self.previous_loss else 0
@@ -111,7 +116,7 @@ class Reference:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()
-            loss = functional.cross_entropy(model(images), labels)
+            loss = self.loss(model(images), labels)
             loss.backward()
             optimizer.step()
             self.large_has_stepped |= self.motivated
@@ -189,6 +194,34 @@ def test_the_fast_path_equals_the_naive_reference(init, k, base, motivated, buff
     assert sum(a != b for a, b in itertools.pairwise(roles)) > 2 * epochs
     if epochs > 4:  # whether so few end in a motivated state differs between CPUs
         assert reference.forced > 0
+
+
+class OfText(Reference):
+    def loss(self, logits, labels):
+        """Of every token: [B, T, V] and [B, T]."""
+        return functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))
+
+
+@pytest.mark.parametrize("init", ["paper", "identity"])
+def test_the_fast_path_equals_the_naive_reference_for_a_language_model(init):
+    settings = {
+        "pair.base": "gpt-2x64", "pair.motivated": "gpt-4x64", "pair.init": init, "motivation.k": 1,
+        "data.name": "text:pydoc", "data.limit_train": BATCHES * BATCH_SIZE, "data.context_length": 8,
+        "data.validation_fraction": 0.0, "train.epochs": 2, "train.batch_size": BATCH_SIZE, "train.clip_norm": None,
+        "optimizer.name": "sgd", "optimizer.lr": 0.02, "optimizer.weight_decay": 5e-4,
+        "optimizer.decay_norms_and_biases": True, "lr_schedule.warmup_epochs": 0.0, "lr_schedule.min_lr": 0.0,
+        "runtime.device": "cpu",
+    }  # fmt: skip
+    config = resolve([("test", settings)]).config
+    trainer, reference = build_trainer(config, sources.load(config.data), torch.device("cpu")), OfText(config)
+    for epoch in range(2):
+        reference.epoch(epoch, list(trainer.batches.epoch(epoch)))
+        trainer.train_epoch(lambda: None)
+        assert trainer.log.roles == reference.decisions[-BATCHES:]
+        assert trainer.log.losses == reference.losses[-BATCHES:]
+        assert {"base", "motivated"} == set(trainer.log.roles)
+        assert_equal_states(trainer, reference)
+        trainer.start_next_epoch()
 
 
 class Other(Reference):

@@ -27,7 +27,9 @@ OF_TEXT = ("tokenizer", "context_length")
 def check_asked_of_text(data: DataConfig) -> None:
     """Raise BadInput for a setting that a text does not read."""
     for name, unset in OF_IMAGES.items():
-        if (value := getattr(data, name)) != unset:
+        if (value := getattr(data, name)) != unset and name.startswith("fold"):
+            raise BadInput(f"--k auto, --folds and data.{name} are for images: {data.name} has no folds")
+        if value != unset:
             instead = "; a text has data.context_length" if name.endswith("_size") else ""
             raise BadInput(f"data.{name} {value} is for images, and this is {data.name}{instead}")
 

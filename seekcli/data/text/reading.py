@@ -103,7 +103,7 @@ def checked(text: Text) -> Text:
 
 
 def symbol_of(text: Text) -> str:
-    return shown_value(repr(text.contents[:1] if text.tokenizer == BYTES else text.characters[0]))
+    return f"0x{text.contents[0]:02x}" if text.tokenizer == BYTES else shown_value(text.characters[0])
 
 
 def file_of(data: DataConfig) -> Path | None:
