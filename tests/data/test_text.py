@@ -96,5 +96,5 @@ def test_what_is_no_text_to_learn_from_is_told(tmp_path: Path, contents: bytes |
 
 
 def test_a_setting_of_texts_is_refused_for_images() -> None:
-    with pytest.raises(BadInput, match="data.tokenizer bytes is for --data text:FILE alone"):
+    with pytest.raises(BadInput, match="tokenizer bytes is for --data text:FILE alone"):
         data_facts(DataConfig(name="digits", tokenizer="bytes"))
