@@ -34,7 +34,7 @@ FORMULAS = {
     "any-model": lambda step, per_epoch: cosine(step, 20 * per_epoch, per_epoch, 1e-6, 1e-3, 0),
     "small-vit": lambda step, per_epoch: cosine(step, 20 * per_epoch, 2 * per_epoch, 1e-6, 5e-4, 0),
     "small-efficientnet": lambda step, per_epoch: cosine(step, 30 * per_epoch, 2 * per_epoch, 1e-6, 2e-3, 0),
-    "text": lambda step, per_epoch: cosine(step, 10 * per_epoch, round(per_epoch / 2), 1e-6, 2e-3, 2e-4),
+    "text": lambda step, per_epoch: cosine(step, 10 * per_epoch, round(per_epoch / 2), 1e-6, 4e-3, 4e-4),
     "cifar-efficientnet": lambda step, per_epoch: (
         1e-6 + (0.01 - 1e-6) * step / (5 * per_epoch)
         if step < 5 * per_epoch
