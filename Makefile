@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-slurm test-ray test-browser golden format bench many torture families batchnorm starts findings wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-slurm test-ray test-browser golden format bench many scale torture families batchnorm starts findings wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,7 @@ endif
 	$(RUN) pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[test]'
 	@touch $@
 
+SCALE_POINTS ?= 1000 10000 100000
 GRID ?= digits
 reproduce: setup  ## run the embedded experiment on real images, print the comparison and write the report; GRID=paper/... another
 	$(VENV)/bin/seek grid run grids/$(GRID).toml $(GRID_FLAGS)
@@ -71,6 +72,9 @@ bench: setup  ## the loop and the switch against the plain way of writing them, 
 
 many: setup  ## 10,000 prepared runs: list and compare them in under 10 s and 1 GB (writes 400 MB to a temporary folder)
 	$(VENV)/bin/python benchmarks/many_runs.py
+
+scale: setup  ## a grid of 1,000, 10,000 and 100,000 points with fake runs: planning, claiming, status, compare (an hour); SCALE_POINTS
+	$(VENV)/bin/python benchmarks/scale.py --points $(SCALE_POINTS)
 
 test-cuda: setup  ## what CUDA has of its own; without a CUDA device every test says "not run"
 	$(RUN) pytest tests/cuda $(PYTEST_FLAGS)

@@ -113,7 +113,7 @@ def _shared(config: RunConfig, epoch: int, taken: int, draw: random.Random) -> r
 
 def write_run(folder: Path, config: RunConfig, models: dict[str, tuple[Path, str]], draw: random.Random) -> None:
     """Without the fsync of real runs: nothing here is worth keeping."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows, identifier = epoch_rows(config, draw), run_id(config)
     table = pa.Table.from_pylist(rows, schema=records.EPOCH_SCHEMA)
     table = table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})

@@ -19,6 +19,6 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 AtLeast0 = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
 PositiveFloat = Annotated[float, Field(gt=0, le=MAX_FLOAT32)]
 # More at once are a slip of the keyboard: to list them alone would take minutes.
-MOST_SEEDS, MOST_RUNS = 1_000, 10_000
+MOST_SEEDS, MOST_RUNS, MOST_POINTS = 1_000, 10_000, 100_000
 # How a photograph becomes a square.
 Fit = Literal["crop", "pad", "stretch"]

@@ -16,7 +16,7 @@ from typing import Any
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Layers, Resolved
 from seekcli.config.settings import flatten
-from seekcli.config.value_types import MOST_RUNS
+from seekcli.config.value_types import MOST_POINTS
 from seekcli.data.sets.listings import is_folder
 from seekcli.errors import BadInput, MissingData, MissingSource
 from seekcli.grid.points import Point, Spec, specs_of, specs_of_arm
@@ -58,8 +58,8 @@ class GridPlan:
         self.finished: set[str] = set()
         self.making: list[str] = []
         self.renamed: dict[str, str] = {}
-        if (runs := sum(len(arm.seeds) * prod(map(len, arm.choices.values())) for arm in grid.arms)) > MOST_RUNS:
-            raise BadInput(f"grid file {grid.path} has {runs:,} runs: at most {MOST_RUNS:,}")
+        if (runs := sum(len(arm.seeds) * prod(map(len, arm.choices.values())) for arm in grid.arms)) > MOST_POINTS:
+            raise BadInput(f"grid file {grid.path} has {runs:,} runs: at most {MOST_POINTS:,}")
         specs = list(specs_of(grid))
         self.by_key: dict[str, Point] = {}
         made: dict[int, str] = {}

@@ -78,7 +78,7 @@ def test_a_list_of_seeds_is_these_seeds(tmp_path: Path) -> None:
 def test_so_many_runs_are_refused_at_once(tmp_path: Path) -> None:
     grid, many = tmp_path / "grid.toml", list(range(1, 1001))
     grid.write_text(f"seeds = 2\n[settings]\nmotivation.k = {many}\n[[arms]]\ntrain.epochs = {many}\n")
-    assert error_of(seek("grid", "plan", grid)).endswith("has 2,000,000 runs: at most 10,000")
+    assert error_of(seek("grid", "plan", grid)).endswith("has 2,000,000 runs: at most 100,000")
     assert "1,000,000,000 folds" in error_of(seek("tune", "--folds", "1000000000"))
     assert "499,995 runs: at most 10,000" in error_of(seek("tune", "--k", ",".join(map(str, range(1, 100_000)))))
 
