@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ARM = "arm"
 AHEAD = (
-    "matched     base and motivated of each seed once more, for as many steps as cost what the alternating runs above "
+    "base and motivated of each seed once more, for as many steps as cost what the alternating runs above "
     "will have cost: known once they are trained"
 )
 

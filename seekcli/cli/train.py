@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ from seekcli.cli.options import (
     model_layers,
     set_layers,
 )
-from seekcli.cli.output import say, say_fitting
+from seekcli.cli.output import echo_json, say, say_fitting
 from seekcli.cli.progress import STYLES
 from seekcli.cli.run_report import bf16_note, report, run_notes
 from seekcli.cli.setting_flags import OUTPUT, RUN, TRAIN_FLAGS, TRAINING, with_settings
@@ -87,7 +87,12 @@ def train(
         typer.Option("--fresh", help="set an old run of the same id aside and start again", rich_help_panel=RUN),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="say what would run, and what it would cost", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="say what would run, and what it would cost; with --progress json as one JSON object",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     print_config: Annotated[
         bool,
@@ -116,9 +121,7 @@ def train(
     arm_first = trains_arm_first(schedule, match, match_from)
     first = runs_of(schedules_of(schedule, [] if arm_first else matching))
     if print_config or dry_run:
-        describe_runs(first, out, print_config)
-        if arm_first:
-            say(AHEAD)
+        describe_runs(first, out, print_config, progress == "json", AHEAD if arm_first else None)
         return
     outcomes = train_all(first, out, progress, fresh)
     if arm_first and (named := runs_of_arm(outcomes)):
@@ -168,29 +171,49 @@ def schedule_layers(schedule: str | None) -> Layers:
     return flag_layers({"--schedule": ("schedule", schedule)})
 
 
-def describe_runs(runs: list[Layers], out: Path, as_config: bool) -> None:
+def describe_runs(runs: list[Layers], out: Path, as_config: bool, as_json: bool, to_come: str | None) -> None:
+    """`to_come` is what follows once these runs are done."""
     from seekcli.grid.tune import draft
 
     with listings_kept():
         drafts = [draft(one, out) for one in runs]
         if as_config:
             say("\n".join(as_toml(one.resolved) for one in drafts))
+        elif as_json:
+            echo_json(plans_as_data(drafts, out, to_come))
             return
-        from seekcli.grid.total import describe_total
-        from seekcli.resolve.plan import describe_plan
-
-        for one in drafts:
-            say_fitting(f"{k_ahead(one)}{describe_plan(one.resolved, out)}")
-        if len(drafts) > 1:
-            say_fitting(describe_total([one.resolved for one in drafts], out))
+        else:
+            say_plans(drafts, out)
+    if to_come is not None:
+        say_fitting(f"{'matched':<12}{to_come}")
 
 
-def k_ahead(one: Draft) -> str:
+def plans_as_data(drafts: list[Draft], out: Path, to_come: str | None) -> dict[str, Any]:
+    from seekcli.grid.total import total_of
+    from seekcli.resolve.plan import plan_of
+
+    plans = [plan_of(one.resolved, out).as_data() | {"k_ahead": k_ahead(one)} for one in drafts]
+    return {"runs": plans, "to_come": to_come, "total": vars(total_of([one.resolved for one in drafts], out))}
+
+
+def say_plans(drafts: list[Draft], out: Path) -> None:
+    from seekcli.grid.total import describe_total, total_of
+    from seekcli.resolve.plan import describe_plan
+
+    for one in drafts:
+        if k := k_ahead(one):
+            say_fitting(f"{'k':<12}{k}")
+        say_fitting(describe_plan(one.resolved, out))
+    if len(drafts) > 1:
+        say_fitting(describe_total(total_of([one.resolved for one in drafts], out)))
+
+
+def k_ahead(one: Draft) -> str | None:
     """Where k is not chosen yet: what comes first, and which k the rest is shown for."""
     if one.tuning is None:
-        return ""
+        return None
     k = one.resolved.config.motivation.k
-    return f"{'k':<12}auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}\n"
+    return f"auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}"
 
 
 def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list[Outcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seekcli.config.layers import Resolved
@@ -13,24 +14,51 @@ from seekcli.grid.standing import standing_in
 from seekcli.runs.older_runs import foreign_names
 
 
-def describe_total(runs: Sequence[Resolved], results: Path) -> str:
-    """States, training FLOPs and hours of what is left to do; hours by finished runs of the results folder that are
-    like them, since how long a step takes is measured and not computed."""
+@dataclass(frozen=True)
+class Total:
+    """FLOPs of training and hours are of what is left to do, None where not known of any run; `flops_of` and `hours_of`
+    say of how many runs they are known."""
+
+    runs: int
+    states: dict[str, int]
+    left: int
+    train_flops: float | None
+    flops_of: int
+    hours: float | None
+    hours_of: int
+
+
+def total_of(runs: Sequence[Resolved], results: Path) -> Total:
+    """Hours by finished runs of the results folder that are like them, since how long a step takes is measured and not
+    computed."""
     standings = [standing_in(results, one) for one in runs]
     finished = [one for one in standings if one.state == "finished"]
     left = [one for one in standings if one.state != "finished"]
-    states = Counter(one.state for one in standings)
-    total = f"{counted(len(runs), 'run')} ({', '.join(f'{count} {state}' for state, count in states.items())})"
     forecast = Forecast(results, finished, foreign_names(results, [one.label for one in standings]))
     costs = [(forecast.of(one), 1 - one.fraction_done) for one in left]
     flops = [cost.train_flops * rest for cost, rest in costs if cost.train_flops is not None]
     hours = [cost.hours * rest for cost, rest in costs if cost.hours is not None]
-    words = [f"{human_flops(sum(flops))} of training to do (expected){but_for(len(flops), len(left), 'cost')}"]
-    if hours:
-        words.append(f"{human_hours(sum(hours))}, one after the other{but_for(len(hours), len(left), 'time')}")
-    elif left:
+    return Total(
+        runs=len(runs),
+        states=dict(Counter(one.state for one in standings)),
+        left=len(left),
+        train_flops=sum(flops) if flops else None,
+        flops_of=len(flops),
+        hours=sum(hours) if hours else None,
+        hours_of=len(hours),
+    )
+
+
+def describe_total(total: Total) -> str:
+    states = ", ".join(f"{count} {state}" for state, count in total.states.items())
+    words = [f"{counted(total.runs, 'run')} ({states})"]
+    cost_left = human_flops(total.train_flops or 0)
+    words.append(f"{cost_left} of training to do (expected){but_for(total.flops_of, total.left, 'cost')}")
+    if total.hours is not None:
+        words.append(f"{human_hours(total.hours)}, one after the other{but_for(total.hours_of, total.left, 'time')}")
+    elif total.left:
         words.append("time not known before a run of the kind is finished")
-    return f"total       {'; '.join([total, *words])}"
+    return f"total       {'; '.join(words)}"
 
 
 def but_for(known: int, of: int, what: str) -> str:

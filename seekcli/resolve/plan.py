@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seekcli import files
 from seekcli.config.condition_settings import share_basis
@@ -29,60 +31,125 @@ from seekcli.runs.folder import RunFolder
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do. MACs are those of a forward of one test image, by role; FLOPs those of training the run."""
+
+    config: RunConfig
+    run_id: str
+    state: str
+    folder: Path
+    problem: str | None
+    matched: str | None
+    notes: list[str]
+    starts_from: str | None
+    forward_macs: dict[str, float]
+    coverage: float | None
+    expected_share: float | None
+    expected_train_flops: float | None
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON; what is not known ahead is None."""
+        config, length, facts = self.config, planned_length(self.config), data_facts(self.config.data)
+        own = {name: value for name, value in vars(self).items() if name not in ("config", "folder", "forward_macs")}
+        models = {
+            role: {"model": config.model_name(role), "forward_macs_per_image": macs}
+            for role, macs in self.forward_macs.items()
+        }
+        return {
+            **own,
+            "folder": str(self.folder),
+            "data": config.data.name,
+            "train_images": facts.train_images,
+            "epochs": length.epochs,
+            "steps": length.steps,
+            "steps_per_epoch": length.steps_per_epoch,
+            "batch_size": config.train.batch_size,
+            "models": models,
+        }
+
+
 def describe_plan(resolved: Resolved, results: Path) -> str:
     """The run id and its state, the work, the expected share and cost. Raises BadInput as a run would."""
     with listings_kept():
-        lines = plan_lines(resolved, results)
-    return "\n".join(visible(line) for line in lines if line)
+        lines = plan_lines(plan_of(resolved, results))
+    return "\n".join(visible(line) for line in lines)
 
 
-def plan_lines(resolved: Resolved, results: Path) -> list[str]:
+def plan_of(resolved: Resolved, results: Path) -> Plan:
+    """Raises BadInput as a run would."""
     config = resolved.config
-    folder = RunFolder.of(results, config)
-    files.require_possible_path(folder.path)
-    state, problem = folder.standing_or_damage()
-    lines = [
-        f"run         {run_id(config)}",
-        f"state       {state}: {problem or folder.path}",
-        f"data        {summary_ahead(config.data)}",
-        describe_work(config),
-    ]
-    if config.train.match is not None:
-        lines.append(f"matched     {resolved.origins['train.steps']}")
-    new = state == "new"
-    if new:
-        require_several_steps(config)
-    older = older_twin_note(results, resolved) if new else None
+    with listings_kept():
+        folder = RunFolder.of(results, config)
+        files.require_possible_path(folder.path)
+        state, problem = folder.standing_or_damage()
+        if state == "new":
+            require_several_steps(config)
+        notes = plan_notes(resolved, results, state)
+        source = start_weights(config, results) if state == "new" else None
+        coverage = None if config.classic else coverage_of(config, source)
+        macs, train_macs = {}, {}
+        for role, model in build_models(config, source).items():
+            macs[role], train_macs[role] = (
+                float(forward_cost(model, config.model_name(role), shape).per_image)
+                for shape in (image_shape(config), train_shape(config))
+            )
+        share = None if config.classic else expected_share_of(config, planned_length(config))
+    return Plan(
+        config=config,
+        run_id=run_id(config),
+        state=state,
+        folder=folder.path,
+        problem=problem,
+        matched=None if config.train.match is None else resolved.origins["train.steps"],
+        notes=notes,
+        starts_from=None if source is None else f"{source.label}: {' and '.join(source.models)}",
+        forward_macs=macs,
+        coverage=coverage,
+        expected_share=share,
+        expected_train_flops=(
+            None if not config.classic and share is None else expected_train_flops(config, train_macs, share)
+        ),
+    )
+
+
+def plan_notes(resolved: Resolved, results: Path, state: str) -> list[str]:
+    """What to know before this run is started."""
+    config = resolved.config
     notes = (
         extension_note(config),
         old_rules_note(resolved, results),
-        older,
+        older_twin_note(results, resolved) if state == "new" else None,
         same_start_note(config),
         overlap_ahead(config.data),
         few_steps_note(config),
     )
-    lines += [f"{'note':<12}{note}" for note in notes if note is not None]
-    source = start_weights(config, results) if new else None
-    if source is not None:
-        lines.append(f"starts from {source.label}: {' and '.join(source.models)}, with a new head")
-    coverage = None if config.classic else coverage_of(config, source)
-    macs, train_macs = {}, {}
-    for role, model in build_models(config, source).items():
-        name = config.model_name(role)
-        macs[role], train_macs[role] = (
-            float(forward_cost(model, name, shape).per_image) for shape in (image_shape(config), train_shape(config))
-        )
-        lines.append(f"{role:<12}{name}: {macs[role] / 1e6:.3f} MMACs forward per {dimensions(config)}")
-    share = None
-    if coverage is not None:
-        share = expected_share_of(config, planned_length(config))
+    return [note for note in notes if note is not None]
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    config, share = plan.config, plan.expected_share
+    lines = [
+        f"run         {plan.run_id}",
+        f"state       {plan.state}: {plan.problem or plan.folder}",
+        f"data        {summary_ahead(config.data)}",
+        describe_work(config),
+    ]
+    if plan.matched is not None:
+        lines.append(f"matched     {plan.matched}")
+    lines += [f"{'note':<12}{note}" for note in plan.notes]
+    if plan.starts_from is not None:
+        lines.append(f"starts from {plan.starts_from}, with a new head")
+    for role, macs in plan.forward_macs.items():
+        forward = f"{macs / 1e6:.3f} MMACs forward per {dimensions(config)}"
+        lines.append(f"{role:<12}{config.model_name(role)}: {forward}")
+    if plan.coverage is not None:
         basis = share_basis(config.schedule, config.motivation.condition)
         shown = "no expected share is known" if share is None else f"expected share {share:.4f} {basis}"
         lines.append(f"motivation  {config.way}: {shown}")
-        lines.append(f"map         {config.pair.map}, covers {coverage:.1%} of the base; init {config.pair.init}")
-    flops = None if not config.classic and share is None else expected_train_flops(config, train_macs, share)
-    if flops is not None:
-        lines.append(describe_cost(config, macs, share, flops))
+        lines.append(f"map         {config.pair.map}, covers {plan.coverage:.1%} of the base; init {config.pair.init}")
+    if plan.expected_train_flops is not None:
+        lines.append(describe_cost(config, plan.forward_macs, share, plan.expected_train_flops))
     return lines
 
 

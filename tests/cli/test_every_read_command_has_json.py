@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
-# These do something: `train --progress json`, `export --json` and `report --format json` say what.
+# These do something: `train --progress json`, with `--dry-run` too, `export --json` and `report --format json` say it.
 DOING = {"train", "export", "report", "remove", "grid run", "grid retry", "grid work", "grid cancel"}
 # Words that make the others answer: of RUN, a run with models in the results folder OUT, or of the tables in RECORDS.
 QUESTIONS = {
@@ -57,3 +57,17 @@ def test_it_answers_in_json_alone(command: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, words)
     assert result.exit_code in (0, 1), result.output  # the doctor may find something wrong
     assert json.loads(result.stdout)
+
+
+def test_a_dry_run_of_train_does_too(tmp_path: Path) -> None:
+    words = "train --model resnet8-to-14 --data synthetic:1x8x8:3:30 --batch-size 4 --epochs 2 --schedule all --dry-run"
+    result = CliRunner().invoke(app, [*words.split(), "--progress", "json", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    planned = json.loads(result.stdout)
+    assert [[one["state"], one["epochs"], one["steps"], [*one["models"]]] for one in planned["runs"]] == [
+        ["new", 2, 12, ["base"]], ["new", 2, 12, ["motivated"]], ["new", 2, 12, ["base", "motivated"]]
+    ]  # fmt: skip
+    both, total = planned["runs"][-1], planned["total"]
+    assert both["models"]["base"]["forward_macs_per_image"] < both["models"]["motivated"]["forward_macs_per_image"]
+    assert total["train_flops"] == sum(one["expected_train_flops"] for one in planned["runs"])
+    assert [total["states"], total["hours"], both["coverage"]] == [{"new": 3}, None, 1.0]
