@@ -35,6 +35,7 @@ from seekcli.analysis.groups import (
     recorded_macs,
 )
 from seekcli.analysis.metrics import METRICS, Metric, Scale, held, refuse_mixed, require_metric, scale_of
+from seekcli.analysis.own_sources import told_apart
 from seekcli.analysis.runs import FOLD, ArmSettings, LeftOut, Run, load_runs
 from seekcli.analysis.selection import Where, select
 from seekcli.config.settings import pair_name
@@ -128,6 +129,7 @@ def compare_runs(
         _refuse_metric(options.metric, summaries)
     left_out = [entry for entry in others if entry.state != FOLD]
     runs, duplicates = without_duplicates(loaded)
+    runs, sources = told_apart(runs)
     runs, left_out = select(runs, left_out, where or {})
     cells = _cells(runs, options)
     for flag, value in (("--margin", options.margin), ("--effect", options.effect)):
@@ -135,7 +137,7 @@ def compare_runs(
             refuse_mixed((cell.metric for cell in cells), flag)
     judged = contrasts_of(cells)
     cells = [replace(cell, contrasts=contrasts) for cell, contrasts in zip(cells, judged, strict=True)]
-    notes = [*_over_folds(others), *duplicates]
+    notes = [*_over_folds(others), *duplicates, *sources]
     return Comparison(len(runs) + len(left_out), len(runs), tuple(cells), tuple(left_out), tuple(notes), options)
 
 

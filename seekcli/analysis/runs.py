@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from seekcli.analysis.metrics import Metric, held, metric_for
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
+from seekcli.config.pair_settings import OWN_DIGESTS, own_sources
 from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import ConfigFile, published_config
@@ -21,8 +22,7 @@ from seekcli.runs.records import RunStatus, done_in_words
 from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
-# States among those left out: over a fold, whatever its status says; with a file that is not whole, or of another run.
-FOLD, DAMAGED = "fold", "damaged"
+FOLD, DAMAGED = "fold", "damaged"  # states of those left out: over a fold; with a file not whole, or of another run
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
@@ -56,6 +56,7 @@ class ArmSettings:
     arm: Mapping[str, Any]
     from_config: bool
     own_pair: tuple[str, str] | None
+    sources: Mapping[str, str] = field(default_factory=dict)  # as `own_sources` gives them
 
     @cached_property
     def common_key(self) -> str:
@@ -80,7 +81,7 @@ class ArmSettings:
 
     @property
     def own_pair_name(self) -> str | None:
-        return pair_name(*self.own_pair) if self.own_pair else None
+        return self.own_pair and pair_name(*self.own_pair)
 
 
 @dataclass(frozen=True)
@@ -240,9 +241,7 @@ def run_config(summary: RunSummary, owner: str | None = None) -> ConfigFile | No
 
 
 def _seed(config: Mapping[str, Any] | None, rows: Mapping[str, Mapping[str, Any]]) -> int | None:
-    if config is not None:
-        return int(config["seed"])
-    return next((int(row["seed"]) for row in rows.values()), None)
+    return next((int(known["seed"]) for known in ([config] if config is not None else rows.values())), None)
 
 
 def _settings(
@@ -276,7 +275,8 @@ def settings_from_config(flat: Mapping[str, Any]) -> ArmSettings:
     own_pair = (str(arm.pop("pair.base")), str(arm.pop("pair.motivated")))
     if schedule != GROW:
         arm.pop("schedule")
-    return ArmSettings(schedule, data, common, {} if schedule in CLASSIC else arm, True, own_pair)
+    arm = {key: value for key, value in arm.items() if key not in OWN_DIGESTS}
+    return ArmSettings(schedule, data, common, {} if schedule in CLASSIC else arm, True, own_pair, own_sources(flat))
 
 
 def settings_from_rows(rows: Mapping[str, Mapping[str, Any]], status: RunStatus) -> ArmSettings:

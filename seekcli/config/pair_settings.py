@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from seekcli.config.settings import Section
 from seekcli.config.value_types import Count, PositiveFloat
+from seekcli.method.roles import ROLES
 
 OWN, OF_OWN = "pairs of your own (docs/own_models.md)", "of your own"
 
@@ -74,6 +77,13 @@ class PairConfig(Section):
 # What links the modules of a pair of one's own, and what tells one module from another of the same import path.
 LINKING = ("blocks", "alignment", "silence", "fused", "rename", "stream")
 DIGESTS = ("source_sha256", "shapes_sha256")
+OWN_DIGESTS = {f"pair.{role}_{digest}": role for role in ROLES for digest in DIGESTS}
+
+
+def own_sources(flat: Mapping[str, Any]) -> dict[str, str]:
+    """By role a digest of the source and the shapes of a module of somebody's own; from dotted keys."""
+    found = {role: [flat.get(key) for key, of_role in OWN_DIGESTS.items() if of_role == role] for role in ROLES}
+    return {role: hashlib.sha256(repr(known).encode()).hexdigest() for role, known in found.items() if any(known)}
 
 
 def is_own_model(name: str) -> bool:

@@ -290,3 +290,22 @@ def test_any_two_models_of_timm_are_a_pair(here):
     assert card["architecture"]["timm"] == {
         "name": "resnet10t", "arguments": {"num_classes": 2, "in_chans": 3}, "modules": {}
     }  # fmt: skip
+
+
+def test_a_baseline_of_older_code_is_not_compared_with_an_arm_of_newer_code(here):
+    words = ("train", *PAIR, *SHORT, "--limit-train", "100", "--out", "r")
+    seek(*words)
+    seek(*words, "--schedule", "base")
+    (cell,) = json.loads(seek("compare", "r", "--format", "json"))["cells"]
+    assert cell["pair"] == "my_models:tiny-to-my_models:large"
+    assert "X-C" in {group["group"] for group in cell["groups"]}
+    forget(here)
+    with (here / "my_models.py").open("a") as source:
+        source.write("# other code\n")
+    seek(*words, "--schedule", "base", "--seed", "1")
+    found = json.loads(seek("compare", "r", "--format", "json"))
+    old, new = found["cells"]
+    assert old["pair"].startswith("my_models:tiny@")
+    assert {group["group"]: group["n"] for group in old["groups"]}["X-C"] == 1
+    assert [group["n"] for group in new["groups"]] == [1]
+    assert any("2 models on my_data:load" in note for note in found["notes"])
