@@ -15,6 +15,7 @@ from seekcli.config.settings import pair_name
 
 # Table 3 compares a transfer from the alternating run's base with one from the classic run's model.
 TRANSFER_FROM, CLASSIC_SOURCE = "resnet50-from-101", "resnet50-classic"
+PLAIN_ROLES = {"base": "base", "motivated": "larger"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def paper_rows() -> list[PaperRow]:
         if row["schedule"] != "classic":
             model = row[row["role"]]
             other = next((table for table in tables[_printed(row)] if table != row["table"]), None)
-            trained = f"{row['role']}, {row['schedule']}"
+            trained = f"{PLAIN_ROLES[row['role']]}, {row['schedule']}"
             listed.append(_row(row, classic[model, row["dataset"]], model, trained, other))
     transfer = figures("transfer")
     source = {row["dataset"]: row for row in transfer if row["model"] == CLASSIC_SOURCE}

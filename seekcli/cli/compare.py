@@ -214,8 +214,12 @@ def _show_page(page_: Page, rows: list[dict[str, Any]], format_: CompareFormat) 
 def _show_paper(format_: CompareFormat) -> None:
     from seekcli.report import published
 
+    if format_ is CompareFormat.TABLE:
+        from seekcli.report.terminal import print_page
+
+        print_page(published.published_page())
+        return
     texts = {
-        CompareFormat.TABLE: published.table_text,
         CompareFormat.MARKDOWN: published.published_markdown,
         CompareFormat.JSON: published.published_json,
         CompareFormat.CSV: published.published_csv,

@@ -28,7 +28,12 @@ class What(StrEnum):
 
 def list_command(
     what: Annotated[What, typer.Argument(help="models, data, recipes, conditions, settings, columns or runs.")],
-    out: Annotated[Path, typer.Option(help="Results folder whose runs are listed.")] = Path("results"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Results folder whose runs are listed, by state and size of their files: contents are not read."
+        ),
+    ] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
     """List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder."""

@@ -19,7 +19,7 @@ from seekcli.cli.options import (
     model_layers,
     set_layers,
 )
-from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.cli.output import ReadFormat, echo_json, say, say_fitting
 from seekcli.cli.progress import STYLES
 from seekcli.cli.setting_flags import OUTPUT, TUNE_FLAGS, with_settings
 from seekcli.config.identity import run_id
@@ -82,7 +82,7 @@ def show(found: Search, tuning: Tuning, out: Path, format_: ReadFormat) -> None:
     if format_ is ReadFormat.JSON:
         echo_json({"name": tuning.name, "file": str(path), **as_data(found)})
     else:
-        say(f"{search_text(found)}\nkept in {visible(str(path))}: `--k auto` uses it, whatever the seed")
+        say_fitting(f"{search_text(found)}\nkept in {visible(str(path))}: `--k auto` uses it, whatever the seed")
 
 
 def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:

@@ -110,8 +110,8 @@ def of_checkpoint(
     taken = take_checkpoint(run, data_dir, progress)
     status = taken.status
     progress.note(
-        f"run {status.run_id} is not finished ({status.state}): these are the models of its last checkpoint, after "
-        f"{status.steps_done:,} of {taken.steps:,} steps; its learning rate had not reached its end"
+        f"run {status.run_id} is not finished ({run.folder.state_now(status)}): these are the models of its last "
+        f"checkpoint, after {status.steps_done:,} of {taken.steps:,} steps; its learning rate had not reached its end"
     )
     return taken, f"{status.run_id}_step-{status.steps_done}"
 

@@ -108,18 +108,22 @@ def rounded(share: float | None) -> float | None:
 
 
 def run_rows(results: Path) -> Rows:
-    """One row a run, those that cannot be read included."""
+    """One row a run, those that cannot be read included. Of model files the sizes are looked at, never the contents."""
+    from seekcli.runs.model_files import QuickCheck
     from seekcli.runs.named_runs import config_of
     from seekcli.runs.scan import scan_runs
 
-    rows = []
+    rows, sizes_alone = [], QuickCheck(most_bytes=0)
     for run in scan_runs([results]):
         config = config_of(run)
+        state, message = run.state, run.message
+        if run.status is not None and state == "finished" and (wrong := sizes_alone.problem(run.path, run.status)):
+            state, message = "damaged", wrong
         final = {row["role"]: row for row in run.status.final} if run.status else {}
         rows.append(
             {
                 "run": run.run_id,
-                "state": run.state,
+                "state": state,
                 "smoke": True if config is not None and config.smoke else None,
                 "data": next((row["data"] for row in final.values()), config.data.name if config else None),
                 **length_columns(run.status, config.train.steps if config else None),
@@ -130,7 +134,7 @@ def run_rows(results: Path) -> Rows:
                     for role in ROLES
                 },
                 "path": str(run.path),
-                "message": run.message,
+                "message": message,
             }
         )
     return rows

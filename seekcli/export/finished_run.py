@@ -203,7 +203,7 @@ def open_run(path: Path) -> FinishedRun:
     if status.state != "finished":
         done = f"{records.done_in_words(status, run.config.train.steps)} done"
         raise MissingSource(
-            f"run {status.run_id} is not finished ({status.state}, {done}): its models are not final; "
+            f"run {status.run_id} is not finished ({folder.state_now(status)}, {done}): its models are not final; "
             "the same `seek train` command goes on with it, `seek export` writes those of its last checkpoint"
         )
     lacking = [name for row in status.final for name in ROW_KEYS if name not in row]

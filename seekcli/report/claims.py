@@ -18,6 +18,7 @@ from seekcli.report.tables import Column, Table, TableRow
 
 CLAIMS_FORMAT = 1
 OPEN = (UNDECIDED, *Unsaid)
+MANY_SEEDS = 1000  # nobody trains as many: how many more is no answer
 NO_ARM = "no run of both models: nothing of the paper is asked here"
 LEGEND = [
     "A verdict follows the words of the tables of seek compare and is never stronger: where one arm's base is "
@@ -95,7 +96,7 @@ def _row_of_points(row: Evidence, say_which: bool) -> TableRow:
     power = seeds = wording.NOT_AVAILABLE
     if found is not None:
         power = f"{found.power:.0%} [{found.power_low:.0%}, {found.power_high:.0%}]"
-        seeds = f"{_seeds(found.seeds)} [{_seeds(found.seeds_low)}, {_seeds(found.seeds_high)}]"
+        seeds = seeds_words(found)
     return TableRow((name, str(one.difference.n), wording.contrast_points(one), row.word, power, seeds))
 
 
@@ -106,8 +107,14 @@ def _row_of_cost(row: Evidence) -> TableRow:
     return TableRow((row.arm, str(row.runs), f"{row.ratio:.3f} {interval}", row.word))
 
 
+def seeds_words(found: Decision) -> str:
+    """`46 [24, 140]`; `>999` alone where the interval says no more."""
+    known, low, high = map(_seeds, (found.seeds, found.seeds_low, found.seeds_high))
+    return known if known == low == high == _seeds(MANY_SEEDS) else f"{known} [{low}, {high}]"
+
+
 def _seeds(count: int) -> str:
-    return str(count) if count < 1000 else ">999"
+    return str(count) if count < MANY_SEEDS else f">{MANY_SEEDS - 1}"
 
 
 def shown_claims(comparison: Comparison, cell: Cell) -> list[tuple[str, Table | None, list[str]]]:

@@ -9,12 +9,17 @@ from seekcli import plain_data
 from seekcli.analysis.published import PaperRow, paper_rows
 from seekcli.analysis.published_costs import NEAR_CHANCE, PaperCost, misprints, paper_costs
 from seekcli.report import wording
-from seekcli.report.columns import aligned, csv_of, markdown
+from seekcli.report.columns import csv_of, markdown
 from seekcli.report.latex import latex_document
+from seekcli.report.sections import Page, Section
 from seekcli.report.tables import Column, Table, TableRow
 
 PAPER_COLUMNS = ("table", "model", "pair", "data", "trained", "points", "n", "p", "also in table")
 COST_COLUMNS = ("table", "pair", "data", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
+SCREEN_COLUMNS = (
+    ("pair", "data", "trained", "table", "points", "n", "p", "also in table"),
+    ("pair", "data", "table", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!"),
+)
 NUMBERS = ("table", "points", "n", "p", "also in table", "F_Y / F_XY", "share", "nearest k", "1/(k+1)!")
 SOURCE = "M. Acheli, W. Gaaloul, Motivation Is Something You Need, arXiv 2602.21064v1"
 
@@ -97,12 +102,19 @@ def cells(row: PaperRow) -> tuple[str, ...]:
     return row.table, row.model, row.pair, row.data, row.trained, points, str(row.runs), p_value, also
 
 
-def table_text() -> str:
-    rows, costs = paper_rows(), paper_costs()
-    lines = [f"The rows of {SOURCE}", "", aligned(PAPER_COLUMNS, [cells(row) for row in rows], NUMBERS), ""]
-    lines += [*(f"- {note}" for note in published_notes(rows)), ""]
-    lines += ["Its forward costs", "", aligned(COST_COLUMNS, [cost_cells(one) for one in costs], NUMBERS), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in cost_notes(costs))]) + "\n"
+def published_page() -> Page:
+    """For a terminal: the names first, which wrap; without the model, which `trained` says of the pair."""
+    notes = (published_notes(paper_rows()), cost_notes(paper_costs()))
+    tables = [with_columns(table, names) for table, names in zip(paper_tables(), SCREEN_COLUMNS, strict=True)]
+    parts = [(table.title, table, said) for table, said in zip(tables, notes, strict=True)]
+    return Page("The paper's own rows: no run of this machine is in them", [Section("", [], parts)], [])
+
+
+def with_columns(table: Table, names: Sequence[str]) -> Table:
+    """These of its columns, in this order."""
+    places = [[column.header for column in table.columns].index(name) for name in names]
+    rows = [TableRow(tuple(row.cells[place] for place in places)) for row in table.rows]
+    return Table(table.title, tuple(table.columns[place] for place in places), tuple(rows))
 
 
 def published_markdown() -> str:

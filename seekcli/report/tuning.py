@@ -8,10 +8,13 @@ from seekcli.analysis.statistics import NO_SPREAD, PairedDifference
 from seekcli.analysis.tuning import ONE_SE, KResult, Search
 from seekcli.report.columns import aligned
 
-SEARCH_COLUMNS = ("k", "validation accuracy", "sd", "folds", "share", "expected", "F_XY MMACs", "")
+SEARCH_COLUMNS = ("k", "validation accuracy", "sd", "folds", "share", "expected", "forward MMACs", "")
 FOLDS_OVERLAP = (
     "validation accuracy is the base model's after the last epoch, mean and sd over folds; the folds' training sets "
     "overlap, so that the interval is too narrow rather than too wide"
+)
+FORWARD = (
+    "forward MMACs: of one image in the run's average step (F_XY); expected: the share that chance alone would give"
 )
 
 
@@ -24,7 +27,7 @@ def search_text(search: Search) -> str:
         f"k = {search.k} is chosen: {choice_words(search)}",
     ]
     lines += [near_words(search)] if search.margin is not None else []
-    return "\n".join([*lines, f"({FOLDS_OVERLAP})"])
+    return "\n".join([*lines, f"({FORWARD})", f"({FOLDS_OVERLAP})"])
 
 
 def choice_words(search: Search) -> str:

@@ -37,9 +37,12 @@ def few_steps_note(config: RunConfig) -> str | None:
     share = expected_share_of(config, length)
     if share is None or share * length.steps >= FEW_STEPS:
         return None
+    # Where epochs have more steps than are proposed, that batch would be a larger one.
+    longer = length.steps_per_epoch < PROPOSED_STEPS
+    help_ = proposal(config) if longer else "a smaller --batch-size"
     return (
         f"{config.pair.motivated} is expected to get {share * length.steps:.1f} of {length.steps} steps: hardly any "
-        f"training of its own; {proposal(config)}, or more --epochs"
+        f"training of its own; {help_}, or more --epochs"
     )
 
 

@@ -94,6 +94,10 @@ class RunFolder:
         """Whether a live process holds its lease."""
         return is_being_written(self.path)
 
+    def state_now(self, status: RunStatus) -> str:
+        """That of the status; `interrupted` where it says that it runs and its process is gone."""
+        return "interrupted" if status.state == "running" and not self.is_being_written else status.state
+
     # --- what it holds ---
 
     def config_file(self) -> ConfigFile:

@@ -96,6 +96,19 @@ def test_runs_show_state_and_accuracy_and_hide_none(tmp_path: Path) -> None:
     assert found[done.name]["path"] == str(done)
 
 
+def test_a_finished_run_with_a_model_file_that_was_cut_is_damaged(tmp_path: Path) -> None:
+    """Sizes are looked at; bytes that were changed in place are the matter of `seek train` and `seek compare`."""
+    run, other = make_run(tmp_path), make_run(tmp_path, seed=1)
+    for changed, size in ((run, -1), (other, None)):
+        path = changed / "base.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:size] if size else whole[:-1] + bytes([whole[-1] ^ 1]))
+    found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
+    assert [found[run.name]["state"], found[other.name]["state"]] == ["damaged", "finished"]
+    assert f"{run / 'base.safetensors'} is damaged: " in found[run.name]["message"]
+    assert "with --fresh" in found[run.name]["message"]
+
+
 def test_the_table_of_runs_has_a_line_for_each(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     header, line = seek("runs", "--out", tmp_path).stdout.splitlines()

@@ -50,9 +50,12 @@ def test_what_is_no_run_folder_is_refused(text: str, tmp_path: Path, monkeypatch
         find_run(text, Path("results"))
 
 
-@pytest.mark.parametrize("state", ["running", "stopped", "failed"])
-def test_an_unfinished_run_is_refused(tmp_path: Path, state: str) -> None:
-    with pytest.raises(BadInput, match=rf"is not finished \({state}, 3 of 3 epochs done\)"):
+@pytest.mark.parametrize(
+    ("state", "said"), [("running", "interrupted"), ("stopped", "stopped"), ("failed", "failed")], ids=str
+)
+def test_an_unfinished_run_is_refused(tmp_path: Path, state: str, said: str) -> None:
+    """Nobody writes the one that says it is running."""
+    with pytest.raises(BadInput, match=rf"is not finished \({said}, 3 of 3 epochs done\)"):
         open_run(make_run(tmp_path, state=state))
 
 

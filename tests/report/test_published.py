@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
 
 from seekcli.analysis.published import figures, paper_rows
 from seekcli.analysis.published_costs import misprints, paper_costs
 from seekcli.cli.app import app
+from seekcli.report.published import published_page
+from seekcli.report.terminal import print_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,3 +96,13 @@ def test_every_format_and_the_page() -> None:
     assert seek("markdown") == (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
     assert len(json.loads(seek("json"))["rows"]) == len(seek("csv").splitlines()) - 1 == 36
     assert "31 rows" in seek("table")
+
+
+def test_the_page_fits_80_columns_and_names_every_row() -> None:
+    screen = Console(width=80, force_terminal=True, no_color=True, record=True, file=io.StringIO())
+    print_page(published_page(), screen)
+    lines = screen.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    for row in paper_rows():
+        assert any(f"{row.gain_points:+.2f}" in line for line in lines)
+    assert {row.trained.partition(",")[0] for row in paper_rows()} == {"base", "larger", "transfer"}

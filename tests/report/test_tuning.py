@@ -26,7 +26,7 @@ def search(left, right):
 
 def test_the_table_shows_every_k_and_marks_the_chosen_one():
     lines = search_text(search([90.0, 91.0, 89.5], [92.0, 93.1, 91.4])).splitlines()
-    assert lines[0].split() == ["k", "validation", "accuracy", "sd", "folds", "share", "expected", "F_XY", "MMACs"]
+    assert lines[0].split() == ["k", "validation", "accuracy", "sd", "folds", "share", "expected", "forward", "MMACs"]
     assert lines[1].split() == ["2", "90.17", "%", "0.76", "3", "0.1500", "0.1667", "1.500"]
     assert lines[2].split() == ["3", "92.17", "%", "0.86", "3", "0.1500", "-", "1.500", "chosen"]
     assert "k = 3 is chosen: +2.00 points over k = 2, paired 95 % interval [+1.75, +2.25], p = 0.001" in lines

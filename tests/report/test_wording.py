@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from seekcli.analysis.power import Decision
 from seekcli.analysis.statistics import Interval, paired_difference, sample
 from seekcli.report import wording
+from seekcli.report.claims import seeds_words
 
 
 def test_mean_and_sd() -> None:
@@ -88,3 +90,11 @@ def test_an_arm_against_an_arm_says_what_they_differ_in() -> None:
     left, words = "X-Y-B (loss k=2 identity)", ("k=2", "k=3")
     assert wording.between_arms(left, words, whole=False) == "base: k=2 - k=3"
     assert wording.between_arms(left, words, whole=True) == "base: k=2 - k=3 (loss identity)"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [((46, 24, 140), "46 [24, 140]"), ((366, 176, 2000), "366 [176, >999]"), ((4000, 1000, 10**6), ">999")],
+)
+def test_seeds_that_nobody_trains_are_one_word(seeds: tuple[int, int, int], said: str) -> None:
+    assert seeds_words(Decision(0.3, 0.05, 0.1, 0.0, 0.2, *seeds)) == said

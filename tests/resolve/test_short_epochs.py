@@ -46,3 +46,10 @@ def test_enough_motivated_steps_need_no_note(tmp_path: Path) -> None:
     done = seek(tmp_path, "--epochs", "20", "--limit-train", "200", "--batch-size", "8", "--dry-run")
     assert done.exit_code == 0
     assert "hardly" not in done.output
+
+
+def test_no_larger_batch_is_proposed_where_epochs_have_steps_enough(tmp_path: Path) -> None:
+    done = seek(tmp_path, "--batch-size", "64", "--dry-run")
+    assert "of 23 steps: hardly any training of its own; a smaller --batch-size, or more --epochs" in done.output
+    few = seek(tmp_path, "--limit-train", "32", "--batch-size", "8", "--dry-run")
+    assert "--batch-size 4 makes 8 steps an epoch, or more --epochs" in few.output
