@@ -69,8 +69,8 @@ class ArmSettings:
     @property
     def length(self) -> str:
         """`20 epochs`, or `373 steps` of a run whose length was given in steps."""
-        steps = self.common.get("train.steps")
-        return f"{self.common.get('train.epochs')} epochs" if steps is None else f"{steps} steps"
+        steps, epochs = (self.common.get(f"train.{unit}") for unit in ("steps", "epochs"))
+        return f"{epochs} epoch{'' if epochs == 1 else 's'}" if steps is None else f"{steps} steps"
 
     @property
     def data_known_by(self) -> str | None:

@@ -34,6 +34,7 @@ from seekcli.models.timm_form import stem_of, timm_form
 from seekcli.runs import records
 from seekcli.runs.config_file import RecordedFacts
 from seekcli.runs.folder import RunFolder
+from seekcli.runs.model_files import AFRESH
 from seekcli.runs.records import RunStatus
 
 DATA_SETTINGS = ("rules", "whole_digest", "grey_bits", "test_images")
@@ -71,7 +72,12 @@ class FinishedRun:
 
     def weights(self, role: str) -> dict[str, Tensor]:
         """The tensors of a role's model file. Raises BadInput unless it is there and is the one that was recorded."""
-        return self.folder.weights(role, self.status.weights_sha256.get(role))
+        try:
+            return self.folder.weights(role, self.status.weights_sha256.get(role))
+        except BadInput as error:
+            if " is damaged" in str(error) or "does not exist" in str(error):
+                raise BadInput(f"{error}; {AFRESH}") from None
+            raise
 
     def final_row(self, role: str) -> dict[str, Any]:
         """The last epoch's row of a role. Raises BadInput naming the roles that the run has."""
