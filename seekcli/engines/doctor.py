@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,8 @@ from seekcli.runs.exclusive import create_exclusive
 
 FindingState = Literal["ok", "note", "wrong"]
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pyarrow", "pandas", "fvcore", "scikit-learn", "scipy")
+# What pyproject.toml declares beyond these, by extra, without those of the developers.
+EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "slurm": ("submitit",), "ray": ("ray",)}
 PROBE_BYTES = 32 * 2**20
 PROBE_SIZE = 32  # pixels: every byte of a file is decoded, whatever it is brought to
 
@@ -47,6 +50,7 @@ def examine(results: Path, data_dir: Path | None) -> Iterator[Finding]:
     """Findings one after the other. Leaves nothing on the disk: `results` is written to where it is, or would be."""
     yield from versions()
     yield torch_and_torchvision()
+    yield from extras()
     yield from devices()
     yield from data_sets(data_dir)
     yield from disk(results)
@@ -88,6 +92,19 @@ def versions() -> Iterator[Finding]:
             yield Finding("versions", "ok", f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             yield Finding("versions", "wrong", f"{name} is not installed: pip install {name}")
+
+
+def extras() -> Iterator[Finding]:
+    """What may be installed beside the rest. Nothing is wrong where it is not: the command that needs it says so."""
+    for extra, names in EXTRAS.items():
+        found = {}
+        for name in names:
+            with suppress(metadata.PackageNotFoundError):
+                found[name] = metadata.version(name)
+        lacking = [name for name in names if name not in found]
+        here = ", ".join(f"{name} {version}" for name, version in found.items())
+        text = f"{', '.join(lacking)} not installed: pip install 'seekcli[{extra}]'" if lacking else here
+        yield Finding("extras", "note" if lacking else "ok", f"{extra}: {text}")
 
 
 def torch_and_torchvision() -> Finding:

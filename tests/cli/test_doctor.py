@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -30,6 +32,28 @@ def test_a_machine_that_works_has_nothing_wrong_and_keeps_nothing(tmp_path: Path
     assert "digits: bundled" in texts
     assert {finding["topic"] for finding in found} >= {"versions", "devices", "data", "disk", "file locks"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_extra_is_told_and_what_is_missing_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[2]
+    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = {extra: [re.split("[<>=]", one)[0] for one in declared[extra]] for extra in declared}
+    assert {extra: [*of] for extra, of in doctor.EXTRAS.items()} == {
+        extra: of for extra, of in names.items() if extra not in ("test", "dev")
+    }
+    there = {"onnx": "1.2", "onnxscript": "3", "ray": "4.5"}
+
+    def version(name: str) -> str:
+        if name not in there:
+            raise metadata.PackageNotFoundError(name)
+        return there[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert [(finding.state, finding.text) for finding in doctor.extras()] == [
+        ("note", "onnx: onnxruntime not installed: pip install 'seekcli[onnx]'"),
+        ("note", "slurm: submitit not installed: pip install 'seekcli[slurm]'"),
+        ("ok", "ray: ray 4.5"),
+    ]
 
 
 def test_data_sets_are_found_where_torchvision_keeps_them(tmp_path: Path) -> None:
