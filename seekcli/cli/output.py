@@ -10,7 +10,7 @@ import sys
 import textwrap
 from enum import StrEnum
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -28,7 +28,16 @@ class ReadFormat(StrEnum):
 
 def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     """Print lines. A name in them may hold anything, so what a terminal would obey is written out."""
-    typer.echo(visible(text, keep="\n"), err=err, nl=nl)
+    typer.echo(as_held_by(sys.stderr if err else sys.stdout, visible(text, keep="\n")), err=err, nl=nl)
+
+
+def as_held_by(stream: TextIO, text: str) -> str:
+    """The text in characters that the stream holds. Click writes UTF-8 where a stream says that it is ASCII."""
+    encoding = stream.encoding or ""
+    if not encoding or encoding.lower().startswith("utf"):
+        return text
+    codecs.register_error(PLAIN_FORMS, plain_form)
+    return text.encode(encoding, PLAIN_FORMS).decode(encoding)
 
 
 def say_fitting(text: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cli.bad_input import seek
-from finished_runs import make_run
+from run_folders import Results
 
 from seekcli.cli.output import never_refuse_a_character
 
@@ -28,7 +28,7 @@ def test_characters_that_an_output_cannot_hold_have_a_plain_form(monkeypatch: py
 @pytest.mark.parametrize("words", [(), ("--format", "json"), ("--format", "markdown"), ("--format", "csv")])
 def test_a_comparison_in_ascii(words: tuple[str, ...], tmp_path: Path) -> None:
     for seed in range(2):
-        make_run(tmp_path, seed=seed)
+        Results(tmp_path).add(seed=seed)
     shown = seek("compare", tmp_path, *words, charset="ascii")
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.isascii()
