@@ -1,4 +1,4 @@
-"""`seek evaluate`: a model, rebuilt from its card alone, on images; the recorded accuracy stands beside."""
+"""`seek evaluate`: a model, rebuilt from its card alone, on images or a text; what was recorded stands beside."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def evaluate(
 
     A folder with the contents of the run's own data gives the test split of the run, wherever it lies. Of another
     folder every image is taken: DIR/CLASS/, DIR/test/CLASS/, one image a class or only some of the classes.
+
+    Language models: loss, perplexity and bits per byte, on the test part of the run's own text, or all of another.
     """
     check_target(predictions, overwrite)
     from seekcli.engines.evaluation import evaluate_models

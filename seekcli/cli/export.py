@@ -86,7 +86,7 @@ def say_exported(done: Exported, recalibrated: bool) -> None:
     if left is not None:
         when = f"UNFINISHED, after step {left.steps_done:,} ({left.epochs_done} of {card.training.epochs} epochs done)"
     say(
-        f"{card.role:<10} {card.model}, {card.result.test_accuracy_percent:.2f} % {when}: "
+        f"{card.role:<10} {card.model}, {result_in_words(card)} {when}: "
         f"{visible(str(done.weights_path))} ({human_bytes(card.weights.bytes)})"
     )
     statistics = card.statistics
@@ -100,15 +100,26 @@ def say_exported(done: Exported, recalibrated: bool) -> None:
     say(f"{'':<10} {checked_in_words(card)}")
 
 
+def result_in_words(card: Card) -> str:
+    result = card.result
+    if card.text is None:
+        return f"{result.accuracy_percent:.2f} %"
+    return f"test loss {result.test_loss:.4f} nats per token, {result.test_bits_per_byte:.4f} bits per byte"
+
+
 def exported_data(done: Exported) -> dict[str, Any]:
     """One model, as --json prints it; the card beside the file says more."""
-    card = done.card
+    card, result = done.card, done.card.result
+    measured: dict[str, Any] = {"test_accuracy_percent": result.test_accuracy_percent}
+    if card.text is not None:
+        measured = {"test_loss": result.test_loss, "test_perplexity": result.test_perplexity,
+                    "test_bits_per_byte": result.test_bits_per_byte}  # fmt: skip
     return {
         "role": card.role,
         "model": card.model,
         "run_id": card.training.run_id,
         "finished": card.training.unfinished is None,
-        "test_accuracy_percent": card.result.test_accuracy_percent,
+        **measured,
         "parameters": card.weights.parameters,
         "bytes": card.weights.bytes,
         "file": str(done.weights_path),
@@ -119,13 +130,15 @@ def exported_data(done: Exported) -> dict[str, Any]:
 def say_what_each_costs(exported: Sequence[Exported]) -> None:
     """What a user gets and pays with each model. The time is measured here and now, the models by turns."""
     from seekcli.export.latency import latencies
-    from seekcli.export.model_card import forward_macs
+    from seekcli.export.model_card import forward_macs, result_value
     from seekcli.report.columns import aligned
 
     times = latencies(exported)
-    header = ("role", "model", "accuracy %", "MMACs", "parameters", "file", "one image here")
+    text = exported[0].card.text is not None
+    result, one_input = ("bits per byte", "one window here") if text else ("accuracy %", "one image here")
+    header = ("role", "model", result, "MMACs", "parameters", "file", one_input)
     rows = [
-        (one.card.role, one.card.model, f"{one.card.result.test_accuracy_percent:.2f}",
+        (one.card.role, one.card.model, result_value(one.card),
          f"{forward_macs(one.card) / 1e6:,.4g}", f"{one.card.weights.parameters:,}",
          human_bytes(one.card.weights.bytes), time)
         for one, time in zip(exported, times, strict=True)
@@ -133,7 +146,7 @@ def say_what_each_costs(exported: Sequence[Exported]) -> None:
     say(aligned(header, rows, header[2:]))
     graph = exported[0].card.graph
     by = graph.compared_with if graph else "torch"
-    say(f"one image here: median [quartiles] of {times[0].rounds} forwards by {by}, one CPU thread; one run, one seed")
+    say(f"{one_input}: median [quartiles] of {times[0].rounds} forwards by {by}, one CPU thread; one run, one seed")
 
 
 def checked_in_words(card: Card) -> str:

@@ -18,6 +18,12 @@ from seekcli.engines.evaluation_data import (
     training_images_among,
 )
 from seekcli.engines.recalibrate import recalibrate as estimate_anew
+from seekcli.engines.text_evaluation import (
+    load_text_for_card,
+    refuse_what_is_of_images,
+    run_text_evaluation,
+    text_answer,
+)
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.method.roles import ROLES
 from seekcli.report.predictions import Predictions
@@ -59,6 +65,13 @@ def evaluate_models(
         raise unknown("--role", role, ROLES)
     for candidate in find_candidates(what, role, results):
         name = choose_device(candidate.card, device)
+        if candidate.card.text is not None:
+            refuse_what_is_of_images(recalibrate, with_predictions)
+            texts = load_text_for_card(candidate, data, data_dir)
+            set_threads(candidate.card, name)
+            said = run_text_evaluation(candidate.card, model_on_device(candidate, name), texts, name)
+            yield Evaluated(text_answer(candidate, texts, said, name))
+            continue
         with listings_kept():
             dataset = load_for_card(candidate, data, data_dir)
             among = training_images_among(candidate, dataset, data, data_dir)

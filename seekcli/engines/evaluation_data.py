@@ -95,6 +95,7 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     from seekcli.config.settings import DataConfig
     from seekcli.data.sets.listings import is_folder
     from seekcli.data.sets.sources import has_own_size
+    from seekcli.data.text.reading import is_text
 
     card = candidate.card
     name = data or card.training.data
@@ -110,6 +111,8 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
     if card.input.test_crop is not None:
         settings["data.test_crop"] = card.input.test_crop
+    if is_text(DataConfig(name=name)):
+        raise BadInput(f"--data {name}: {candidate.source} is an image classifier, and this is a text")
     config = merge([("--data", settings)]).config.data
     if not has_own_size(config):
         config = config.model_copy(update={"fit": card.input.fit})

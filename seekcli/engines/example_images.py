@@ -1,4 +1,4 @@
-"""The images that an exported graph is compared on: some of the run's own test images, or random ones."""
+"""The images or windows that an exported graph is compared on: some of the run's own for test, or random ones."""
 
 from __future__ import annotations
 
@@ -28,15 +28,21 @@ def example_images(taken: Taken, run: RunConfig, data: str | None, data_dir: str
     from pathlib import Path
 
     from seekcli.engines.evaluation_data import Candidate, load_for_card
+    from seekcli.engines.text_evaluation import load_text_for_card
+    from seekcli.export.formats import parity_tokens
     from seekcli.export.graphs import Example
 
     candidate = Candidate(taken.card, taken.model, Path(taken.card.weights.file), run)
+    text = taken.card.text is not None
     try:
-        dataset = load_for_card(candidate, data, data_dir)
+        dataset = (load_text_for_card if text else load_for_card)(candidate, data, data_dir)
     except BadInput as error:
         if data is not None or data_dir is not None:
             raise
-        return Example(random_pixels(taken), f"random pixels, since the data of the run cannot be read: {error}")
+        drawn, what = (parity_tokens(taken.card), "tokens") if text else (random_pixels(taken), "pixels")
+        return Example(drawn, f"random {what}, since the data of the run cannot be read: {error}")
+    if text:
+        return Example(first_windows(dataset), f"test windows of {dataset.facts.name}")
     return Example(first_images(taken, dataset), f"test images of {dataset.facts.name}")
 
 
@@ -47,6 +53,15 @@ def random_pixels(taken: Taken) -> Tensor:
     generator = torch.Generator().manual_seed(RANDOM_SEED)
     shape = (COUNT, size.channels, size.image_size, size.image_size)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+def first_windows(dataset: Dataset) -> Tensor:
+    """int64 [8, T], the first test windows; one is repeated where there are fewer."""
+    import torch
+
+    windows = dataset.test_images
+    assert isinstance(windows, torch.Tensor)
+    return windows[torch.arange(COUNT) % len(windows)].to(torch.int64)
 
 
 def first_images(taken: Taken, dataset: Dataset) -> Tensor:

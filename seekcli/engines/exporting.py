@@ -47,12 +47,16 @@ def export_models(
     require_packages(file_format)
     path = find_run(run, results)  # before what takes seconds to import
     from seekcli.engines.example_images import example_images
-    from seekcli.export.finished_run import choose_roles
+    from seekcli.engines.text_evaluation import refuse_what_is_of_images
+    from seekcli.export.finished_run import choose_roles, read_run_as_it_is
     from seekcli.export.formats import export_run
     from seekcli.export.graph_files import export_graphs
     from seekcli.export.model_card import README, write_model_card
 
-    source, name = source_of(path, to, data, data_dir, recalibrate, graph, progress)
+    opened = read_run_as_it_is(path)
+    if opened.config.data.context_length is not None:
+        refuse_what_is_of_images(recalibrate, preprocessing=preprocessing)
+    source, name = source_of(opened, to, data, data_dir, recalibrate, graph, progress)
     if not source.environment:
         lacks = f"{source.folder.environment_path} is missing"
         progress.note(f"{lacks}: the card cannot say on what the run was trained")
@@ -72,13 +76,12 @@ def export_models(
 
 
 def source_of(
-    path: Path, to: Path | None, data: str | None, data_dir: str | None, recalibrate: bool, graph: bool,
+    opened: FinishedRun, to: Path | None, data: str | None, data_dir: str | None, recalibrate: bool, graph: bool,
     progress: Progress,
 ) -> tuple[FinishedRun, str]:  # fmt: skip
     """The run whose models are exported, and the name of their folder where none is given."""
-    from seekcli.export.finished_run import open_run, read_run_as_it_is
+    from seekcli.export.finished_run import open_run
 
-    opened = read_run_as_it_is(path)
     if opened.status.state != "finished":
         return of_checkpoint(opened, to, data, data_dir, recalibrate, progress)
     if not (recalibrate or graph) and (data or data_dir):

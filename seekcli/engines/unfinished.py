@@ -99,6 +99,8 @@ def measured_rows(config: RunConfig, trainer: Trainer) -> list[dict[str, Any]]:
                 "epoch": trainer.epoch,
                 "test_accuracy_percent": test and test.columns().get("accuracy_percent"),
                 "test_loss": test and test.loss,
+                "test_perplexity": test and test.columns().get("perplexity"),
+                "test_bits_per_byte": test and test.columns().get("bits_per_byte"),
                 "test_accuracy_as_trained_percent": as_trained and as_trained.columns().get("accuracy_percent"),
             }
         )

@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seekcli.config.value_types import Fit
 from seekcli.documents import first_problem, read_document, refuse_newer
 from seekcli.errors import BadInput, shown_value, visible
+from seekcli.export.tokens import TextCard, read_as
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CARD_FORMAT = 1
+CARD_FORMAT = 2  # the newest that is read
+OF_IMAGES = 1  # cards of image classifiers say this: programs that know no others read them too
 MAX_INT64 = 2**63 - 1
 CITATION = (
     "M. Acheli, W. Gaaloul, 'Motivation Is Something You Need', arXiv:2602.21064 (2026). "
@@ -25,6 +27,7 @@ CITATION = (
 )
 SCALE = "x = pixels / 255 (0..1); then (x - mean) / std for each channel; layout [batch, channels, height, width]"
 
+TOKENS = "token ids 0..classes-1 of class_names, int64; layout [batch, tokens], at most image_size tokens"
 
 # What a card can say.
 Int64Count = Annotated[int, Field(ge=0, le=MAX_INT64)]
@@ -91,7 +94,7 @@ class GraphCard(Part):
     """
 
     input_name: str
-    input_dtype: Literal["float32", "uint8"]
+    input_dtype: Literal["float32", "uint8", "int64"]
     preprocessing_inside: bool
     compared_with: str
     compared_batches: tuple[Int64Positive, ...]
@@ -102,12 +105,24 @@ class GraphCard(Part):
 
 
 class ResultCard(Part):
-    """The recorded result: the last epoch's, on the whole test split."""
+    """The recorded result: the last epoch's, on the whole test split.
 
-    test_accuracy_percent: Percent
+    Of a language model nats per token (`test_loss`), its exponential (null where no number holds it) and bits per byte,
+    over `test_images` windows; no accuracy.
+    """
+
+    test_accuracy_percent: Percent | None
     test_loss: float | None
+    test_perplexity: float | None = None
+    test_bits_per_byte: float | None = None
     test_images: Int64Count
     epoch: Int64Count
+
+    @property
+    def accuracy_percent(self) -> float:
+        """Of an image classifier, which has one (`read_card`)."""
+        assert self.test_accuracy_percent is not None
+        return self.test_accuracy_percent
 
 
 class StatisticsCard(Part):
@@ -174,7 +189,7 @@ class TrainingCard(Part):
 class Card(Part):
     """One exported model."""
 
-    format_version: int = CARD_FORMAT
+    format_version: int = OF_IMAGES
     model: str
     family: str
     role: Literal["base", "motivated"]
@@ -182,6 +197,7 @@ class Card(Part):
     classes: Int64Positive
     class_names: tuple[str, ...]
     input: InputCard
+    text: TextCard | None = None  # of a language model alone
     architecture: ArchitectureCard | None = None  # null in the cards of older programs
     weights: WeightsCard
     graph: GraphCard | None = None  # of a graph (onnx, pt2) alone
@@ -210,6 +226,8 @@ class Card(Part):
         """
         import torch
 
+        if self.text is not None:
+            raise ValueError(f"{self.model} reads text, not images: card.encode(text) gives its tokens")
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise ValueError(f"images are uint8 (0..255) or floating (0..1), got {images.dtype}")
         if images.dim() < 3 or images.shape[-3] != self.input.channels:
@@ -222,11 +240,26 @@ class Card(Part):
         return (pixels - 255.0 * mean) * (1.0 / (255.0 * std))
 
     def as_data(self) -> dict[str, Any]:
-        """The content of the file. Weights have no graph, and their card no word of one."""
+        """The content of the file. Weights have no graph, images no tokens, and their card no word of them."""
         left_out: dict[str, Any] = {"graph": True} if self.graph is None else {}
+        if self.text is None:
+            left_out |= {"text": True, "result": {"test_perplexity", "test_bits_per_byte"}}
+        else:
+            left_out |= {"input": {"fit", "test_crop"}}
         if self.architecture is not None and self.architecture.source_sha256 is None:
             left_out["architecture"] = {"source_sha256"}
         return self.model_dump(mode="json", exclude=left_out)
+
+    def encode(self, text: str) -> Tensor:
+        """Text -> tokens int64 [T] as a language model reads them; `[None]` makes a batch of one.
+
+        Raises ValueError for a character that the model does not know, and for an image classifier.
+        """
+        return read_as(self.text, self.model).encode(text, self.class_names)
+
+    def decode(self, tokens: Tensor) -> str:
+        """Tokens [T] -> text; bytes that make no UTF-8 become U+FFFD. Raises ValueError for what is no token."""
+        return read_as(self.text, self.model).decode(tokens.tolist(), self.class_names)
 
 
 def file_stem(model: str, role: str) -> str:
@@ -250,14 +283,18 @@ def read_card(path: Path) -> Card:
 
 
 def check_lengths(path: Path, card: Card) -> None:
+    means = card.input.channels if card.text is None else 0
     expected = {
         "class_names": (len(card.class_names), card.classes),
-        "input.mean": (len(card.input.mean), card.input.channels),
-        "input.std": (len(card.input.std), card.input.channels),
+        "input.mean": (len(card.input.mean), means),
+        "input.std": (len(card.input.std), means),
     }
     for key, (found, wanted) in expected.items():
         if found != wanted:
             raise BadInput(f"{path} is damaged: {key} has {found} entries instead of {wanted}")
+    measured = ("test_accuracy_percent",) if card.text is None else ("test_loss", "test_bits_per_byte")
+    if lacking := [name for name in measured if getattr(card.result, name) is None]:
+        raise BadInput(f"{path} is damaged: result.{lacking[0]}: Input should be a valid number")
     file = card.weights.file
     if Path(file).name != file or visible(file) != file:
         raise BadInput(f"{path} is damaged: weights.file {shown_value(file)} is not a bare file name")

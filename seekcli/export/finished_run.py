@@ -17,6 +17,10 @@ from seekcli.config.schema import RunConfig
 from seekcli.documents import first_problem
 from seekcli.errors import BadInput, MissingSource, unknown
 from seekcli.export.card import (
+    CARD_FORMAT,
+    OF_IMAGES,
+    SCALE,
+    TOKENS,
     ArchitectureCard,
     Card,
     EvaluationCard,
@@ -28,6 +32,7 @@ from seekcli.export.card import (
     UnfinishedCard,
     WeightsCard,
 )
+from seekcli.export.tokens import TextCard
 from seekcli.method.roles import ROLES
 from seekcli.models.catalog import family_of, has_running_statistics, model_spec
 from seekcli.models.timm_form import stem_of, timm_form
@@ -102,20 +107,28 @@ class FinishedRun:
             image_size=facts.image_size,
             fit=data.fit,
             test_crop=data.test_crop if cropped else None,
+            scale=SCALE if data.context_length is None else TOKENS,
             mean=facts.mean,
             std=facts.std,
         )
 
+    def _text_card(self) -> TextCard | None:
+        """None for image classifiers."""
+        data = self.config.data
+        if data.context_length is None:
+            return None
+        return TextCard(tokenizer=data.tokenizer or "characters", context_length=data.context_length)
+
     def _card(self, role: str, weights: WeightsCard) -> Card:
         row, facts = self.final_row(role), self.facts
-        if self.config.data.context_length is not None:
-            raise BadInput(
-                f"{self.folder.path} is of language models: seek export and seek evaluate are for image classifiers; "
-                f"the weights are {self.weights_path(role)}, and seek compare has loss and bits per byte"
-            )
-        if row["test_accuracy_percent"] is None:
-            raise BadInput(f"{self.folder.status_path} has no accuracy of the last epoch for the {role} model")
+        text = self._text_card()
+        measured = "test_accuracy_percent" if text is None else "test_bits_per_byte"
+        if row.get(measured) is None:
+            what = "accuracy" if text is None else "bits per byte"
+            raise BadInput(f"{self.folder.status_path} has no {what} of the last epoch for the {role} model")
         return Card(
+            format_version=OF_IMAGES if text is None else CARD_FORMAT,
+            text=text,
             model=row["model"],
             family=model_spec(row["model"]).family,
             role=role,
@@ -128,6 +141,8 @@ class FinishedRun:
             result=ResultCard(
                 test_accuracy_percent=row["test_accuracy_percent"],
                 test_loss=row["test_loss"],
+                test_perplexity=row["test_perplexity"] if text else None,
+                test_bits_per_byte=row["test_bits_per_byte"] if text else None,
                 test_images=facts.test_images,
                 epoch=row["epoch"],
             ),

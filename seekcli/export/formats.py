@@ -132,7 +132,7 @@ def check_parity(taken: Taken, written: Path) -> None:
     data = read_bytes(written)
     if sha256_of_bytes(data) != card.weights.sha256:
         raise RunFailed(f"{card.weights.file} was not exported: what was read back differs from what was written")
-    images = parity_images(card)
+    images = parity_images(card) if card.text is None else parity_tokens(card)
     with torch.no_grad():
         expected = taken.model(images)
         found = build_from_card(card, parse_weights(written, data), written)(images)
@@ -148,3 +148,9 @@ def parity_images(card: Card) -> Tensor:
     generator = torch.Generator().manual_seed(PARITY_SEED)
     size = card.input
     return torch.randn(PARITY_IMAGES, size.channels, size.image_size, size.image_size, generator=generator)
+
+
+def parity_tokens(card: Card) -> Tensor:
+    """A fixed batch of windows, int64 [8, context], of tokens drawn at random."""
+    generator = torch.Generator().manual_seed(PARITY_SEED)
+    return torch.randint(card.classes, (PARITY_IMAGES, card.input.image_size), generator=generator)

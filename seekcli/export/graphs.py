@@ -33,7 +33,10 @@ Answers = Callable[[Tensor], Tensor]  # images as the graph takes them -> logits
 
 @dataclass(frozen=True)
 class Example:
-    """Images to compare on: uint8 [N, channels, image_size, image_size], N >= 5, and what they are, in words."""
+    """Images to compare on: uint8 [N, channels, image_size, image_size], N >= 5, and what they are, in words.
+
+    Of a text windows of tokens, int64 [N, context].
+    """
 
     images: Tensor
     what: str
@@ -63,10 +66,12 @@ def write_graph(model: nn.Module, card: Card, format_name: str, example: Example
     other logits than the model, or cannot be written.
     """
     module = WithPreprocessing(model, card).eval() if pre else model
-    name = "pixels" if pre else "images"
-    images = example.images if pre else card.normalise(example.images)
+    name = input_name(card, pre)
+    images = example.images if pre or card.text else card.normalise(example.images)
     metadata = {"class_names": list(card.class_names), "input": card.input.model_dump(mode="json"),
                 "preprocessing_inside": pre, "model": card.model, "run_id": card.training.run_id}  # fmt: skip
+    if card.text is not None:
+        metadata["text"] = card.text.model_dump(mode="json")
     try:
         with quiet():
             WRITERS[format_name](module, images[:2], name, metadata, path)
@@ -85,7 +90,7 @@ def write_graph(model: nn.Module, card: Card, format_name: str, example: Example
         )
     return GraphCard(
         input_name=name,
-        input_dtype="uint8" if pre else "float32",
+        input_dtype="int64" if card.text else "uint8" if pre else "float32",
         preprocessing_inside=pre,
         compared_with=program(format_name),
         compared_batches=COMPARED_BATCHES,
@@ -94,6 +99,12 @@ def write_graph(model: nn.Module, card: Card, format_name: str, example: Example
         largest_logit=largest,
         weights_sha256=card.weights.sha256,
     )
+
+
+def input_name(card: Card, pre: bool) -> str:
+    if card.text is not None:
+        return "tokens"
+    return "pixels" if pre else "images"
 
 
 @torch.no_grad()

@@ -72,6 +72,8 @@ def answers_of(one: Exported) -> Answers:
 
 
 def one_image(card: Card) -> Tensor:
+    if card.text is not None:
+        return torch.zeros(1, card.text.context_length, dtype=torch.int64)
     shape = (1, card.input.channels, card.input.image_size, card.input.image_size)
     if card.graph is not None and card.graph.preprocessing_inside:
         return torch.full(shape, 128, dtype=torch.uint8)

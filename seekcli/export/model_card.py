@@ -29,6 +29,21 @@ session = onnxruntime.InferenceSession("{file}")
 model = torch.export.load("{file}").module()
 logits = model({input})  # {dtype} [B, {channels}, {size}, {size}], {what}""",
 }
+LOADING_OF_TEXT = {
+    "safetensors": """from seekcli.export.load import load_model
+
+model, card = load_model("{stem}")
+logits = model(card.encode("...")[None])  # tokens [1, T], T at most {size}
+likeliest = card.decode(logits[0, -1:].argmax(dim=1))""",
+    "onnx": """import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+(logits,) = session.run(["logits"], {{"{input}": {input}}})  # {dtype} [B, {size}]""",
+    "pt2": """import torch
+
+model = torch.export.load("{file}").module()
+logits = model({input})  # {dtype} [B, {size}]""",
+}
 
 
 def write_model_card(folder: Path) -> Path | None:
@@ -55,10 +70,11 @@ def cards_in(folder: Path) -> list[Card]:
 
 
 def forward_macs(card: Card) -> int:
-    """Multiply-accumulates of one image of the size that the model takes."""
+    """Multiply-accumulates of one image of the size that the model takes, or of one whole window."""
     size = card.input
     module = build_model(card.model, card.classes, size.channels, size.image_size)
-    return forward_cost(module, card.model, (size.channels, size.image_size, size.image_size)).per_image
+    shape = (size.channels, size.image_size, size.image_size) if card.text is None else (size.image_size,)
+    return forward_cost(module, card.model, shape).per_image
 
 
 def model_card(cards: Sequence[Card], macs: Mapping[str, float]) -> str:
@@ -90,15 +106,25 @@ def model_card(cards: Sequence[Card], macs: Mapping[str, float]) -> str:
 
 def front_matter(models: Sequence[Card]) -> str:
     """YAML between two rules. Every text is a JSON string, which is YAML too, whatever a name holds."""
+    task = "image-classification" if models[0].text is None else "text-generation"
     results = [
-        f"- name: {json.dumps(card.name)}\n  results:\n  - task: {{type: image-classification}}\n"
+        f"- name: {json.dumps(card.name)}\n  results:\n  - task: {{type: {task}}}\n"
         f"    dataset: {{name: {json.dumps(card.training.data)}, type: {json.dumps(card.training.data)}}}\n"
-        f"    metrics: [{{type: accuracy, value: {card.result.test_accuracy_percent / 100:.6g}}}]"
+        f"    metrics: [{metrics(card)}]"
         for card in models
     ]
-    lines = ["---", "pipeline_tag: image-classification", "tags: [seekcli, image-classification, pytorch]",
+    lines = ["---", f"pipeline_tag: {task}", f"tags: [seekcli, {task}, pytorch]",
              "model-index:", *results, "---"]  # fmt: skip
     return "\n".join(lines)
+
+
+def metrics(card: Card) -> str:
+    if card.text is None:
+        return f"{{type: accuracy, value: {card.result.accuracy_percent / 100:.6g}}}"
+    result = card.result
+    measured = (("loss", result.test_loss), ("perplexity", result.test_perplexity),
+                ("bits_per_byte", result.test_bits_per_byte))  # fmt: skip
+    return ", ".join(f"{{type: {name}, value: {value:.6g}}}" for name, value in measured if value is not None)
 
 
 def about(models: Sequence[Card]) -> list[str]:
@@ -112,9 +138,11 @@ def about(models: Sequence[Card]) -> list[str]:
 
 def table(models: Sequence[Card], macs: Mapping[str, float]) -> list[str]:
     """One line a model. Accuracy of one run of one seed; forward costs of one image of the size it takes."""
-    header = ("model", "role", "test accuracy %", "test images", "parameters", "forward MMACs", "float32 weights")
+    text = models[0].text is not None
+    named = ("test bits per byte", "test windows") if text else ("test accuracy %", "test images")
+    header = ("model", "role", *named, "parameters", "forward MMACs", "float32 weights")
     rows = [
-        (card.model, card.role, f"{card.result.test_accuracy_percent:.2f}", f"{card.result.test_images:,}",
+        (card.model, card.role, result_value(card), f"{card.result.test_images:,}",
          f"{card.weights.parameters:,}", f"{macs[card.model] / 1e6:,.4g}", human_bytes(4 * card.weights.parameters))
         for card in models
     ]  # fmt: skip
@@ -122,8 +150,15 @@ def table(models: Sequence[Card], macs: Mapping[str, float]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
 
 
+def result_value(card: Card) -> str:
+    if card.text is None:
+        return f"{card.result.accuracy_percent:.2f}"
+    return f"{card.result.test_bits_per_byte:.4f}"
+
+
 def notes(models: Sequence[Card]) -> list[str]:
-    said = ["The accuracies are of one run with one seed: they say nothing of which model would be better in another."]
+    what = "accuracies" if models[0].text is None else "bits per byte"
+    said = [f"The {what} are of one run with one seed: they say nothing of which model would be better in another."]
     for card in models:
         left = card.training.unfinished
         if left is not None:
@@ -136,6 +171,12 @@ def notes(models: Sequence[Card]) -> list[str]:
 
 
 def input_in_words(card: Card) -> str:
+    if card.text is not None:
+        of = "characters of the text" if card.text.tokenizer == "characters" else "bytes"
+        return (
+            f"int64 tokens [batch, T], T at most {card.text.context_length}; the logits [batch, T, {card.classes}] are "
+            f"of the token that follows each. Tokens are {of}; their names, by id, are class_names in the JSON file."
+        )
     size = card.input
     mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (size.mean, size.std))
     return (
@@ -151,7 +192,8 @@ def one_of_each_format(cards: Sequence[Card]) -> list[Card]:
 def loading(card: Card) -> str:
     graph = card.graph
     inside = graph is not None and graph.preprocessing_inside
-    return LOADING[card.weights.format].format(
+    forms = LOADING if card.text is None else LOADING_OF_TEXT
+    return forms[card.weights.format].format(
         stem=card.name, file=card.weights.file, channels=card.input.channels, size=card.input.image_size,
         input=graph.input_name if graph else "images", dtype=graph.input_dtype if graph else "float32",
         what="pixels 0..255" if inside else "normalised as above",

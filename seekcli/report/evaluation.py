@@ -8,16 +8,43 @@ from seekcli.errors import visible
 from seekcli.report.predictions import Predictions, confusion_text
 
 
+def text_evaluation_text(result: dict[str, Any]) -> str:
+    """Of a language model."""
+    pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
+    recorded = result["recorded_test_loss"]
+    beside = "no recorded loss: the run was made on another text"
+    if recorded is not None:
+        verdict = "equal" if result["equals_recorded"] else f"{result['test_loss'] - recorded:+.3g}"
+        beside = f"recorded {recorded:.4f} {when_recorded(result)}: {verdict}"
+    perplexity = result["test_perplexity"]
+    counts = f"{result['test_windows']:,} windows, {result['test_tokens']:,} tokens, {result['test_bytes']:,} bytes"
+    return "\n".join(
+        [
+            f"model       {result['model']}, {result['role']}{pair}, from {visible(result['source'])}",
+            f"data        {visible(result['data'])}, {counts}; {result['device']}, {result['precision']}",
+            f"windows     {visible(result['windows_taken'])}",
+            f"loss        {result['test_loss']:.4f} nats per token  ({beside})",
+            f"perplexity  {'more than a number holds' if perplexity is None else f'{perplexity:.2f}'}",
+            f"bits        {result['test_bits_per_byte']:.4f} per byte",
+        ]
+    )
+
+
+def when_recorded(result: dict[str, Any]) -> str:
+    left = result["unfinished"]
+    return f"after step {left['steps_done']:,} of an unfinished run" if left else f"after epoch {result['epoch']}"
+
+
 def evaluation_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
+    if "test_windows" in result:
+        return text_evaluation_text(result)
     pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
     recorded = result["recorded_test_accuracy_percent"]
     beside = "no recorded accuracy: the run was made on other data"
     if recorded is not None:
         difference = result["test_accuracy_percent"] - recorded
         verdict = "equal" if result["equals_recorded"] else f"{difference:+.2f} points"
-        left = result["unfinished"]
-        when = f"after step {left['steps_done']:,} of an unfinished run" if left else f"after epoch {result['epoch']}"
-        beside = f"recorded {recorded:.2f} % {when}: {verdict}"
+        beside = f"recorded {recorded:.2f} % {when_recorded(result)}: {verdict}"
     images, runtime = f"{result['test_images']:,} test images", f"{result['device']}, {result['precision']}"
     lines = [
         f"model     {result['model']}, {result['role']}{pair}, from {visible(result['source'])}",

@@ -41,8 +41,8 @@ def test_a_card_names_no_path_of_the_machine(tmp_path: Path) -> None:
 
 
 def test_a_newer_card_is_refused_by_name(card: Card, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"card\.json was written by a newer seek \(card version 2"):
-        read_card(written(tmp_path, card, format_version=2))
+    with pytest.raises(BadInput, match=r"card\.json was written by a newer seek \(card version 3"):
+        read_card(written(tmp_path, card, format_version=3))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format_version": "1"}'])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from seekcli.config.data_settings import DataConfig
 from seekcli.data.keys import key_of
 from seekcli.data.sets.dataset import Dataset
 from seekcli.data.sets.kind import DataFacts
-from seekcli.data.text.reading import Text, text_of
-from seekcli.data.text.windows import Cut, cut_of, windows_of
+from seekcli.data.text.reading import BYTES, Text, bytes_of_tokens, text_of
+from seekcli.data.text.windows import DEFAULT_CONTEXT, Cut, cut_of, windows_of
 from seekcli.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Settings of [data] that are of images or their classes, with what they are left at.
 OF_IMAGES = {
@@ -89,6 +95,33 @@ def load_text(data: DataConfig) -> Dataset:
         validation_labels=following[whole:] if cut.validation else None,
         token_bytes=text.token_bytes,
         words=summary_of(text, cut),
+    )  # fmt: skip
+
+
+def load_whole_text(data: DataConfig, vocabulary: tuple[str, ...], encode: Callable[[str], Tensor]) -> Dataset:
+    """Every window of a text that a model was not made for, in the model's own vocabulary, as a test split.
+
+    `encode` gives the ids of characters, int64 [T], and raises ValueError for one that the vocabulary has not. Raises
+    BadInput then, and for less text than a window.
+    """
+    import torch
+
+    text, context = text_of(data), data.context_length or DEFAULT_CONTEXT
+    windows = (text.length - 1) // context
+    if not windows:
+        raise BadInput(
+            f"--data {text.name}: its {text.length:,} tokens are less than a window of {context} and the next"
+        )
+    try:
+        tokens = torch.from_numpy(text.tokens()) if text.tokenizer == BYTES else encode(text.characters)
+    except ValueError as error:
+        raise BadInput(f"--data {text.name}: {error}, the characters of the text that the model was made of") from None
+    seen, following = windows_of(tokens, windows, context)
+    facts = DataFacts(text.name, len(vocabulary), 1, context, 0, windows)
+    none = seen[:0]
+    return Dataset(
+        facts, none, none, seen, following, vocabulary, (), (), f"all windows of {context} tokens", data.rules,
+        text.sha256, token_bytes=bytes_of_tokens(text.tokenizer, vocabulary),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -67,8 +68,7 @@ class Text:
 
     @property
     def token_bytes(self) -> tuple[int, ...]:
-        """How many bytes of the text each token stands for, by its id."""
-        return tuple(1 if self.tokenizer == BYTES else len(name.encode()) for name in self.vocabulary)
+        return bytes_of_tokens(self.tokenizer, self.vocabulary)
 
     def tokens(self) -> np.ndarray:
         """Ids int32 [length]."""
@@ -79,6 +79,11 @@ class Text:
         points = np.frombuffer(self.characters.encode("utf-32-le"), dtype=np.uint32)
         known = np.array([ord(character) for character in self.vocabulary], dtype=np.uint32)
         return np.searchsorted(known, points).astype(np.int32)
+
+
+def bytes_of_tokens(tokenizer: str, vocabulary: Sequence[str]) -> tuple[int, ...]:
+    """How many bytes of text each token stands for, by its id."""
+    return tuple(1 if tokenizer == BYTES else len(name.encode()) for name in vocabulary)
 
 
 def is_text(data: DataConfig) -> bool:
