@@ -126,7 +126,10 @@ def compare(
 def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) -> None:
     from seekcli.report.frames import write_tables
 
-    for path in write_tables(folder, runs, comparison):
+    def tell(error: BadInput) -> None:
+        say(f"seek: not in the tables: {visible(str(error))}", err=True)
+
+    for path in write_tables(folder, runs, comparison, tell):
         say(f"seek: wrote {visible(str(path))}", err=True)
 
 

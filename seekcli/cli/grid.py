@@ -37,7 +37,9 @@ commands = typer.Typer(no_args_is_help=True, help="Plan, run and watch the point
 GridFileOption = Annotated[Path, typer.Argument(help="A grid file, such as grids/digits.toml.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Results folder.")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="A setting for every point: section.key=value.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="At the small size of its [smoke] table: shows that all works.")]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="At the small size that the file says for it: shows that all works.")
+]
 Style = Annotated[str, typer.Option(help="auto, rich, plain or json.")]
 JOBS = "Worker processes on this machine; auto: as many as cores and memory allow, or one a GPU."
 Jobs = Annotated[str, typer.Option(metavar="N", help=JOBS)]

@@ -60,16 +60,19 @@ def fitting(points: Sequence[Point], threads: int | None) -> list[Slot]:
 def watch_workers(
     workers: Engine, watch: Watch, stop_requested: Callable[[], str | None], style: str, fail_fast: bool
 ) -> None:
-    """Until all have ended: a bar, or a line for each run that has ended. Raises Stopped.
+    """Until all have ended: a bar, or a line for each run that has ended; and a line for each k. Raises Stopped.
 
     With `fail_fast` the workers are asked to stop, and save, as soon as a run has failed.
     """
-    stopping = False
+    stopping, told = False, 0
     with told_by(watch, style) as tell:
 
         def tick() -> None:
-            nonlocal stopping
+            nonlocal stopping, told
             watch.look()
+            for choice in watch.chosen[told:]:
+                say(f"chosen: {choice.describe()}; {choice.name}", err=True)
+            told = len(watch.chosen)
             tell()
             if fail_fast and watch.failed_since and not stopping:
                 stopping = True

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from seekcli.method.roles import ROLES
 
 if TYPE_CHECKING:
+    from seekcli.runs.model_files import QuickCheck
     from seekcli.runs.records import RunStatus
+    from seekcli.runs.scan import RunSummary
 
 Rows = list[dict[str, Any]]
 
@@ -108,7 +110,7 @@ def rounded(share: float | None) -> float | None:
 
 
 def run_rows(results: Path) -> Rows:
-    """One row a run, those that cannot be read included. Of model files the sizes are looked at, never the contents."""
+    """One row a run, those that cannot be read included. Files of a finished run are looked at, never read whole."""
     from seekcli.runs.model_files import QuickCheck
     from seekcli.runs.named_runs import config_of
     from seekcli.runs.scan import scan_runs
@@ -117,7 +119,7 @@ def run_rows(results: Path) -> Rows:
     for run in scan_runs([results]):
         config = config_of(run)
         state, message = run.state, run.message
-        if run.status is not None and state == "finished" and (wrong := sizes_alone.problem(run.path, run.status)):
+        if run.status is not None and state == "finished" and (wrong := problem_of(run, run.status, sizes_alone)):
             state, message = "damaged", wrong
         final = {row["role"]: row for row in run.status.final} if run.status else {}
         rows.append(
@@ -138,6 +140,14 @@ def run_rows(results: Path) -> Rows:
             }
         )
     return rows
+
+
+def problem_of(run: RunSummary, status: RunStatus, sizes_alone: QuickCheck) -> str | None:
+    """What is plainly wrong with the files of a finished run that are there; a published one has none.
+
+    Of its table of epochs the first and last bytes are read.
+    """
+    return run.folder.epochs_problem() or sizes_alone.problem(run.path, status)
 
 
 def length_columns(status: RunStatus | None, steps: int | None) -> dict[str, int | None]:

@@ -12,6 +12,7 @@ from seekcli.config.layers import Resolved
 from seekcli.errors import BadInput
 from seekcli.grid.plan import GridPlan
 from seekcli.grid.points import Point
+from seekcli.grid.tune import ChosenK, Tuning, stored_choice
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
@@ -92,17 +93,23 @@ def waits_for(point: Point, plan: GridPlan, states: Mapping[str, str] | None = N
 
 
 class Watch:
-    """Looks at all runs of a plan again and again, those over folds included; finished ones are looked at once."""
+    """Looks at all runs of a plan again and again, those over folds included; finished ones are looked at once.
+
+    `chosen` has the k that others chose since the first look.
+    """
 
     def __init__(self, plan: GridPlan, is_asked: Callable[[Point], bool] = lambda point: True) -> None:
         self.plan, self.is_asked = plan, is_asked
         self.standings: dict[str, Standing] = {}
         self.settled_with = len(plan.finished)  # the plan was settled when so many runs were finished
+        self.chosen: list[ChosenK] = []
         self.look()
         self.failed_before = {name for name, one in self.standings.items() if one.state == "failed"}
 
     def look(self) -> None:
-        if len(self.plan.finished) != self.settled_with:
+        choices = self.choices()  # a worker writes its choice some time after the last run over a fold is finished
+        self.chosen += choices
+        if choices or len(self.plan.finished) != self.settled_with:
             self.plan.advance()
         self.settled_with = len(self.plan.finished)
         found: dict[str, Standing] = {}
@@ -119,9 +126,19 @@ class Watch:
         return found if found is not None and found.state == "finished" else None
 
     def folds(self) -> list[Resolved]:
-        asked = filter(self.is_asked, self.plan.points)
-        searches = {point.tuning.name: point.tuning for point in asked if point.tuning}
-        return [one for tuning in searches.values() for _, _, one in tuning.runs()]
+        return [one for tuning in self.searches().values() for _, _, one in tuning.runs()]
+
+    def searches(self) -> dict[str, Tuning]:
+        """By name, those whose k the plan does not know."""
+        return {point.tuning.name: point.tuning for point in filter(self.is_asked, self.plan.points) if point.tuning}
+
+    def choices(self) -> list[ChosenK]:
+        """Those that stand in the results folder by now; a file that is damaged is told of by whoever needs its k."""
+        found = []
+        for name in self.searches():
+            with suppress(BadInput):
+                found.append(stored_choice(self.plan.results, name))
+        return [choice for choice in found if choice is not None]
 
     @property
     def failed_since(self) -> bool:

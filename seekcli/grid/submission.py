@@ -1,11 +1,13 @@
 """What an engine was asked to do for a grid, and how far its workers are, as it stands in the results folder.
 
-`engines/NAME/` there holds the last submission of the grid, the order that its workers read, and a file for each
+`engines/NAME-DIGEST/` there holds the last submission of the grid, the order that its workers read, and a file for each
 element that has begun. Nothing in it says what is done: that stands in the run folders.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections import Counter
 from contextlib import suppress
@@ -59,7 +61,9 @@ class SubmissionFolder:
 
     @classmethod
     def of(cls, results: Path, grid: GridFile) -> SubmissionFolder:
+        """Known by where the file is, since files in two folders may have one name."""
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", grid.path.stem).strip(".-") or "grid"
+        name += f"-{hashlib.sha256(os.fsencode(grid.path.resolve())).hexdigest()[:8]}"
         return cls(results / FOLDER / (f"{name}-smoke" if grid.is_smoke else name))
 
     @property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from seekcli import files
+from seekcli.analysis.classes import Damaged, refused
 from seekcli.analysis.comparison import Comparison
 from seekcli.analysis.runs import run_config
 from seekcli.documents import write_document
@@ -61,8 +62,15 @@ def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
     return as_frame(pa.Table.from_pylist(rows, schema=EPOCH_SCHEMA))
 
 
-def steps_frame(runs: Sequence[RunSummary]) -> pd.DataFrame:
-    found = [run.folder.steps() for run in runs if run.folder.steps_path.exists()]
+def steps_frame(runs: Sequence[RunSummary], damaged: Damaged = refused) -> pd.DataFrame:
+    """Of a damaged table `damaged` is told, and the others are in the frame."""
+    found = []
+    for run in runs:
+        if run.folder.steps_path.exists():
+            try:
+                found.append(run.folder.steps())
+            except BadInput as error:
+                damaged(error)
     columns = {name: [value for one in found for value in one[name]] for name in STEP_SCHEMA.names}
     return as_frame(pa.Table.from_pydict(columns, schema=STEP_SCHEMA))
 
@@ -101,12 +109,14 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Comparison) -> list[Path]:
+def write_tables(
+    folder: Path, runs: Sequence[RunSummary], comparison: Comparison, damaged: Damaged = refused
+) -> list[Path]:
     """Write epochs, steps, groups and differences of what is compared into `folder`, as parquet and as CSV; the paths.
 
     configs.json has the settings of the runs, without which arms that differ in some of them could not be told apart.
 
-    Raises BadInput where `folder` is a file.
+    Raises BadInput where `folder` is a file. Of a damaged table of steps `damaged` is told; it is not in the files.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--tables {folder} is a file; name a folder")
@@ -115,7 +125,7 @@ def write_tables(folder: Path, runs: Sequence[RunSummary], comparison: Compariso
     compared = [run for run in runs if run.run_id in counted]
     frames = {
         "epochs": epochs_of(compared),
-        "steps": steps_frame(compared),
+        "steps": steps_frame(compared, damaged),
         "groups": groups(comparison),
         "differences": differences_frame(comparison),
     }

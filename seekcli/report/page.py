@@ -142,15 +142,23 @@ def _of_precision(comparison: Comparison) -> str:
 
 
 def cell_tables(cell: Cell) -> list[Table]:
-    tables = [accuracy_table(cell)]
+    return [table for part in tables_by_part(cell).values() for table in part]
+
+
+def tables_by_part(cell: Cell) -> dict[str, list[Table]]:
+    """The tables under the name of the picture that shows the same; `comparison` has none."""
+    parts: dict[str, list[Table]] = {"comparison": [accuracy_table(cell)]}
     if cell.contrasts:
         precision = precision_table(cell)
-        tables += [difference_table(cell), *([precision] if precision else [])]
+        parts["comparison"].append(difference_table(cell))
+        parts["differences"] = [precision] if precision else []
     if cell.arms:
         of_models = apart.apart_table(cell)
-        of_accuracy = [efficiency_table(cell)] if cell.metric.of_the_paper else []
-        tables += [*([of_models] if of_models else []), share_table(cell), *of_accuracy, price_table(cell)]
-    return tables
+        parts["learning-curves"] = [of_models] if of_models else []
+        parts["share"] = [share_table(cell)]
+        parts["accuracy-against-compute"] = [efficiency_table(cell)] if cell.metric.of_the_paper else []
+        parts["cost"] = [price_table(cell)]
+    return parts
 
 
 def cell_notes(cell: Cell) -> list[str]:

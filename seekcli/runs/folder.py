@@ -214,6 +214,10 @@ class RunFolder:
         except BadInput as error:
             return "damaged", str(error)
 
+    def epochs_problem(self) -> str | None:
+        """What is plainly wrong with the table of epochs, where there is one: its first and last bytes are read."""
+        return table_problem(self.epochs_path) if self.epochs_path.is_file() else None
+
     def finished_status(self, whole: bool = True) -> RunStatus | None:
         """The status of a run that is done, None for one that is not. Raises DamagedRun when its files are damaged."""
         if not self.has_config:

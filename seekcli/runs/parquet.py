@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,9 +126,10 @@ def read_table(path: Path, kind: TableKind, run_id: str | None = None, only: Seq
     refuse_special(path)
     try:
         # Not read_table, which also takes `k=2` in a folder's name for a column. Nothing of Python's goes to arrow's
-        # threads: one that let go of it while the interpreter ends would abort the process (exit code 134).
+        # threads: one that let go of it while the interpreter ends would abort the process (exit code 134). A path goes
+        # to arrow as bytes, since the name of a folder need not be UTF-8.
         here = {"pre_buffer": False, "page_checksum_verification": True}
-        with pa.OSFile(str(path)) as file, pq.ParquetFile(file, **here) as parquet:
+        with pa.OSFile(os.fsencode(path)) as file, pq.ParquetFile(file, **here) as parquet:
             refuse_newer(path, int((parquet.schema_arrow.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION)))
             _require_schema(path, parquet.schema_arrow, kind)
             table = parquet.read(columns=only, use_threads=False)

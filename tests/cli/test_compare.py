@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from run_folders import Results, results  # noqa: F401
 
 from seekcli.cli.app import app
+from seekcli.runs.records import STEPS, read_steps, write_steps
 
 
 def seek(*arguments: object) -> tuple[int, str, str]:
@@ -251,3 +252,22 @@ def test_nothing_but_damaged_runs_is_bad_input(folder: Path) -> None:
     code, out, err = seek(*(table.parent for table in tables))
     assert (code, out) == (2, "")
     assert [line.partition(" is damaged")[0] for line in err.splitlines()] == [f"seek: error: {one}" for one in tables]
+
+
+def test_half_a_table_of_steps_is_named_and_the_tables_of_the_others_are_written(folder: Path, tmp_path: Path) -> None:
+    runs = sorted(folder.glob("runs/resnet20_*"))[:2]
+    for run in runs:
+        columns = {
+            "run_id": [run.name],
+            "epoch": [1],
+            "step": [1],
+            "role": ["base"],
+            "loss": [1.0],
+            "learning_rate": [0.1],
+        }
+        write_steps(run / STEPS, columns)
+    damaged = half(runs[0] / STEPS)
+    code, _, err = seek(folder, "--tables", tmp_path / "tables")
+    assert code == 0
+    assert err.startswith(f"seek: not in the tables: {damaged} is damaged or no parquet file")
+    assert read_steps(tmp_path / "tables" / STEPS)["run_id"] == [runs[1].name]

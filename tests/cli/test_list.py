@@ -20,12 +20,14 @@ from seekcli.cli.list import list_command
 from seekcli.config.layers import recipe_names
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets.sources import data_facts
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.method.condition import CONDITIONS
 from seekcli.models.catalog import MODELS, parse_pair
 from seekcli.report.listings import columns_page
 from seekcli.runs import records
 from seekcli.runs.column_meanings import column_rows
+from seekcli.runs.records import EPOCHS, write_epochs
 
 app = typer.Typer()
 app.command()(list_command)
@@ -94,6 +96,16 @@ def test_runs_show_state_and_accuracy_and_hide_none(tmp_path: Path) -> None:
     assert found[begun.name]["state"] == "interrupted"
     assert "nothing is recorded of this run yet; dead, resumable" in found[begun.name]["message"]
     assert found[done.name]["path"] == str(done)
+
+
+def test_a_finished_run_with_half_a_table_of_epochs_is_damaged(tmp_path: Path) -> None:
+    run, other = make_run(tmp_path), make_run(tmp_path, seed=1)
+    for folder in (run, other):
+        write_epochs(folder / EPOCHS, read_document(folder / "status.json")["final"])
+    (run / EPOCHS).write_bytes((run / EPOCHS).read_bytes()[:-500])
+    found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
+    assert [found[one.name]["state"] for one in (run, other)] == ["damaged", "finished"]
+    assert found[run.name]["message"] == f"{run / EPOCHS} is damaged or no parquet file"
 
 
 def test_a_finished_run_with_a_model_file_that_was_cut_is_damaged(tmp_path: Path) -> None:

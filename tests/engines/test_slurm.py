@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 from seekcli.engines.slurm import ArrayElement
 from seekcli.grid.plan import points_of_grid
+from seekcli.grid.schema import read_grid
 from seekcli.grid.submission import SubmissionFolder
 
 # The debug executor of submitit leaves its log files open.
@@ -79,7 +80,7 @@ def test_one_array_is_submitted_with_what_was_said(grid: Path, slurm: Path, tmp_
     assert {"array=0-1%2", "partition=gpu", "time=30", "gpus-per-task=1", "comment='a test'", "requeue"} <= set(said)
     assert {"signal=USR2@90", "job-name=seek-grid"} <= set(said)
     assert not [line for line in said if line.startswith("wckey")]
-    order = json.loads((tmp_path / "r" / "engines" / "g" / "order.json").read_text())
+    order = json.loads(SubmissionFolder.of(tmp_path / "r", read_grid(grid)).order_path.read_text())
     assert order["assignments"] == ["runtime.device=cuda"], "this machine plans, and others train"
     status = seek("grid", "status", grid, "--out", tmp_path / "r").stdout
     assert status.splitlines() == [
@@ -125,7 +126,7 @@ def test_who_was_asked_to_stop_is_queued_again_and_not_after_a_cancel(
 
     monkeypatch.setattr(ArrayElement, "run_worker", stopped)
     seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm", "--slurm", "cluster=debug elements=1")
-    folder = SubmissionFolder(tmp_path / "r" / "engines" / "g")
+    folder = SubmissionFolder.of(tmp_path / "r", read_grid(grid))
     element = json.loads((folder.path / "element-0.json").read_text())
     assert element["state"] == state
 
@@ -222,3 +223,15 @@ def test_files_of_an_earlier_array_say_nothing(grid: Path, slurm: Path, tmp_path
     assert "slurm job 42: 4 elements, 4 queued" in seek("grid", "status", grid, "--out", tmp_path / "r").stdout
     again = seek("grid", "run", grid, *words)
     assert "note: job 42 of this grid may still be in the queue; the two share the work" in again.stderr
+
+
+def test_two_grids_of_one_name_have_a_submission_each(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "g.toml" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+    first, second = (SubmissionFolder.of(tmp_path / "r", read_grid(path, text="[settings]\n")).path for path in paths)
+    assert first.parent == second.parent == tmp_path / "r" / "engines"
+    assert first != second
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    same = read_grid(tmp_path / "link" / "g.toml", text="[settings]\n")
+    assert SubmissionFolder.of(tmp_path / "r", same).path == first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from tiny import TINY
@@ -11,6 +12,9 @@ from seekcli.config.identity import run_id
 from seekcli.data.sets import synthetic
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, RunFailed, Stopped
+from seekcli.grid.plan import GridPlan
+from seekcli.grid.schema import read_grid
+from seekcli.grid.standing import Watch
 from seekcli.grid.tune import K_KEY, TUNED, UNDECIDED, choice_path, draft, parse_ks, plan_tuning, search, stored_choice
 from seekcli.runs import records
 from seekcli.runs.scan import scan_runs
@@ -256,3 +260,20 @@ def test_more_folds_than_images_are_refused_before_anything_is_written(tmp_path)
     with pytest.raises(BadInput, match=r"--folds 17 .*training images, 16"):
         tune(tmp_path / "results", tune__folds=17)
     assert not (tmp_path / "results").exists()
+
+
+def test_a_watch_notices_a_choice_after_the_last_fold_is_finished(tuned, tmp_path):
+    """A worker writes its choice later: when all folds are finished there may be none yet."""
+    results, name = shutil.copytree(tuned[0], tmp_path / "results"), tuned[1].name
+    choice = choice_path(results, name).rename(tmp_path / "choice")
+    text = "\n".join(["[settings]", *(f"{key} = {json.dumps(value)}" for key, value in SETTINGS.items())])
+    watch = Watch(GridPlan(read_grid(tmp_path / "g.toml", text=text), [], results))
+    assert [one.state for one in watch.standings.values()] == ["finished"] * 4 + ["waits"]
+    watch.look()
+    assert watch.chosen == []
+    choice.rename(choice_path(results, name))
+    watch.look()
+    assert [one.name for one in watch.chosen] == [name]
+    assert [one.state for one in watch.standings.values()] == ["new"]
+    watch.look()
+    assert len(watch.chosen) == 1

@@ -119,13 +119,38 @@ def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
         "Paired differences, with 95 % intervals",
         "Accuracy against training compute",
         "Learning curves",
-        "Share of the larger model's steps, by epoch",
         "When the larger model was active",
+        "Share of the larger model's steps, by epoch",
         "Loss by step, shaded where the larger model took it",
         "Loss around the switches to the larger model",
         "Differences by class",
         "Where the compute went",
     ]
+
+
+def test_a_table_stands_with_the_picture_that_shows_the_same(folder: Results) -> None:
+    text = report(folder.folder)
+    in_order = [
+        "<span>Final test accuracy",
+        "<span>Paired differences in accuracy",
+        "<strong>Paired differences",
+        "<span>What the seeds can show",
+        "<strong>Accuracy against training compute",
+        "<span>Efficiency: ",
+        "<strong>Learning curves",
+        "<strong>Share of the larger",
+        "<span>Share of motivated steps, ",
+        "<strong>Loss by step",
+        "<strong>Where the compute went",
+        "<span>Training FLOPs of the models alone over",
+        "The paper's rows</h2>",
+        "What the runs ran on",
+        "Not counted",
+        "commands, one a run",
+    ]
+    main = text[text.index("<main>") :]
+    places = [main.index(words) for words in in_order]
+    assert places == sorted(places), dict(zip(in_order, places, strict=True))
 
 
 def test_findings_and_claims_are_the_sentences_of_compare(folder: Results) -> None:

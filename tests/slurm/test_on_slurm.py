@@ -12,6 +12,8 @@ import pytest
 from private_slurm import PrivateSlurm, wait_until, why_not
 from resumed_runs import content
 
+from seekcli.grid.schema import read_grid
+from seekcli.grid.submission import SubmissionFolder
 from seekcli.runs import records
 
 REASON = why_not()
@@ -53,10 +55,14 @@ class Grid:
     def submit(self) -> str:
         done = self.seek("run", "--engine", "slurm", "--slurm", "elements=4 time=30")
         assert done.returncode == 0, done.stderr
-        return str(json.loads((self.out / "engines" / "g" / "submission.json").read_text())["job"])
+        return str(json.loads((self.submission / "submission.json").read_text())["job"])
 
     def element(self, number: int) -> str:
-        return str(json.loads((self.out / "engines" / "g" / f"element-{number}.json").read_text())["state"])
+        return str(json.loads((self.submission / f"element-{number}.json").read_text())["state"])
+
+    @property
+    def submission(self) -> Path:
+        return SubmissionFolder.of(self.out, read_grid(self.path)).path
 
     def states(self) -> dict[str, int]:
         return dict(json.loads(self.seek("status", "--format", "json").stdout)["states"])

@@ -30,8 +30,7 @@ def pictures_of(cell: Cell, places: Places, damaged: Damaged = refused) -> list[
         differences.forest(cell),
         cost.accuracy_against_compute(cell),
         curves.learning_curves(cell, rows),
-        curves.share_by_epoch(cell, rows),
-        *_of_steps(cell, places, damaged),
+        *_of_steps(cell, places, damaged, curves.share_by_epoch(cell, rows)),
         curves.usage_by_epoch(cell, rows),
         *_of_classes(cell, places, damaged),
         cost.cost_split(cell),
@@ -39,16 +38,18 @@ def pictures_of(cell: Cell, places: Places, damaged: Damaged = refused) -> list[
     return [picture for picture in found if picture is not None]
 
 
-def _of_steps(cell: Cell, places: Places, damaged: Damaged) -> list[Picture | None]:
-    """Raster and trace of each arm's first seed; around the switches all arms beside the base alone."""
-    pictures: list[Picture | None] = []
+def _of_steps(cell: Cell, places: Places, damaged: Damaged, share: Picture | None) -> list[Picture | None]:
+    """Rasters, `share`, then the traces, of each arm's first seed; around the switches all arms beside base alone."""
+    rasters: list[Picture | None] = []
+    traces: list[Picture | None] = []
     around: dict[str, Sequence[AroundSwitch]] = {}
     for arm in cell.arms:
         runs = {} if arm.grown else _steps(arm.base, places, damaged)
         if runs:
             seed, first = next(iter(runs.items()))
             name = f"{arm.label}, seed {seed}"
-            pictures += [activity.raster(name, first), activity.loss_trace(name, first)]
+            rasters.append(activity.raster(name, first))
+            traces.append(activity.loss_trace(name, first))
             around[arm.label] = around_switches(runs.values())
     controls = []
     for k in sorted({_k(arm) for arm in cell.arms if _condition(arm) == "loss"}):
@@ -56,7 +57,7 @@ def _of_steps(cell: Cell, places: Places, damaged: Damaged) -> list[Picture | No
             controls.append(f"base alone, where loss k={k} would have switched")
             alone = _steps(cell.x_c, places, damaged).values()
             around[controls[-1]] = around_switches(would_be(epochs, k) for epochs in alone)
-    return [*pictures, activity.around(around, controls)]
+    return [*rasters, share, *traces, activity.around(around, controls)]
 
 
 def _steps(group: Group, places: Places, damaged: Damaged) -> dict[int, list[Epoch]]:

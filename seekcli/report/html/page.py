@@ -28,8 +28,9 @@ from seekcli.report.tables import Table
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture in the page."""
+    """A picture in the page. `name` is that of its file with --plots."""
 
+    name: str
     title: str
     words: str
     svg: Markup
@@ -61,9 +62,9 @@ class Section:
     settings: str
     test_set: str
     claims: Sequence[ShownClaim]
-    tables: Sequence[Table]
+    comparison: Sequence[Table]
     notes: Sequence[str]
-    pictures: Sequence[Shown]
+    parts: Sequence[tuple[Shown | None, Sequence[Table]]]  # what follows: a picture, and the tables that belong to it
 
 
 def report_html(
@@ -98,19 +99,28 @@ def report_html(
 
 def _section(comparison: Comparison, cell: Cell, pictures: Sequence[Picture], number: int) -> Section:
     shown = [
-        Shown(picture.title, visible(picture.words), Markup(svg_text(picture, f"c{number}-{picture.name}")))
+        Shown(
+            picture.name, picture.title, visible(picture.words), Markup(svg_text(picture, f"c{number}-{picture.name}"))
+        )
         for picture in pictures
     ]
+    by_part = page.tables_by_part(cell)
     return Section(
         key=f"cell-{number}",
         title=visible(tables.cell_title(cell)),
         settings=visible(tables.cell_settings(cell)),
         test_set=tables.test_set(cell),
         claims=_claims(comparison, cell),
-        tables=page.cell_tables(cell),
+        comparison=by_part.pop("comparison"),
         notes=[visible(note) for note in page.cell_notes(cell)],
-        pictures=shown,
+        parts=_parts(shown, by_part),
     )
+
+
+def _parts(pictures: Sequence[Shown], by_part: dict[str, list[Table]]) -> list[tuple[Shown | None, Sequence[Table]]]:
+    """Pictures in the order of the gallery, each with the tables of its name; what has no picture comes last."""
+    parts: list[tuple[Shown | None, Sequence[Table]]] = [(one, by_part.pop(one.name, ())) for one in pictures]
+    return [*parts, *((None, tables) for tables in by_part.values() if tables)]
 
 
 def _findings(comparison: Comparison) -> list[Findings]:
