@@ -34,6 +34,9 @@ MAY_NAME += ("config/identity.py", "export/finished_run.py")
 # Words that mean something else there: a policy of AutoAugment, a key of a document, a parameter's default.
 OTHER_MEANINGS = {("data/augment/augmentation_settings.py", "cifar10"), ("report/run_summary.py", "folder")}
 OTHER_MEANINGS |= {("data/splitting/every_image.py", "folder"), ("in_python.py", "digits")}  # the default of --data
+OTHER_MEANINGS |= {("config/data_settings.py", "digits"), ("resolve/plan.py", "folder")}
+# A row of the records has no other word of its task, where nothing was evaluated.
+OTHER_MEANINGS |= {("cli/epoch_line.py", "text:")}
 WIDTHS = (4, 6, 10)
 
 
@@ -174,11 +177,13 @@ def test_a_name_is_given_once() -> None:
 
 
 def test_nothing_else_knows_a_family_or_a_data_set_by_its_name() -> None:
-    shipped = {*catalog.FAMILIES, *kinds.KINDS} - {"strip", "bars"}
+    # "text" is a word of many meanings: what asks for that kind of data is looked for with its colon.
+    shipped = ({*catalog.FAMILIES, *kinds.KINDS} - {"strip", "bars", "text"}) | {"text:"}
     found = {
-        (str(path.relative_to(PACKAGE)), node.value.rstrip(":"))
+        (str(path.relative_to(PACKAGE)), node.value if node.value in shipped else node.value.rstrip(":"))
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.rstrip(":") in shipped
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        and {node.value, node.value.rstrip(":")} & shipped
     }
     assert {(file, word) for file, word in found if not file.startswith(MAY_NAME)} == OTHER_MEANINGS
