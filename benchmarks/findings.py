@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ DIFFERENCES = (
     ("X-Y-M", "Y-C", ("re-estimated", "as trained")),
     ("X-Y-M", "Y-C=", ("re-estimated", "as trained")),
 )
+NEAR = 2.0  # points: what the picture shows where most arms lie within
 
 
 def points(row: dict[str, Any] | None) -> str:
@@ -70,8 +72,9 @@ def picture(comparison: dict[str, Any], path: Path) -> None:
     """Base - base alone of every arm, one colour and shape a pair; what lies outside is written at the edge."""
     from matplotlib.figure import Figure
 
-    shown = (-2.0, 2.0)
     primary = [row for cell in comparison["cells"] for row in cell["paired_differences"] if row["family"] == "primary"]
+    reach = limit(primary)
+    shown = (-reach, reach)
     names = list(dict.fromkeys(name_of(row["arm"]) for row in primary))
     figure = Figure(figsize=(8, 0.3 * len(names) + 1.4), layout="constrained")
     axes = figure.add_subplot()
@@ -80,7 +83,7 @@ def picture(comparison: dict[str, Any], path: Path) -> None:
     for number, cell in enumerate(comparison["cells"]):
         rows = {name_of(row["arm"]): row for row in cell["paired_differences"] if row["family"] == "primary"}
         for place, name in enumerate(names):
-            row, height = rows.get(name), place - 0.15 + 0.3 * number
+            row, height = rows.get(name), place + 0.3 * (number - (len(comparison["cells"]) - 1) / 2)
             if row is None:
                 continue
             color = ("#0072B2", "#D55E00")[number]
@@ -91,12 +94,19 @@ def picture(comparison: dict[str, Any], path: Path) -> None:
             axes.plot([max(row["low_points"], shown[0]), row["high_points"]], [height] * 2, color=color)
             axes.plot(row["mean_points"], height, "os"[number], color=color, label=label, markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(*shown)
     axes.set_xlabel("base, alternating − base alone: points of test accuracy, 95 % interval (shaded: 0.2)", fontsize=9)
     axes.legend(fontsize=8, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def limit(rows: list[dict[str, Any]]) -> float:
+    """How far the axis reaches, in points: 2, or all intervals where more than a fifth of the means lie outside."""
+    outside = [row for row in rows if abs(row["mean_points"]) > NEAR]
+    ends = [abs(row[end]) for row in rows for end in ("low_points", "high_points") if row[end] is not None]
+    return NEAR if len(outside) <= len(rows) / 5 else 0.5 * math.ceil(max(ends) / 0.5)
 
 
 def name_of(arm: str) -> str:
