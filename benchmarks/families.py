@@ -3,9 +3,9 @@
     python benchmarks/families.py                           print the table (5 minutes on 2 idle cores)
     python benchmarks/families.py --write docs/families.md  and put it between that page's markers
 
-Each row comes from real runs on synthetic images, through the same code as `seek train` and `seek export`: one run
-without a break, the same run stopped twice (once in a motivated state) and resumed, an export of it, and a pair whose
-base was trained before its first switch.
+Each row comes from real runs on synthetic images, those of language models on the text of the license, through the same
+code as `seek train` and `seek export`: one run without a break, the same run stopped twice (once in a motivated state)
+and resumed, an export of it, and a pair whose base was trained before its first switch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from seekcli.errors import Stopped
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
 from seekcli.export.load import load_model
-from seekcli.models.catalog import default_init, model_spec, parse_pair
+from seekcli.models.catalog import FAMILIES, default_init, model_spec, parse_pair
 from seekcli.models.pairs import build_model
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.resolve import resolve
@@ -44,12 +44,14 @@ from seekcli.runs.environment import cpu_name
 from seekcli.runs.folder import RunFolder
 from seekcli.train.trainer import Trainer
 
-# The smallest pair of each family, one whose base is partly contained, and an EfficientNet that also grows in width.
+# The smallest pair of each family, one whose base is partly contained, and two that also grow in width.
 PAIRS = (
     *("resnet8-to-14", "resnet18-to-34", "resnet18-to-50", "vit-tiny-to-small"),
-    *("efficientnet-b0-to-b1", "efficientnet-b1-to-b2"),
+    *("efficientnet-b0-to-b1", "efficientnet-b1-to-b2", "gpt-2x64-to-4x64", "gpt-2x64-to-4x128"),
 )
 IMAGE_SIZE, CLASSES, BATCH_SIZE, STEPS_PER_EPOCH, EPOCHS = 32, 10, 16, 5, 2
+CONTEXT = 32  # tokens of a window
+TEXT = Path(__file__).resolve().parents[1] / "LICENSE"
 WARM_UP_STEPS, TIMED_STEPS = 1, 3
 ROLES = ("base", "motivated")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -86,18 +88,32 @@ class Row:
 def settings(pair: str, **changes: Any) -> Resolved:
     """The run of a pair. One fall of the loss is enough to switch, so that both roles get steps."""
     base, motivated = parse_pair(pair)
+    images = {
+        "data.name": f"synthetic:3x{IMAGE_SIZE}x{IMAGE_SIZE}:{CLASSES}:{BATCH_SIZE * STEPS_PER_EPOCH * 5 // 4}",
+        "data.image_size": IMAGE_SIZE,
+    }
+    windows = {
+        "data.name": f"text:{TEXT}",
+        "data.context_length": CONTEXT,
+        "data.validation_fraction": 0.0,
+        "data.limit_train": BATCH_SIZE * STEPS_PER_EPOCH,
+    }
     values = {
         "pair.base": base,
         "pair.motivated": motivated,
-        "data.name": f"synthetic:3x{IMAGE_SIZE}x{IMAGE_SIZE}:{CLASSES}:{BATCH_SIZE * STEPS_PER_EPOCH * 5 // 4}",
-        "data.image_size": IMAGE_SIZE,
+        **(windows if reads_text(base) else images),
         "motivation.k": 1,
         "train.batch_size": BATCH_SIZE,
         "train.epochs": EPOCHS,
-        "optimizer.lr": 0.001,
+        # The loss of a text falls step by step at a smaller one: every step would be a motivated one.
+        "optimizer.lr": 0.02 if reads_text(base) else 0.001,
         "runtime.device": "cpu",
     }
     return resolve([("benchmark", values | {key.replace("__", "."): value for key, value in changes.items()})])
+
+
+def reads_text(model: str) -> bool:
+    return FAMILIES[model_spec(model).family].reads_text
 
 
 def measure(pair: str, work: Path) -> Row:
@@ -139,7 +155,7 @@ def identity_error(pair: str) -> float | None:
     trainer = make_trainer(settings(pair, motivation__condition="never"))
     trainer.train_epoch(lambda: None)
     trainer.turn_rule.refresh_motivated()
-    images = torch.cat([images for images, _ in trainer.batches.test()])
+    images = torch.cat([images for images, _ in itertools.islice(trainer.batches.evaluation("test"), 8)])
     with torch.no_grad():
         base, motivated = (trainer.models[role].eval()(images) for role in ROLES)
     return ((motivated - base).abs().max() / base.abs().max()).item()
@@ -191,10 +207,15 @@ def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def exports_exactly(folder: Path, exports: Path) -> bool:
     """Whether each exported model, loaded from its file and card alone, gives the logits of the run's own weights."""
     run = open_run(folder)
-    images = torch.randn(8, 3, IMAGE_SIZE, IMAGE_SIZE, generator=torch.Generator().manual_seed(0))
+    facts = run.facts
+    generator = torch.Generator().manual_seed(0)
+    if run.config.data.context_length is None:
+        images = torch.randn(8, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    else:
+        images = torch.randint(facts.classes, (8, facts.image_size), generator=generator)
     exact = []
     for done in export_run(run, ROLES, exports):
-        own = build_model(done.card.model, CLASSES, 3, IMAGE_SIZE).eval()
+        own = build_model(done.card.model, facts.classes, facts.channels, facts.image_size).eval()
         own.load_state_dict(safetensors.torch.load_file(run.weights_path(done.card.role)))
         loaded, _ = load_model(done.weights_path)
         with torch.no_grad():
@@ -208,7 +229,7 @@ def report(rows: list[Row], command: str) -> str:
     machine = f"{cpu_name()}, {os.cpu_count()} cores, torch threads: {torch.get_num_threads()}"
     where = (
         f"Measured {today} by `{command}` on {machine}; torch {torch.__version__}, seekcli {seekcli.__version__}; "
-        f"{IMAGE_SIZE} px, batch {BATCH_SIZE}, fp32, median step."
+        f"{IMAGE_SIZE} px or {CONTEXT} tokens, batch {BATCH_SIZE}, fp32, median step."
     )
     return "\n".join([where, "", HEADER, *(row.as_markdown() for row in rows)])
 

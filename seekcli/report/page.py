@@ -16,6 +16,7 @@ from seekcli.analysis.statistics import has_spread
 from seekcli.analysis.verdicts import HIGHER, HIGHER_LOSS, LOWER, LOWER_LOSS, QuestionFamily
 from seekcli.report import apart
 from seekcli.report.differences import difference_table, margin_note, precision_table
+from seekcli.report.examples import of_examples
 from seekcli.report.tables import (
     Table,
     accuracy_table,
@@ -202,7 +203,8 @@ def legend(comparison: Comparison) -> list[str]:
         *([SAMPLING] if any(group.sampling_error_points is not None for group in groups) else []),
     ])  # fmt: skip
     words = words_legend(comparison) if any(cell.contrasts for cell in comparison.cells) else []
-    return [" ".join(names), accuracy, cost, *words, *_of_arms(comparison, arms)]
+    lines = [" ".join(names), accuracy, cost, *words, *_of_arms(comparison, arms)]
+    return [of_examples(line, comparison.cells) for line in lines]
 
 
 def _of_metric(metric: Metric) -> str:

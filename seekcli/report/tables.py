@@ -10,6 +10,7 @@ from seekcli.analysis.groups import Arm, Group
 from seekcli.analysis.prices import prices
 from seekcli.analysis.runs import LeftOut
 from seekcli.report import wording
+from seekcli.report.examples import of_examples
 
 # Shown in the heading in plain words already.
 PLAIN_SETTINGS = (
@@ -65,7 +66,7 @@ def cell_settings(cell: Cell) -> str:
         f"{common.get('runtime.precision')} on {common.get('runtime.device')}",
     ]
     if common.get("data.limit_train"):
-        words.append(f"{common['data.limit_train']} training images")
+        words.append(of_examples(f"{common['data.limit_train']} training images", [cell]))
     if common.get("data.image_size"):
         words.append(f"{common['data.image_size']} pixels")
     shown = (*PLAIN_SETTINGS, "data.limit_train", "data.image_size", "smoke")
@@ -78,7 +79,7 @@ def test_set(cell: Cell) -> str:
     accuracy, which it is."""
     images = cell.test_images
     if not cell.metric.of_the_paper:
-        shown = "" if images is None else f"; {images:,} test images"
+        shown = "" if images is None else of_examples(f"; {images:,} test images", [cell])
         return f"compared by {cell.metric.column}, {cell.metric.direction}{shown}"
     errors = sorted(one.sampling_error_points for one in cell.groups if one.sampling_error_points is not None)
     if images is None or not errors:
@@ -133,7 +134,7 @@ def accuracy_table(cell: Cell) -> Table:
     )
     metric = cell.metric
     what = "test accuracy as trained" if metric.of_the_paper else f"{metric.title} ({metric.direction})"
-    title = f"Final {what}, mean ± sd over seeds; cost: forward of an image, training of a run"
+    title = f"Final {what}, mean ± sd over seeds; cost: {of_examples('forward of an image', [cell])}, training of a run"
     return Table(title, columns, tuple(rows))
 
 
@@ -167,7 +168,7 @@ def share_table(cell: Cell) -> Table:
         Column("F_XY"),
         Column("F_Y"),
     )
-    title = f"Share of motivated steps, and forward cost in {prefix}{unit(cell)} an image"
+    title = of_examples(f"Share of motivated steps, and forward cost in {prefix}{unit(cell)} an image", [cell])
     return Table(title, columns, tuple(_share_row(arm, factor, not one_basis) for arm in cell.arms))
 
 

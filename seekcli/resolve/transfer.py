@@ -20,7 +20,8 @@ from seekcli.config.layers import Resolved
 from seekcli.config.pair_settings import is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import pair_name
-from seekcli.errors import BadInput, MissingSource, reworded
+from seekcli.data.text.reading import is_text, text_of
+from seekcli.errors import BadInput, MissingSource, reworded, shown_value
 from seekcli.models.catalog import MODELS, model_spec
 from seekcli.runs.folder import RunFolder, recorded_runs
 
@@ -39,6 +40,7 @@ class SourceModel:
     sha256: str
     run_id: str
     read: Callable[[], Mapping[str, Tensor]]
+    vocabulary: tuple[str, ...] | None = None  # of a language model: the name of each token by its id
 
 
 def resolve_transfer(resolved: Resolved, results: Path) -> Resolved:
@@ -147,7 +149,23 @@ def match_models(config: RunConfig, results: Path) -> dict[str, SourceModel]:
     # A run records one source, and compare pairs runs by it: two runs, or one model twice, would be a guess.
     if len({source.run_id for found in taken.values() for source in found}) > 1 or max(map(len, taken.values())) > 1:
         raise BadInput(f"{label(config)} holds models of different runs: name one of its files, or say --role")
+    check_vocabulary(config, next(iter(taken.values()))[0])
     return {name: found[0] for name, found in taken.items()}
+
+
+def check_vocabulary(config: RunConfig, source: SourceModel) -> None:
+    """Raise BadInput where the tokens of a language model are others than those that this run's text has."""
+    if source.vocabulary is None or not is_text(config.data):
+        return
+    own = text_of(config.data).vocabulary
+    if own == source.vocabulary:
+        return
+    odd = sorted({*own} ^ {*source.vocabulary})
+    which = "is not in the text" if odd[0] in source.vocabulary else "is new in the text"
+    raise BadInput(
+        f"{label(config)}: its vocabulary has {len(source.vocabulary)} tokens, {config.data.name} has {len(own)}, and "
+        f"{shown_value(odd[0])} {which}; models of bytes (data.tokenizer=bytes) fit every text"
+    )
 
 
 def words_of(sources: list[SourceModel], attribute: str) -> str:
@@ -201,7 +219,9 @@ def model_of_export(path: Path) -> SourceModel:
     # Models of one run at two moments are not of one source: no baseline from the one goes with an arm from the other.
     left = card.training.unfinished
     run_id = card.training.run_id if left is None else f"{card.training.run_id}@step-{left.steps_done}"
-    return SourceModel(card.model, card.role, card.weights.sha256, run_id, read)
+    return SourceModel(
+        card.model, card.role, card.weights.sha256, run_id, read, card.class_names if card.text else None
+    )
 
 
 def models_of_run(text: str, results: Path) -> list[SourceModel]:
@@ -214,7 +234,7 @@ def models_of_run(text: str, results: Path) -> list[SourceModel]:
     return [
         SourceModel(
             run.final_row(role)["model"], role, sha256_as_exported(run.weights_path(role)), run.status.run_id,
-            partial(run.weights, role),
+            partial(run.weights, role), run.facts.class_names if is_text(run.config.data) else None,
         )
         for role in run.roles
     ]  # fmt: skip

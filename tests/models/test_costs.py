@@ -17,6 +17,7 @@ from seekcli.models.catalog import MODELS, ModelSpec
 from seekcli.models.cifar_resnet import CifarResNet
 from seekcli.models.conventions import CONVENTIONS
 from seekcli.models.costs import forward_cost
+from seekcli.models.pairs import build_model
 
 PAPER_MFLOPS = {20: 82.82, 32: 140.13, 44: 197.44, 56: 254.76}  # arXiv 2602.21064, table 8, classic rows
 
@@ -258,6 +259,16 @@ def test_torchs_own_counter_agrees() -> None:
         with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
             build().eval()(torch.empty(1, 3, size, size))
         assert forward_cost(build(), name, (3, size, size), "flops").per_image == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(("name", "context"), [("gpt-2x64", 8), ("gpt-4x64-ff128", 16), ("gpt-4x128", 33)])
+def test_torchs_own_counter_agrees_on_language_models(name: str, context: int) -> None:
+    vocabulary = 11
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        model = build_model(name, vocabulary, 1, context).eval()
+        model(torch.zeros(1, context, dtype=torch.int64))
+    own = forward_cost(build_model(name, vocabulary, 1, context), name, (context,), "flops")
+    assert own.per_image == counter.get_total_flops()
 
 
 # --- stages -----------------------------------------------------------------------------------------------------------
