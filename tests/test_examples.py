@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import seekcli
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -38,3 +40,13 @@ def test_a_loop_of_ones_own(tmp_path):
     assert list(frame["group"]) == ["X-C", "X-Y-B", "X-Y-M", "Y-C"]
     assert list(frame["model"]) == ["char-1", "char-1", "char-3", "char-3"]
     assert (tmp_path / "models" / "alternating-0" / "card.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_regression_is_compared_by_the_variance_it_explains(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "regression.py"), "--epochs", "2", "--all", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES.parent, check=False)
+    assert done.returncode == 0, done.stderr
+    frame = seekcli.compare(tmp_path, metric="test_r2").to_frame()
+    assert list(frame["group"]) == ["X-C", "X-Y-B", "X-Y-M", "Y-C"]
+    assert "seed 0, base: test R2 base " in done.stdout

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 METRICS = (
     *("test_loss", "test_accuracy_percent", "test_top5_accuracy_percent", "test_balanced_accuracy_percent"),
     *("validation_loss", "validation_accuracy_percent", "validation_balanced_accuracy_percent"),
+    *("test_perplexity", "test_bits_per_byte", "test_r2"),
+    *("validation_perplexity", "validation_bits_per_byte", "validation_r2"),
 )
 
 

@@ -48,14 +48,14 @@ def test_a_learning_rate_that_holds_and_then_falls(tmp_path: Path) -> None:
     assert rates[-1] < rates[0] / 2
 
 
-@pytest.mark.parametrize(("replaced", "by"), [("cat", "cow"), ("cat", "bat")])
+@pytest.mark.parametrize(("replaced", "by"), [("cat", "cow"), ("\u00e9", "\u00e8")])
 def test_weights_of_another_vocabulary_are_refused(tmp_path: Path, replaced: str, by: str) -> None:
     """Also where it is as large: the rows of the embedding would mean other characters."""
     resolved = tiny_text(tmp_path, schedule="base")
     train_run(resolved, tmp_path / "results")
     run = RunFolder.of(tmp_path / "results", resolved.config).path
     other = tmp_path / "other.txt"
-    other.write_text(TEXT.replace(replaced, by).replace("caf", "c\u00e4f"), encoding="utf-8")
+    other.write_text(TEXT.replace(replaced, by), encoding="utf-8")
     result = seek("train", *WORDS, "--data", f"text:{other}", "--init-from", run, "--out", tmp_path / "out")
     assert "its vocabulary has" in error_of(result)
     assert "--init-from" in error_of(result)
