@@ -53,7 +53,7 @@ class SettingFlag:
         kind: Any = str if self.parse is not as_given else plain_type(self.key)
         default, taken = (False, bool) if kind is bool else (None, kind | None)
         option = typer.Option(self.flag, rich_help_panel=self.panel, autocompletion=self.complete, **self.words())
-        annotation: Any = Annotated.__class_getitem__((taken, option))  # type: ignore[attr-defined]
+        annotation: Any = Annotated[taken, option]
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
     @property
