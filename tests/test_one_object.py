@@ -35,8 +35,8 @@ MAY_NAME += ("config/identity.py", "export/finished_run.py")
 OTHER_MEANINGS = {("data/augment/augmentation_settings.py", "cifar10"), ("report/run_summary.py", "folder")}
 OTHER_MEANINGS |= {("data/splitting/every_image.py", "folder"), ("in_python.py", "digits")}  # the default of --data
 OTHER_MEANINGS |= {("config/data_settings.py", "digits"), ("resolve/plan.py", "folder")}
-# A row of the records has no other word of its task, where nothing was evaluated.
-OTHER_MEANINGS |= {("cli/epoch_line.py", "text:")}
+# Records have no other word of their task than the name of the data.
+OTHER_MEANINGS |= {("cli/epoch_line.py", "text:"), ("report/examples.py", "text:")}
 WIDTHS = (4, 6, 10)
 
 
