@@ -24,7 +24,11 @@ SHORT = ("--epochs", "1", "--batch-size", "50", "--k", "1", "--device", "cpu")
 
 
 def forget(folder):
-    """What was imported from this folder is imported anew."""
+    """What was imported from this folder is imported anew, from its source.
+
+    Compiled files are taken as fresh where the source has the same size and second of change: here it may.
+    """
+    shutil.rmtree(Path(folder) / "__pycache__", ignore_errors=True)
     for name, module in list(sys.modules.items()):
         if str(folder) in str(getattr(module, "__file__", None)):
             del sys.modules[name]
