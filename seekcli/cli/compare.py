@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekcli.cli.compared import ComparedMetric, ComparedPaths
 from seekcli.cli.output import say, say_json
 from seekcli.errors import BadInput, visible
 
@@ -38,23 +39,12 @@ class CompareFormat(StrEnum):
 
 def compare(
     context: typer.Context,
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="results folders, runs folders or single runs (default: results)", show_default=False),
-    ] = None,
+    paths: ComparedPaths = None,
     where: Annotated[
         list[str] | None,
         typer.Option("--where", metavar="KEY=VALUE", help="only runs with it: k=2, lr=0.1, schedule=grow; repeatable"),
     ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(
-            "--metric",
-            metavar="NAME",
-            help="what is compared: test_loss, test_accuracy_percent, ... (default: accuracy, else loss)",
-            show_default=False,
-        ),
-    ] = None,
+    metric: ComparedMetric = None,
     margin: Annotated[
         float | None,
         typer.Option(

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+from seekcli.cli.compared import ComparedMetric, ComparedPaths
 from seekcli.cli.output import ReadFormat, echo_json, say
 from seekcli.errors import BadInput, visible
 
 
 def report(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="results folders, runs folders or single runs (default: results)", show_default=False),
-    ] = None,
+    paths: ComparedPaths = None,
     out: Annotated[Path, typer.Option(help="The file to write.", metavar="FILE")] = Path("report.html"),
     plots: Annotated[
         Path | None, typer.Option(help="Also write every picture here, as PNG and SVG.", metavar="DIR")
@@ -24,15 +22,7 @@ def report(
         list[str] | None,
         typer.Option("--where", metavar="KEY=VALUE", help="only runs with it, as in seek compare; repeatable"),
     ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(
-            "--metric",
-            metavar="NAME",
-            help="what is compared: test_loss, test_accuracy_percent, ... (default: accuracy, else loss)",
-            show_default=False,
-        ),
-    ] = None,
+    metric: ComparedMetric = None,
     title: Annotated[str, typer.Option(help="The heading of the page.")] = "Base against alternating training",
     format_: Annotated[
         ReadFormat, typer.Option("--format", help="json: the files that were written, on stdout.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ Metric = Callable[[nn.Module], float]
 Inputs = Callable[[], Iterable[Tensor]]
 
 
-class OwnLoop:
+class OwnLoop(ABC):
     """Models by role with their optimizers, the steps of the epoch that is under way, and the record.
 
     A subclass says whose turn it is (`role`), counts its switches, and calls `_take` in its `step`.
@@ -53,12 +54,13 @@ class OwnLoop:
         self.metrics: dict[str, dict[str, float]] = {}  # role -> of the last epoch that was evaluated
 
     @property
+    @abstractmethod
     def motivated_steps(self) -> int:
-        raise NotImplementedError
+        """Steps of the larger model so far."""
 
+    @abstractmethod
     def own_settings(self) -> dict[str, Any]:
         """What config.json says of this kind of loop alone."""
-        raise NotImplementedError
 
     @property
     def active(self) -> tuple[nn.Module, torch.optim.Optimizer]:
