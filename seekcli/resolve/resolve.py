@@ -45,6 +45,7 @@ from seekcli.resolve.transfer import resolve_transfer
 from seekcli.runs.older_runs import run_of_old_rules
 
 HOW_TO_MATCH_GROW = "; --at beside --match names the growing run, as in --schedule base --match train_flops --at 0.8"
+TEXT_OF_MODELS: dict[str, Any] = {"data.name": "text:pydoc"}
 # Laid over the settings of a baseline: its alternating arm.
 AS_ARM: dict[str, Any] = {"schedule": "alternating", "train.match": None, "train.match_from": None}
 AS_ARM |= {"train.match_schedule": "alternating"}
@@ -81,6 +82,8 @@ def resolve_images(layers: Layers) -> Resolved:
     draft = with_full_names(merge(layers))
     check_models(draft)
     spec = model_spec(draft.config.model_name(draft.config.roles[0]))
+    if draft.origins["data.name"] == "default" and family_of(spec.name).reads_text:
+        return resolve_images([("auto, for a language model", TEXT_OF_MODELS), *layers])
     check_reads(draft.config)
     recipe = draft.config.recipe
     if recipe == "auto":

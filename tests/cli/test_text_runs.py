@@ -60,3 +60,16 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path: Path, replaced: str
     assert "its vocabulary has" in error_of(result)
     assert "--init-from" in error_of(result)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_language_model_reads_the_text_of_python_where_no_data_is_named() -> None:
+    result = seek("train", "--model", "gpt-2x64-to-4x64", "--print-config")
+    assert result.exit_code == 0, result.output
+    assert 'name = "text:pydoc"' in result.stdout
+    assert "auto, for a language model" in result.stdout
+
+
+def test_a_language_model_refuses_images_that_are_named() -> None:
+    result = seek("train", "--model", "gpt-2x64-to-4x64", "--data", "digits", "--print-config")
+    assert result.exit_code == 2
+    assert "--data digits is images" in error_of(result)
