@@ -126,7 +126,12 @@ def crop_and_resize(image: Image.Image, rule: CropRule, request: ImageRequest) -
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF's, 1 to 8; 1 (upright) where there is none that can be read."""
+    """EXIF's, 1 to 8; 1 (upright) where there is none that can be read.
+
+    Pillow turns a TIFF itself when it reads the pixels, and takes the note of it away.
+    """
+    if image.format == "TIFF":
+        image.load()
     with suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
         return found if found in ORIENTATIONS else 1

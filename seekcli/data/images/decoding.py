@@ -34,7 +34,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, Type
 def rule_of(grey_bits: int | None, fit: Fit) -> str:
     """The rule by which the pixels are made, in words that are never changed: part of the cache's key."""
     rule = RULE if fit == "crop" else RULE.replace("centre square", f"fit {fit}")
-    return rule if grey_bits is None else f"{rule}; {grey_bits} bits of grey"
+    return rule if grey_bits is None else f"{rule}; {grey_bits} bits of grey, transparent on white"
 
 
 def decode_files(

@@ -91,6 +91,8 @@ def usual_depth(brightest: int) -> int:
 def to_8_bits(image: Image.Image, bits: int | None) -> Image.Image:
     """A grey image of 16 bits as one of 8: 2^`bits` - 1 is white, rounded to the nearest; without `bits` the upper 8.
 
+    The value that a PNG calls transparent is white; without `bits` it is grey, as earlier versions read it.
+
     Raises ValueError for a value above white.
     """
     import numpy as np
@@ -105,4 +107,7 @@ def to_8_bits(image: Image.Image, bits: int | None) -> Image.Image:
             f"its value {brightest} is above {white}, which is white by data.grey_bits {bits}; "
             f"a run with data.grey_bits {usual_depth(brightest)} has room for it"
         )
-    return Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
+    levels = ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    if isinstance(hidden := image.info.get("transparency"), int):
+        levels[values == hidden] = 255
+    return Image.fromarray(levels)
