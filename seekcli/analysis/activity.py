@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from seekcli.analysis.statistics import Sample, sample
 from seekcli.method.observation import Observation
 from seekcli.method.streaks import LossCondition
 from seekcli.runs.folder import RunFolder
 
 STEPS_BEFORE, STEPS_AFTER = 4, 8
+Flags = npt.NDArray[np.bool_]
+# Of a raster of runs: more columns than this no page shows.
+MOST_COLUMNS = 600
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,23 @@ class Epoch:
     number: int
     losses: tuple[float, ...]
     motivated: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """A run of an arm as one row of a raster: whether the larger model took each of its steps, in their order."""
+
+    arm: str
+    seed: int
+    motivated: Flags
+
+    @property
+    def share(self) -> float:
+        return float(self.motivated.mean())
+
+    @property
+    def turns(self) -> int:
+        return int(self.motivated[0]) + int((self.motivated[1:] & ~self.motivated[:-1]).sum())
 
 
 @dataclass(frozen=True)
@@ -54,6 +77,19 @@ def read_run(folder: RunFolder) -> list[Epoch]:
 
 def share_of(epoch: Epoch) -> float:
     return sum(epoch.motivated) / len(epoch.motivated)
+
+
+def steps_per_column(rows: Iterable[StepRow]) -> int:
+    """So many that the longest run has no more than `MOST_COLUMNS` columns."""
+    return -(-max(len(row.motivated) for row in rows) // MOST_COLUMNS)
+
+
+def shares_by_column(row: StepRow, per_column: int) -> list[float]:
+    """The larger model's share of each `per_column` steps; the last column may have fewer."""
+    starts = np.arange(0, len(row.motivated), per_column)
+    taken = np.add.reduceat(row.motivated.astype(np.int64), starts)
+    sizes = np.diff([*starts, len(row.motivated)])
+    return [float(share) for share in taken / sizes]
 
 
 def would_be(epochs: Iterable[Epoch], k: int) -> list[Epoch]:

@@ -104,12 +104,14 @@ def _word(arm: Mapping[str, Any], key: str) -> str:
     if key == INIT:
         return str(value)
     name = "at" if key == GROW_AT else key.partition(".")[2]
-    return f"{name}={_text(value, is_digest=key.endswith('sha256'))}"
+    return f"{name}={value_text(value, is_digest=key.endswith('sha256'))}"
 
 
-def _text(value: Any, is_digest: bool) -> str:
+def value_text(value: Any, is_digest: bool) -> str:
+    """A value as people read it: short, where it is a list or a digest."""
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, list) and len(value) > LONGEST_LIST:
-        return f"{sum(value)}-in-{len(value)}-epochs"
+    if isinstance(value, list | dict) and len(value) > LONGEST_LIST:
+        counts = isinstance(value, list) and all(isinstance(each, int) for each in value)
+        return f"{sum(value)}-in-{len(value)}-epochs" if counts else f"{len(value)}-values"
     return str(value)[:8] if is_digest else str(value)

@@ -84,3 +84,61 @@ def _row(
     pair = pair_name(row["base"], row["motivated"]) if "base" in row else "from resnet50-to-101"
     runs = int(row["runs"])
     return PaperRow(row["table"], model, pair, row["dataset"], trained, gain, runs, p_value, also_in_table)
+
+
+@dataclass(frozen=True)
+class PaperResult:
+    """An accuracy in percent that the paper printed of a pair; `condition` is None where a model was trained alone.
+
+    `tables` are all that print it. `sd_percent` is None for one run, `inferred_k` where the paper's costs imply none.
+    `gain_points` is over the same model trained alone; None of that one itself.
+    """
+
+    tables: tuple[str, ...]
+    role: str
+    condition: str | None
+    inferred_k: int | None
+    mean_percent: float
+    sd_percent: float | None
+    runs: int
+    gain_points: float | None
+
+
+def paper_results(base: str, motivated: str, data: str) -> list[PaperResult]:
+    """What the paper printed of this pair on this data: base alone, the models of its runs of both, larger alone."""
+    of_pair = [row for row in figures("accuracy") if row["dataset"] == data and row["motivated"] == motivated]
+    by_result: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
+    for row in of_pair:
+        if row["base"] == base:
+            by_result[_printed(row)].append(row)
+    if not by_result:
+        return []
+    classic = classic_rows()
+    alone = {role: classic[model, data] for role, model in (("base", base), ("motivated", motivated))}
+    both = [
+        _result(rows, rows[0]["role"], _condition(rows[0]), float(alone[rows[0]["role"]]["accuracy_mean"]))
+        for rows in by_result.values()
+    ]
+    first, last = (_result([row], role, None, None) for role, row in alone.items())
+    return [first, *both, last]
+
+
+def _condition(row: dict[str, str]) -> str:
+    """Of table 6 the schedule itself is named, of the others the default condition is not."""
+    schedule, _, condition = row["schedule"].partition(":")
+    return condition or ("loss" if schedule == "alternating" else schedule)
+
+
+def _result(rows: list[dict[str, str]], role: str, condition: str | None, alone_percent: float | None) -> PaperResult:
+    first = rows[0]
+    mean, sd = float(first["accuracy_mean"]), first["accuracy_std"]
+    return PaperResult(
+        tables=tuple(sorted({row["table"] for row in rows}, key=int)),
+        role=role,
+        condition=condition,
+        inferred_k=next((int(row["k_inferred"]) for row in rows if row["k_inferred"]), None),
+        mean_percent=mean,
+        sd_percent=float(sd) if sd else None,
+        runs=int(first["runs"]),
+        gain_points=None if alone_percent is None else mean - alone_percent,
+    )

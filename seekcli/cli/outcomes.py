@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from seekcli.cli.output import say
 from seekcli.cli.progress import make_progress
-from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.local import Observer, Outcome
 from seekcli.errors import BadInput, HeldElsewhere, RunFailed, one_line, visible
+from seekcli.report.repeat import command_of
 from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:

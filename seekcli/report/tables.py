@@ -226,6 +226,15 @@ def ratio_notes(cell: Cell) -> list[str]:
     ]
 
 
+def ways_of(cell: Cell) -> list[tuple[str, Group]]:
+    """Each way of training with its name: both models of an arm come out of one run."""
+    found = [(wording.group(cell.x_c.name), cell.x_c)] if cell.x_c else []
+    for arm in cell.arms:
+        found.append((f"both [{arm.label}]", arm.base))
+        found += [(wording.group_title(one), one) for one in (arm.x_c_equal, arm.y_c_equal) if one is not None]
+    return [*found, *([(wording.group(cell.y_c.name), cell.y_c)] if cell.y_c else [])]
+
+
 def counts(comparison: Comparison) -> str:
     """`12 runs: 9 finished, 2 stopped, 1 failed`."""
     states: dict[str, int] = {}

@@ -18,6 +18,8 @@ from seekcli.runs.parquet import table_problem
 from seekcli.runs.records import Row, RunStatus
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 AFRESH = "use --fresh to set this run aside and start again"
@@ -143,6 +145,10 @@ class RunFolder:
     def steps(self) -> dict[str, list[Any]]:
         """The step table as columns: one row an update."""
         return records.read_steps(self.steps_path, self.owner)
+
+    def steps_of(self, role: str) -> NDArray[np.bool_]:
+        """Which rows of the step table are of this role, in their order: of a long run without an object a row."""
+        return records.read_steps_of(self.steps_path, role, self.owner)
 
     def classes(self) -> list[Row]:
         """The table of classes as rows, of the last evaluation."""

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
-from seekcli.cli.repeat import command_of
 from seekcli.grid.plan import points_of_grid
+from seekcli.report.repeat import command_of
 
 GRID = """
 seeds = 3

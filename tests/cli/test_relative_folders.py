@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bad_input import error_of, seek
 from photo_tree import photo_tree
 
-from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
+from seekcli.report.repeat import command_of
 from seekcli.resolve.resolve import resolve
 
 TINY = ("--model", "resnet8-to-14", "--recipe", "digits", "--schedule", "base", "--epochs", 1, "--batch-size", 8)

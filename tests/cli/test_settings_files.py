@@ -17,12 +17,12 @@ from bad_input import error_of, seek
 from resumed_runs import StopAfter
 from tiny import tiny
 
-from seekcli.cli.repeat import command_of
 from seekcli.config.layers import Resolved, merge, parse_assignment
 from seekcli.config.settings import flatten
 from seekcli.config.settings_files import as_toml, read_settings
 from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
+from seekcli.report.repeat import command_of
 from seekcli.resolve.resolve import resolve
 
 TINY = ("--model", "resnet8-to-14", "--batch-size", 64)

@@ -113,7 +113,14 @@ def test_a_report_is_one_page_that_asks_for_nothing(folder: Results) -> None:
 def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
     page = Page(report(folder.folder, "--title", "Cats & dogs"))
     assert page.headings[0] == "Findings"
-    assert page.headings[-3:] == ["The paper's rows", "How to repeat it", "How to read this"]
+    assert page.headings[2:] == [
+        "The paper's rows beside ours",
+        "Settings that differ",
+        "Environment",
+        "Failures",
+        "Commands that repeat it",
+        "How to read this",
+    ]
     assert "Cats & dogs" in page.words
     assert [label.partition(".")[0].partition(":")[0] for label in page.labels] == [
         "Paired differences, with 95 % intervals",
@@ -143,10 +150,11 @@ def test_a_table_stands_with_the_picture_that_shows_the_same(folder: Results) ->
         "<strong>Loss by step",
         "<strong>Where the compute went",
         "<span>Training FLOPs of the models alone over",
-        "The paper's rows</h2>",
-        "What the runs ran on",
+        "The paper's rows beside ours</h2>",
+        "Settings that differ</h2>",
+        "Environment</h2>",
         "Not counted",
-        "commands, one a run",
+        "Commands that repeat it</h2>",
     ]
     main = text[text.index("<main>") :]
     places = [main.index(words) for words in in_order]

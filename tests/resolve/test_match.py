@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 
 from seekcli.analysis.comparison import compare_runs
 from seekcli.cli.app import app
-from seekcli.cli.repeat import command_of
 from seekcli.config.identity import run_id
 from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, Stopped
 from seekcli.grid.plan import points_of_grid
 from seekcli.grid.tune import draft
+from seekcli.report.repeat import command_of
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
 from seekcli.runs import records

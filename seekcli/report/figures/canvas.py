@@ -30,13 +30,15 @@ LONGEST_OF_TWO, LEGEND_ROW_INCHES = 44, 0.18
 
 @dataclass
 class Picture:
-    """A figure, its title, and the sentence that says the same in words. `hover` is what a mouse over a part shows."""
+    """A figure, its title, and the sentence that says the same in words. `hover` is what a mouse over a part shows,
+    `note` what stands below it: what is not drawn."""
 
     name: str
     title: str
     words: str
     figure: Figure
     hover: dict[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def tell(self, artist: Artist, words: str) -> None:
         """Show `words` where a mouse is over this part of the figure."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.compute import Spent, front, spent_by
 from seekcli.analysis.groups import PLAIN_NAMES, X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C_EQUAL, Group
+from seekcli.errors import human_bytes
 from seekcli.report import wording
 from seekcli.report.figures.canvas import (
     BLUE,
@@ -74,7 +75,7 @@ def cost_split(cell: Cell) -> Picture:
     figure, (axes,) = blank(0.9 + 0.3 * len(spent))
     prefix, factor = wording.prefix_for([one.total for one in spent])
     words = "; ".join(_split_in_words(one, prefix, factor) for one in spent)
-    picture = Picture("cost", "Where the compute went", words, figure)
+    picture = Picture("cost", "Where the compute went", words, figure, note=_copies(cell))
     for place, one in enumerate(spent):
         left = 0.0
         for (part, shade), flops in zip(PARTS, one.parts, strict=True):
@@ -89,6 +90,14 @@ def cost_split(cell: Cell) -> Picture:
     label(axes, f"{prefix}FLOPs of a run, mean over seeds", "")
     legend(axes, columns=len(PARTS))
     return picture
+
+
+def _copies(cell: Cell) -> str:
+    """Weights and optimizer state that travelled at the switches: bytes, not FLOPs."""
+    if not cell.arms:
+        return ""
+    sizes = "; ".join(f"{arm.label} {human_bytes(arm.base.cost.copied_bytes.mean)}" for arm in cell.arms)
+    return f"Copied between the two models of a run, mean over seeds: {sizes}."
 
 
 def _split_in_words(one: Spent, prefix: str, factor: float) -> str:

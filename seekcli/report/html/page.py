@@ -16,10 +16,17 @@ import seekcli
 from seekcli.analysis.comparison import Cell, Comparison
 from seekcli.analysis.history import Places
 from seekcli.errors import visible
-from seekcli.report import claims, page, tables
+from seekcli.report import beside_paper, claims, page, settings_differ, tables
 from seekcli.report.figures.canvas import Picture
 from seekcli.report.html.intervals import drawn_intervals
-from seekcli.report.html.sources import commands_of, environment_table, failures_table
+from seekcli.report.html.sources import (
+    compared_places,
+    environment_table,
+    environments_of,
+    failures_table,
+    group_commands,
+    started_by,
+)
 from seekcli.report.in_words import in_words
 from seekcli.report.published import paper_tables
 from seekcli.report.svg import svg_text
@@ -28,12 +35,15 @@ from seekcli.report.tables import Table
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture in the page. `name` is that of its file with --plots."""
+    """A picture in the page. `name` is that of its file with --plots; `is_further` says that there is one before it of
+    another arm, so that this one is folded away."""
 
     name: str
     title: str
     words: str
     svg: Markup
+    note: str
+    is_further: bool
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,10 @@ def report_html(
     cells = zip(comparison.cells, drawn, strict=True)
     sections = [_section(comparison, cell, pictures, number) for number, (cell, pictures) in enumerate(cells, 1)]
     script = _part("sort.js")
+    counted = compared_places(comparison, places)
+    environments = environments_of(counted)
+    of_cells = [settings_differ.groups_table(cell) for cell in comparison.cells]
+    beside = [beside_paper.beside_table(cell) for cell in comparison.cells]
     return str(
         _templates()
         .get_template("page.html.j2")
@@ -87,10 +101,15 @@ def report_html(
             findings=_findings(comparison),
             notes=[visible(note) for note in (*comparison.notes, *notes)],
             sections=sections,
+            beside=[table for table in beside if table],
+            beside_note=beside_paper.NOTE,
+            no_row=beside_paper.NO_ROW,
             paper=paper_tables(),
-            commands=[visible(command) for command in commands_of(places)],
-            environment=environment_table(places),
+            settings=[table for table in (settings_differ.cells_table(comparison), *of_cells) if table],
+            environment=environment_table(environments),
             failures=failures_table(comparison),
+            started=started_by(environments),
+            commands=[command for cell in comparison.cells for command in group_commands(cell, counted)],
             legend=[*page.legend(comparison), *claims.legend(comparison)],
             table_of=_table_html,
         )
@@ -100,9 +119,14 @@ def report_html(
 def _section(comparison: Comparison, cell: Cell, pictures: Sequence[Picture], number: int) -> Section:
     shown = [
         Shown(
-            picture.name, picture.title, visible(picture.words), Markup(svg_text(picture, f"c{number}-{picture.name}"))
+            name=picture.name,
+            title=picture.title,
+            words=visible(picture.words),
+            svg=Markup(svg_text(picture, f"c{number}-p{place}")),
+            note=visible(picture.note),
+            is_further=any(before.name == picture.name for before in pictures[: place - 1]),
         )
-        for picture in pictures
+        for place, picture in enumerate(pictures, 1)
     ]
     by_part = page.tables_by_part(cell)
     return Section(

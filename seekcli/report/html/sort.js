@@ -26,3 +26,8 @@ document.querySelectorAll("table.sortable").forEach((table) => {
     });
   });
 });
+// What is folded away is printed all the same.
+const folded = () => document.querySelectorAll("details.printed:not([open])");
+let opened = [];
+addEventListener("beforeprint", () => { opened = Array.from(folded()); opened.forEach((one) => { one.open = true; }); });
+addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });

@@ -1,12 +1,15 @@
-"""The `seek train` command that repeats one run of a list."""
+"""The `seek train` command that repeats one run of a list, or a run for each of several seeds."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seekcli.config.layers import Resolved, parse_assignment
+from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, flat_config, unread_settings
+from seekcli.config.layers import DEFAULTS, Resolved, load_recipe, parse_assignment, recipe_names
+from seekcli.config.schema import RunConfig
 from seekcli.config.settings import flatten
 from seekcli.errors import BadInput, visible
 from seekcli.plain_data import json_text
@@ -63,6 +66,36 @@ def command_of(resolved: Resolved, out: Path, grid: str = "", fresh: bool = Fals
             words += as_words(key, own or value)
     words += ["--fresh"] if fresh else []
     return " ".join(as_shell_word(word) for word in [*words, "--out", str(out)])
+
+
+# In no run id, and needed all the same. Where steps or counts came from is not: they stand there themselves.
+SOURCES = ("transfer.source", "extend.source")
+BESIDE = (*SOURCES, "transfer.role", "data.dir", "runtime.threads")
+
+
+def command_of_config(config: RunConfig, seeds: Iterable[int], out: Path) -> str:
+    """What to type for these seeds of a run of which nothing but its settings is known: what is not the recipe's own.
+
+    Settings that were found out stand in it too, so that it is the same run whatever is found out elsewhere.
+    """
+    flat = flat_config(config)
+    unread = {*NOT_HASHED, *unread_settings(flat), *FOUND, "seed", "motivation.counts_from"} - {*BESIDE}
+    known = config.recipe in recipe_names() and config.recipe_file is None
+    usual = DEFAULTS | (load_recipe(str(config.recipe), config.data.name) if known else {})
+    words = ["seek", "train"]
+    for key, value in flat.items():
+        is_said = key in ALWAYS_SAID or key == "recipe" or value != usual.get(key)
+        of_pair = key.partition(".")[0] in CLASSIC_NOT_HASHED and key not in ALWAYS_SAID
+        if is_said and key not in unread and not (of_pair and config.classic):
+            own = config.recipe_file if key == "recipe" else None
+            words += as_words(key, own or value)
+    numbers = sorted(seeds)
+    words += ["--seed", str(*numbers)] if len(numbers) == 1 else ["--seeds", _listed(numbers)]
+    return " ".join(as_shell_word(word) for word in [*words, "--out", str(out)])
+
+
+def _listed(seeds: list[int]) -> str:
+    return str(len(seeds)) if seeds == list(range(len(seeds))) else ",".join(map(str, seeds))
 
 
 def as_shell_word(word: str) -> str:
