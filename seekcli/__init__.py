@@ -3,7 +3,7 @@
 In Python (docs/python.md): `seekcli.train`, `compare` and `report` do what the commands do; `seekcli.epochs(paths)` and
 `seekcli.steps(paths)` are the records of runs as pandas DataFrames; `seekcli.load_model(path)` is an exported model and
 its card; `seekcli.plots` has the pictures. A loop of one's own: `Pair.nested`, `Alternating`, `conditions`, `Record`,
-and `Alone` for the baselines.
+and `Alone` for the baselines. `OwnTask` is what `seek train --task` takes.
 """
 
 import sys
@@ -25,6 +25,7 @@ _OFFERED = {
     "Alone": "seekcli.own_loop.alone",
     "conditions": "seekcli.own_loop.conditions",
     "Record": "seekcli.own_loop.record",
+    "OwnTask": "seekcli.train.tasks.own",
 }
 __all__ = ["__version__", *_OFFERED]
 

@@ -36,7 +36,7 @@ OTHER_MEANINGS = {("data/augment/augmentation_settings.py", "cifar10"), ("report
 OTHER_MEANINGS |= {("data/splitting/every_image.py", "folder"), ("in_python.py", "digits")}  # the default of --data
 OTHER_MEANINGS |= {("config/data_settings.py", "digits"), ("resolve/plan.py", "folder")}
 # Records have no other word of their task than the name of the data.
-OTHER_MEANINGS |= {("cli/epoch_line.py", "text:"), ("report/examples.py", "text:")}
+OTHER_MEANINGS |= {("report/examples.py", "text:")}
 WIDTHS = (4, 6, 10)
 
 

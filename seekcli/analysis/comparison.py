@@ -40,6 +40,7 @@ from seekcli.analysis.runs import FOLD, ArmSettings, LeftOut, Run, load_runs
 from seekcli.analysis.selection import Where, select
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput
+from seekcli.runs.records import own_columns
 from seekcli.runs.scan import RunSummary
 
 MACS, PAPER = "macs", "paper"
@@ -123,7 +124,7 @@ def compare_runs(
     """
     options = options or Options()
     if options.metric is not None:
-        require_metric(options.metric)
+        require_metric(options.metric, own_columns(_final_rows(summaries)))
     loaded, others = load_runs(summaries, options.metric)
     if options.metric is not None and not loaded:
         _refuse_metric(options.metric, summaries)
@@ -141,19 +142,28 @@ def compare_runs(
     return Comparison(len(runs) + len(left_out), len(runs), tuple(cells), tuple(left_out), tuple(notes), options)
 
 
+def _final_rows(summaries: Sequence[RunSummary]) -> list[dict[str, Any]]:
+    return [row for one in summaries if one.status is not None for row in one.status.final]
+
+
 def _refuse_metric(asked: str, summaries: Sequence[RunSummary]) -> None:
     """Raise BadInput where finished runs have other metrics than the one that is asked for."""
     finished = [one.status.final for one in summaries if one.status is not None and one.status.state == "finished"]
     there = [name for name in METRICS if any(name in held(rows) for rows in finished)]
+    rows = [row for final in finished for row in final]
+    there += [name for name in own_columns(rows) if any(row.get(name) is not None for row in rows)]
     if there:
         raise BadInput(f"--metric {asked}: no finished run here has it; there are {', '.join(there)}")
 
 
 def _cells(runs: Sequence[Run], options: Options) -> list[Cell]:
     """Those of each metric by themselves: no run is pooled or compared with one of another metric."""
-    order = list(METRICS)
+    order = {column: place for place, column in enumerate(METRICS)}  # then those of somebody's own, by name
     cells: list[Cell] = []
-    for metric in sorted({run.metric for run in runs}, key=lambda metric: (order.index(metric.column), metric.unit)):
+    for metric in sorted(
+        {run.metric for run in runs},
+        key=lambda metric: (order.get(metric.column, len(order)), metric.column, metric.unit),
+    ):
         compared = [run for run in runs if run.metric == metric]
         classic = [run for run in compared if run.classic]
         lengths = ClassicRuns(classic)

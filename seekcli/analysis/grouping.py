@@ -16,6 +16,7 @@ from seekcli.analysis.arm_labels import value_of
 from seekcli.analysis.equal_compute import baselines_of_equal_compute
 from seekcli.analysis.metrics import Metric
 from seekcli.analysis.runs import ArmSettings, Run
+from seekcli.config.identity import TASK_SOURCE
 from seekcli.config.layers import DEFAULTS, load_recipe, recipe_names
 
 # Accuracies of one run id on two machines may differ in the last bits, so in a test image or two, and no more.
@@ -140,7 +141,7 @@ def changed_from_recipe(settings: ArmSettings) -> dict[str, Any]:
         return {}
     expected = DEFAULTS | load_recipe(str(recipe))
     sections = ("train.", "optimizer.", "lr_schedule.", "augment.")
-    keys = [key for key in settings.common if key.startswith(sections) and key in expected]
+    keys = [key for key in settings.common if key.startswith(sections) and key in expected and key != TASK_SOURCE]
     return {key: settings.common[key] for key in keys if settings.common[key] != expected[key]}
 
 

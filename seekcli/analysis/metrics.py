@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seekcli.errors import BadInput, unknown
+from seekcli.runs.config_file import LOSS_UNIT, OWN_METRICS
+from seekcli.runs.records import OWN_COLUMN
 
 # For a metric without a margin of its own: these fractions of the mean of base alone. A choice, as 0.2 points is one.
 MARGIN_FRACTION, EFFECT_FRACTION = 0.01, 0.015
 POINTS = "points"
-# The key in the facts of a config.json that says what the losses of the run are in, where that is not nats.
-LOSS_UNIT = "loss_unit"
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,30 @@ def _rounded(value: float) -> float:
     return float(f"{value:.2g}")
 
 
-def require_metric(name: str) -> None:
-    """Raise BadInput, with the nearest valid name, for one that is no metric."""
-    if name not in METRICS:
-        raise unknown("--metric", name, list(METRICS))
+def require_metric(name: str, own: Iterable[str] = ()) -> None:
+    """Raise BadInput, with the nearest valid name, for one that is no metric; `own` are those of somebody's own."""
+    known = [*METRICS, *dict.fromkeys(own)]
+    if name not in known:
+        raise unknown("--metric", name, known)
 
 
-def held(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def metrics_of(facts: Mapping[str, Any]) -> dict[str, Metric]:
+    """All metrics, by their columns, and those of a task or loop of somebody's own that the facts of its run name."""
+    own = facts.get(OWN_METRICS)
+    found = dict(METRICS)
+    for name, said in own.items() if isinstance(own, Mapping) else ():
+        for split in ("test", "validation"):
+            column = f"{split}_{name}"
+            if column not in METRICS and OWN_COLUMN.fullmatch(column) and isinstance(said, Mapping):
+                title = f"{split} {name.replace('_', ' ')}"
+                found[column] = Metric(column, title, name, higher_is_better=said.get("higher_is_better") is True)
+    return found
+
+
+def held(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any] | None = None) -> list[str]:
     """The metrics that all of these rows of a run have a value of."""
-    return [name for name in METRICS if rows and all(row.get(name) is not None for row in rows)]
+    known = METRICS if facts is None else metrics_of(facts)
+    return [name for name in known if rows and all(row.get(name) is not None for row in rows)]
 
 
 def metric_for(asked: str | None, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> Metric | None:
@@ -128,9 +143,9 @@ def metric_for(asked: str | None, rows: Sequence[Mapping[str, Any]], facts: Mapp
     """
     choices = (asked,) if asked else USUAL
     name = next((one for one in choices if any(row.get(one) is not None for row in rows)), None)
-    if name is None or name not in held(rows):
+    if name is None or name not in held(rows, facts):
         return None
-    metric = METRICS[name]
+    metric = metrics_of(facts)[name]
     unit = facts.get(LOSS_UNIT)
     return replace(metric, unit=str(unit)) if unit and name.endswith("_loss") else metric
 

@@ -1,4 +1,4 @@
-"""Modules of somebody's own that changed between runs: one import path, other code, so other models."""
+"""Modules and tasks of somebody's own that changed between runs: one import path, other code, so other ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from seekcli.analysis.runs import Run
+from seekcli.config.identity import TASK_SOURCE
 
 Key = tuple[str, str, Any]  # model, data, image size
 
@@ -25,13 +26,28 @@ def told_apart(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
                 digests[_key(run, role)].add(digest)
     several = {key: found for key, found in digests.items() if len(found) > 1}
     if not several:
-        return list(runs), []
-    notes = [
+        return list(runs), task_notes(runs)
+    notes = task_notes(runs) + [
         f"{model} is {len(found)} models on {data}, since its source or its shapes changed: "
         f"{', '.join(_name(model, digest) for digest in sorted(found))}; runs of one are not compared with another's"
         for (model, data, _), found in sorted(several.items(), key=str)
     ]
     return [_renamed(run, several) for run in runs], notes
+
+
+def task_notes(runs: Sequence[Run]) -> list[str]:
+    """A note for each task of several sources here. Its digest is a setting that runs have to share to be compared."""
+    digests: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        common = run.settings.common
+        if (task := common.get("train.task")) is not None and common.get(TASK_SOURCE):
+            digests[str(task)].add(str(common[TASK_SOURCE]))
+    return [
+        f"{task} is {len(found)} tasks, since its source changed: "
+        f"{', '.join(_name(task, one) for one in sorted(found))}; runs of one are not compared with another's"
+        for task, found in sorted(digests.items())
+        if len(found) > 1
+    ]
 
 
 def _key(run: Run, role: str) -> Key:

@@ -175,7 +175,7 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
     facts = {} if found is None else found.facts
     metric = metric_for(asked, status.final, facts)
     reason = _why_left_out(summary, status, rows, steps)
-    reason = reason or (_without(asked, rows) if metric is None else _problem_of_files(summary, status, quick))
+    reason = reason or (_without(asked, rows, facts) if metric is None else _problem_of_files(summary, status, quick))
     if reason is not None or metric is None or settings is None or seed is None:
         state = summary.state if status.state != "finished" else DAMAGED
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
@@ -206,9 +206,9 @@ def _why_left_out(
     return None
 
 
-def _without(asked: str | None, rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _without(asked: str | None, rows: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     """Why a finished run is not compared, and by which metrics it could be."""
-    others = ", ".join(held(list(rows.values())))
+    others = ", ".join(held(list(rows.values()), facts))
     has = f"; it has {others} (--metric NAME)" if others else ""
     return f"finished without a final {asked or 'test accuracy or test loss'}{has}"
 

@@ -32,8 +32,9 @@ COMMANDS = {
     "flops": "Forward and training cost of one image, by model and stage, and the expected cost of an alternating run.",
     "export": "Write a run's models with a JSON card each, load them back, and check that the logits are equal.",
     "evaluate": "Evaluate exported models, or a finished run's, on images prepared as their cards say.",
+    "speculative": "Measure speculative decoding: how often the larger model accepts what its base drafts.",
     "map": "Show what goes where between the models of a pair: blocks, tensors, coverage, what is unlinked.",
-    "list": "List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder.",
+    "list": "List models, data, recipes, conditions, tasks, settings, columns of tables, or the runs of a folder.",
     "remove": "Remove runs for good: their folders and all that is in them. One that is running is left as it is.",
     "doctor": "Check versions, devices, data sets, the disk and its file locks. Exit code 1 where something is wrong.",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 NAMES = {"base": "base", "motivated": "larger"}
@@ -12,6 +12,7 @@ WIDE = 110
 LEGENDS = {
     "classification": "each epoch, of each model: training loss, test accuracy (/ validation accuracy)",
     "language modelling": "each epoch, of each model: training loss (nats per token), test bits per byte",
+    "a task of your own": "each epoch, of each model: training loss, test loss (/ validation loss)",
 }
 
 
@@ -20,23 +21,24 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def noun(row: Mapping[str, Any]) -> str:
-    """What a run is shown: windows of a text have bits per byte, images have not."""
-    return "windows" if measured_in_bits(row) else "images"
+# What an epoch's line and the live display show of each model: the column without its split, digits and unit.
+SHOWN = {
+    "classification": ("accuracy_percent", 2, " %"),
+    "language modelling": ("bits_per_byte", 4, " b/B"),
+    "a task of your own": ("loss", 4, ""),
+}
 
 
-def measured_in_bits(row: Mapping[str, Any]) -> bool:
-    return str(row.get("data")).startswith("text:")
-
-
-def epoch_line(rows: Sequence[dict[str, Any]], epochs: int, width: int) -> str:
+def epoch_line(
+    rows: Sequence[dict[str, Any]], epochs: int, width: int, task: str = "classification", examples: str = "images"
+) -> str:
     """Loss and accuracies by role, share, seconds; with room also switches and speed.
 
     Which models they are was said at the start, and what the numbers are.
     """
     first = rows[0]
-    words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}", *(model_words(row) for row in rows)]
-    speed, seconds = f"{first['images_per_second']:.0f} {noun(first)}/s", f"{first['epoch_seconds']:.1f} s"
+    words = [f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}", *(model_words(row, task) for row in rows)]
+    speed, seconds = f"{first['images_per_second']:.0f} {examples}/s", f"{first['epoch_seconds']:.1f} s"
     if len(rows) == 1:
         return fitting(width, [*words, speed, seconds], [*words, seconds], words)
     steps = first["base_steps"] + first["motivated_steps"]
@@ -51,17 +53,17 @@ def fitting(width: int, *choices: Sequence[str]) -> str:
     return next((line for line in lines if len(line) <= width), lines[-1])
 
 
-def model_words(row: dict[str, Any]) -> str:
+def model_words(row: dict[str, Any], task: str = "classification") -> str:
     """`base 0.2811 98.61 %`; with a validation split `base 0.2811 98.61 / 97.10 %`; `-` for what was not measured."""
     loss = "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
-    return f"{NAMES[row['role']]} {loss} {accuracies(row)}"
+    return f"{NAMES[row['role']]} {loss} {measured_words(row, task)}"
 
 
-def accuracies(row: dict[str, Any]) -> str:
+def measured_words(row: dict[str, Any], task: str = "classification") -> str:
     """On the test split and, where there is one, the validation split; a run over a fold has the latter alone."""
-    name, digits, unit = ("bits_per_byte", 4, "b/B") if measured_in_bits(row) else ("accuracy_percent", 2, "%")
+    name, digits, unit = SHOWN[task]
     found = [row.get(f"test_{name}"), row.get(f"validation_{name}")]
     if found[1] is None:
         found.pop()
     shown = ["-" if one is None else f"{one:.{digits}f}" for one in found]
-    return "-" if not any(one is not None for one in found) else f"{' / '.join(shown)} {unit}"
+    return "-" if not any(one is not None for one in found) else f"{' / '.join(shown)}{unit}"

@@ -21,13 +21,14 @@ class What(StrEnum):
     DATA = "data"
     RECIPES = "recipes"
     CONDITIONS = "conditions"
+    TASKS = "tasks"
     SETTINGS = "settings"
     COLUMNS = "columns"
     RUNS = "runs"
 
 
 def list_command(
-    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions, settings, columns or runs.")],
+    what: Annotated[What, typer.Argument(help="models, data, recipes, conditions, tasks, settings, columns or runs.")],
     out: Annotated[
         Path,
         typer.Option(
@@ -36,7 +37,7 @@ def list_command(
     ] = Path("results"),
     format_: Annotated[ReadFormat, typer.Option("--format", help="table or json.")] = ReadFormat.TABLE,
 ) -> None:
-    """List models, data, recipes, conditions, settings, columns of a run's tables, or the runs of a folder."""
+    """List models, data, recipes, conditions, tasks, settings, columns of tables, or the runs of a folder."""
     rows = listings.run_rows(out) if what is What.RUNS else LISTS[what]()
     from seekcli.report.listings import rows_table, settings_text, shown_runs
 
@@ -56,6 +57,7 @@ LISTS: dict[What, Callable[[], Rows]] = {
     What.DATA: listings.data_rows,
     What.RECIPES: listings.recipe_rows,
     What.CONDITIONS: listings.condition_rows,
+    What.TASKS: listings.task_rows,
     What.SETTINGS: listings.setting_rows,
     What.COLUMNS: listings.column_rows,
 }

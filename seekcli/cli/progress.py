@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seekcli.cli.epoch_line import LEGENDS, epoch_line, measured_in_bits, terminal_width
+from seekcli.cli.epoch_line import LEGENDS, SHOWN, epoch_line, terminal_width
 from seekcli.cli.output import say, say_json
 from seekcli.errors import counted, visible
 from seekcli.plain_data import json_text
@@ -29,18 +29,12 @@ def make_progress(style: str, hint: str | None = None) -> Progress:
     return progress
 
 
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} %"
-
-
-def measured(row: dict[str, Any]) -> str:
+def measured(row: dict[str, Any], task: str = "classification") -> str:
     """`test 98.61 %`, also on the validation split where there is one; a run over a fold has that alone."""
-    if measured_in_bits(row):
-        bits = {split: row.get(f"{split}_bits_per_byte") for split in ("test", "validation")}
-        return " ".join(f"{split} {value:.4f} bits/byte" for split, value in bits.items() if value is not None)
-    splits = {"test": row["test_accuracy_percent"], "validation": row.get("validation_accuracy_percent")}
-    found = [f"{split} {percent(value)}" for split, value in splits.items() if value is not None]
-    return " ".join(found) or f"test {percent(None)}"
+    name, digits, unit = SHOWN[task]
+    splits = {split: row.get(f"{split}_{name}") for split in ("test", "validation")}
+    found = [f"{split} {value:.{digits}f}{unit}" for split, value in splits.items() if value is not None]
+    return " ".join(found) or "test -"
 
 
 def describe_start(facts: RunFacts) -> str:
@@ -66,7 +60,7 @@ class ShownProgress(Progress):
 class PlainProgress(ShownProgress):
     """A line per epoch, for pipes and log files."""
 
-    epochs = 0
+    epochs, task, examples = 0, "classification", "images"
 
     def decoding(self, done: int, total: int) -> None:
         """A line in the end: what is decoded is decoded once."""
@@ -74,12 +68,12 @@ class PlainProgress(ShownProgress):
             say(f"decoded {total} image files; they are kept for the next time")
 
     def started(self, facts: RunFacts) -> None:
-        self.epochs = facts.epochs
+        self.epochs, self.task, self.examples = facts.epochs, facts.task, facts.examples
         say(describe_start(facts))
         self.tell_hint()
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
-        say(epoch_line(rows, self.epochs, terminal_width()))
+        say(epoch_line(rows, self.epochs, terminal_width(), self.task, self.examples))
         sys.stdout.flush()
 
     def note(self, message: str) -> None:
@@ -161,19 +155,23 @@ class RichProgress(ShownProgress):
             updates = self.steps + (self.motivated_steps if self.facts.schedule == "grow" else 0)
             words.append(f"share {self.motivated_steps / updates:.3f}")
         self.line.plain = "; ".join(words) + self.accuracies
-        speed = f", {self.images / max(self.training_seconds, 1e-9):.0f} images/s"
+        speed = f", {self.images / max(self.training_seconds, 1e-9):.0f} {self.facts.examples}/s"
         description = f"epoch {epoch}/{self.facts.epochs}"
         self.bar.update(self.task, completed=steps_done, description=description, speed=speed)
 
     def evaluating(self, role: str, split: str, done: int, total: int) -> None:
         if self.facts is not None:
-            self.line.plain = f"evaluating {self.facts.models[role]} ({role}): {done} of {total} {split} images"
+            self.line.plain = (
+                f"evaluating {self.facts.models[role]} ({role}): {done} of {total} {split} {self.facts.examples}"
+            )
 
     def epoch_done(self, rows: list[dict[str, Any]]) -> None:
         if self.facts is None:
             return
-        self.console.print(epoch_line(rows, self.facts.epochs, self.console.width), highlight=False, soft_wrap=True)
-        shown = ", ".join(f"{row['role']} {measured(row)}" for row in rows)
+        facts = self.facts
+        line = epoch_line(rows, facts.epochs, self.console.width, facts.task, facts.examples)
+        self.console.print(line, highlight=False, soft_wrap=True)
+        shown = ", ".join(f"{row['role']} {measured(row, facts.task)}" for row in rows)
         self.accuracies = f"; {shown}"
         self.clock = time.monotonic()
 

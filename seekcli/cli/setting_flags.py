@@ -94,6 +94,7 @@ SHARED = (
 )
 TRAIN_FLAGS = (
     *SHARED,
+    SettingFlag("--task", "train.task", DATA),
     SettingFlag("--k", "motivation.k", MOTIVATION, parse=parse_k),
     SettingFlag("--at", "motivation.grow_at", MOTIVATION),
     SettingFlag("--extend", "extend.source", MODEL),

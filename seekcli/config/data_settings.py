@@ -48,6 +48,9 @@ class DataConfig(Section):
     fingerprint: str | None = Field(None, description="sha256 of what a folder or a text holds; resolved, never typed")
     classes: Positive | None = Field(None, description="classes, or tokens of a vocabulary; resolved, never typed")
     channels: Positive | None = Field(None, description="image channels; resolved, never typed")
+    input_shape: list[Positive] | None = Field(
+        None, description="rows of numbers of your own: the shape of one; resolved, never typed"
+    )
     tokenizer: Literal["characters", "bytes"] | None = Field(
         None, description="text: what a token is; not set: characters (those that the text has)"
     )

@@ -65,7 +65,11 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     "pair.alignment": "last-to-last",
     **dict.fromkeys(f"pair.{role}_{name}" for role in ROLES for name in DIGESTS),
     **dict.fromkeys(("data.tokenizer", "data.context_length")),
+    **dict.fromkeys(("train.task", "train.task_source_sha256", "data.input_shape")),
 }
+TASK_SOURCE = "train.task_source_sha256"
+# Settings of the training loss of a classification, which a task of one's own does not read.
+OF_THE_LOSS = ("train.loss", "train.label_smoothing", "train.bce_threshold")
 # Settings that nothing reads where another one is 0.
 READ_WITH = {
     "augment.randaugment_policy": "augment.randaugment_ops",
@@ -96,6 +100,7 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
         off += [f"pair.{name}" for name in LINKING]
     if flat.get("pair.init") == "paper":
         off += ["pair.silence", "pair.stream"]
+    off += OF_THE_LOSS if flat.get("train.task") is not None else []
     off += ["train.epochs"] if flat.get("train.steps") is not None else []
     return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 

@@ -102,6 +102,12 @@ class TrainConfig(Section):
     eval_every: Positive = Field(1, description="evaluate every N epochs (the last one always)")
     eval_batch_size: Positive = Field(500, description="images per evaluation batch")
     accumulate_steps: Positive = Field(1, description="micro-batches that a batch is split into; one update for all")
+    task: str | None = Field(
+        None, description="a task of your own: package.module:name, or a name of `seek list tasks`; not set: the data's"
+    )
+    task_source_sha256: str | None = Field(
+        None, description="sha256 of the source files of a task of your own; resolved, never typed"
+    )
     loss: Literal["cross-entropy", "bce"] = Field("cross-entropy", description="training loss (bce: one-vs-all)")
     label_smoothing: Fraction = Field(0.0, description="label smoothing of the training loss")
     bce_threshold: Fraction | None = Field(None, description="bce: mixed targets above it count as 1, others as 0")

@@ -17,6 +17,7 @@ from seekcli.engines.evaluation_data import (
     own_data_known_by,
     training_images_among,
 )
+from seekcli.engines.own_task_evaluation import evaluate_own_task, run_of_own_task
 from seekcli.engines.recalibrate import recalibrate as estimate_anew
 from seekcli.engines.text_evaluation import (
     load_text_for_card,
@@ -63,6 +64,11 @@ def evaluate_models(
     """
     if role is not None and role not in ROLES:
         raise unknown("--role", role, ROLES)
+    if (own := run_of_own_task(what, results)) is not None:
+        of_images = recalibrate or with_predictions
+        for answer in evaluate_own_task(own, role, data, device, of_images=of_images):
+            yield Evaluated(answer)
+        return
     for candidate in find_candidates(what, role, results):
         name = choose_device(candidate.card, device)
         if candidate.card.text is not None:

@@ -47,6 +47,7 @@ def export_models(
     require_packages(file_format)
     path = find_run(run, results)  # before what takes seconds to import
     from seekcli.engines.example_images import example_images
+    from seekcli.engines.own_task_evaluation import refuse_export
     from seekcli.engines.text_evaluation import refuse_what_is_of_images
     from seekcli.export.finished_run import choose_roles, read_run_as_it_is
     from seekcli.export.formats import export_run
@@ -54,6 +55,7 @@ def export_models(
     from seekcli.export.model_card import README, write_model_card
 
     opened = read_run_as_it_is(path)
+    refuse_export(opened.config, path)
     if opened.config.data.context_length is not None:
         refuse_what_is_of_images(recalibrate, preprocessing=preprocessing)
     source, name = source_of(opened, to, data, data_dir, recalibrate, graph, progress)

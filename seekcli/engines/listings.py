@@ -1,4 +1,4 @@
-"""What there is, as data: models, data sets, recipes, conditions, the runs of a results folder. For `seek list`."""
+"""What there is, as data: models, data, recipes, conditions, tasks, the runs of a results folder. For `seek list`."""
 
 from __future__ import annotations
 
@@ -102,6 +102,17 @@ def condition_rows() -> Rows:
     unknown = {"expected_share_at_k_2": None, "expected": None}
     for name, points in installed(GROUP, CONDITIONS).items():
         rows += [{"name": name, **unknown, "about": f"installed: {point.value}"} for point in points]
+    return rows
+
+
+def task_rows() -> Rows:
+    """What a run does by itself, and the tasks of installed packages, which are named and not imported."""
+    from seekcli.own_code.installed import TASKS as GROUP, installed
+    from seekcli.resolve.own_tasks import SHIPPED
+
+    rows: Rows = [{"name": name, "about": about} for name, about in SHIPPED.items()]
+    for name, points in installed(GROUP, SHIPPED).items():
+        rows += [{"name": name, "about": f"installed: {point.value}"} for point in points]
     return rows
 
 

@@ -157,7 +157,7 @@ class RecordedTraining:
         trainer = self.trainer
         environment = describe_environment(trainer.device)
         if not self.folder.has_config:
-            self.writer.create(config_document(self.resolved, self.dataset), environment)
+            self.writer.create(config_document(self.resolved, self.dataset, trainer.task), environment)
         elif not self.resume(environment):
             self.writer.write_environment(environment)
         self.begun = True
@@ -167,7 +167,7 @@ class RecordedTraining:
                 self.run_id, str(self.folder.path), self.config.schedule,
                 {role: self.config.model_name(role) for role in trainer.models}, trainer.length.epochs,
                 trainer.length.steps, trainer.steps_per_epoch, trainer.steps_done, self.expected_share(),
-                trainer.coverage, self.dataset.summary, trainer.task.name,
+                trainer.coverage, self.dataset.summary, trainer.task.name, self.dataset.examples,
             )
         )  # fmt: skip
         start.say_few_steps(self.config, trainer.steps_done, self.progress)

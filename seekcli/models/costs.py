@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seekcli.config.pair_settings import is_own_model
 from seekcli.errors import BadInput
 from seekcli.method.weights_map import Shape
 from seekcli.models.conventions import FACTOR, ModelCost, check_convention
@@ -48,7 +49,7 @@ def forward_cost(module: nn.Module, name: str, image_shape: tuple[int, ...], con
     cannot take or that is larger than `MAX_PIXELS`, and for an operation that would have to be counted and has no rule.
     """
     check_convention(name, convention)
-    if image_shape[-1] > MAX_PIXELS:
+    if image_shape[-1] > MAX_PIXELS and not (is_own_model(name) and len(image_shape) < 3):
         setting, unit = ("--image-size", "pixels") if len(image_shape) == 3 else ("data.context_length", "tokens")
         raise BadInput(f"{setting} {image_shape[-1]}: costs are counted up to {MAX_PIXELS} {unit}")
     rules = PAPER_RULES if convention == "paper" else MAC_RULES
@@ -78,7 +79,7 @@ def count_operations(
 
     # A copy, because a trace that fails leaves fvcore's hooks behind; on the CPU in fp32, where every operation exists.
     traced = copy.deepcopy(module).to("cpu", torch.float32).eval()
-    analysis = quiet_analysis(traced, blank_input(image_shape))
+    analysis = quiet_analysis(traced, blank_input(image_shape, name))
     analysis.set_op_handle(**{kind: recorded(rule) for kind, rule in rules.items()})
     try:
         with torch.no_grad(), unfused_multi_head_attention():
@@ -95,9 +96,11 @@ def count_operations(
     return operations
 
 
-def blank_input(image_shape: tuple[int, ...]) -> torch.Tensor:
-    """A batch of one: a black image [1, C, H, W], or a window of the first token, [1, T]."""
-    return torch.zeros(1, *image_shape, dtype=torch.float32 if len(image_shape) == 3 else torch.int64)
+def blank_input(image_shape: tuple[int, ...], name: str) -> torch.Tensor:
+    """A batch of one: a black image [1, C, H, W], a window of the first token, [1, T], or of a module of somebody's
+    own, which reads no text, a row of zeros [1, ...]."""
+    tokens = len(image_shape) == 1 and not is_own_model(name)
+    return torch.zeros(1, *image_shape, dtype=torch.int64 if tokens else torch.float32)
 
 
 def quiet_analysis(module: nn.Module, images: torch.Tensor) -> Any:

@@ -27,18 +27,21 @@ class ModuleFacts:
     running_statistics: bool
 
 
-def checked_module(name: str, classes: int, channels: int, image_sizes: tuple[int, ...]) -> ModuleFacts:
-    """The facts of a module that gives logits of images of all these sizes, the first being that it is built for.
+def checked_module(
+    name: str, sizes: tuple[int, int, int], shapes: tuple[tuple[int, ...], ...], gives_logits: bool = True
+) -> ModuleFacts:
+    """The facts of a module that is built for `sizes` (classes, channels, image size) and takes inputs of all `shapes`.
 
-    It is built twice. Raises BadInput that names it, and what of it cannot be trained or recorded.
+    It gives logits [B, classes]; without `gives_logits` any tensor [B, ...]. It is built twice. Raises BadInput that
+    names it, and what of it cannot be trained or recorded.
     """
     said = f"model {name}"
-    model, again = (seeded_model(name, 0, classes, channels, image_sizes[0]) for _ in range(2))
+    model, again = (seeded_model(name, 0, *sizes) for _ in range(2))
     check_parts(said, model)
     tensors = tensors_of(model)
     check_same(said, tensors, tensors_of(again))
-    for size in dict.fromkeys(image_sizes):
-        check_logits(said, again, classes, (IMAGES, channels, size, size))
+    for shape in dict.fromkeys(shapes):
+        check_outputs(said, again, sizes[0] if gives_logits else None, (IMAGES, *shape))
     if shapes_in_words(tensors) != shapes_in_words(tensors_of(again)):
         raise BadInput(f"{said}: its tensors are others after a forward pass: make all of them when it is built")
     return ModuleFacts(hashlib.sha256(shapes_in_words(tensors).encode()).hexdigest(), bool(running_statistics(model)))
@@ -94,15 +97,19 @@ def check_same(said: str, one: Mapping[str, Tensor], other: Mapping[str, Tensor]
 
 
 @torch.no_grad()
-def check_logits(said: str, model: nn.Module, classes: int, shape: tuple[int, ...]) -> None:
+def check_outputs(said: str, model: nn.Module, classes: int | None, shape: tuple[int, ...]) -> None:
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    noun = "images" if len(shape) == 4 else "rows"
     try:
         with torch.random.fork_rng(devices=[]):
             logits = model.eval()(images)
     except Exception as error:  # anybody's code
-        raise BadInput(f"{said}: cannot take images {list(shape)}: {line_of(error)}") from error
+        raise BadInput(f"{said}: cannot take {noun} {list(shape)}: {line_of(error)}") from error
     expected = f"logits [{shape[0]}, {classes}] are needed"
+    if classes is None:
+        expected = f"one float tensor [{shape[0]}, ...] is needed"
     if not isinstance(logits, Tensor):
-        raise BadInput(f"{said}: gave a {type(logits).__name__} of images {list(shape)}: {expected}")
-    if tuple(logits.shape) != (shape[0], classes) or not logits.is_floating_point():
-        raise BadInput(f"{said}: gave {logits.dtype} {list(logits.shape)} of images {list(shape)}: {expected}")
+        raise BadInput(f"{said}: gave a {type(logits).__name__} of {noun} {list(shape)}: {expected}")
+    fits = tuple(logits.shape) == (shape[0], classes) if classes is not None else logits.shape[:1] == (shape[0],)
+    if not fits or not logits.is_floating_point():
+        raise BadInput(f"{said}: gave {logits.dtype} {list(logits.shape)} of {noun} {list(shape)}: {expected}")

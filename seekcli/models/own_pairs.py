@@ -145,12 +145,11 @@ def renames(text: str | None) -> dict[str, str] | None:
 # --- what is found by names ----------------------------------------------------------------------------------------
 
 
-def settled(pair: PairConfig, classes: int, channels: int, image_size: int) -> dict[str, str]:
-    """Settings that are not set, and are found by names, for the two modules on such images.
+def settled(pair: PairConfig, sizes: tuple[int, int, int], shape: tuple[int, ...]) -> dict[str, str]:
+    """Settings that are not set, and are found by names, for the two modules built for `sizes` on inputs of `shape`.
 
     An identity start is verified with them. Raises BadInput where the two do not nest, or that start is impossible.
     """
-    sizes = classes, channels, image_size
     models = {role: seeded_model(getattr(pair, role), 0, *sizes) for role in ROLES}
     found = found_settings(pair, models)
     pair = with_settings(pair, found)
@@ -164,7 +163,7 @@ def settled(pair: PairConfig, classes: int, channels: int, image_size: int) -> d
     if pair.silence is None and (silence := found_silence(pair, made)):
         found["pair.silence"] = silence
         pair = with_settings(pair, found)
-    verify_identity(pair, made, sample_images(channels, image_size))
+    verify_identity(pair, made, sample_inputs(shape))
     return found
 
 
@@ -174,12 +173,13 @@ def measured_error(config: RunConfig) -> float:
     assert data.classes and data.channels and data.image_size, "the config is not resolved"
     sizes = data.classes, data.channels, data.image_size
     models = {role: seeded_model(config.model_name(role), 0, *sizes) for role in ROLES}
-    return verify_identity(config.pair, linked(config.pair, models), sample_images(*sizes[1:]))
+    shape = data.input_shape or (data.channels, data.image_size, data.image_size)
+    return verify_identity(config.pair, linked(config.pair, models), sample_inputs(tuple(shape)))
 
 
-def sample_images(channels: int, image_size: int) -> Tensor:
-    """[4, C, S, S], always the same."""
-    return torch.randn((IMAGES, channels, image_size, image_size), generator=torch.Generator().manual_seed(0))
+def sample_inputs(shape: tuple[int, ...]) -> Tensor:
+    """[4, ...], always the same."""
+    return torch.randn((IMAGES, *shape), generator=torch.Generator().manual_seed(0))
 
 
 def with_settings(pair: PairConfig, found: Mapping[str, str]) -> PairConfig:

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from seekcli.errors import BadInput
 
-CONDITIONS, MODELS, DATA = "seekcli.conditions", "seekcli.models", "seekcli.data"
+CONDITIONS, MODELS, DATA, TASKS = "seekcli.conditions", "seekcli.models", "seekcli.data", "seekcli.tasks"
 
 
 def installed(group: str, shipped: Container[str]) -> dict[str, list[EntryPoint]]:

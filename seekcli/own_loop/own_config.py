@@ -14,12 +14,13 @@ import torch
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved, merge
 from seekcli.documents import SCHEMA_VERSION
+from seekcli.own_loop.names import OWN_LOOP, RECIPE
+from seekcli.runs.config_file import LOSS_UNIT
 
 if TYPE_CHECKING:
     from seekcli.own_loop.loop import OwnLoop
     from seekcli.own_loop.record import Record
 
-OWN_LOOP = "own loop"
 OPTIMIZER_NAMES = {"SGD": "sgd", "AdamW": "adamw", "RMSpropTF": "rmsprop"}
 READ_OF_GROUPS = {"lr": "optimizer.lr", "weight_decay": "optimizer.weight_decay", "momentum": "optimizer.momentum"}
 
@@ -33,7 +34,7 @@ def own_config(record: Record, loop: OwnLoop) -> Resolved:
     known: dict[str, Any] = {
         "schedule": loop.schedule,
         "seed": record.seed,
-        "recipe": f"own-loop-{kind}",
+        "recipe": f"{RECIPE}{kind}",
         "pair.base": record.names[0],
         "pair.motivated": record.names[1],
         "pair.recalibrate_batches": record.recalibrate_batches if loop.recalibrate else 0,
@@ -61,7 +62,7 @@ def own_config_document(record: Record, resolved: Resolved, loop: OwnLoop) -> Ma
         "origins": {key: "not known" if origin == "default" else origin for key, origin in resolved.origins.items()},
         "facts": {
             "made_by": OWN_LOOP,
-            "loss_unit": record.loss_unit,
+            LOSS_UNIT: record.loss_unit,
             "models": {role: _class_of(model) for role, model in loop.models.items()},
             "optimizer": _class_of(optimizer),
         },

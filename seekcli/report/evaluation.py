@@ -30,6 +30,27 @@ def text_evaluation_text(result: dict[str, Any]) -> str:
     )
 
 
+def own_task_text(result: dict[str, Any]) -> str:
+    """Of a task of somebody's own: each number beside the recorded one."""
+    pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
+    names = [name for name in result if name.startswith("test_") and f"recorded_{name}" in result]
+    verdict = "equal" if result["equals_recorded"] else "not equal"
+    counts = f"{result['test_examples']:,} test {result['examples']}"
+    changed = f"; {result['task_source']}" if result["task_source"] else ""
+    lines = {
+        "model": f"{result['model']}, {result['role']}{pair}, from {visible(result['source'])}",
+        "data": f"{visible(result['data'])}, {counts}; {result['device']}, {result['precision']}",
+        "task": f"{result['task']}{changed}",
+    }
+    for name in names:
+        recorded = result[f"recorded_{name}"]
+        beside = "not recorded" if recorded is None else f"recorded {recorded:.4f} after epoch {result['epoch']}"
+        lines[name.removeprefix("test_")] = f"{result[name]:.4f}  ({beside})"
+    lines["recorded"] = f"{verdict} to what the run recorded"
+    width = max(map(len, lines)) + 2
+    return "\n".join(f"{word:<{width}}{text}" for word, text in lines.items())
+
+
 def when_recorded(result: dict[str, Any]) -> str:
     left = result["unfinished"]
     return f"after step {left['steps_done']:,} of an unfinished run" if left else f"after epoch {result['epoch']}"
@@ -38,6 +59,8 @@ def when_recorded(result: dict[str, Any]) -> str:
 def evaluation_text(result: dict[str, Any], answers: Predictions | None = None) -> str:
     if "test_windows" in result:
         return text_evaluation_text(result)
+    if "task_source" in result:
+        return own_task_text(result)
     pair = f" of {result['pair']}" if result["pair"] else " (trained alone)"
     recorded = result["recorded_test_accuracy_percent"]
     beside = "no recorded accuracy: the run was made on other data"

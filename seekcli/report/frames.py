@@ -6,7 +6,7 @@ Column names are those of `seek list columns` and of `seek compare --format json
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from seekcli.documents import write_document
 from seekcli.errors import BadInput
 from seekcli.report.data import comparison_data
 from seekcli.runs.config_file import CONFIGS, document_to_publish
-from seekcli.runs.records import EPOCH_SCHEMA, STEP_SCHEMA, Row
+from seekcli.runs.records import EPOCH_TABLE, STEP_SCHEMA, Row, own_columns
 from seekcli.runs.scan import RunSummary, published_rows, scan_runs
 
 if TYPE_CHECKING:
@@ -59,7 +59,12 @@ def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
     wanted = {run.run_id for run in known}
     for path in dict.fromkeys(run.path for run in known if run.path.is_file()):  # of published runs, many in one
         rows += [row for row in published_rows(path) if row["run_id"] in wanted]
-    return as_frame(pa.Table.from_pylist(rows, schema=EPOCH_SCHEMA))
+    return as_frame(pa.Table.from_pylist(rows, schema=epoch_schema(own_columns(rows))))
+
+
+def epoch_schema(names: Iterable[str]) -> pa.Schema:
+    """The columns of the table of epochs, and those of these names that are somebody's own."""
+    return EPOCH_TABLE.with_own(names).schema
 
 
 def steps_frame(runs: Sequence[RunSummary], damaged: Damaged = refused) -> pd.DataFrame:
@@ -130,7 +135,10 @@ def write_tables(
         "differences": differences_frame(comparison),
     }
     files.make_folder(folder)
-    schemas = {"epochs": EPOCH_SCHEMA, "steps": STEP_SCHEMA}  # these two are read back, as published findings
+    schemas = {
+        "epochs": epoch_schema(frames["epochs"].columns),
+        "steps": STEP_SCHEMA,
+    }  # these two are read back, as published findings
     written = [folder / CONFIGS]
     write_document(written[0], {"runs": _configs(compared)})
     for name, frame in frames.items():

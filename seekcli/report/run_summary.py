@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seekcli.errors import BadInput, visible
@@ -50,9 +50,19 @@ def recorded_image_shape(folder: RunFolder) -> list[int] | None:
         facts = folder.facts()
         if TOKEN_BYTES in facts:
             return [int(facts["image_size"])]
+        if (shape := folder.config_file().config.data.input_shape) is not None:
+            return list(shape)
         return [int(facts[key]) for key in ("channels", "image_size", "image_size")]
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def is_of_rows(folder: RunFolder) -> bool:
+    """Whether the run was trained on rows of numbers of somebody's own."""
+    try:
+        return folder.config_file().config.data.input_shape is not None
+    except BadInput:
+        return False
 
 
 def summarize(status: RunStatus, folder: RunFolder) -> dict[str, Any]:
@@ -68,17 +78,27 @@ def summarize(status: RunStatus, folder: RunFolder) -> dict[str, Any]:
         "models": status.models,
         **{name: {role: row.get(name) for role, row in by_role.items()} for name in ACCURACIES},
         **{name: {role: row.get(name) for role, row in by_role.items()} for name in TEXT_MEASURES},
+        "own_metrics": {role: own_measures(row) for role, row in by_role.items()},
         "test_classes_imbalanced": is_imbalanced(folder),
         "share": share,
         "expected_share": status.expected_share,
         "expected_share_basis": records.expected_share_basis(status),
         "switches": totals["switches"],
         "image_shape": recorded_image_shape(folder),
+        "rows": is_of_rows(folder),
         "forward_macs_per_image": costs,
         "f_xy_macs_per_image": None if share is None else f_xy(status, costs, share),
         "train_flops": totals["train_flops"],
         "wall_seconds": totals["epoch_seconds"],
         "folder": str(folder.path),
+    }
+
+
+def own_measures(row: Mapping[str, Any]) -> dict[str, float]:
+    """Test metrics of a task of somebody's own, by name: all that is measured but losses, accuracies and bits."""
+    names = ["test_r2", *records.own_columns([dict(row)])]
+    return {
+        name.removeprefix("test_"): row[name] for name in names if name[:5] == "test_" and row.get(name) is not None
     }
 
 
@@ -110,7 +130,7 @@ def accuracy_words(facts: dict[str, Any], role: str) -> str:
     """`test accuracy 98.61 %`; balanced beside it where classes are of unequal size; validation where there is one."""
     test, _, balanced, validation, as_trained = (facts[name][role] for name in ACCURACIES)
     words = [] if test is None else [f"test accuracy {test:.2f} %"]
-    words += text_words(facts, role)
+    words += text_words(facts, role) or own_words(facts, role)
     if as_trained not in (None, test):
         words.append(f"as trained {as_trained:.2f} % (before BatchNorm statistics were re-estimated)")
     if balanced is not None and facts["test_classes_imbalanced"]:
@@ -128,6 +148,15 @@ def text_words(facts: dict[str, Any], role: str) -> list[str]:
     return [f"test loss {loss:.4f} nats per token", f"perplexity {perplexity:.2f}", f"{bits:.4f} bits per byte"]
 
 
+def own_words(facts: dict[str, Any], role: str) -> list[str]:
+    """`test loss 0.5117, r2 0.4883`; nothing where there is an accuracy."""
+    loss = facts["test_loss"][role]
+    accuracies = [facts[f"{split}_accuracy_percent"][role] for split in ("test", "validation")]
+    if loss is None or any(one is not None for one in accuracies):
+        return []
+    return [f"test loss {loss:.4f}", *(f"{name} {value:.4f}" for name, value in facts["own_metrics"][role].items())]
+
+
 def describe_share(facts: dict[str, Any], grown: bool) -> str:
     """A batch of a growing run is an update of either model after the branch: its share is of updates."""
     expected = facts["expected_share"]
@@ -143,7 +172,9 @@ def cost_words(facts: dict[str, Any]) -> str:
     costs = {role: f"{macs / 1e6:.3f}" for role, macs in facts["forward_macs_per_image"].items()}
     shape = facts["image_shape"]
     image = f"{'x'.join(map(str, shape))} image" if shape else "image"
-    if shape and len(shape) == 1:
+    if shape and facts["rows"]:
+        image = f"row of {'x'.join(map(str, shape))} numbers"
+    elif shape and len(shape) == 1:
         image = f"window of {shape[0]} tokens"
     if facts["f_xy_macs_per_image"] is None:
         (cost,) = costs.values()

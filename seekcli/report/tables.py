@@ -67,9 +67,11 @@ def cell_settings(cell: Cell) -> str:
     ]
     if common.get("data.limit_train"):
         words.append(of_examples(f"{common['data.limit_train']} training images", [cell]))
-    if common.get("data.image_size"):
+    if (shape := common.get("data.input_shape")) is not None:
+        words.append(f"rows of {'x'.join(map(str, shape))} numbers")
+    elif common.get("data.image_size"):
         words.append(f"{common['data.image_size']} pixels")
-    shown = (*PLAIN_SETTINGS, "data.limit_train", "data.image_size", "smoke")
+    shown = (*PLAIN_SETTINGS, "data.limit_train", "data.image_size", "data.input_shape", "smoke")
     marks = {key: value for key, value in cell.marks.items() if key not in shown}
     return ", ".join([*words, *([wording.settings(marks)] if marks else [])])
 
@@ -83,10 +85,11 @@ def test_set(cell: Cell) -> str:
         return f"compared by {cell.metric.column}, {cell.metric.direction}{shown}"
     errors = sorted(one.sampling_error_points for one in cell.groups if one.sampling_error_points is not None)
     if images is None or not errors:
-        return "the number of test images is not recorded"
+        return of_examples("the number of test images is not recorded", [cell])
     low, high = f"{errors[0]:.2f}", f"{errors[-1]:.2f}"
     error = low if low == high else f"{low} to {high}"
-    return f"{images:,} test images: one is {100 / images:.2g} points; sampling error of one accuracy {error} points"
+    shown = of_examples(f"{images:,} test images", [cell])
+    return f"{shown}: one is {100 / images:.2g} points; sampling error of one accuracy {error} points"
 
 
 def unit(cell: Cell) -> str:

@@ -149,7 +149,7 @@ def seed_list(seeds: Sequence[int]) -> str:
 
 def setting(key: str, value: Any) -> str:
     shown = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{key}={shown[:12] if key.endswith('fingerprint') else shown}"
+    return f"{key}={shown[:12] if key.endswith(('fingerprint', 'sha256')) else shown}"
 
 
 def settings(marks: Mapping[str, Any]) -> str:

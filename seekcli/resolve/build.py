@@ -11,6 +11,7 @@ from torch import nn
 from seekcli.config.schema import RunConfig
 from seekcli.data.augment.augmentation_settings import AugmentationSettings
 from seekcli.data.loading.batches import Batches
+from seekcli.data.loading.row_batches import RowBatches
 from seekcli.data.loading.windows import WindowBatches
 from seekcli.data.sets.sources import Dataset
 from seekcli.errors import RunFailed
@@ -23,6 +24,7 @@ from seekcli.models.pairs import build_models, build_pair, differential_paramete
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import build_condition
 from seekcli.resolve.length import length_of
+from seekcli.resolve.own_tasks import task_named
 from seekcli.train.averaging import Averages
 from seekcli.train.held_out import HeldOut
 from seekcli.train.length import RunLength
@@ -32,8 +34,11 @@ from seekcli.train.schedules import LrSchedule, learning_rate
 from seekcli.train.step import AUTOCAST, Step
 from seekcli.train.tasks.classification import classification
 from seekcli.train.tasks.language_modelling import language_modelling
+from seekcli.train.tasks.own import task_from
 from seekcli.train.tasks.task import Task
 from seekcli.train.trainer import Trainer
+
+AnyBatches = Batches | WindowBatches | RowBatches
 
 
 def build_trainer(
@@ -87,18 +92,20 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
 
 
 def task_of(config: RunConfig, dataset: Dataset) -> Task:
-    """A text is there to be predicted; images have classes."""
+    """The one that is named; else a text is there to be predicted, and images have classes."""
     train = config.train
+    if train.task is not None:
+        return task_from(task_named(train.task), train.task)
     if dataset.token_bytes is not None:
         return language_modelling(dataset.token_bytes, train.label_smoothing)
     return classification(train.loss, train.label_smoothing, train.bce_threshold)
 
 
-def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> Batches | WindowBatches:
+def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> AnyBatches:
     """Raises BadInput when there is no batch to train on."""
     train, runtime = config.train, config.runtime
-    if dataset.token_bytes is not None:
-        return WindowBatches(
+    if dataset.token_bytes is not None or dataset.is_rows:
+        return (RowBatches if dataset.is_rows else WindowBatches)(
             dataset,
             device,
             batch_size=train.batch_size,
@@ -175,7 +182,7 @@ def build_turn_rule(
     return Alternating(state_transfer, condition), needs_of(condition)
 
 
-def recalibration_of(config: RunConfig, batches: Batches | WindowBatches) -> Recalibration | None:
+def recalibration_of(config: RunConfig, batches: AnyBatches) -> Recalibration | None:
     """On `pair.recalibrate_batches` batches of the run, all if it has fewer; None where that is off."""
     if not config.pair.recalibrate_batches or isinstance(batches, WindowBatches):
         return None

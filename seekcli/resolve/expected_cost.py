@@ -27,8 +27,10 @@ def train_flops_ahead(config: RunConfig) -> float | None:
 
 
 def image_shape(config: RunConfig) -> tuple[int, ...]:
-    """C, H, W of a test image; of a window of text its tokens."""
+    """C, H, W of a test image; of a window of text its tokens; of a row of numbers its own shape."""
     data = config.data
+    if data.input_shape is not None:
+        return tuple(data.input_shape)
     if data.context_length is not None:
         return (data.context_length,)
     assert data.channels and data.image_size, "the config is not resolved"

@@ -13,13 +13,17 @@ from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import MODELS
 from seekcli.models.own_models import is_own_pair, source_digest
 from seekcli.own_code.installed import DATA, MODELS as GROUP, installed, installed_path
+from seekcli.resolve.expected_cost import image_shape, train_shape
+from seekcli.resolve.own_tasks import with_full_task
 
 if TYPE_CHECKING:
     from seekcli.models.own_checks import ModuleFacts
 
+Sizes = tuple[int, int, int]
+
 
 def with_full_names(resolved: Resolved) -> Resolved:
-    """Names of models and data that installed packages bring, as the import paths that they stand for.
+    """Names of models, data and tasks that installed packages bring, as the import paths that they stand for.
 
     Raises BadInput for a name that two packages bring, and for a model that nobody does.
     """
@@ -34,7 +38,7 @@ def with_full_names(resolved: Resolved) -> Resolved:
     data = config.data.name
     if kind_named(data) is None and ":" not in data and (path := installed_path(DATA, KINDS, data, f"--data {data}")):
         resolved = resolved.updated({"data.name": path}, f"entry point {data}")
-    return resolved
+    return with_full_task(resolved)
 
 
 def resolve_own_pair(resolved: Resolved) -> Resolved:
@@ -88,30 +92,42 @@ def with_digests(resolved: Resolved, role: str) -> Resolved:
 
 def facts_of(config: RunConfig, role: str) -> ModuleFacts:
     """What was found of a module at the sizes of the run's images. Raises BadInput for one that cannot be trained."""
-    data = config.data
-    assert data.classes and data.channels and data.image_size, "the config is not resolved"
-    sizes = (data.image_size, data.train_size or data.image_size)
     name = config.model_name(role)
-    return _facts(name, source_digest(name), data.classes, data.channels, sizes)
+    return _facts(
+        name, source_digest(name), built_for(config), (image_shape(config), train_shape(config)), logits(config)
+    )
 
 
 @lru_cache(maxsize=100)
-def _facts(name: str, source: str | None, classes: int, channels: int, sizes: tuple[int, ...]) -> ModuleFacts:
+def _facts(
+    name: str, source: str | None, sizes: Sizes, shapes: tuple[tuple[int, ...], ...], gives_logits: bool
+) -> ModuleFacts:
     from seekcli.models.own_checks import checked_module
 
-    return checked_module(name, classes, channels, sizes)
+    return checked_module(name, sizes, shapes, gives_logits)
+
+
+def built_for(config: RunConfig) -> Sizes:
+    """Classes (or outputs), channels and pixels a side: what a module is called with."""
+    data = config.data
+    assert data.classes and data.channels and data.image_size, "the config is not resolved"
+    return data.classes, data.channels, data.image_size
+
+
+def logits(config: RunConfig) -> bool:
+    """Whether the outputs are logits [B, classes]; what a task of one's own takes, it says itself."""
+    return config.train.task is None
 
 
 def with_links(resolved: Resolved) -> Resolved:
     """What links the two, where it is not set and is found by names. An identity start is verified."""
-    pair, data = resolved.config.pair, resolved.config.data
-    assert data.classes and data.channels and data.image_size, "the config is not resolved"
-    found = _found(pair, data.classes, data.channels, data.image_size)
+    config = resolved.config
+    found = _found(config.pair, built_for(config), image_shape(config))
     return resolved.updated(found, "auto, by names") if found else resolved
 
 
 @lru_cache(maxsize=100)
-def _found(pair: PairConfig, classes: int, channels: int, image_size: int) -> dict[str, str]:
+def _found(pair: PairConfig, sizes: Sizes, shape: tuple[int, ...]) -> dict[str, str]:
     from seekcli.models.own_pairs import settled
 
-    return settled(pair, classes, channels, image_size)
+    return settled(pair, sizes, shape)

@@ -162,11 +162,15 @@ def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
 
 
 def noun_of(config: RunConfig) -> str:
+    if config.data.input_shape is not None:
+        return "row"
     return "image" if config.data.context_length is None else "window"
 
 
 def dimensions(config: RunConfig) -> str:
-    """`3x32x32 image`, `window of 128 tokens`"""
+    """`3x32x32 image`, `window of 128 tokens`, `row of 10 numbers`"""
+    if config.data.input_shape is not None:
+        return f"row of {'x'.join(map(str, config.data.input_shape))} numbers"
     if config.data.context_length is not None:
         return f"window of {config.data.context_length} tokens"
     return f"{'x'.join(map(str, image_shape(config)))} image"

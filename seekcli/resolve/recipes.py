@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seekcli.config.layers import Resolved
+from seekcli.config.pair_settings import is_own_model
 from seekcli.config.schema import RunConfig
 from seekcli.config.settings import AugmentConfig
 from seekcli.data.sets.kinds import kind_named
@@ -91,19 +92,29 @@ def check_schedule(config: RunConfig) -> None:
         raise BadInput(f"lr_schedule.warmup_epochs {warmup:g}: it must end before the run does, after {said}")
 
 
-def check_read_by_text(config: RunConfig) -> None:
-    """Raise BadInput for a setting of images that a run on a text would not read: it would only change the run id."""
+def check_read_without_images(config: RunConfig) -> None:
+    """Raise BadInput for a setting of images that a run on a text or on rows of numbers would not read.
+
+    It would only change the run id. Rows are for modules of one's own alone.
+    """
+    if config.data.input_shape is not None:
+        for role in config.roles:
+            if not is_own_model(config.model_name(role)):
+                raise BadInput(
+                    f"--data {config.data.name} gives rows of numbers, and {config.model_name(role)} reads images: "
+                    "name modules of your own, as in --base my_models:small --motivated my_models:large"
+                )
     unread = {f"augment.{name}": value for name, value in config.augment if value != getattr(AugmentConfig(), name)}
-    if config.train.loss != "cross-entropy":
+    if config.data.context_length is not None and config.train.loss != "cross-entropy":
         unread["train.loss"] = config.train.loss
     for name, value in unread.items():
-        raise BadInput(f"{name} {value} is for images, and this is {config.data.name}")
+        raise BadInput(f"{name} {value} is for images, and --data {config.data.name} has none")
 
 
 def check_augmentation(config: RunConfig) -> None:
     augment, data = config.augment, config.data
-    if data.context_length is not None:
-        check_read_by_text(config)
+    if data.context_length is not None or data.input_shape is not None:
+        check_read_without_images(config)
         return
     if (augment.mixup_alpha or augment.cutmix_alpha) and data.classes == 1:
         raise BadInput(

@@ -40,6 +40,7 @@ from seekcli.resolve.conditions import full_name, resolve_condition
 from seekcli.resolve.device import check_device_word, resolve_runtime
 from seekcli.resolve.extension import with_parent
 from seekcli.resolve.own_models import has_statistics, resolve_own_pair, with_full_names
+from seekcli.resolve.own_tasks import resolve_own_task
 from seekcli.resolve.recipes import check_settings, fit_to_length, fit_to_size, pick_recipe
 from seekcli.resolve.transfer import resolve_transfer
 from seekcli.runs.older_runs import run_of_old_rules
@@ -66,6 +67,7 @@ def resolve_once(layers: Layers, results: Path) -> Resolved:
     resolved = resolve_statistics(resolve_init(resolve_own_pair(resolve_images(layers))))
     config = resolved.config
     check_settings(config)
+    resolved = resolve_own_task(resolved)
     # Torch takes seconds to import: wrong words are told before it is asked which devices there are.
     check_device_word(config.runtime.device)
     full_name(config.motivation.condition)
@@ -252,6 +254,7 @@ def resolve_data(resolved: Resolved, family_image_size: int) -> Resolved:
         "data.classes": facts.classes,
         "data.channels": facts.channels,
         "data.fingerprint": fingerprint_of(resolved.config.data),
+        "data.input_shape": facts.input_shape and list(facts.input_shape),
     }
     changed = {
         key: value for key, value in values.items() if value != getattr(resolved.config.data, key.partition(".")[2])

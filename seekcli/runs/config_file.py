@@ -22,6 +22,9 @@ from seekcli.errors import BadInput
 from seekcli.runs.records import CONFIG
 
 CONFIGS = "configs.json"  # of published findings: run id -> what config.json of the run said
+# Keys of the facts of a run: what its losses are in, where that is not nats; and what a task or loop of somebody's own
+# measures by which names, each with `higher_is_better`.
+LOSS_UNIT, OWN_METRICS = "loss_unit", "own_metrics"
 MARSHAL_VERSION = 2  # later ones write equal values in more than one way
 # What every run has had from the beginning.
 SECTIONS = ("schedule", "seed", "pair", "motivation", "data", "train", "optimizer", "lr_schedule", "augment", "runtime")

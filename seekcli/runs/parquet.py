@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,23 @@ MANY_ROWS = 10_000  # arrow's functions take 0.1 s to import, which tables of ep
 
 @dataclass(frozen=True)
 class TableKind:
-    """The columns of a table, those that tell its rows apart, and those that older programs did not know."""
+    """The columns of a table, those that tell its rows apart, and those that older programs did not know.
+
+    `own` is the form of names of columns beyond these: numbers that somebody's own task measures, which may be null.
+    """
 
     schema: pa.Schema
     key: tuple[str, ...]
     added: frozenset[str] = frozenset()
+    own: re.Pattern[str] | None = None
+
+    def with_own(self, names: Iterable[str]) -> TableKind:
+        """The kind with a column for each of these names that it allows, after all others."""
+        taken = set(self.schema.names)
+        more = sorted(name for name in names if name not in taken and self.own is not None and self.own.fullmatch(name))
+        if not more:
+            return self
+        return replace(self, schema=pa.schema([*self.schema, *(pa.field(name, pa.float64()) for name in more)]))
 
 
 def table_problem(path: Path) -> str | None:
@@ -47,6 +60,7 @@ def table_problem(path: Path) -> str | None:
 
 def replace_table(path: Path, columns: Mapping[str, Sequence[Any]], kind: TableKind, check: files.Check) -> None:
     """Replace a table. Raises ValueError for a null where none may be, a fraction in whole numbers, or a row twice."""
+    kind = kind.with_own(columns)
     table = as_table(columns, kind)
     files.write_with(path, lambda temporary: write_parquet(temporary, kind.schema, [table]), check)
 
@@ -131,6 +145,7 @@ def read_table(path: Path, kind: TableKind, run_id: str | None = None, only: Seq
         here = {"pre_buffer": False, "page_checksum_verification": True}
         with pa.OSFile(os.fsencode(path)) as file, pq.ParquetFile(file, **here) as parquet:
             refuse_newer(path, int((parquet.schema_arrow.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION)))
+            kind = kind.with_own(parquet.schema_arrow.names)
             _require_schema(path, parquet.schema_arrow, kind)
             table = parquet.read(columns=only, use_threads=False)
             table.validate(full=True)

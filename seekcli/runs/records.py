@@ -6,6 +6,7 @@ Units are in the column names; FLOPs are 2 x MACs, shares and accuracies travel 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import fsum, isfinite, nan
@@ -88,7 +89,9 @@ ADDED_COLUMNS = frozenset((
     "test_r2", "validation_r2",
 ))  # fmt: skip
 EPOCH_KEY = ("run_id", "epoch", "role")
-EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS)
+# What a task of somebody's own measures (train/tasks/own.py) has columns beyond these.
+OWN_COLUMN = re.compile(r"(test|validation)_[a-z][a-z0-9_]*")
+EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS, OWN_COLUMN)
 STEP_TABLE = TableKind(STEP_SCHEMA, ("run_id", "step", "role"))
 CLASS_TABLE = TableKind(CLASS_SCHEMA, ("run_id", "role", "split", "class_index"))
 MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  # differ between two equal runs
@@ -136,9 +139,17 @@ def done_in_words(status: RunStatus, steps: int | None) -> str:
 
 def write_epochs(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:
     """Replace the epoch table. Raises ValueError for a wrong column, a null where none may be, or a row twice."""
+    own = own_columns(rows)
     for row in rows:
-        _check_names(row, EPOCH_SCHEMA)
-    replace_table(path, {name: [row[name] for row in rows] for name in EPOCH_SCHEMA.names}, EPOCH_TABLE, check)
+        _check_names(row.keys() - set(own), EPOCH_SCHEMA)
+    names = [*EPOCH_SCHEMA.names, *own]
+    replace_table(path, {name: [row.get(name) for row in rows] for name in names}, EPOCH_TABLE, check)
+
+
+def own_columns(rows: Iterable[Row]) -> list[str]:
+    """The names of what tasks of somebody's own measured, in these rows."""
+    known = set(EPOCH_NAMES)
+    return sorted({name for row in rows for name in row if name not in known and OWN_COLUMN.fullmatch(name)})
 
 
 def read_epochs(path: Path, run_id: str | None = None) -> list[Row]:

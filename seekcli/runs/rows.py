@@ -94,6 +94,7 @@ def epoch_rows(
             "role": role,
             "train_loss": log.mean_loss(role),
             **evaluation_columns(evaluations.get(role, {}), forward_macs[role]),
+            **own_columns(trainer, evaluations.get(role, {})),
             **statistics_columns(trainer, evaluations.get(role, {}), others.get(role), forward_macs[role]),
         }
         for role in trainer.models
@@ -114,6 +115,13 @@ def evaluation_columns(evaluations: Measurements, forward_macs: float) -> dict[s
         **{f"{split}_{name}": measured.get(split, {}).get(name) for split, names in MEASURED.items() for name in names},
         "evaluation_flops": sum(2.0 * forward_macs * found.images for found in evaluations.values()),
     }
+
+
+def own_columns(trainer: Trainer, evaluations: Measurements) -> dict[str, float | None]:
+    """What a task of somebody's own measures beyond what every table has a column for."""
+    names = [name for name in trainer.task.own_metrics if name not in MEASURED["test"]]
+    measured = {split: evaluations[split].columns() if split in evaluations else {} for split in trainer.batches.splits}
+    return {f"{split}_{name}": columns.get(name) for split, columns in measured.items() for name in names}
 
 
 def statistics_columns(

@@ -15,10 +15,12 @@ from seekcli.config.layers import Resolved
 from seekcli.data.sets.sources import Dataset
 from seekcli.documents import SCHEMA_VERSION, write_document
 from seekcli.runs import checkpoint, records
+from seekcli.runs.config_file import LOSS_UNIT, OWN_METRICS
 from seekcli.runs.data_contents import CONTENTS, TOKEN_BYTES
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import Row, RunStatus
 from seekcli.runs.step_log import StepLog
+from seekcli.train.tasks.task import Task
 
 
 class RunWriter:
@@ -79,8 +81,11 @@ class RunWriter:
         return records.digests_of_tables(self.folder.path)
 
 
-def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
-    """config.json: the full resolved settings, where each came from, and what the data turned out to be."""
+def config_document(resolved: Resolved, dataset: Dataset, task: Task | None = None) -> dict[str, Any]:
+    """config.json: the full resolved settings, where each came from, and what the data turned out to be.
+
+    Of a task of somebody's own also what it measures, and what its loss is in.
+    """
     facts, validation = dataset.facts, dataset.validation_labels
     return {
         "schema_version": SCHEMA_VERSION,
@@ -100,5 +105,13 @@ def config_document(resolved: Resolved, dataset: Dataset) -> dict[str, Any]:
             "split": dataset.split,
             **({CONTENTS: dataset.contents} if dataset.contents else {}),
             **({TOKEN_BYTES: list(dataset.token_bytes)} if dataset.token_bytes else {}),
+            **({} if task is None or task.loss_unit is None else own_task_facts(task)),
         },
+    }
+
+
+def own_task_facts(task: Task) -> dict[str, Any]:
+    return {
+        LOSS_UNIT: task.loss_unit,
+        OWN_METRICS: {name: {"higher_is_better": higher} for name, higher in task.own_metrics.items()},
     }

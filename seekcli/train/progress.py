@@ -22,6 +22,7 @@ class RunFacts:
     coverage: float | None
     data: str = ""  # how many images there are, and who split them
     task: str = "classification"
+    examples: str = "images"  # what batches are made of: images, windows or rows
 
 
 class Progress:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from seekcli.data.loading.batches import Batches
+from seekcli.data.loading.row_batches import RowBatches
 from seekcli.train.step import micro_batch_bounds
 
 
@@ -39,7 +40,7 @@ class Recalibration:
     They are augmented as in training, but not mixed. Everything is a pure function of (seed, epoch).
     """
 
-    batches: Batches
+    batches: Batches | RowBatches
     autocast_dtype: torch.dtype | None
     micro_batches: int
 

@@ -19,7 +19,7 @@ SHARED = """--base --batch-size --checkpoint-minutes --condition --config --data
     --eval-every --image-size --init --init-from --k --limit-train --lr --map --model --motivated --out --precision
     --pretrained --progress --recipe --role --seed --set --steps --workers"""
 OPTIONS = {
-    "train": f"{SHARED} --at --extend --force --fresh --match --match-from --print-config --schedule --seeds",
+    "train": f"{SHARED} --at --extend --force --fresh --match --match-from --print-config --schedule --seeds --task",
     "tune": f"{SHARED} --folds --format --tune-epochs",
 }
 

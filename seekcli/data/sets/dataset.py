@@ -28,7 +28,8 @@ class Dataset:
     file each.
 
     Of a text, images are windows int32 [N, T] and labels the tokens that follow, int32 [N, T]; there is no mean, and
-    `token_bytes` are the bytes that each token of the vocabulary stands for. `words` replace the summary.
+    `token_bytes` are the bytes that each token of the vocabulary stands for. Rows of numbers are float32 [N, ...] with
+    targets [N, ...], without a mean. `words` replace the summary.
     """
 
     facts: DataFacts
@@ -50,6 +51,16 @@ class Dataset:
     test_paths: tuple[str, ...] | None = None
     token_bytes: tuple[int, ...] | None = None
     words: str | None = None
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it is rows of numbers, for a task of somebody's own."""
+        return self.facts.input_shape is not None
+
+    @property
+    def examples(self) -> str:
+        """What there are of it: images, windows of a text, or rows."""
+        return "windows" if self.token_bytes is not None else "rows" if self.is_rows else "images"
 
     @property
     def summary(self) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seekcli.config.settings import DataConfig
     from seekcli.data.images.arrays import Arrays, Watcher
+    from seekcli.data.sets.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class DataFacts:
     That is without what `--limit-train`, the validation split and `data.holdout_images` take away.
 
     `name` is a label for records (never a path), `image_size` is in pixels a side. Of a text `classes` are the tokens
-    of its vocabulary, images are windows, and `image_size` is their length in tokens.
+    of its vocabulary, images are windows, and `image_size` is their length in tokens. Of rows of numbers of somebody's
+    own `input_shape` is that of one.
     """
 
     name: str
@@ -32,6 +34,7 @@ class DataFacts:
     image_size: int
     train_images: int
     test_images: int
+    input_shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +74,10 @@ class NamedSet(DataKind):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnSet(NamedSet):
-    """Images of somebody's own, whose name is an import path: they are known by what they are."""
+    """Data of somebody's own, whose name is an import path: it is known by what it is."""
 
     by_contents: Callable[[], str]  # sha256 of all that is in it
+    load_rows: Callable[[DataConfig], Dataset | None]  # rows of numbers; None where it gives images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,11 @@
-"""Images of somebody's own: a callable by its import path (`--data my_data:load`), which gives both splits as arrays.
+"""Data of somebody's own: a callable by its import path (`--data my_data:load`), which gives both splits as arrays.
 
 It is called without arguments and gives four things, or five with the names of the classes:
 
     training images, training labels, test images, test labels[, class names]
 
-Images are uint8 [N, C, H, W] with H = W, numpy arrays or torch tensors; labels are whole numbers [N] from 0 on. The
+Images are uint8 [N, C, H, W] with H = W, numpy arrays or torch tensors; labels are whole numbers [N] from 0 on. Where
+the first thing holds floats they are rows of numbers (own_rows.py), for a task of one's own. The
 identity of the data is the sha256 of all of it, so that other images are another run.
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from seekcli.data.images.arrays import Arrays
 from seekcli.data.sets.kept_listings import kept
 from seekcli.data.sets.kind import DataFacts, OwnSet
+from seekcli.data.sets.own_rows import Rows, load_rows, row_facts, rows_of
 from seekcli.errors import BadInput, shown_value
 from seekcli.own_code.paths import imported, line_of
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from seekcli.config.settings import DataConfig
+    from seekcli.data.sets.dataset import Dataset
 
 CONTRACT = "(training images, training labels, test images, test labels[, class names])"
 SPLIT = "split by its own code"
@@ -35,11 +38,12 @@ def own_set(path: str) -> OwnSet:
     """The data set that an import path names. Nothing is imported before its facts are asked for."""
     return OwnSet(
         form=path,
-        about="images of your own: a callable by its import path",
+        about="data of your own: a callable by its import path",
         small_images=True,
         facts=partial(own_facts, path),
         read=lambda data, size, watcher: own_arrays(path),
         by_contents=partial(own_digest, path),
+        load_rows=partial(own_rows, path),
     )
 
 
@@ -48,12 +52,22 @@ def own_facts(path: str, data: DataConfig) -> DataFacts:
     if data.dir is not None:
         raise BadInput(f"--data-dir {data.dir}: {path} is called without a folder; leave it out")
     given = given_by(path)
+    if isinstance(given, Rows):
+        return row_facts(path, given, data)
     images, channels, side, _ = given.train_images.shape
     return DataFacts(path, len(given.class_names), channels, side, images, len(given.test_labels))
 
 
 def own_arrays(path: str) -> Arrays:
-    return Arrays(*given_by(path), SPLIT)
+    given = given_by(path)
+    assert isinstance(given, Given), "rows are loaded by load_rows"
+    return Arrays(*given, SPLIT)
+
+
+def own_rows(path: str, data: DataConfig) -> Dataset | None:
+    """The rows that it gives; None where it gives images."""
+    given = given_by(path)
+    return load_rows(path, given, data, own_digest(path)) if isinstance(given, Rows) else None
 
 
 def own_digest(path: str) -> str:
@@ -70,21 +84,22 @@ class Given(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def digest_of(given: Given) -> str:
-    """sha256 of the pixels, labels and class names of both splits."""
-    digest = hashlib.sha256(repr(given.class_names).encode())
+def digest_of(given: Given | Rows) -> str:
+    """sha256 of the pixels, labels and class names of both splits; of rows their inputs and targets."""
+    names = given.class_names if isinstance(given, Given) else "rows"
+    digest = hashlib.sha256(repr(names).encode())
     for tensor in given[:4]:
         digest.update(f"{tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.numpy().data)
     return digest.hexdigest()
 
 
-def given_by(path: str) -> Given:
+def given_by(path: str) -> Given | Rows:
     """Called once while one plan is made or one run starts, however often it is asked for there."""
     return kept(("own data", path), lambda: called(path))
 
 
-def called(path: str) -> Given:
+def called(path: str) -> Given | Rows:
     said = f"--data {path}"
     load = what_is_named(path, said)
     if not callable(load):
@@ -96,6 +111,8 @@ def called(path: str) -> Given:
     if not isinstance(given, tuple | list) or len(given) not in (4, 5):
         found = f"{len(given)} things" if isinstance(given, tuple | list) else f"a {type(given).__name__}"
         raise BadInput(f"{said}: gave {found} instead of {CONTRACT}")
+    if holds_floats(given[0]) and holds_floats(given[2]):
+        return rows_of(said, given)
     train, test = images_of(said, TRAIN, given[0]), images_of(said, TEST, given[2])
     if train.shape[1:] != test.shape[1:]:
         shapes = [list(images.shape[1:]) for images in (train, test)]
@@ -106,6 +123,12 @@ def called(path: str) -> Given:
     names = names_of(said, given[4] if len(given) == 5 else None, labels[0])
     check_range(said, labels, names)
     return Given(train, labels[0], test, labels[1], names)
+
+
+def holds_floats(given: Any) -> bool:
+    """Whether it is an array of floats, numpy's or torch's."""
+    kind = getattr(given, "dtype", None)
+    return "float" in str(kind)
 
 
 def what_is_named(path: str, said: str) -> Any:

@@ -61,7 +61,13 @@ def data_facts(data: DataConfig) -> DataFacts:
 
     Raises BadInput for an unknown name, an impossible form, a folder that is not one, or a limit that is none.
     """
-    return text_facts(data) if is_text(data) else facts_of(data, listing_of(data))
+    if is_text(data):
+        return text_facts(data)
+    own = own_set(data)
+    if own is not None and (facts := own.facts(data)).input_shape is not None:
+        check_asked_of_images(data)
+        return facts
+    return facts_of(data, listing_of(data))
 
 
 def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
@@ -71,6 +77,8 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     """
     if is_text(data):
         return load_text(data)
+    if (own := own_set(data)) is not None and (rows := own.load_rows(data)) is not None:
+        return rows
     listing = listing_of(data)
     facts = facts_of(data, listing)
     fingerprint = fingerprint_of(data, listing)

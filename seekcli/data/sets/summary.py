@@ -11,6 +11,7 @@ from seekcli.data.sets.sources import (
     fit_note,
     folder_facts,
     limited_sizes,
+    load,
     named_facts,
     rules_note,
 )
@@ -24,6 +25,8 @@ def summary_ahead(data: DataConfig) -> str:
     """As `Dataset.summary`, from what is known before an image is read: the names of the classes of a folder alone."""
     if is_text(data):
         return text_summary(data)
+    if data.input_shape is not None:
+        return load(data).summary  # they are in memory anyway
     listing = listing_of(data)
     facts = facts_of(data, listing)
     test = facts.test_images if data.folds is None else 0

@@ -22,8 +22,8 @@ def hold_out(dataset: Dataset, images: int, seed: int) -> Dataset:
     """
     if not images:
         return dataset
-    if dataset.token_bytes is not None:
-        return hold_out_windows(dataset, images, seed)
+    if dataset.token_bytes is not None or dataset.is_rows:
+        return hold_out_unstratified(dataset, images, seed, "rows" if dataset.is_rows else "windows")
     labels, both = dataset.train_labels, by_rules(dataset.rules, BOTH_SIDES)
     chosen = chosen_per_class(labels.tolist(), images, f"holdout {seed}", at_least=both)
     if len(chosen) < images:
@@ -42,9 +42,9 @@ def hold_out(dataset: Dataset, images: int, seed: int) -> Dataset:
     )
 
 
-def hold_out_windows(dataset: Dataset, windows: int, seed: int) -> Dataset:
-    """As `hold_out`, of a text: any of its training windows."""
-    chosen = windows_held_out(len(dataset.train_labels), windows, seed)
+def hold_out_unstratified(dataset: Dataset, count: int, seed: int, noun: str) -> Dataset:
+    """As `hold_out`, of a text or of rows without classes: any of its training windows, or rows."""
+    chosen = windows_held_out(len(dataset.train_labels), count, seed)
     kept = torch.ones(len(dataset.train_labels), dtype=torch.bool)
     kept[chosen] = False
     assert not isinstance(dataset.train_images, ImageFiles)
@@ -54,7 +54,7 @@ def hold_out_windows(dataset: Dataset, windows: int, seed: int) -> Dataset:
         train_labels=dataset.train_labels[kept],
         holdout_images=dataset.train_images[chosen],
         holdout_labels=dataset.train_labels[chosen],
-        split=f"{dataset.split}; {windows} training windows held out, seed {seed}",
+        split=f"{dataset.split}; {count} training {noun} held out, seed {seed}",
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.image_files import ImageFiles
@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
     digest: str
     name: str
-    label: int
+    label: Hashable
 
 
 def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None:
@@ -48,9 +48,11 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
         return describe_overlap(*known_files(listing), where_of(listing))
     if dataset is not None and not isinstance(dataset.train_images, ImageFiles):
         assert not isinstance(dataset.test_images, ImageFiles)
-        train = known_images("training", dataset.train_images, dataset.train_labels.tolist())
-        test = known_images("test", dataset.test_images, dataset.test_labels.tolist())
-        return describe_overlap(train, test)
+        labels = [as_labels(each) for each in (dataset.train_labels, dataset.test_labels)]
+        noun = "row" if dataset.is_rows else "image"
+        train = known_images("training", dataset.train_images, labels[0], noun)
+        test = known_images("test", dataset.test_images, labels[1], noun)
+        return describe_overlap(train, test, noun=noun)
     return None
 
 
@@ -91,8 +93,9 @@ def watched_overlap_note(dataset: Dataset) -> str | None:
     for name, images, labels in splits:
         if labels is None or isinstance(images, ImageFiles | None) or isinstance(dataset.train_images, ImageFiles):
             continue
-        train = train or known_images("training", dataset.train_images, dataset.train_labels.tolist())
-        notes.append(describe_overlap(train, known_images(name, images, labels.tolist()), split=name))
+        noun = "row" if dataset.is_rows else "image"
+        train = train or known_images("training", dataset.train_images, as_labels(dataset.train_labels), noun)
+        notes.append(describe_overlap(train, known_images(name, images, as_labels(labels), noun), "", name, noun))
     return "; ".join(note for note in notes if note) or None
 
 
@@ -101,7 +104,9 @@ def where_of(listing: Listing) -> str:
     return f", looked for among {sample}" if sample else ""
 
 
-def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str = "", split: str = "test") -> str | None:
+def describe_overlap(
+    train: Iterable[Known], test: Sequence[Known], where: str = "", split: str = "test", noun: str = "image"
+) -> str | None:
     """The note in words; an image may lie in the two splits under two classes. `where` says what was looked at.
 
     A training image that is there under several classes is named by one that the test image does not have.
@@ -118,10 +123,10 @@ def describe_overlap(train: Iterable[Known], test: Sequence[Known], where: str =
     if not pairs:
         return None
     named = first_few([f"{image.name} is {twin.name}" for image, twin in pairs])
-    are = "is a training image" if len(test) == 1 else "are training images"
+    are = f"is a training {noun}" if len(test) == 1 else f"are training {noun}s"
     others = sum(image.label != twin.label for image, twin in pairs)
-    classes = f", {others} of them under another class" if others else ""
-    return f"{len(pairs):,} of {counted(len(test), f'{split} image')} {are} too{where}{classes} ({named})"
+    classes = f", {others} of them under another {'class' if noun == 'image' else 'target'}" if others else ""
+    return f"{len(pairs):,} of {counted(len(test), f'{split} {noun}')} {are} too{where}{classes} ({named})"
 
 
 def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
@@ -136,10 +141,16 @@ def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
     return known(listing.train, listing.train_labels), known(listing.test, listing.test_labels)
 
 
-def known_images(split: str, images: Tensor, labels: Sequence[int]) -> list[Known]:
-    """Images uint8 [N, C, H, W] in memory, by the sha256 of their pixels."""
+def as_labels(targets: Tensor) -> list[Hashable]:
+    """Labels [N] as numbers; targets of more than one number as text."""
+    values: list[Any] = targets.tolist()
+    return values if targets.dim() == 1 else [str(value) for value in values]
+
+
+def known_images(split: str, images: Tensor, labels: Sequence[Hashable], noun: str = "image") -> list[Known]:
+    """Images uint8 [N, C, H, W] in memory, by the sha256 of their pixels; rows of numbers as well."""
     pixels = images.cpu().contiguous().numpy()
     return [
-        Known(hashlib.sha256(image.tobytes()).hexdigest(), f"{split} image {index}", label)
+        Known(hashlib.sha256(image.tobytes()).hexdigest(), f"{split} {noun} {index}", label)
         for index, (image, label) in enumerate(zip(pixels, labels, strict=True))
     ]

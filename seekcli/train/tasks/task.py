@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -37,10 +37,14 @@ Evaluate = Callable[[nn.Module, Pairs, torch.dtype | None, Callable[[int], None]
 class Task:
     """`loss` is the training loss of a batch; `summed_loss` is summed over all targets, for the held-out batch.
 
-    `evaluate` takes a model, batches, the dtype of autocast and who is told how many images were taken so far.
+    `evaluate` takes a model, batches, the dtype of autocast and who is told how many images were taken so far. Of a
+    task of somebody's own `own_metrics` are what it measures, and whether more of each is better; `loss_unit` is what
+    its loss is in.
     """
 
     name: str
     loss: Loss
     summed_loss: Loss
     evaluate: Evaluate
+    own_metrics: Mapping[str, bool] = field(default_factory=dict)
+    loss_unit: str | None = None
