@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pages import seek, write_between
 
@@ -23,22 +23,57 @@ DIFFERENCES = (
     ("X-Y-M", "Y-C=", ("re-estimated", "as trained")),
 )
 NEAR = 2.0  # points: what the picture shows where most arms lie within
+# Published folder -> what its runs are compared by, where that is not the usual metric of their task.
+METRICS = {"text": "test_bits_per_byte"}
 
 
-def points(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "—"
-    if row["low_points"] is None:
-        return f"{row['mean_points']:+.2f}, no spread"
-    return f"{row['mean_points']:+.2f} [{row['low_points']:+.2f}, {row['high_points']:+.2f}]"
+class Scale(NamedTuple):
+    """How the numbers of a comparison are named and written."""
+
+    unit: str  # ends the names of differences
+    metric: str  # begins the names of a group's mean and deviation
+    words: str
+    margin: float  # within it models are called equivalent
+    percent: bool
+
+    @classmethod
+    def of(cls, comparison: dict[str, Any]) -> Scale:
+        name = next(name for name in comparison if name.startswith("margin_"))
+        unit, margin = name.removeprefix("margin_"), comparison[name]
+        if unit == "points":
+            return cls(unit, "test_accuracy_as_trained_percent", "points of test accuracy", margin, True)
+        words = f"{comparison['metric'].replace('_', ' ')}, lower is better"
+        return cls(unit, comparison["metric"], words, margin, False)
+
+    def mean(self, row: dict[str, Any]) -> float:
+        return row[f"mean_{self.unit}"]
+
+    def interval(self, row: dict[str, Any]) -> tuple[float, float] | None:
+        low, high = row[f"low_{self.unit}"], row[f"high_{self.unit}"]
+        return None if low is None else (low, high)
+
+    def text(self, row: dict[str, Any] | None) -> str:
+        if row is None:
+            return "—"
+        digits = 2 if self.percent else 3
+        if (ends := self.interval(row)) is None:
+            return f"{self.mean(row):+.{digits}f}, no spread"
+        return f"{self.mean(row):+.{digits}f} [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]"
+
+    def alone(self, group: dict[str, Any]) -> str | None:
+        mean, deviation = group[f"{self.metric}_mean"], group[f"{self.metric}_sd"]
+        if deviation is None:
+            return None
+        return f"{mean:.2f} ± {deviation:.2f} %" if self.percent else f"{mean:.3f} ± {deviation:.3f}"
 
 
 def difference(rows: list[dict[str, Any]], left: str, right: str, kinds: tuple[str, ...]) -> dict[str, Any] | None:
+    """A metric that is no accuracy is measured in one way: its kind is None."""
     found = {row["accuracy"]: row for row in rows if (row["left"], row["right"]) == (left, right)}
-    return next((found[kind] for kind in kinds if kind in found), None)
+    return next((found[kind] for kind in (*kinds, None) if kind in found), None)
 
 
-def line_of(arm: dict[str, Any], rows: list[dict[str, Any]]) -> tuple[str, ...]:
+def line_of(arm: dict[str, Any], rows: list[dict[str, Any]], scale: Scale) -> tuple[str, ...]:
     cells = [difference(rows, *one) for one in DIFFERENCES]
     first, *others = cells
     share = arm["observed_share_mean"]
@@ -47,38 +82,39 @@ def line_of(arm: dict[str, Any], rows: list[dict[str, Any]]) -> tuple[str, ...]:
         name_of(arm["arm"]),
         str(max((row["n"] for row in rows), default=0)),
         "—" if share is None else f"{share:.3f}",
-        points(first),
+        scale.text(first),
         words,
-        *map(points, others),
+        *map(scale.text, others),
     )
 
 
-def table_of(cell: dict[str, Any]) -> str:
+def table_of(cell: dict[str, Any], scale: Scale) -> str:
     rows = cell["paired_differences"]
     lines = [HEADER, ("---",) * len(HEADER)]
-    lines += [line_of(arm, [row for row in rows if row["arm"] == arm["arm"]]) for arm in cell["arms"]]
+    lines += [line_of(arm, [row for row in rows if row["arm"] == arm["arm"]], scale) for arm in cell["arms"]]
     alone = [
-        f"{name} {group['test_accuracy_as_trained_percent_mean']:.2f} ± "
-        f"{group['test_accuracy_as_trained_percent_sd']:.2f} %"
+        f"{name} {text}"
         for group in cell["groups"]
         for code, name in (("X-C", "base alone"), ("Y-C", "larger alone"))
-        if group["group"] == code and group["test_accuracy_as_trained_percent_sd"] is not None
+        if group["group"] == code and (text := scale.alone(group)) is not None
     ]
-    title = f"**{cell['pair']} on {cell['data']}**, {cell['test_images']:,} test images; {'; '.join(alone)}."
+    tested = f"{cell['test_images']:,} test {'images' if scale.percent else 'windows'}"
+    by = "" if scale.percent else f"; {scale.words}"
+    title = f"**{cell['pair']} on {cell['data']}**, {tested}{by}; {'; '.join(alone)}."
     return "\n".join([title, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
-def picture(comparison: dict[str, Any], path: Path) -> None:
+def picture(comparison: dict[str, Any], scale: Scale, path: Path) -> None:
     """Base - base alone of every arm, one colour and shape a pair; what lies outside is written at the edge."""
     from matplotlib.figure import Figure
 
     primary = [row for cell in comparison["cells"] for row in cell["paired_differences"] if row["family"] == "primary"]
-    reach = limit(primary)
+    reach = limit(primary, scale)
     shown = (-reach, reach)
     names = list(dict.fromkeys(name_of(row["arm"]) for row in primary))
     figure = Figure(figsize=(8, 0.3 * len(names) + 1.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.axvspan(-0.2, 0.2, color="0.9")
+    axes.axvspan(-scale.margin, scale.margin, color="0.9")
     axes.axvline(0, color="0.2", linewidth=0.8)
     for number, cell in enumerate(comparison["cells"]):
         rows = {name_of(row["arm"]): row for row in cell["paired_differences"] if row["family"] == "primary"}
@@ -87,25 +123,30 @@ def picture(comparison: dict[str, Any], path: Path) -> None:
             if row is None:
                 continue
             color = ("#0072B2", "#D55E00")[number]
-            if not shown[0] < row["mean_points"] < shown[1]:
-                axes.text(shown[0], height, f"← {points(row)}", color=color, va="center", fontsize=8)
+            if not shown[0] < scale.mean(row) < shown[1]:
+                axes.text(shown[0], height, f"← {scale.text(row)}", color=color, va="center", fontsize=8)
                 continue
             label = cell["pair"] if row is next(iter(rows.values())) else None
-            axes.plot([max(row["low_points"], shown[0]), row["high_points"]], [height] * 2, color=color)
-            axes.plot(row["mean_points"], height, "os"[number], color=color, label=label, markersize=5)
+            if ends := scale.interval(row):
+                axes.plot([max(ends[0], shown[0]), ends[1]], [height] * 2, color=color)
+            axes.plot(scale.mean(row), height, "os"[number], color=color, label=label, markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(*shown)
-    axes.set_xlabel("base, alternating − base alone: points of test accuracy, 95 % interval (shaded: 0.2)", fontsize=9)
+    axes.set_xlabel(
+        f"base, alternating − base alone: {scale.words}, 95 % interval (shaded: {scale.margin:g})", fontsize=9
+    )
     axes.legend(fontsize=8, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
-def limit(rows: list[dict[str, Any]]) -> float:
-    """How far the axis reaches, in points: 2, or all intervals where more than a fifth of the means lie outside."""
-    outside = [row for row in rows if abs(row["mean_points"]) > NEAR]
-    ends = [abs(row[end]) for row in rows for end in ("low_points", "high_points") if row[end] is not None]
+def limit(rows: list[dict[str, Any]], scale: Scale) -> float:
+    """How far the axis reaches: 2 points, or all intervals where more than a fifth of the means lie outside."""
+    ends = [abs(end) for row in rows for end in scale.interval(row) or (scale.mean(row),)]
+    if not scale.percent:
+        return 1.05 * max(ends)
+    outside = [row for row in rows if abs(scale.mean(row)) > NEAR]
     return NEAR if len(outside) <= len(rows) / 5 else 0.5 * math.ceil(max(ends) / 0.5)
 
 
@@ -121,11 +162,13 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="put the tables between the markers of this page")
     asked = parser.parse_args()
     for folder in sorted(path for path in asked.published.iterdir() if path.is_dir()):
-        comparison = seek("compare", str(folder))
-        text = "\n\n".join(table_of(cell) for cell in comparison["cells"])
+        by = ("--metric", METRICS[folder.name]) if folder.name in METRICS else ()
+        comparison = seek("compare", str(folder), *by)
+        scale = Scale.of(comparison)
+        text = "\n\n".join(table_of(cell, scale) for cell in comparison["cells"])
         print(text)
         if asked.write:
-            picture(comparison, folder / "base-alone.png")
+            picture(comparison, scale, folder / "base-alone.png")
             write_between(asked.write, text, f"<!-- {folder.name} -->", f"<!-- end of {folder.name} -->")
 
 
