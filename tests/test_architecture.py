@@ -71,6 +71,7 @@ FILES_OF_A_RUN = {
     "CLASSES": "classes.parquet",
     "STATUS": "status.json",
     "CHECKPOINTS": "checkpoint",
+    "TRACKING": "tracking.json",
 }
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_NESTING = 300, 60, 3
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import seekcli
+from seekcli.config.value_types import TRACKERS
 from seekcli.export.kinds import NEEDED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,8 @@ def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
 
 # What an engine imports, and the extra that brings it.
 ENGINES = {"submitit": "slurm", "ray": "ray"}
+# Modules of torch that import another library.
+PART_OF = {"torch.utils.tensorboard": "tensorboard", "torch.utils.tensorboard.summary": "tensorboard"}
 # Distributions whose module has another name.
 MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn"}
 
@@ -56,19 +59,23 @@ def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            imported |= {name.partition(".")[0] for name in names}
+            imported |= {PART_OF.get(name, name.partition(".")[0]) for name in names}
     declared = {Requirement(wanted).name for wanted in PROJECT["dependencies"]}
-    modules = {MODULE_OF.get(name, name) for name in declared} | {"onnxruntime", *ENGINES}  # of extras
+    modules = {MODULE_OF.get(name, name) for name in declared} | {"onnxruntime", *ENGINES, *TRACKERS}  # of extras
     assert imported - set(sys.stdlib_module_names) - {"seekcli"} == modules
 
 
 def test_every_extra_has_code_that_asks_for_it() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"onnx", *ENGINES.values(), "test", "dev"}
+    assert set(extras) == {"onnx", *ENGINES.values(), *TRACKERS, "test", "dev"}
     for package, extra in ENGINES.items():
         assert [Requirement(wanted).name for wanted in extras[extra]] == [package]
         asked = [path.name for path in (ROOT / "tests").rglob("test_*.py") if f"--engine {extra}" in path.read_text()]
         assert asked, f"no test asks for the extra {extra}"
+    libraries = (ROOT / "tests" / "trackers" / "test_libraries.py").read_text(encoding="utf-8")
+    for tracker in TRACKERS:  # each imports the library of its own name
+        assert [Requirement(wanted).name for wanted in extras[tracker]] == [tracker]
+        assert f'importorskip("{tracker}")' in libraries, f"no test asks for the extra {tracker}"
     assert {Requirement(wanted).name for wanted in extras["onnx"]} == set(NEEDED["onnx"])
     assert "seekcli[onnx]" in extras["test"], "what is tested is installed for the tests"
 

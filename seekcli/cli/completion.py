@@ -32,6 +32,18 @@ def recipes(incomplete: str) -> list[str]:
     return starting_with(incomplete, ["auto", *recipe_names()])
 
 
+def trackers(incomplete: str) -> list[str]:
+    from seekcli.config.value_types import TRACKERS
+
+    return starting_with(incomplete, list(TRACKERS))
+
+
+def schedules(incomplete: str) -> list[str]:
+    from seekcli.cli.train import SCHEDULES
+
+    return starting_with(incomplete, list(SCHEDULES))
+
+
 def conditions(incomplete: str) -> list[str]:
     from seekcli.method.condition import CONDITIONS
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekcli.cli.completion import trackers
 from seekcli.cli.grid_engines import cancel_submitted, chosen_engine, run_by_ray, run_by_slurm
 from seekcli.cli.grid_run import (
     Asked,
@@ -22,9 +23,10 @@ from seekcli.cli.grid_run import (
     run_asked,
 )
 from seekcli.cli.grid_workers import AUTO, fitting, parse_jobs, slots_for
-from seekcli.cli.options import set_layers
+from seekcli.cli.options import TRACK, set_layers, track_assignments
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
+from seekcli.config.value_types import TRACKERS
 from seekcli.errors import unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
@@ -53,6 +55,10 @@ SlurmWords = Annotated[
     typer.Option("--slurm", metavar="KEY=VALUE ...", help="For the array: partition, time, gpus_per_task and others."),
 ]
 RayAddress = Annotated[str | None, typer.Option(help="A Ray cluster that runs; without it one on this machine.")]
+TRACK_HELP = f"{TRACK[0].upper()}{TRACK[1:]}."
+Track = Annotated[
+    list[str] | None, typer.Option(help=TRACK_HELP, metavar=f"[{'|'.join(TRACKERS)}]", autocompletion=trackers)
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until the Slurm array has ended.")]
 
 
@@ -98,14 +104,16 @@ def runner(failed_alone: bool) -> Callable[..., None]:
         slurm: SlurmWords = None,
         ray_address: RayAddress = None,
         wait: Wait = False,
+        track: Track = None,
     ) -> None:
         if progress not in STYLES:
             raise unknown("--progress", progress, STYLES)
+        assignments = [*(assignments or []), *track_assignments(track)]
         file = read_grid(grid, smoke)
         chosen = chosen_engine(engine, file, slurm or [], ray_address, per_gpu, wait)
         slots = slots_for(parse_jobs(jobs), per_gpu if engine == "local" else None, threads)
         number = grid_threads(file, set_layers(assignments), threads)
-        asked = Asked(file, out, assignments or [], progress, fail_fast, number)
+        asked = Asked(file, out, assignments, progress, fail_fast, number)
         if engine == "local":
             run_grid(asked, slots, failed_alone)
         elif engine == "slurm":
@@ -182,10 +190,12 @@ def work_on_grid(
     threads: Threads = None,
     fail_fast: FailFast = False,
     smoke: Smoke = False,
+    track: Track = None,
     order: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
+    assignments = [*(assignments or []), *track_assignments(track)]
     part = parse_shard(shard or "1/1")
     slots = slots_for(1, per_gpu, threads)
     if order is not None:
@@ -193,12 +203,13 @@ def work_on_grid(
         if not shard:  # a worker of this machine: it waits for the others
             from seekcli.cli.outcomes import conclude
 
+            asked = replace(asked, progress="plain")  # its notes go to stderr, of which the engine tells some
             conclude(run_asked(asked, plan_asked(asked)), out, grid.name)
             return
     else:
         file = read_grid(grid, smoke)
         number = grid_threads(file, set_layers(assignments), threads)
-        asked = Asked(file, out, assignments or [], progress, fail_fast, number)
+        asked = Asked(file, out, assignments, progress, fail_fast, number)
     from seekcli.cli.grid_work import work_shard
 
     work_shard(replace(asked, slots=slots if per_gpu is not None else []), part, leave)

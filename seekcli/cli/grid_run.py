@@ -162,9 +162,15 @@ def work(asked: Asked, watch: Watch, stop: StopSwitch) -> None:
     said = f"{counted(len(asked.slots), 'worker')} with {counted(asked.threads or 1, 'thread')} each"
     here = "; --jobs 1: in this process, one run after the other, epoch by epoch"
     say(f"{said}{f', GPUs {gpus}' if gpus else here}", err=True)
-    with Workers() as workers:
+    with Workers(tell_of_trackers) as workers:
         workers.submit(Work(asked.grid.path, asked.out, asked.order(), asked.slots))
         watch_workers(workers, watch, stop.reason, asked.progress, asked.fail_fast)
+
+
+def tell_of_trackers(line: str) -> None:
+    """Of what workers say: that a tracker is off for a run, which no table tells. Everything else is shown by runs."""
+    if line.startswith("note: --track"):
+        say(line, err=True)
 
 
 def grid_threads(grid: GridFile, above: Layers, asked: int | None) -> int | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seekcli.cli.completion import models, pairs_and_models
+from seekcli.cli.completion import models, pairs_and_models, trackers
 from seekcli.cli.progress import STYLES
 from seekcli.cli.setting_flags import MODEL, OUTPUT, RUN
 from seekcli.config.layers import Layers, parse_assignment
 from seekcli.config.pair_settings import is_own_model
 from seekcli.config.settings_files import read_settings, read_tree
+from seekcli.config.value_types import TRACKERS
 from seekcli.errors import BadInput, shown_value
 from seekcli.method.roles import ROLES
 from seekcli.models.catalog import MODELS, is_model, model_spec, parse_pair
@@ -46,6 +48,12 @@ AnySetting = Annotated[
 ResultsFolder = Annotated[Path, typer.Option(help="results folder", rich_help_panel=OUTPUT)]
 ProgressStyle = Annotated[
     str, typer.Option(help="how each run shows where it is", metavar=f"[{'|'.join(STYLES)}]", rich_help_panel=OUTPUT)
+]
+
+TRACK = "show its rows there too, as they are recorded; repeatable (docs/trackers.md)"
+Track = Annotated[
+    list[str] | None,
+    typer.Option(help=TRACK, metavar=f"[{'|'.join(TRACKERS)}]", rich_help_panel=OUTPUT, autocompletion=trackers),
 ]
 
 
@@ -106,6 +114,21 @@ def config_layers(path: Path | None) -> Layers:
 def flag_layers(flags: Mapping[str, tuple[str, Any]]) -> Layers:
     """{flag: (dotted key, value or None)} -> one layer per flag that was given."""
     return [(flag, {key: value}) for flag, (key, value) in flags.items() if value is not None]
+
+
+def track_layers(names: list[str] | None) -> Layers:
+    """Raises BadInput for a name that is no tracker, and for a library that is not here."""
+    if not names:
+        return []
+    from seekcli.trackers.catalog import require_trackers
+
+    require_trackers(names)
+    return [("--track", {"runtime.track": list(dict.fromkeys(names))})]
+
+
+def track_assignments(names: list[str] | None) -> list[str]:
+    """The same as `--set` says it, for the workers of a grid. Raises BadInput."""
+    return [f"{key}={json.dumps(value)}" for _, values in track_layers(names) for key, value in values.items()]
 
 
 def set_layers(assignments: list[str] | None) -> Layers:

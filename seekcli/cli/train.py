@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekcli.cli.arm_first import AHEAD, runs_of_arm, trains_arm_first
+from seekcli.cli.completion import schedules
 from seekcli.cli.options import (
     AnySetting,
     BaseModel,
@@ -16,10 +17,12 @@ from seekcli.cli.options import (
     MotivatedModel,
     ProgressStyle,
     ResultsFolder,
+    Track,
     config_layers,
     flag_layers,
     model_layers,
     set_layers,
+    track_layers,
 )
 from seekcli.cli.output import echo_json, say, say_fitting
 from seekcli.cli.progress import STYLES
@@ -55,6 +58,7 @@ def train(
             help="base, motivated: one model alone; all: these two and alternating (the default); grow: see --at",
             metavar=f"[{'|'.join(SCHEDULES)}]",
             rich_help_panel=TRAINING,
+            autocompletion=schedules,
         ),
     ] = None,
     match: Annotated[
@@ -99,6 +103,7 @@ def train(
         typer.Option("--print-config", help="show every setting and where it came from", rich_help_panel=OUTPUT),
     ] = False,
     progress: ProgressStyle = "auto",
+    track: Track = None,
 ) -> None:
     """Train a pair (or one model alone) and record every number. The same command again resumes or is done."""
     if schedule not in (None, *SCHEDULES):
@@ -107,7 +112,7 @@ def train(
     check_at(at, schedule, match)
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
-    seeded, own = seed_layers(seed, seeds), config_layers(config)
+    seeded, own = seed_layers(seed, seeds), [*config_layers(config), *track_layers(track)]
 
     def runs_of(schedules: list[tuple[str | None, Layers]]) -> list[Layers]:
         names, said = (model, base, motivated), set_layers(assignments)

@@ -23,6 +23,7 @@ RUN_ID_VERSION = 1
 # Settings that cannot change the numbers of a run (or, for a folder's name, that only label it).
 NOT_HASHED = (
     *("recipe_file", "data.dir", "runtime.threads", "runtime.workers", "runtime.checkpoint_minutes", "runtime.force"),
+    "runtime.track",
     # They say where train.steps comes from, which is hashed.
     *("train.match", "train.match_from", "train.match_schedule"),
     *("transfer.source", "transfer.role", "transfer.pretrained", "transfer.run", "extend.source"),
@@ -66,6 +67,7 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     **dict.fromkeys(f"pair.{role}_{name}" for role in ROLES for name in DIGESTS),
     **dict.fromkeys(("data.tokenizer", "data.context_length")),
     **dict.fromkeys(("train.task", "train.task_source_sha256", "data.input_shape")),
+    "runtime.track": [],
 }
 TASK_SOURCE = "train.task_source_sha256"
 # Settings of the training loss of a classification, which a task of one's own does not read.
@@ -76,6 +78,8 @@ READ_WITH = {
     "augment.resized_crop_rule": "augment.resized_crop_area",
     "augment.erasing_rule": "augment.erasing_probability",
 }
+# Of those that came later, what changes no row: a run of an earlier program is taken up with it.
+TWINS_KEEP = ("runtime.track",)
 # Of those that came later, what new runs get unasked though the default is the old behaviour: it is found out, or the
 # recipes have it.
 UNASKED = ("data.rules", "motivation.source_sha256", "data.grey_bits", *READ_WITH)
@@ -136,10 +140,11 @@ def older_twins(config: RunConfig) -> Iterator[tuple[RunConfig, dict[str, Any]]]
     """
     flat = dict(flatten(config.model_dump()))
     seen = {run_id(config)}
-    for first, key in reversed(list(enumerate(OLD_BEHAVIOUR))):
+    ages = [one for one in OLD_BEHAVIOUR.items() if one[0] not in TWINS_KEEP]
+    for first, (key, _) in reversed(list(enumerate(ages))):
         if key not in UNASKED and DEFAULTS[key] == OLD_BEHAVIOUR[key] != flat[key]:
             return
-        values = {later: old for later, old in list(OLD_BEHAVIOUR.items())[first:] if flat[later] != old}
+        values = {later: old for later, old in ages[first:] if flat[later] != old}
         twin = RunConfig.model_validate(unflatten(flat | values))
         if run_id(twin) not in seen:
             seen.add(run_id(twin))

@@ -14,6 +14,7 @@ from seekcli.config.condition_settings import SCHEDULE_OPTIONS, settings_read
 from seekcli.config.data_settings import DataConfig as DataConfig
 from seekcli.config.section import Section as Section
 from seekcli.config.value_types import (
+    TRACKERS,
     AtLeast0,
     BatchSize,
     Count,
@@ -24,6 +25,7 @@ from seekcli.config.value_types import (
     Share,
     UpTo1024,
 )
+from seekcli.errors import unknown
 from seekcli.method.roles import ROLES
 
 Schedule = Literal["alternating", "base", "motivated", "grow"]
@@ -41,6 +43,14 @@ def plain_options(options: dict[str, Any]) -> dict[str, Any]:
         if not all(math.isfinite(each) for each in values if isinstance(each, float)):
             raise ValueError(f"option {name!r} is not a finite number")
     return options
+
+
+def known_trackers(names: list[str]) -> list[str]:
+    """Raise ValueError, with the nearest one, for a name that is no tracker."""
+    for name in names:
+        if name not in TRACKERS:
+            raise ValueError(str(unknown("tracker", name, TRACKERS)))
+    return names
 
 
 class MotivationConfig(Section):
@@ -186,6 +196,9 @@ class RuntimeConfig(Section):
     layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="CPU threads; none: torch's choice")
     workers: UpTo1024 = Field(0, description="processes that read images, of imagenet: alone; they change no number")
+    track: Annotated[list[str], AfterValidator(known_trackers)] = Field(
+        default_factory=list, description=f"show the rows of a run elsewhere too: {', '.join(TRACKERS)}"
+    )
     force: bool = Field(False, description="begin a run whose motivated model would never be trained")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         10.0, description="minutes between checkpoints within an epoch; 0: one after every step"

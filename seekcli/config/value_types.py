@@ -20,5 +20,7 @@ AtLeast0 = Annotated[float, Field(ge=0, le=MAX_FLOAT32)]
 PositiveFloat = Annotated[float, Field(gt=0, le=MAX_FLOAT32)]
 # More at once are a slip of the keyboard: to list them alone would take minutes.
 MOST_SEEDS, MOST_RUNS, MOST_POINTS = 1_000, 10_000, 100_000
+# Where the rows of a run can be sent as they are recorded; each name is that of a library, and of the extra of it.
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 # How a photograph becomes a square.
 Fit = Literal["crop", "pad", "stretch"]

@@ -20,6 +20,7 @@ from typing import Literal
 import seekcli
 from seekcli import files, torch_pair
 from seekcli.config.settings import DataConfig
+from seekcli.config.value_types import TRACKERS
 from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.decoding import decode_file
 from seekcli.data.sets.kind import NamedSet
@@ -32,7 +33,12 @@ from seekcli.runs.exclusive import create_exclusive
 FindingState = Literal["ok", "note", "wrong"]
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pyarrow", "pandas", "fvcore", "scikit-learn", "scipy")
 # What pyproject.toml declares beyond these, by extra, without those of the developers.
-EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "slurm": ("submitit",), "ray": ("ray",)}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "slurm": ("submitit",),
+    "ray": ("ray",),
+    **{name: (name,) for name in TRACKERS},
+}
 PROBE_BYTES = 32 * 2**20
 PROBE_SIZE = 32  # pixels: every byte of a file is decoded, whatever it is brought to
 

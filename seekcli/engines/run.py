@@ -34,6 +34,8 @@ from seekcli.runs.resuming import (
 from seekcli.runs.rows import class_rows, epoch_rows, run_columns, step_columns
 from seekcli.runs.step_log import StepLog
 from seekcli.runs.writer import RunWriter, config_document
+from seekcli.trackers.catalog import require_trackers
+from seekcli.trackers.feed import Trackers
 from seekcli.train.progress import Progress, RunFacts
 from seekcli.train.tasks.task import Measured, Measurements
 from seekcli.train.trainer import Trainer
@@ -54,6 +56,7 @@ def train_run(
     Raises BadInput (nothing written), RunFailed (the last checkpoint is kept) or Stopped (saved, can be resumed).
     """
     progress = progress or Progress()
+    require_trackers(resolved.config.runtime.track)
     try:
         return train_or_return(resolved, results, progress, fresh, stop_requested)
     finally:
@@ -117,6 +120,7 @@ class RecordedTraining:
         self.config = resolved.config
         self.progress, self.stop_requested = progress, stop_requested
         self.begun, self.steps_saved = False, 0
+        self.state: records.RunState = "failed"
         self.rows: list[dict[str, Any]] = []
         self.step_log = StepLog()
         shapes = image_shape(self.config), train_shape(self.config)
@@ -128,6 +132,9 @@ class RecordedTraining:
     def to_the_end(self, lease: Lease) -> RunStatus:
         """Train what is left and finish the folder; a failure is recorded there and raised."""
         self.lease, self.writer = lease, RunWriter(self.folder, lease.check)
+        self.trackers = Trackers(
+            self.config, self.folder.path, self.writer.tracker_key, lease.check, self.progress.note
+        )
         try:
             self.begin()
             while not self.trainer.finished:
@@ -150,6 +157,7 @@ class RecordedTraining:
             self.failed(f"{type(error).__name__}: {error}")
             raise
         finally:
+            self.trackers.end(self.state)
             self.trainer.batches.close()
 
     def begin(self) -> None:
@@ -171,6 +179,7 @@ class RecordedTraining:
             )
         )  # fmt: skip
         start.say_few_steps(self.config, trainer.steps_done, self.progress)
+        self.trackers.send(self.rows, self.step_log)
 
     def resume(self, environment: Mapping[str, Any]) -> bool:
         """Take up the newest good checkpoint and drop the rows that were recorded after it. False: there never was one.
@@ -230,6 +239,7 @@ class RecordedTraining:
         self.save()
         self.record_state("running", None)
         self.progress.epoch_done(rows)
+        self.trackers.send(self.rows, self.step_log)
 
     def save(self) -> None:
         tensors, plain = self.trainer.state()
@@ -240,6 +250,7 @@ class RecordedTraining:
     def record_state(
         self, state: records.RunState, message: str | None, weights_sha256: dict[str, str] | None = None
     ) -> RunStatus:
+        self.state = state
         trainer = self.trainer
         done = trainer.epoch
         status = RunStatus(

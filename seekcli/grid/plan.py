@@ -34,6 +34,7 @@ from seekcli.grid.schema import ARM, Arm, GridFile, read_grid
 from seekcli.grid.tune import Draft, draft
 from seekcli.resolve.device import training_elsewhere
 from seekcli.runs.folder import RunFolder
+from seekcli.trackers.catalog import require_trackers
 
 PHASES: tuple[Mean | None, ...] = (None, "counts", "cost")
 
@@ -149,10 +150,11 @@ class GridPlan:
         return Point(spec, partial, f"{words} {of}", None, needs, None, source, no_data is not None)
 
     def require_data(self, is_asked: Callable[[Point], bool]) -> None:
-        """Raise BadInput where a point has no data: nothing that this grid trains brings it."""
-        for point in self.points:
-            if point.no_data and is_asked(point):
+        """Raise BadInput where a point has no data, which nothing that this grid trains brings, or lacks a tracker."""
+        for point in filter(is_asked, self.points):
+            if point.no_data:
                 raise BadInput(str(point.source))
+            require_trackers(point.resolved.config.runtime.track)
 
     def partial_of(self, spec: Spec, said: Mapping[str, Any]) -> tuple[Resolved, str | None]:
         """The settings without what comes of other runs; and what is missing, where data stands in for others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from seekcli.runs.resuming import recorded_until
 from seekcli.runs.rows import peak_memory_bytes, run_columns
 from seekcli.runs.step_log import StepLog
 from seekcli.runs.writer import RunWriter
+from seekcli.trackers.catalog import require_trackers
+from seekcli.trackers.feed import Trackers
 
 if TYPE_CHECKING:
     from seekcli.own_loop.loop import OwnLoop
@@ -45,9 +48,9 @@ class Record:
     `data` is a name for what it is trained on and `names` are those of the two models: runs are compared where these,
     the batch size (examples per update) and the epochs are equal, seed by seed. `forward_macs` are the multiply-adds of
     one example through each model, from which costs are computed (examples/own_loop.py counts them). `settings` says
-    more of the run under the names of `seek list settings`. `recalibrate_batches` is how many batches `recalibrate`
-    gives. `loss_unit` is what losses are in: runs of different units are not compared. `fresh` sets a finished run of
-    the same settings aside.
+    more of the run under the names of `seek list settings`, such as {"runtime.track": ["tensorboard"]}.
+    `recalibrate_batches` is how many batches `recalibrate` gives. `loss_unit` is what losses are in: runs of different
+    units are not compared. `fresh` sets a finished run of the same settings aside.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Record:
         files.require_results_folder(self.results)
         self.resolved = own_config(self, loop)
         self.config = self.resolved.config
+        require_trackers(self.config.runtime.track)
         self.run_id = run_id(self.config)
         self.columns = run_columns(self.config, self.run_id, loop.coverage)
         if self._is_finished():
@@ -101,6 +105,7 @@ class Record:
         self.device = device
         self.writer = RunWriter(self._run, self.lease.check)
         self.writer.create(own_config_document(self, self.resolved, loop), describe_environment(device))
+        self.trackers = Trackers(self.config, self.folder, self.writer.tracker_key, self.lease.check, warnings.warn)
         self._clock, self._counted = time.perf_counter(), (0, 0)
         self._write_status(loop, "running")
 
@@ -128,14 +133,18 @@ class Record:
         self._clock, self._counted = time.perf_counter(), (loop.switches, loop.copied_bytes)
         if loop.epoch < self.epochs:
             self._write_status(loop, "running")
+            self.trackers.send(self.rows, self.step_log)
             return
         models = loop.models_to_keep().items()
         digests = {role: self.writer.write_model(role, tensors_of(model)) for role, model in models}
         self._write_status(loop, "finished", digests)
+        self.trackers.send(self.rows, self.step_log)
+        self.trackers.end("finished")
         self.lease.release()
 
     def failed(self, loop: OwnLoop, message: str) -> None:
         self._write_status(loop, "failed", message=message)
+        self.trackers.end("failed")
         self.lease.release()
 
     def _rows(self, loop: OwnLoop) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+TRACKING = "tracking.json"  # the name of the run in trackers; no other file of a run knows of them
 AFRESH = "use --fresh to set this run aside and start again"
 
 
@@ -84,6 +85,10 @@ class RunFolder:
         return self.path / records.CHECKPOINTS
 
     @property
+    def tracking_path(self) -> Path:
+        return self.path / TRACKING
+
+    @property
     def holds_run(self) -> bool:
         return self.config_path.is_file() or self.status_path.is_file()
 
@@ -137,6 +142,14 @@ class RunFolder:
         if self.owner is not None and (stored := found.get("run_id", self.owner)) != self.owner:
             raise BadInput(f"{path} belongs to another run, {stored}")
         return found
+
+    def tracker_key(self) -> str | None:
+        """The name by which trackers know this folder; None where none does, or the file that says so is damaged."""
+        try:
+            found = read_document(self.tracking_path, since="run_id")
+        except BadInput:
+            return None
+        return str(found["key"]) if isinstance(found, dict) and found.get("run_id") == self.owner else None
 
     def epochs(self) -> list[Row]:
         """The epoch table as rows: one an epoch and role."""

@@ -50,6 +50,13 @@ class StepLog:
         """The updates of epochs 1 to `epoch`."""
         return StepLog(self.table.filter(pa.array(self.table.column("epoch").to_numpy() <= epoch)))
 
+    def after(self, epoch: int) -> dict[str, list[Any]]:
+        """The updates of the epochs after `epoch`, by column."""
+        columns: dict[str, list[Any]] = self.table.filter(
+            pa.array(self.table.column("epoch").to_numpy() > epoch)
+        ).to_pydict()
+        return columns
+
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Add the updates of one epoch.
 

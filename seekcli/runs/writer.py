@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,14 @@ class RunWriter:
         data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
         files.write_bytes(self.folder.weights_path(role), data, self.check)
         return hashlib.sha256(data).hexdigest()
+
+    def tracker_key(self) -> str:
+        """The name by which trackers know this folder, and no other: one that was set aside keeps its own."""
+        key = self.folder.tracker_key()
+        if key is None:
+            key = f"{self.run_id}-{secrets.token_hex(4)}"
+            write_document(self.folder.tracking_path, {"run_id": self.run_id, "key": key}, self.check)
+        return key
 
     def write_status(self, status: RunStatus) -> None:
         records.write_status(self.folder.path, status, self.check)

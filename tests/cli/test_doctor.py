@@ -53,6 +53,10 @@ def test_every_extra_is_told_and_what_is_missing_is_no_error(monkeypatch: pytest
         ("note", "onnx: onnxruntime not installed: pip install 'seekcli[onnx]'"),
         ("note", "slurm: submitit not installed: pip install 'seekcli[slurm]'"),
         ("ok", "ray: ray 4.5"),
+        *(
+            ("note", f"{name}: {name} not installed: pip install 'seekcli[{name}]'")
+            for name in ("tensorboard", "wandb", "mlflow", "trackio")
+        ),
     ]
 
 

@@ -19,7 +19,8 @@ SHARED = """--base --batch-size --checkpoint-minutes --condition --config --data
     --eval-every --image-size --init --init-from --k --limit-train --lr --map --model --motivated --out --precision
     --pretrained --progress --recipe --role --seed --set --steps --workers"""
 OPTIONS = {
-    "train": f"{SHARED} --at --extend --force --fresh --match --match-from --print-config --schedule --seeds --task",
+    "train": f"""{SHARED} --at --extend --force --fresh --match --match-from --print-config --schedule --seeds --task
+        --track""",
     "tune": f"{SHARED} --folds --format --tune-epochs",
 }
 
@@ -62,6 +63,10 @@ def test_zero_is_a_value_and_false_is_none() -> None:
         ("seek train --data", "cifar", {"cifar10", "cifar100"}),
         ("seek train --recipe", "cifar-v", {"cifar-vit"}),
         ("seek tune --condition", "random-c", {"random-count"}),
+        ("seek train --schedule", "", {"alternating", "base", "motivated", "all", "grow"}),
+        ("seek train --schedule", "a", {"alternating", "all"}),
+        ("seek train --track", "", {"tensorboard", "wandb", "mlflow", "trackio"}),
+        ("seek grid run file.toml --track", "t", {"tensorboard", "trackio"}),
     ],
 )
 def test_a_shell_completes_names(words: str, begun: str, expected: set[str]) -> None:
