@@ -34,9 +34,10 @@ from seekcli.analysis.groups import (
     make_arm,
     recorded_macs,
 )
+from seekcli.analysis.left_out import FOLD, LeftOut
 from seekcli.analysis.metrics import METRICS, Metric, Scale, held, refuse_mixed, require_metric, scale_of
 from seekcli.analysis.own_sources import told_apart
-from seekcli.analysis.runs import FOLD, ArmSettings, LeftOut, Run, load_runs
+from seekcli.analysis.runs import ArmSettings, Run, load_runs
 from seekcli.analysis.selection import Where, select
 from seekcli.config.settings import pair_name
 from seekcli.errors import BadInput

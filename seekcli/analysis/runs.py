@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from seekcli.analysis.left_out import DAMAGED, FOLD, LeftOut, state_after
 from seekcli.analysis.metrics import Metric, held, metric_for
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.pair_settings import OWN_DIGESTS, own_sources
@@ -22,7 +23,6 @@ from seekcli.runs.records import RunStatus, done_in_words
 from seekcli.runs.scan import RunSummary
 
 GROW = "grow"
-FOLD, DAMAGED = "fold", "damaged"  # states of those left out: over a fold; with a file not whole, or of another run
 # What the records say about a run whose config.json is missing, under the names of the settings.
 COMMON_COLUMNS = {
     "recipe": "recipe",
@@ -128,18 +128,6 @@ class Run:
         return int(self.totals["motivated_steps"]) / self.steps
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """A run that is in no group, and why."""
-
-    run_id: str
-    path: Path
-    state: str
-    reason: str
-    seed: int | None = None
-    settings: ArmSettings | None = None
-
-
 def load_runs(summaries: Sequence[RunSummary], metric: str | None = None) -> tuple[list[Run], list[LeftOut]]:
     """Sort summaries into finished runs and the others, in the order given; `metric` as in `metric_for`."""
     runs: list[Run] = []
@@ -167,7 +155,7 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
     try:
         found = run_config(summary, status.run_id)
     except BadInput as error:
-        return LeftOut(summary.run_id, summary.path, DAMAGED, str(error))
+        return LeftOut(summary.run_id, summary.path, state_after(error), str(error))
     config = None if found is None else found.flat
     settings = _settings(found, status, rows, known)
     seed = _seed(config, rows)
@@ -175,9 +163,15 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
     facts = {} if found is None else found.facts
     metric = metric_for(asked, status.final, facts)
     reason = _why_left_out(summary, status, rows, steps)
-    reason = reason or (_without(asked, rows, facts) if metric is None else _problem_of_files(summary, status, quick))
+    state = summary.state if status.state != "finished" else DAMAGED
+    if reason is None and metric is None:
+        reason = _without(asked, rows, facts)
+    elif reason is None:
+        try:
+            reason = _problem_of_files(summary, status, quick)
+        except BadInput as error:
+            reason, state = str(error), state_after(error)
     if reason is not None or metric is None or settings is None or seed is None:
-        state = summary.state if status.state != "finished" else DAMAGED
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
     return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share, facts, metric)
 
@@ -214,13 +208,13 @@ def _without(asked: str | None, rows: Mapping[str, Mapping[str, Any]], facts: Ma
 
 
 def _problem_of_files(summary: RunSummary, status: RunStatus, quick: QuickCheck) -> str | None:
-    """A published table was read; files of a run folder have to be those that its status was written for."""
+    """A published table was read; files of a run folder have to be those that its status was written for.
+
+    Raises BadInput for the table of epochs.
+    """
     if summary.path.is_file():
         return None
-    try:
-        summary.folder.check_epochs(status)
-    except BadInput as error:
-        return str(error)
+    summary.folder.check_epochs(status)
     return quick.problem(summary.path, status)
 
 

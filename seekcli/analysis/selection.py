@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seekcli.analysis.equal_compute import LENGTH, baselines_of_equal_compute
-from seekcli.analysis.runs import ArmSettings, LeftOut, Run
+from seekcli.analysis.left_out import LeftOut
+from seekcli.analysis.runs import ArmSettings, Run
 from seekcli.config.identity import CLASSIC_NOT_HASHED, NOT_HASHED, OLD_BEHAVIOUR, unread_settings
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.settings import CLASSIC

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seekcli.errors import BadInput, NewerFile
 from seekcli.method.roles import ROLES
 
 if TYPE_CHECKING:
@@ -123,15 +124,18 @@ def rounded(share: float | None) -> float | None:
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included. Files of a finished run are looked at, never read whole."""
     from seekcli.runs.model_files import QuickCheck
-    from seekcli.runs.named_runs import config_of
-    from seekcli.runs.scan import scan_runs
+    from seekcli.runs.scan import NEWER, scan_runs
 
     rows, sizes_alone = [], QuickCheck(most_bytes=0)
     for run in scan_runs([results]):
-        config = config_of(run)
-        state, message = run.state, run.message
-        if run.status is not None and state == "finished" and (wrong := problem_of(run, run.status, sizes_alone)):
-            state, message = "damaged", wrong
+        config, state, message = None, run.state, run.message
+        try:
+            config = run.folder.config() if run.folder.config_path.is_file() else None
+            if run.status is not None and state == "finished":
+                require_whole(run, run.status, sizes_alone)
+        except BadInput as error:
+            if state not in ("unreadable", NEWER):
+                state, message = NEWER if isinstance(error, NewerFile) else "damaged", str(error)
         final = {row["role"]: row for row in run.status.final} if run.status else {}
         rows.append(
             {
@@ -153,12 +157,14 @@ def run_rows(results: Path) -> Rows:
     return rows
 
 
-def problem_of(run: RunSummary, status: RunStatus, sizes_alone: QuickCheck) -> str | None:
-    """What is plainly wrong with the files of a finished run that are there; a published one has none.
+def require_whole(run: RunSummary, status: RunStatus, sizes_alone: QuickCheck) -> None:
+    """Raise BadInput for what is plainly wrong with the files of a finished run that are there; a published one has
+    none.
 
     Of its table of epochs the first and last bytes are read.
     """
-    return run.folder.epochs_problem() or sizes_alone.problem(run.path, status)
+    if wrong := run.folder.epochs_problem() or sizes_alone.problem(run.path, status):
+        raise BadInput(wrong)
 
 
 def length_columns(status: RunStatus | None, steps: int | None) -> dict[str, int | None]:

@@ -14,9 +14,9 @@ from typing import Any
 from seekcli.analysis.comparison import MACS, Cell, Comparison
 from seekcli.analysis.contrasts import Contrast
 from seekcli.analysis.groups import Arm, Cost, Group
+from seekcli.analysis.left_out import LeftOut
 from seekcli.analysis.metrics import ACCURACY, Metric, scale_of
 from seekcli.analysis.prices import prices
-from seekcli.analysis.runs import LeftOut
 from seekcli.analysis.statistics import Interval, Sample
 
 # 2: words follow corrected p values, "seeds_needed" is gone, a statement may be null.

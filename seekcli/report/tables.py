@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass
 from seekcli.analysis.comparison import MACS, Cell, Comparison
 from seekcli.analysis.efficiency import NOT_MEANINGFUL
 from seekcli.analysis.groups import Arm, Group
+from seekcli.analysis.left_out import LeftOut
 from seekcli.analysis.prices import prices
-from seekcli.analysis.runs import LeftOut
 from seekcli.report import wording
 from seekcli.report.examples import of_examples
 

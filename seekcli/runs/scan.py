@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from seekcli.errors import BadInput, MissingSource
+from seekcli.errors import BadInput, MissingSource, NewerFile
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import (
     CHECKPOINTS,
@@ -28,6 +28,7 @@ RUN_FILES = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
 RESUMABLE = "resumable: the same command goes on with it"
 TRAIN_FIRST = ": name the folder that `seek train --out` was given, or make a run: `seek train` writes to results"
 DEAD = f"dead, {RESUMABLE}"
+NEWER = "newer"  # the state of a run with a file that a later version wrote
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class RunSummary:
     problem: str | None
     has_just_begun: bool = False  # nothing is recorded of it yet: its first step is not done
     is_interrupted: bool = False  # it says that it runs, or has just begun, and its process is gone
+    is_newer: bool = False  # a later version of this program wrote its status
 
     @property
     def folder(self) -> RunFolder:
@@ -48,11 +50,12 @@ class RunSummary:
 
     @property
     def state(self) -> str:
-        """That of the status; `interrupted` where its process was killed, `begun` and `unreadable` without a status."""
+        """That of the status; `interrupted` where its process was killed, `begun`, `newer` and `unreadable` without a
+        status that can be read."""
         if self.is_interrupted:
             return "interrupted"
         if self.status is None:
-            return "begun" if self.has_just_begun else "unreadable"
+            return "begun" if self.has_just_begun else NEWER if self.is_newer else "unreadable"
         return self.status.state
 
     @property
@@ -156,7 +159,8 @@ def _summaries(path: Path) -> list[RunSummary]:
             return []
         early = f"{folder.status_path} does not exist: nothing is recorded of this run yet"
         name, dead = _real_name(path), begun and not folder.is_being_written
-        return [RunSummary(path, name, None, early if begun else str(error), begun and not dead, dead)]
+        newer = isinstance(error, NewerFile)
+        return [RunSummary(path, name, None, early if begun else str(error), begun and not dead, dead, newer)]
     return [RunSummary(path, status.run_id, status, None, is_interrupted=dead)]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seekcli.analysis.runs import FOLD, LeftOut, load_runs, settings_from_config
+from seekcli.analysis.left_out import FOLD, LeftOut
+from seekcli.analysis.runs import load_runs, settings_from_config
 from seekcli.config.identity import run_key
 from seekcli.config.layers import DEFAULTS, merge
 from seekcli.config.settings import flatten
@@ -122,9 +123,9 @@ def test_a_wrong_value_leaves_its_run_out_by_name(results: Results, name: str, p
     (folder / name).write_text(json.dumps(document), encoding="utf-8")
     runs, (entry,) = load_runs(scan_runs([folder]))
     assert runs == []
-    assert entry.state == "damaged"
+    assert entry.state == ("newer" if value == 99 else "damaged")
     assert name in entry.reason
-    assert str(place[-1]) in entry.reason or "newer" in entry.reason
+    assert str(place[-1]) in entry.reason or "was written by a newer seek" in entry.reason
     assert "\n" not in entry.reason
 
 

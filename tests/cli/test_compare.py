@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from run_folders import Results, results  # noqa: F401
 
 from seekcli.cli.app import app
+from seekcli.documents import read_document, write_document
 from seekcli.runs.records import STEPS, read_steps, write_steps
 
 
@@ -252,6 +253,33 @@ def test_nothing_but_damaged_runs_is_bad_input(folder: Path) -> None:
     code, out, err = seek(*(table.parent for table in tables))
     assert (code, out) == (2, "")
     assert [line.partition(" is damaged")[0] for line in err.splitlines()] == [f"seek: error: {one}" for one in tables]
+
+
+def of_a_newer_seek(path: Path) -> Path:
+    write_document(path, read_document(path) | {"schema_version": 99})
+    return path
+
+
+@pytest.mark.parametrize("name", ["config.json", "status.json"])
+def test_a_run_of_a_newer_seek_among_others_is_told_as_that(folder: Path, name: str) -> None:
+    path = of_a_newer_seek(next(folder.glob(f"runs/resnet20-to-32*_s1_*/{name}")))
+    said = f"{path} was written by a newer seek (schema 99, this one knows 1)"
+    code, out, err = seek(folder, "--format", "json")
+    assert (code, err) == (0, f"seek: not counted: {said}\n")
+    left_out = {entry["state"]: entry["reason"] for entry in json.loads(out)["not_counted"]}
+    assert left_out["newer"] == said
+    code, out, err = seek(folder)
+    assert (code, err) == (0, "")
+    assert "1 newer" in out.splitlines()[0]
+    assert "damaged" not in out
+
+
+def test_nothing_but_runs_of_a_newer_seek_is_one_line_of_bad_input(folder: Path) -> None:
+    paths = [of_a_newer_seek(path) for path in sorted(folder.glob("runs/*/status.json"))]
+    said = f"{paths[0]} was written by a newer seek (schema 99, this one knows 1)"
+    assert seek(folder) == (2, "", f"seek: error: {said}; so were {len(paths) - 1} more of these runs\n")
+    result = CliRunner().invoke(app, ["report", str(folder), "--out", str(folder / "x.html")])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_half_a_table_of_steps_is_named_and_the_tables_of_the_others_are_written(folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from seekcli.cli.list import list_command
 from seekcli.config.layers import recipe_names
 from seekcli.config.settings import DataConfig
 from seekcli.data.sets.sources import data_facts
-from seekcli.documents import read_document
+from seekcli.documents import read_document, write_document
 from seekcli.errors import BadInput
 from seekcli.method.condition import CONDITIONS
 from seekcli.models.catalog import MODELS, parse_pair
@@ -106,6 +106,23 @@ def test_a_finished_run_with_half_a_table_of_epochs_is_damaged(tmp_path: Path) -
     found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
     assert [found[one.name]["state"] for one in (run, other)] == ["damaged", "finished"]
     assert found[run.name]["message"] == f"{run / EPOCHS} is damaged or no parquet file"
+
+
+@pytest.mark.parametrize("name", ["config.json", "status.json"])
+def test_a_run_of_a_newer_seek_is_neither_finished_nor_damaged(tmp_path: Path, name: str) -> None:
+    run, other = make_run(tmp_path), make_run(tmp_path, seed=1)
+    write_document(run / name, read_document(run / name) | {"schema_version": 99})
+    found = {row["run"]: row for row in rows("runs", "--out", tmp_path)}
+    assert [found[one.name]["state"] for one in (run, other)] == ["newer", "finished"]
+    assert found[run.name]["message"] == f"{run / name} was written by a newer seek (schema 99, this one knows 1)"
+
+
+def test_a_finished_run_whose_settings_are_damaged_is_damaged(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run / "config.json").write_text("{", encoding="utf-8")
+    [found] = rows("runs", "--out", tmp_path)
+    assert found["state"] == "damaged"
+    assert f"{run / 'config.json'} is damaged" in found["message"]
 
 
 def test_a_finished_run_with_a_model_file_that_was_cut_is_damaged(tmp_path: Path) -> None:

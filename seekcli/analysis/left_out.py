@@ -1,0 +1,33 @@
+"""Runs that are compared with nothing, and in what state they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seekcli.errors import BadInput, NewerFile
+from seekcli.runs.scan import NEWER
+
+if TYPE_CHECKING:
+    from seekcli.analysis.runs import ArmSettings
+
+# Over a fold of a search for k; with a file that is not whole, or of another run. NEWER: written by a newer seek.
+FOLD, DAMAGED = "fold", "damaged"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that is in no group, and why."""
+
+    run_id: str
+    path: Path
+    state: str
+    reason: str
+    seed: int | None = None
+    settings: ArmSettings | None = None
+
+
+def state_after(error: BadInput) -> str:
+    """Of a run whose files raised it."""
+    return NEWER if isinstance(error, NewerFile) else DAMAGED
