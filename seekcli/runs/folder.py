@@ -14,7 +14,7 @@ from seekcli.runs import finished_tables, model_files, records
 from seekcli.runs.config_file import ConfigFile, read_config
 from seekcli.runs.data_contents import refuse_other_contents
 from seekcli.runs.liveness import is_being_written
-from seekcli.runs.parquet import table_problem
+from seekcli.runs.parquet import read_table, table_problem
 from seekcli.runs.records import Row, RunStatus
 
 if TYPE_CHECKING:
@@ -161,7 +161,9 @@ class RunFolder:
 
     def steps_of(self, role: str) -> NDArray[np.bool_]:
         """Which rows of the step table are of this role, in their order: of a long run without an object a row."""
-        return records.read_steps_of(self.steps_path, role, self.owner)
+        table = read_table(self.steps_path, records.STEP_TABLE, self.owner, records.STEP_TABLE.key)
+        found: NDArray[np.bool_] = table.column("role").to_numpy() == role
+        return found
 
     def classes(self) -> list[Row]:
         """The table of classes as rows, of the last evaluation."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import fsum, isfinite, nan
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,11 +21,7 @@ from seekcli import files
 from seekcli.config.condition_settings import share_basis
 from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer, write_document
 from seekcli.errors import BadInput
-from seekcli.runs.parquet import TableKind, read_columns, read_table, replace_table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from seekcli.runs.parquet import TableKind, read_columns, replace_table
 
 # The files of a run folder.
 CONFIG = "config.json"
@@ -173,13 +169,6 @@ def check_step_names(names: Iterable[str]) -> None:
 def read_steps(path: Path, run_id: str | None = None) -> dict[str, list[Any]]:
     """The step table as columns. Raises BadInput as `read_table` does."""
     return read_columns(path, STEP_TABLE, run_id)
-
-
-def read_steps_of(path: Path, role: str, run_id: str | None = None) -> NDArray[np.bool_]:
-    """Which rows of the step table are of this role, in their order. Raises BadInput as `read_table` does."""
-    table = read_table(path, STEP_TABLE, run_id, STEP_TABLE.key)
-    found: NDArray[np.bool_] = table.column("role").to_numpy() == role
-    return found
 
 
 def write_classes(path: Path, rows: Sequence[Row], check: files.Check = files.unshared) -> None:
