@@ -27,14 +27,14 @@ from seekcli.models.added_channels import ignore_added_inputs
 from seekcli.models.family import Family, ModelSpec, Recipes
 
 PACKAGE = Path(__file__).resolve().parents[1] / "seekcli"
-# Where a shipped name stands as a word: its own files, the default of --data, rows of the paper's tables, and two rooms
-# that may not import data: the layout of ids of ImageNet runs, and the crop that an export says to make.
+# Where a shipped name stands as a word: its own files, the default of --data, rows of the paper's tables, and which
+# sets are streamed: two rooms ask that may not import data.
 MAY_NAME = ("models/families/", "data/sets/", "config/settings.py", "analysis/published.py", "report/published.py")
-MAY_NAME += ("config/identity.py", "export/finished_run.py")
+MAY_NAME += ("config/data_settings.py",)
 # Words that mean something else there: a policy of AutoAugment, a key of a document, a parameter's default.
 OTHER_MEANINGS = {("data/augment/augmentation_settings.py", "cifar10"), ("report/run_summary.py", "folder")}
 OTHER_MEANINGS |= {("data/splitting/every_image.py", "folder"), ("in_python.py", "digits")}  # the default of --data
-OTHER_MEANINGS |= {("config/data_settings.py", "digits"), ("resolve/plan.py", "folder")}
+OTHER_MEANINGS |= {("resolve/plan.py", "folder")}
 # Records have no other word of their task than the name of the data.
 OTHER_MEANINGS |= {("report/examples.py", "text:")}
 WIDTHS = (4, 6, 10)

@@ -16,7 +16,10 @@ MARKS = {"ok": " ", "note": "-", "wrong": "!"}
 
 def doctor(
     data: Annotated[
-        str | None, typer.Option(help="read every image of folder:DIR or imagenet:DIR, and name all broken ones")
+        str | None,
+        typer.Option(
+            help="read every image of folder:DIR, imagenet:DIR, hf:DIR or wds:PATTERN, and name all broken ones"
+        ),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="where published data sets are looked for")] = None,
     out: Annotated[Path, typer.Option(help="results folder whose disk is tried")] = Path("results"),

@@ -27,7 +27,7 @@ def flops(
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes, instead of --data.")] = None,
     channels: Annotated[int | None, typer.Option(help="Image channels, with --classes (3).")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where the data is, for folder: and imagenet:.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Where the data is, for folder:, npz:, ...")] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe whose image size counts (auto, as seek train).")] = None,
     condition: Annotated[str | None, typer.Option(help="Condition of the alternating run (loss).")] = None,
     k: Annotated[int | None, typer.Option("--k", help="Expected cost of an alternating run with this k (2).")] = None,

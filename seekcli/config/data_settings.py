@@ -9,14 +9,17 @@ from pydantic import Field
 from seekcli.config.section import Section
 from seekcli.config.value_types import Count, Fit, Fraction, Positive
 
+STREAMED = ("imagenet", "wds")  # the words of data sets whose images are cut while they are read from disk
+
 
 class DataConfig(Section):
     name: str = Field(
         "digits",
-        description="a name of `seek list data`, folder:DIR, imagenet:DIR, synthetic:CxHxW:CLASSES[:IMAGES], text:FILE",
+        description="a name of `seek list data`, folder:DIR, imagenet:DIR, npz:FILE, hf:DIR, wds:PATTERN, "
+        "synthetic:CxHxW:CLASSES[:IMAGES], text:FILE",
     )
     dir: str | None = Field(
-        None, description="where the files are; for folder: and imagenet: the folder itself, for text: the file"
+        None, description="where the files are; for folder:, npz:, text:, ... the folder or the file itself"
     )
     image_size: Positive | None = Field(
         None, description="resize images to this many pixels a side; not set: the data's own size"
@@ -31,7 +34,7 @@ class DataConfig(Section):
     folds: Annotated[int, Field(ge=2)] | None = Field(None, description="cut the training set into folds (seek tune)")
     fold: Count | None = Field(None, description="validate on this one of the folds, from 0; there is no test then")
     test_crop: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.875, description="imagenet: the share of the shorter side that a test image shows"
+        0.875, description="imagenet:, wds: the share of the shorter side that a test image shows"
     )
     fit: Fit = Field(
         "crop", description="photographs become squares: crop takes the middle; pad (with black) and stretch show all"
@@ -40,7 +43,7 @@ class DataConfig(Section):
         1, description="how a data set is read and split: 2 is today's way, 1 that of earlier runs"
     )
     whole_digest: bool = Field(
-        False, description="imagenet: read every file for the identity of the data, not a fixed sample of them"
+        False, description="imagenet:, wds: read every file for the identity of the data, not a fixed sample of them"
     )
     grey_bits: Annotated[int, Field(ge=8, le=16)] | None = Field(
         None, description="16-bit grey images: 2^N - 1 is white; not set: their upper 8 bits are read"
@@ -57,6 +60,11 @@ class DataConfig(Section):
     context_length: Annotated[int, Field(ge=2)] | None = Field(
         None, description="text: tokens that a model sees at once; not set: 128"
     )
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the images stay on disk while a run goes on."""
+        return self.name.partition(":")[0] in STREAMED
 
     @property
     def side(self) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seekcli.config.condition_settings import settings_read
+from seekcli.config.data_settings import STREAMED
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.pair_settings import DIGESTS, LINKING, is_own_model
 from seekcli.config.schema import RunConfig
@@ -94,7 +95,7 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     if flat.get("schedule") == "grow":
         read = ("grow_at",)
     off = [key for key, other in READ_WITH.items() if flat.get(other) == 0]
-    if str(flat.get("data.name")).partition(":")[0] == "imagenet":  # streamed: its crops follow torchvision's rule
+    if str(flat.get("data.name")).partition(":")[0] in STREAMED:  # their crops follow torchvision's rule
         off.append("augment.resized_crop_rule")
     if flat.get("data.fit", "crop") != "crop":  # all of a photograph is shown
         off.append("data.test_crop")

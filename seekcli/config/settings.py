@@ -195,7 +195,7 @@ class RuntimeConfig(Section):
     )
     layout: Literal["auto", "channels_last", "contiguous"] = Field("auto", description="memory layout of 4-D tensors")
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="CPU threads; none: torch's choice")
-    workers: UpTo1024 = Field(0, description="processes that read images, of imagenet: alone; they change no number")
+    workers: UpTo1024 = Field(0, description="processes that read images, of imagenet: and wds:; they change no number")
     track: Annotated[list[str], AfterValidator(known_trackers)] = Field(
         default_factory=list, description=f"show the rows of a run elsewhere too: {', '.join(TRACKERS)}"
     )

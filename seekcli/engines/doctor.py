@@ -23,6 +23,9 @@ from seekcli.config.settings import DataConfig
 from seekcli.config.value_types import TRACKERS
 from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.decoding import decode_file
+from seekcli.data.images.places import Place
+from seekcli.data.sets.folders import FolderListing
+from seekcli.data.sets.imagenet import ImageNetListing
 from seekcli.data.sets.kind import NamedSet
 from seekcli.data.sets.kinds import KINDS
 from seekcli.data.sets.listings import listing_of
@@ -63,15 +66,19 @@ def examine(results: Path, data_dir: Path | None) -> Iterator[Finding]:
 
 
 def examine_images(name: str) -> Iterator[Finding]:
-    """Every image file of a `folder:` or `imagenet:` set that cannot be read, how many can, and what is left out.
+    """Every image file of a `folder:`, `imagenet:`, `hf:` or `wds:` set that cannot be read, and what is left out.
 
     Raises BadInput for other data, and as the listing of the folder does.
     """
     data = DataConfig(name=name, rules=2)
     listing = listing_of(data)
-    if listing is None:
-        raise BadInput(f"--data {name}: expected folder:DIR or imagenet:DIR, whose image files can be examined")
-    paths = [str(listing.root / getattr(image, "path", image)) for image in (*listing.train, *listing.test)]
+    if isinstance(listing, FolderListing):
+        paths: list[Place] = [file.place(listing.root) for file in listing.files_to_read]
+    elif isinstance(listing, ImageNetListing):
+        paths = [*listing.located(listing.train), *listing.located(listing.test)]
+    else:
+        known = "folder:DIR, imagenet:DIR, hf:DIR or wds:PATTERN"
+        raise BadInput(f"--data {name}: expected {known}, whose image files can be examined")
     broken = 0
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
         for problem in pool.map(problem_of, paths):
@@ -83,9 +90,9 @@ def examine_images(name: str) -> Iterator[Finding]:
     yield Finding("layout", "note" if "left out" in listing.split else "ok", listing.split)
 
 
-def problem_of(path: str) -> str | None:
+def problem_of(place: Place) -> str | None:
     try:
-        decode_file(path, PROBE_SIZE)
+        decode_file(place, PROBE_SIZE)
     except BadInput as error:
         return str(error)
     return None

@@ -43,15 +43,16 @@ def load_for_card(candidate: Candidate, data: str | None, data_dir: str | None) 
 
 def load_at_once(candidate: Candidate, data: str | None, data_dir: str | None) -> Dataset:
     from seekcli.data.sets import sources
-    from seekcli.data.splitting.every_image import load_every_image
+    from seekcli.data.splitting.every_image import list_for_test, load_listed
     from seekcli.data.splitting.holdout import hold_out
 
     card = candidate.card
     asked = data_config(candidate, data, data_dir)
     own = own_data(candidate, asked, sure=data is None)
     if own is None and sources.is_folder(asked):
-        check_channels(candidate, asked.name, card.input.channels, 3)
-        dataset = load_every_image(asked, card.class_names)
+        listing = list_for_test(asked, card.class_names)
+        check_channels(candidate, asked.name, card.input.channels, listing.channels)
+        dataset = load_listed(asked, listing)
     else:
         config = own or asked
         check_shape(candidate, sources.data_facts(config))
@@ -70,8 +71,8 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
     """
     from seekcli.data.sets.kind import FolderSet
     from seekcli.data.sets.kinds import kind_named
-    from seekcli.data.sets.listings import folder_of, is_folder, kind_of
-    from seekcli.data.splitting.every_image import list_every_image
+    from seekcli.data.sets.listings import is_folder
+    from seekcli.data.splitting.every_image import list_for_test
     from seekcli.data.splitting.overlap import CHANGED_SINCE, overlap_note, overlap_with_training
 
     asked = data_config(candidate, data, data_dir)
@@ -85,7 +86,7 @@ def training_images_among(candidate: Candidate, dataset: Dataset, data: str | No
         return "not looked for: an export does not know its training images, `seek evaluate RUN` does"
     if has_other_contents(candidate, candidate.run.data):
         return CHANGED_SINCE
-    others = list_every_image(folder_of(asked), candidate.card.class_names, kind_of(asked))
+    others = list_for_test(asked, candidate.card.class_names)
     return overlap_with_training(candidate.run.data, others)
 
 
@@ -93,19 +94,19 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     """The data that the flags name, read by the rules of the run; without `--data` it is that of the run."""
     from seekcli.config.layers import merge
     from seekcli.config.settings import DataConfig
-    from seekcli.data.sets.listings import is_folder
-    from seekcli.data.sets.sources import has_own_size
+    from seekcli.data.sets.listings import is_folder, is_gone
+    from seekcli.data.sets.sources import may_not_be_fitted
     from seekcli.data.text.reading import is_text
 
     card = candidate.card
     name = data or card.training.data
     own_dir = candidate.run.data.dir if candidate.run is not None else None
     folder = data_dir or (own_dir if data is None else None)
-    if folder is own_dir is not None and is_folder(DataConfig(name=name)) and not Path(own_dir).is_dir():
-        kind = name.partition(":")[0]
+    given = DataConfig(name=name, dir=folder, fingerprint=card.training.data_fingerprint)
+    if folder is own_dir is not None and is_folder(given) and is_gone(given):
         raise BadInput(
-            f"--data {kind}:{own_dir}: the data of the run was in {own_dir}, which is gone: --data {kind}:DIR says "
-            "where it is now"
+            f"--data {name.partition(':')[0]}:{own_dir}: the data of the run was in {own_dir}, which is gone: --data "
+            f"{form_of(name)} says where it is now"
         )
     settings: dict[str, Any] = {"data.name": name, "data.dir": folder, "data.image_size": card.input.image_size}
     settings |= {f"data.{key}": value for key, value in card.training.data_settings.items()}
@@ -114,12 +115,20 @@ def data_config(candidate: Candidate, data: str | None, data_dir: str | None) ->
     if is_text(DataConfig(name=name)):
         raise BadInput(f"--data {name}: {candidate.source} is an image classifier, and this is a text")
     config = merge([("--data", settings)]).config.data
-    if not has_own_size(config):
+    if not may_not_be_fitted(config):
         config = config.model_copy(update={"fit": card.input.fit})
     if data is None and folder is None and is_folder(config):
-        place = f"{name.partition(':')[0]}:DIR"
+        place = form_of(name)
         raise BadInput(f"--data: the run was made on {name}, and a card names no place: name it as --data {place}")
     return config
+
+
+def form_of(name: str) -> str:
+    """How data of this kind is named: `folder:DIR`."""
+    from seekcli.data.sets.kinds import kind_named
+
+    kind = kind_named(name)
+    return name if kind is None else kind.form
 
 
 def own_data(candidate: Candidate, asked: DataConfig, sure: bool) -> DataConfig | None:

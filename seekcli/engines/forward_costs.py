@@ -47,7 +47,7 @@ def image_of(layers: Layers) -> tuple[RunConfig, Image]:
 
 
 def described_image(layers: Layers, given: set[str]) -> tuple[RunConfig, Image]:
-    from seekcli.data.sets.sources import folder_of, is_folder, kind_of, label_of
+    from seekcli.data.sets.listings import is_folder, recorded_name
     from seekcli.resolve.resolve import check_models
 
     draft = merge(layers)
@@ -57,7 +57,7 @@ def described_image(layers: Layers, given: set[str]) -> tuple[RunConfig, Image]:
         raise BadInput(f"--classes: {data.name} knows its own number of classes; give one of --data and --classes")
     if data.image_size is None or data.classes is None:
         raise BadInput("--classes without a data set to look at needs --image-size, such as --image-size 32")
-    label = f"{kind_of(data)}:{label_of(folder_of(data))}" if folder else None
+    label = recorded_name(data) if folder else None
     size = data.train_size or data.image_size
     return draft.config, Image(label, data.channels or 3, data.image_size, data.classes, size)
 

@@ -101,7 +101,7 @@ class FinishedRun:
 
     def _input_card(self) -> InputCard:
         facts, data = self.facts, self.config.data
-        cropped = data.name.startswith("imagenet:") and data.fit == "crop"
+        cropped = data.is_streamed and data.fit == "crop"
         return InputCard(
             channels=facts.channels,
             image_size=facts.image_size,

@@ -14,14 +14,13 @@ from seekcli.data.sets.deep_images import check_grey_bits, check_values, grey_bi
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.kind import TextSet
 from seekcli.data.sets.kinds import kind_named
-from seekcli.data.sets.listings import folder_of, label_of, listing_of
+from seekcli.data.sets.listings import folder_of, listing_of, recorded_name
 from seekcli.data.sets.sources import (
     data_facts,
     fingerprint_of,
     has_own_size,
     is_folder,
     is_streamed,
-    kind_of,
     rules_for,
 )
 from seekcli.data.text.reading import file_of, is_text, text_of
@@ -202,7 +201,7 @@ def keeps_statistics(config: RunConfig, role: str) -> bool:
 def check_data_settings(data: DataConfig) -> None:
     """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
     if data.whole_digest and not is_streamed(data):
-        raise BadInput(f"data.whole_digest is for imagenet:DIR alone, and this is {data.name}")
+        raise BadInput(f"data.whole_digest is for imagenet:DIR and wds:PATTERN, and this is {data.name}")
     if data.rules >= 2 and (listing := listing_of(data)) is not None:
         check_values(listing)
     check_grey_bits(data)
@@ -218,7 +217,7 @@ def resolve_place(resolved: Resolved) -> Resolved:
         return resolved.updated(values, resolved.origins["data.name"])
     if is_folder(data):
         root = os.path.abspath(folder_of(data))
-        values = {"data.name": f"{kind_of(data)}:{label_of(Path(root))}", "data.dir": root}
+        values = {"data.name": recorded_name(data), "data.dir": root}
         return resolved.updated(values, resolved.origins["data.name"])
     if data.dir is None:
         return resolved

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from labelled_sets import as_npz, as_shards, as_tables, both_splits
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -98,7 +99,19 @@ def test_every_broken_image_is_named_at_once(tmp_path: Path) -> None:
     assert layout["text"].endswith("as given; 3 files that are no images (or hidden) left out (a: 3 .heic)")
 
 
-def test_only_folders_have_images_to_examine() -> None:
-    done = CliRunner().invoke(app, ["doctor", "--data", "digits"])
+def test_images_inside_other_files_are_examined_too(tmp_path: Path) -> None:
+    splits = both_splits()
+    splits["test"][1] = splits["test"][1]._replace(png=b"no image")
+    for kind, root in {"hf": as_tables(tmp_path / "t", splits), "wds": as_shards(tmp_path / "s", splits)}.items():
+        broken, readable, _ = answers("--data", f"{kind}:{root}", exit_code=1)
+        where = "data-00000-of-00001.arrow: row 1" if kind == "hf" else "test-000.tar/0001.png"
+        assert broken["text"].endswith(f"{where}: it is damaged, or no image")
+        assert readable["text"] == "17 of 18 image files can be read, 3 classes (cat, dog, emu)"
+
+
+@pytest.mark.parametrize("name", ["digits", "npz"])
+def test_only_image_files_can_be_examined(tmp_path: Path, name: str) -> None:
+    data = f"npz:{as_npz(tmp_path / 'a.npz', both_splits())}" if name == "npz" else name
+    done = CliRunner().invoke(app, ["doctor", "--data", data])
     assert done.exit_code == 2
-    assert "expected folder:DIR or imagenet:DIR" in done.output
+    assert "expected folder:DIR, imagenet:DIR, hf:DIR or wds:PATTERN, whose image files" in done.output

@@ -107,7 +107,9 @@ def test_bits_that_do_not_fit_are_refused(scans: Path, tmp_path: Path) -> None:
     assert planned(tmp_path / "plain").config.data.grey_bits is None
     with pytest.raises(BadInput, match=r"no image of folder:.* is grey with 16 bits; leave it out"):
         planned(tmp_path / "plain", grey_bits=12)
-    with pytest.raises(BadInput, match=r"data.grey_bits is for folder:DIR and imagenet:DIR, and this is digits"):
+    with pytest.raises(
+        BadInput, match=r"data.grey_bits is for image files, as of folder:DIR and imagenet:DIR, and this is digits"
+    ):
         tiny(data__name="digits", data__grey_bits=12)
 
 

@@ -119,7 +119,7 @@ def test_a_folder_that_is_named_as_a_data_set_is_told_how(photos: Path) -> None:
         ("cifar-10", "unknown --data 'cifar-10'; did you mean 'cifar10'?"),
         ("digit", "did you mean 'digits'?"),
         ("digits:8", "did you mean 'digits'?"),
-        ("mnist", "one of: cifar10, cifar100, digits, flowers102, folder:DIR, imagenet:DIR, pets, synthetic:CxHxW:"),
+        ("mnist", "one of: cifar10, cifar100, digits, flowers102, folder:DIR, hf:DIR[:IMAGE,LABEL], imagenet:DIR, npz"),
         ("synthetic", "expected synthetic:CxHxW:CLASSES[:IMAGES]"),
         ("folder:", "name the folder"),
         ("folder", "name the folder"),
@@ -271,6 +271,9 @@ def test_every_kind_of_data_is_said_in_words() -> None:
     forms = {"digits", *cifar.CLASS_COUNTS, *photo_sets.SETS, synthetic.FORM} | {
         "folder:DIR",
         "imagenet:DIR",
+        "npz:FILE",
+        "hf:DIR[:IMAGE,LABEL]",
+        "wds:PATTERN",
         "text:FILE",
     }
     assert {kind.form for kind in KINDS.values()} == forms

@@ -72,7 +72,7 @@ def order_of(batches: Batches, epoch: int) -> list[str]:
 
     def note(rule: CropRule, wanted: Any, *rest: Any) -> Any:
         for requests in wanted:
-            read.extend(request.path for request in requests)
+            read.extend(str(request.place) for request in requests)
             yield torch.zeros((len(requests), rule.size, rule.size, 3), dtype=torch.uint8)
 
     with pytest.MonkeyPatch.context() as patch:

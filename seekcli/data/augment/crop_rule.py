@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 from seekcli.config.value_types import Fit
 from seekcli.data.images.decoding import BROKEN, as_rgb, reason_of
 from seekcli.data.images.fit import Box, box_within, cut_out, square_box
+from seekcli.data.images.places import Place, openable
 from seekcli.data.keys import generator_for
 from seekcli.errors import BadInput
 
@@ -40,7 +41,7 @@ ORIENTATIONS = {
 class ImageRequest(NamedTuple):
     """One image to take: the file, and which place of which epoch it is for (both 0 where nothing is drawn)."""
 
-    path: str
+    place: Place
     epoch: int
     position: int
 
@@ -102,10 +103,10 @@ def centred(width: int, height: int, wide: float, high: float | None = None) -> 
 def decode_view(rule: CropRule, request: ImageRequest) -> np.ndarray:
     """The image that the rule cuts out, uint8 [S, S, 3]. Raises BadInput that names a file which cannot be read."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(request.path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(openable(request.place)) as image:
             return np.asarray(crop_and_resize(image, rule, request))
     except BROKEN as error:
-        raise BadInput(f"cannot read the image {request.path}: {reason_of(error)}") from error
+        raise BadInput(f"cannot read the image {request.place}: {reason_of(error)}") from error
 
 
 def crop_and_resize(image: Image.Image, rule: CropRule, request: ImageRequest) -> Image.Image:

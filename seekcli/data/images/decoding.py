@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import struct
 import warnings
@@ -20,6 +18,7 @@ from seekcli.data.images.arrays import Watcher, unwatched
 from seekcli.data.images.decoding_errors import unreadable_images
 from seekcli.data.images.depth import is_grey_16, range_problem, to_8_bits
 from seekcli.data.images.fit import cut_out, square_box
+from seekcli.data.images.places import Changed, Place, openable
 
 # Part of the cache's key: a change of the rule is a change of the pixels, and of this line.
 RULE = "EXIF orientation; transparent on white; RGB; centre square; bilinear, antialiased; JPEG read at 2x or more; 1"
@@ -38,7 +37,7 @@ def rule_of(grey_bits: int | None, fit: Fit) -> str:
 
 
 def decode_files(
-    paths: Sequence[str],
+    paths: Sequence[Place],
     size: int,
     watcher: Watcher = unwatched,
     digests: Sequence[str] | None = None,
@@ -72,51 +71,52 @@ def decode_files(
     finally:
         pool.shutdown(cancel_futures=True)
     if broken:
-        raise unreadable_images({paths[index]: broken[index] for index in sorted(broken)})
+        raise unreadable_images({str(paths[index]): broken[index] for index in sorted(broken)})
     return images
 
 
-def threads_for(paths: Sequence[str]) -> int:
+def threads_for(paths: Sequence[Place]) -> int:
     """Pillow releases the interpreter's lock while it decodes, but thumbnails are over too soon to gain by it.
 
     10,000 JPEGs of 1 kB: two threads took 1.6 times as long as one.
     """
-    sample = [os.path.getsize(path) for path in paths[:CHUNK_FILES] if os.path.exists(path)]
+    sample = [size_of(path) for path in paths[:CHUNK_FILES]]
     return min(MAX_THREADS, os.cpu_count() or 1) if sum(sample) > SMALL_FILE_BYTES * len(sample) else 1
+
+
+def size_of(place: Place) -> int:
+    """Bytes; 0 for a file that is not there, which is told when it is decoded."""
+    try:
+        return os.path.getsize(place) if isinstance(place, str) else len(place.read())
+    except OSError:
+        return 0
 
 
 class Unreadable(Exception):
     """Why an image cannot be read, without its path."""
 
 
-def decode_file(path: str, size: int) -> np.ndarray:
+def decode_file(place: Place, size: int) -> np.ndarray:
     """As `pixels_of`. Raises BadInput that names the file."""
     try:
-        return pixels_of(path, size)
+        return pixels_of(place, size)
     except Unreadable as error:
-        raise unreadable_images({path: str(error)}) from error
+        raise unreadable_images({str(place): str(error)}) from error
 
 
 def pixels_of(
-    path: str, size: int, digest: str | None = None, grey_bits: int | None = None, fit: Fit = "crop"
+    place: Place, size: int, digest: str | None = None, grey_bits: int | None = None, fit: Fit = "crop"
 ) -> np.ndarray:
     """One image, uint8 [size, size, 3]: the first frame, upright, RGB, as a square of `size` pixels a side."""
     try:
-        with Image.open(path if digest is None else io.BytesIO(bytes_of(path, digest))) as image:
+        with Image.open(openable(place, digest)) as image:
             # Large JPEGs are read at a fraction of their size, at least twice the one asked for: several times faster.
             image.draft(image.mode, (2 * size, 2 * size))
             return np.asarray(as_square(as_rgb(upright(image), grey_bits), size, fit))
+    except Changed:
+        raise Unreadable("it changed while it was read: give the command again") from None
     except BROKEN as error:
         raise Unreadable(reason_of(error)) from error
-
-
-def bytes_of(path: str, digest: str) -> bytes:
-    """The file's bytes. Raises Unreadable unless they have this sha256."""
-    with open(path, "rb") as file:
-        data = file.read()
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise Unreadable("it changed while it was read: give the command again")
-    return data
 
 
 def reason_of(error: Exception) -> str:

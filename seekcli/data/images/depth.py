@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,12 +41,12 @@ class Depth(NamedTuple):
     problem: str = ""
 
 
-def depth_of(path: str) -> Depth:
+def depth_of(file: str | IO[bytes]) -> Depth:
     from PIL import Image
 
     from seekcli.data.images.decoding import BROKEN
 
-    with suppress(*BROKEN), Image.open(path) as image:  # a broken image is named when it is decoded
+    with suppress(*BROKEN), Image.open(file) as image:  # a broken image is named when it is decoded
         if (problem := range_problem(image)) is not None:
             return Depth(problem=problem)
         return Depth(int(grey_values(image).max())) if is_grey_16(image) else Depth(cut=is_cut(image))

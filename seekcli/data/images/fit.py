@@ -27,12 +27,12 @@ def box_within(width: int, height: int, fit: Fit, part: Box) -> Box:
 
 
 def cut_out(image: Image.Image, box: Box, size: int, resampling: Image.Resampling) -> Image.Image:
-    """What the box shows of an RGB image, `size` pixels a side, in one antialiased resampling; black beside it."""
+    """What the box shows of an RGB or grey image, `size` pixels a side, antialiased at once; black beside it."""
     (left, top, right, bottom), (width, height) = box, image.size
     inside = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if inside == box:
         return image.resize((size, size), resampling, box=box)
-    canvas = Image.new("RGB", (size, size))
+    canvas = Image.new(image.mode, (size, size))
     columns = [round((edge - left) * size / (right - left)) for edge in (inside[0], inside[2])]
     rows = [round((edge - top) * size / (bottom - top)) for edge in (inside[1], inside[3])]
     # The longest panorama keeps a line of pixels, where it is in the box at all.

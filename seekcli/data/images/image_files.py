@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.config.value_types import Fit
+from seekcli.data.images.places import Place
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 class ImageFiles:
     """Image files that are indexed as a tensor of images is, by a slice, a mask or indices; none is read by that.
 
-    `index` int64 [N] picks from `paths`, which are relative to `root`. Unaugmented the images are `size` pixels a side
-    and show the middle: `centre` of the shorter side (all of it where `fit` is not crop). `grey_bits` is that of
-    `depth.to_8_bits`.
+    `index` int64 [N] picks from `paths`, which are relative to `root` or lie inside other files. Unaugmented the images
+    are `size` pixels a side and show the middle: `centre` of the shorter side (all of it where `fit` is not crop).
+    `grey_bits` is that of `depth.to_8_bits`.
     """
 
     root: Path
-    paths: Sequence[str]
+    paths: Sequence[Place]
     index: Tensor
     size: int
     centre: float
@@ -37,6 +38,7 @@ class ImageFiles:
     def __getitem__(self, key: Tensor | Sequence[int] | slice) -> ImageFiles:
         return replace(self, index=self.index[key])
 
-    def located(self) -> list[str]:
-        """The path of each image."""
-        return [os.path.join(self.root, self.paths[index]) for index in self.index.tolist()]
+    def located(self) -> list[Place]:
+        """Where each image is; a path is whole."""
+        places = [self.paths[index] for index in self.index.tolist()]
+        return [os.path.join(self.root, place) if isinstance(place, str) else place for place in places]

@@ -73,7 +73,7 @@ def check_grey_bits(data: DataConfig) -> None:
         return
     listing = listing_of(data)
     if listing is None:
-        raise BadInput(f"data.grey_bits is for folder:DIR and imagenet:DIR, and this is {data.name}")
+        raise BadInput(f"data.grey_bits is for image files, as of folder:DIR and imagenet:DIR, and this is {data.name}")
     found, white = deep_images(listing), 2**data.grey_bits - 1
     whole = not is_streamed(data) or data.whole_digest
     if not found.grey and whole:

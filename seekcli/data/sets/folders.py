@@ -7,14 +7,13 @@ split. By rules 2 the splits have the usual words in any case (layout.py). The n
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory, unwatched
@@ -39,6 +38,9 @@ OR_STREAM = ", and --data imagenet:DIR streams images from disk (DIR/train/CLASS
 class FolderListing:
     """The images of a folder, by split, in a fixed order; labels index `class_names`."""
 
+    channels: ClassVar[int] = CHANNELS
+    side: ClassVar[int | None] = None  # pixels a side where all images have one size
+
     root: Path
     class_names: tuple[str, ...]
     train: tuple[ImageFile, ...]
@@ -46,6 +48,10 @@ class FolderListing:
     test: tuple[ImageFile, ...]
     test_labels: tuple[int, ...]
     split: str
+
+    def contents(self) -> str:
+        """The identity by contents of every file."""
+        return contents(self.sizes, read_digests(self.root, self.files_to_read))
 
     @property
     def files_to_read(self) -> tuple[ImageFile, ...]:
@@ -199,6 +205,7 @@ def read_folder(
     watcher: Watcher = unwatched,
     grey_bits: int | None = None,
     fit: Fit = "crop",
+    or_stream: str = OR_STREAM,
 ) -> Arrays:
     """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
     import torch
@@ -206,7 +213,7 @@ def read_folder(
     from seekcli.data.images.decoding import decode_files, rule_of
 
     files = [*listing.train, *listing.test]
-    require_memory(f"--data folder:{listing.root}", len(files), CHANNELS, image_size, OR_STREAM)
+    require_memory(f"--data {listing.root}", len(files), CHANNELS, image_size, or_stream)
     digests = read_digests(listing.root, files)
     # One folder is listed in several orders: split for a run, whole for `seek evaluate`. The cache knows its contents
     # alone, so it holds the images in the order of their paths, whoever is first to decode them.
@@ -215,7 +222,7 @@ def read_folder(
     key = text_digest([contents(listing.sizes, digests), *rule])[:32]
 
     def build() -> dict[str, torch.Tensor]:
-        paths = [os.path.join(listing.root, file.path) for file in by_path]
+        paths = [file.place(listing.root) for file in by_path]
         own = [digests[file.path] for file in by_path]
         return {"images": torch.from_numpy(decode_files(paths, image_size, watcher, own, grey_bits, fit))}
 

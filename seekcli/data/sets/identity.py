@@ -9,6 +9,7 @@ while the file's size, time of modification, time of change and inode are those 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import time
@@ -22,6 +23,7 @@ from typing import NamedTuple
 from seekcli import files
 from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.depth import Depth, depth_of, may_be_deep
+from seekcli.data.images.places import Held, Place
 from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput, RunFailed
 from seekcli.plain_data import parse_json
@@ -40,13 +42,21 @@ ReadWatcher = Callable[[int, int], None]  # is told how many of how many files a
 
 
 class ImageFile(NamedTuple):
-    """`path` is relative to the data set's folder, with forward slashes; the rest is what the file system says."""
+    """`path` is relative to the data set's folder, with forward slashes; the rest is what the file system says.
+
+    `held` is where the bytes are of an image that lies inside another file: then times and inode are those of that.
+    """
 
     path: str
     size_bytes: int
     modified_ns: int
     changed_ns: int = 0
     inode: int = 0
+    held: Held | None = None
+
+    def place(self, root: Path) -> Place:
+        """Where its bytes are."""
+        return os.path.join(root, self.path) if self.held is None else self.held
 
     @property
     def version(self) -> tuple[int, int, int, int]:
@@ -145,7 +155,7 @@ def hash_files(root: Path, wanted: Sequence[ImageFile]) -> Iterator[Read]:
     watcher(0, len(wanted))
     pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))
     try:
-        for reads in pool.map(lambda chunk: [hash_file(root, file.path) for file in chunk], chunks):
+        for reads in pool.map(lambda chunk: [hash_file(root, file) for file in chunk], chunks):
             done += len(reads)
             watcher(done, len(wanted))
             yield from reads
@@ -153,8 +163,10 @@ def hash_files(root: Path, wanted: Sequence[ImageFile]) -> Iterator[Read]:
         pool.shutdown(cancel_futures=True)
 
 
-def hash_file(root: Path, path: str) -> Read:
-    whole = os.path.join(root, path)
+def hash_file(root: Path, listed: ImageFile) -> Read:
+    if listed.held is not None:
+        return hash_held(listed.path, listed.held)
+    path, whole = listed.path, os.path.join(root, listed.path)
     try:
         with open(whole, "rb", buffering=0) as file:
             before = version_of(file.fileno())
@@ -166,12 +178,29 @@ def hash_file(root: Path, path: str) -> Read:
             after = version_of(file.fileno())
     except OSError as error:
         raise BadInput(f"cannot read the image {printable(whole)}: {error.strerror or error}") from error
-    unsettled = before != after or time.time_ns() - max(after[1:3]) < SETTLED_NS
-    return path, None if unsettled else after, Content(digest.hexdigest(), *depth)
+    return path, settled(before, after), Content(digest.hexdigest(), *depth)
 
 
-def version_of(handle: int) -> Version:
-    status = os.fstat(handle)
+def hash_held(path: str, held: Held) -> Read:
+    """As `hash_file`, of an image inside another file: it is of that file's version, with its own size."""
+    try:
+        before, data, after = version_of(held.container), held.read(), version_of(held.container)
+    except OSError as error:
+        raise BadInput(f"cannot read the image {printable(str(held))}: {error.strerror or error}") from error
+    depth = depth_of(io.BytesIO(data)) if may_be_deep(data[:READ_BYTES]) else Depth()
+    version = settled(before, after)
+    return path, version and (len(data), *version[1:]), Content(hashlib.sha256(data).hexdigest(), *depth)
+
+
+def settled(before: Version, after: Version) -> Version | None:
+    """The version of a file that was read in between; None where the file may be changing."""
+    changing = before != after or time.time_ns() - max(after[1:3]) < SETTLED_NS
+    return None if changing else after
+
+
+def version_of(file: int | str) -> Version:
+    """Of an open file by its handle, or of a path."""
+    status = os.stat(file)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 

@@ -8,12 +8,15 @@ and what is no image by its suffix are left out.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from seekcli.config.value_types import Fit
 from seekcli.data.images.arrays import Arrays
 from seekcli.data.images.image_files import ImageFiles
+from seekcli.data.images.places import Held, Place
 from seekcli.data.sets import folders
 from seekcli.data.sets.folder_walk import (
     Found,
@@ -26,7 +29,7 @@ from seekcli.data.sets.folder_walk import (
     walk_classes,
 )
 from seekcli.data.sets.folders import left_alone_note, split_as_given, unreadable
-from seekcli.data.sets.identity import ImageFile, names_and_sizes, printable, sample_of
+from seekcli.data.sets.identity import ImageFile, contents, names_and_sizes, printable, read_digests, sample_of
 from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.layout import find_layout, split_word
 from seekcli.errors import BadInput, unknown
@@ -43,8 +46,11 @@ class ImageNetListing:
     """The images of both splits in a fixed order, relative to `root`; labels index `class_names`.
 
     `sizes` is the sha256 over all sorted paths and sizes; `files_to_read` are those that an identity by contents reads:
-    all files, or a sample of them.
+    all files, or a sample of them. `held` says by path where an image is that lies inside another file.
     """
+
+    channels: ClassVar[int] = CHANNELS
+    side: ClassVar[int | None] = None
 
     root: Path
     class_names: tuple[str, ...]
@@ -55,6 +61,11 @@ class ImageNetListing:
     split: str
     sizes: str
     files_to_read: tuple[ImageFile, ...]
+    held: Mapping[str, Held] = field(default_factory=dict)
+
+    def contents(self) -> str:
+        """The identity by contents of the files that are read for it, and the sizes of all."""
+        return contents(self.sizes, read_digests(self.root, self.files_to_read))
 
     def arrays(self, size: int, centre: float, grey_bits: int | None = None, fit: Fit = "crop") -> Arrays:
         """Both splits: labels in memory, images on disk. Nothing is decoded."""
@@ -62,11 +73,19 @@ class ImageNetListing:
 
         train, test = (
             ImageFiles(self.root, paths, torch.arange(len(paths)), size, centre, grey_bits, fit)
-            for paths in (self.train, self.test)
+            for paths in (self.places(self.train), self.places(self.test))
         )
         labels = (torch.tensor(each, dtype=torch.int64) for each in (self.train_labels, self.test_labels))
         train_labels, test_labels = labels
         return Arrays(train, train_labels, test, test_labels, self.class_names, self.split)
+
+    def places(self, paths: Sequence[str]) -> Sequence[Place]:
+        """Of paths of the listing: themselves, or where they lie inside other files."""
+        return [self.held[path] for path in paths] if self.held else paths
+
+    def located(self, paths: Sequence[str]) -> list[Place]:
+        """As `places`, with whole paths."""
+        return [os.path.join(self.root, place) if isinstance(place, str) else place for place in self.places(paths)]
 
     @property
     def test_paths(self) -> tuple[str, ...]:
@@ -119,6 +138,7 @@ def streamed(listing: folders.FolderListing, whole: bool = True) -> ImageNetList
         root=listing.root, class_names=listing.class_names, train=train, train_labels=listing.train_labels, test=test,
         test_labels=listing.test_labels, split=listing.split, sizes=listing.sizes,
         files_to_read=tuple(files if whole else sample_of(files)),
+        held={file.path: file.held for file in files if file.held is not None},
     )  # fmt: skip
     if not found.sample:
         return found

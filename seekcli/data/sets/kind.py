@@ -1,15 +1,15 @@
 """What a data set says of itself: one object, in the file that reads it. It is read without torch.
 
-Three sorts: a set that its name says all of (`cifar10`, `synthetic:3x32x32:10`), files in a folder of the user's, and a
-text.
+Three sorts: a set that its name says all of (`cifar10`, `synthetic:3x32x32:10`), files of the user's that the name says
+the place of, and a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from seekcli.config.settings import DataConfig
@@ -80,13 +80,25 @@ class OwnSet(NamedSet):
     load_rows: Callable[[DataConfig], Dataset | None]  # rows of numbers; None where it gives images
 
 
+class Place(NamedTuple):
+    """Where the files of a set are, and what is said of them behind that: the columns of a table."""
+
+    path: str
+    more: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FolderSet(DataKind):
-    """Files in a folder that the name says. `list_files` and `read` share a listing of the kind's own."""
+    """Files in a folder, or a file, that the name says. `list_files` and `read` share a listing of the kind's own."""
 
     list_files: Callable[[Path, DataConfig], Any]
     read: Callable[[Any, DataConfig, int, Watcher], Arrays]  # listing, settings, pixels a side, watcher -> both splits
+    # Every image, by the names of a trained model's classes, for the test split; not set: those of class folders.
+    list_all: Callable[[Path, DataConfig, Sequence[str]], Any] | None = None
     streamed: bool = False  # its images stay on disk, and its identity may be of a sample of them
+    keeps_size: bool = False  # its images have one size, and keep it where nothing else is asked for
+    place: Callable[[str], Place] = Place  # what stands behind the colon
+    label: Callable[[Path], str] | None = None  # what it is called in records; not set: the last word of the path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seekcli.data.sets import cifar, digits, folders, imagenet, photo_sets, synthetic, text
+from seekcli.data.sets import cifar, digits, folders, hf, imagenet, npz, photo_sets, synthetic, text, wds
 from seekcli.data.sets.kind import DataKind
 from seekcli.data.sets.own_data import own_set
 from seekcli.own_code.paths import is_path
@@ -26,6 +26,9 @@ for _shipped in (
     photo_sets.PETS,
     folders.FOLDER,
     imagenet.IMAGENET,
+    npz.NPZ,
+    hf.HF,
+    wds.WDS,
     synthetic.SYNTHETIC,
     text.TEXT,
 ):

@@ -6,19 +6,20 @@ import os
 from pathlib import Path
 
 from seekcli.config.settings import DataConfig
-from seekcli.data.sets import folders, imagenet
-from seekcli.data.sets.identity import contents, printable, read_digests
+from seekcli.data.sets import folders, imagenet, npz
+from seekcli.data.sets.identity import printable
 from seekcli.data.sets.kept_listings import kept
 from seekcli.data.sets.kind import FolderSet, OwnSet
 from seekcli.data.sets.kinds import kind_named
+from seekcli.data.sets.shard_patterns import fixed_part
 from seekcli.data.text.reading import is_text, text_of
 from seekcli.errors import BadInput
 
-Listing = folders.FolderListing | imagenet.ImageNetListing
+Listing = folders.FolderListing | imagenet.ImageNetListing | npz.ArrayListing
 
 
 def is_folder(data: DataConfig) -> bool:
-    """Whether the data is files in a folder that the name says: `folder:DIR`, or `imagenet:DIR`, which is streamed."""
+    """Whether the data is files whose place the name says: `folder:DIR`, `imagenet:DIR`, `npz:FILE`, ..."""
     return folder_set(data) is not None
 
 
@@ -50,8 +51,8 @@ def listing_of(data: DataConfig) -> Listing | None:
     kind = folder_set(data)
     if kind is None:
         return None
-    root = folder_of(data)
-    return kept((kind.word, str(root), data.rules, data.whole_digest), lambda: kind.list_files(root, data))
+    root, more = folder_of(data), kind.place(data.name.partition(":")[2]).more
+    return kept((kind.word, str(root), more, data.rules, data.whole_digest), lambda: kind.list_files(root, data))
 
 
 def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | None:
@@ -72,7 +73,7 @@ def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | No
 
 def contents_of(listing: Listing) -> str:
     """The identity by contents of the files that were listed, by whichever rules."""
-    return contents(listing.sizes, read_digests(listing.root, listing.files_to_read))
+    return listing.contents()
 
 
 def known_by(data: DataConfig) -> str:
@@ -85,17 +86,38 @@ def known_by(data: DataConfig) -> str:
 
 
 def folder_of(data: DataConfig) -> Path:
-    """The folder's path. A resolved config has it in `dir`, and in `name` no more than its label."""
-    named = data.name.partition(":")[2]
+    """The path of the folder, or of the file or the pattern that is named instead.
+
+    A resolved config has it in `dir`, and in `name` no more than its label.
+    """
+    kind = folder_set(data)
+    assert kind is not None
+    named = kind.place(data.name.partition(":")[2]).path
     if data.dir is None:
         if not named:
-            raise BadInput(f"--data {kind_of(data)}: name the folder, as in --data {kind_of(data)}:DIR")
+            what = "folder" if kind.form.endswith("DIR") else "files"
+            raise BadInput(f"--data {kind.word}: name the {what}, as in --data {kind.form}")
         return with_printable_name(Path(os.path.expanduser(named)))
     folder = with_printable_name(Path(os.path.expanduser(data.dir)))
-    same = named in ("", data.dir, label_of(folder))
+    same = named in ("", data.dir, label_of(folder), kind.label and kind.label(folder))
     if not same and data.fingerprint is None:
         raise BadInput(f"--data-dir {data.dir}: a folder is named once, as in --data {kind_of(data)}:{folder / named}")
     return folder
+
+
+def recorded_name(data: DataConfig) -> str:
+    """`folder:photos`: the kind, the last word of the path, and what was said behind it."""
+    kind = folder_set(data)
+    assert kind is not None
+    more = kind.place(data.name.partition(":")[2]).more
+    label = (kind.label or label_of)(folder_of(data))
+    return f"{kind.word}:{label}{f':{more}' if more else ''}"
+
+
+def is_gone(data: DataConfig) -> bool:
+    """Whether nothing is left where the files were: a pattern is looked for by the folder that it begins in."""
+    folder = folder_of(data)
+    return not folder.exists() and not (fixed_part(folder) != folder and fixed_part(folder).exists())
 
 
 def with_printable_name(folder: Path) -> Path:

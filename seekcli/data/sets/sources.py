@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.images.image_files import ImageFiles
-from seekcli.data.sets import folders, imagenet
+from seekcli.data.sets import imagenet
 from seekcli.data.sets.dataset import Dataset as Dataset, counts_in_words as counts_in_words
 from seekcli.data.sets.deep_images import deep_images_note
-from seekcli.data.sets.kind import DataFacts as DataFacts, NamedSet, TextSet
+from seekcli.data.sets.kind import DataFacts as DataFacts, FolderSet, NamedSet, TextSet
 from seekcli.data.sets.kinds import KINDS, kind_named
 from seekcli.data.sets.listings import (
     Listing,
@@ -28,7 +28,9 @@ from seekcli.data.sets.listings import (
     label_of as label_of,
     listing_of,
     own_set,
+    recorded_name,
 )
+from seekcli.data.sets.npz import ArrayListing
 from seekcli.data.splitting.splits import (
     ONE_EACH,
     SPLIT_SEED,
@@ -83,7 +85,7 @@ def load(data: DataConfig, watcher: Watcher = unwatched) -> Dataset:
     facts = facts_of(data, listing)
     fingerprint = fingerprint_of(data, listing)
     if fingerprint is not None and data.fingerprint not in (None, fingerprint):
-        what = f"{kind_of(data)}:{listing.root}: its files" if listing is not None else f"{facts.name}: its images"
+        what = f"{kind_of(data)}:{folder_of(data)}: its files" if listing is not None else f"{facts.name}: its images"
         raise BadInput(f"--data {what} are not those that this run was made for")
     if kind := folder_set(data):
         arrays = kind.read(listing, data, facts.image_size, watcher)
@@ -111,13 +113,20 @@ def stats_of(images: Tensor | ImageFiles) -> tuple[tuple[float, ...], tuple[floa
 def has_own_size(data: DataConfig) -> bool:
     """Whether all its images have one size; photographs have each their own."""
     kind = kind_named(data.name)
+    return may_not_be_fitted(data) or (isinstance(kind, FolderSet) and kind.keeps_size)
+
+
+def may_not_be_fitted(data: DataConfig) -> bool:
+    """Whether its images are all squares by the kind of data that it is: there is nothing for `data.fit` to decide."""
+    kind = kind_named(data.name)
     return kind is None or isinstance(kind, TextSet) or (isinstance(kind, NamedSet) and kind.one_size)
 
 
-def check_asked(data: DataConfig) -> None:
+def check_asked(data: DataConfig, listing: Listing | None) -> None:
     """Raise BadInput for a setting that this data does not read."""
     check_asked_of_images(data)
-    if data.fit != "crop" and has_own_size(data):
+    square = isinstance(listing, ArrayListing) and listing.is_square
+    if data.fit != "crop" and (may_not_be_fitted(data) or square):
         raise BadInput(f"data.fit {data.fit} is for photographs of any shape, and the images of {data.name} are square")
     having = [kind.word for kind in KINDS.values() if isinstance(kind, NamedSet) and kind.test_images]
     if data.test_images is not None and data.name not in having:
@@ -126,7 +135,7 @@ def check_asked(data: DataConfig) -> None:
 
 def facts_of(data: DataConfig, listing: Listing | None) -> DataFacts:
     facts = folder_facts(data, listing) if listing is not None else named_facts(data)
-    check_asked(data)
+    check_asked(data, listing)
     if data.image_size is not None:
         facts = replace(facts, image_size=data.image_size)
     sizes = limited_sizes(data, facts, listing)
@@ -181,12 +190,11 @@ def named_facts(data: DataConfig) -> DataFacts:
 
 
 def folder_facts(data: DataConfig, listing: Listing) -> DataFacts:
-    if data.image_size is None:
+    size = data.image_size or listing.side
+    if size is None:
         raise BadInput(f"--data {data.name}: say with --image-size how many pixels a side its images shall have")
-    return DataFacts(
-        f"{kind_of(data)}:{label_of(listing.root)}", len(listing.class_names), folders.CHANNELS, data.image_size,
-        len(listing.train), len(listing.test),
-    )  # fmt: skip
+    classes = len(listing.class_names)
+    return DataFacts(recorded_name(data), classes, listing.channels, size, len(listing.train), len(listing.test))
 
 
 def limited_count(limit: int | None, facts: DataFacts) -> int:

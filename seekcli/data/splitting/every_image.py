@@ -14,34 +14,53 @@ from seekcli.data.sets.folder_walk import left_out_note, walk_classes
 from seekcli.data.sets.folders import comparable, left_alone_note, unreadable
 from seekcli.data.sets.identity import ImageFile, printable
 from seekcli.data.sets.layout import require_classes, split_word, visible_subfolders
-from seekcli.data.sets.listings import folder_of, is_streamed, kind_of, label_of
+from seekcli.data.sets.listings import folder_of, folder_set, recorded_name
+from seekcli.data.sets.npz import ArrayListing
 from seekcli.data.sets.sources import DataFacts, Dataset, fit_note
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, unknown
 
 
 def load_every_image(data: DataConfig, class_names: Sequence[str], watcher: Watcher = unwatched) -> Dataset:
-    """All images of `folder:DIR` or `imagenet:DIR` as the test split of a data set without training images.
+    """All images of a set in files as the test split of a data set without training images.
 
-    They lie in DIR/CLASS/, DIR/test/CLASS/ or several such splits; a class may have one image, or none at all. Raises
-    BadInput for a class that is not in `class_names`, with the nearest one, and for a folder without images.
+    In folders they lie in DIR/CLASS/, DIR/test/CLASS/ or several such splits; a class may have one image, or none at
+    all. Raises BadInput for a class that is not in `class_names`, with the nearest one, and for a set without images.
     """
-    listing = list_every_image(folder_of(data), class_names, kind_of(data))
-    assert data.image_size is not None
+    return load_listed(data, list_for_test(data, class_names), watcher)
+
+
+def list_for_test(data: DataConfig, class_names: Sequence[str]) -> folders.FolderListing | ArrayListing:
+    """As `load_every_image`, without reading an image."""
+    kind = folder_set(data)
+    assert kind is not None
+    if kind.list_all is None:
+        return list_every_image(folder_of(data), class_names, kind.word)
+    found: folders.FolderListing | ArrayListing = kind.list_all(folder_of(data), data, class_names)
+    return found
+
+
+def load_listed(
+    data: DataConfig, listing: folders.FolderListing | ArrayListing, watcher: Watcher = unwatched
+) -> Dataset:
+    """The images that were listed, as `load_every_image` gives them."""
+    kind, size = folder_set(data), data.image_size
+    assert kind is not None
+    assert size is not None
     listing = replace(listing, split=listing.split + fit_note(data))
-    what = f"--data {kind_of(data)}:{listing.root}"
-    if is_streamed(data):
+    what = f"--data {kind.word}:{folder_of(data)}"
+    if isinstance(listing, folders.FolderListing) and kind.streamed:
         sample = imagenet.streamed(listing, data.whole_digest)
         check_values(sample)
         check_white(what, data, sample)
-        arrays = imagenet.streamed(listing).arrays(data.image_size, data.test_crop, data.grey_bits, data.fit)
+        arrays = kind.read(imagenet.streamed(listing), data, size, watcher)
     else:
         check_values(listing)
         check_white(what, data, listing)
         listing = replace(listing, split=listing.split + deep_images_note(data, listing, as_trained=True))
-        arrays = folders.read_folder(listing, data.image_size, watcher, data.grey_bits, data.fit)
-    name = f"{kind_of(data)}:{label_of(listing.root)}"
-    facts = DataFacts(name, len(class_names), folders.CHANNELS, data.image_size, 0, len(listing.test))
+        arrays = kind.read(listing, data, size, watcher)
+    class_names = listing.class_names
+    facts = DataFacts(recorded_name(data), len(class_names), listing.channels, size, 0, len(listing.test))
     return Dataset(
         facts, arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels, arrays.class_names,
         imagenet.MEAN, imagenet.STD, listing.split, data.rules, test_paths=listing.test_paths,

@@ -11,6 +11,7 @@ from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import folders, imagenet
 from seekcli.data.sets.identity import ImageFile, printable, read_digests
 from seekcli.data.sets.listings import Listing, fingerprint_of, is_folder, listing_of
+from seekcli.data.sets.npz import ArrayListing
 from seekcli.data.splitting.splits import first_few
 from seekcli.data.text.reading import is_text
 from seekcli.errors import BadInput, counted
@@ -25,6 +26,7 @@ CHANGED_SINCE = (
     "not known: the folder that the run was made of is gone or has changed since, so that nobody can tell which of "
     "these images it was trained on"
 )
+IN_ARRAYS = "not looked for: images in arrays (npz:) are no files whose bytes could be compared with others"
 
 
 class Known(NamedTuple):
@@ -44,7 +46,7 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     if is_text(data):  # its parts are apart by position, and a sentence may well stand in both
         return None
     listing = listing_of(data)
-    if listing is not None:
+    if listing is not None and not isinstance(listing, ArrayListing):
         return describe_overlap(*known_files(listing), where_of(listing))
     if dataset is not None and not isinstance(dataset.train_images, ImageFiles):
         assert not isinstance(dataset.test_images, ImageFiles)
@@ -61,8 +63,8 @@ def overlap_ahead(data: DataConfig) -> str | None:
     return overlap_note(data) if data.rules >= 2 and is_folder(data) else None
 
 
-def overlap_with_training(data: DataConfig, others: folders.FolderListing) -> str | None:
-    """How many of the images of another folder, all of them in its test split, a run over `data` was trained on.
+def overlap_with_training(data: DataConfig, others: folders.FolderListing | ArrayListing) -> str | None:
+    """How many of the images of another set, all of them in its test split, a run over `data` was trained on.
 
     None for none. Where the folder of `data` is gone, or has other contents by now, it says that it is not known.
     """
@@ -72,6 +74,8 @@ def overlap_with_training(data: DataConfig, others: folders.FolderListing) -> st
             return CHANGED_SINCE
     except BadInput:
         return CHANGED_SINCE
+    if isinstance(listing, ArrayListing) or isinstance(others, ArrayListing):
+        return IN_ARRAYS
     train, _ = known_files(listing)
     _, test = known_files(others)
     return describe_overlap(train, test, where_of(listing))
@@ -129,7 +133,7 @@ def describe_overlap(
     return f"{len(pairs):,} of {counted(len(test), f'{split} {noun}')} {are} too{where}{classes} ({named})"
 
 
-def known_files(listing: Listing) -> tuple[list[Known], list[Known]]:
+def known_files(listing: folders.FolderListing | imagenet.ImageNetListing) -> tuple[list[Known], list[Known]]:
     """The files of both splits whose digests the identity of the data reads."""
     digests = read_digests(listing.root, listing.files_to_read)
 
