@@ -39,11 +39,16 @@ class TableKind:
 
     def with_own(self, names: Iterable[str]) -> TableKind:
         """The kind with a column for each of these names that it allows, after all others."""
-        taken = set(self.schema.names)
-        more = sorted(name for name in names if name not in taken and self.own is not None and self.own.fullmatch(name))
-        if not more:
+        if not (more := self.own_names([dict.fromkeys(names)])):
             return self
         return replace(self, schema=pa.schema([*self.schema, *(pa.field(name, pa.float64()) for name in more)]))
+
+    def own_names(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Those that only `own` allows, in these rows or columns."""
+        if self.own is None:
+            return []
+        names = {name for row in rows for name in row} - set(self.schema.names)
+        return sorted(name for name in names if self.own.fullmatch(name))
 
 
 def table_problem(path: Path) -> str | None:

@@ -88,6 +88,7 @@ EPOCH_KEY = ("run_id", "epoch", "role")
 # What a task of somebody's own measures (train/tasks/own.py) has columns beyond these.
 OWN_COLUMN = re.compile(r"(test|validation)_[a-z][a-z0-9_]*")
 EPOCH_TABLE = TableKind(EPOCH_SCHEMA, EPOCH_KEY, ADDED_COLUMNS, OWN_COLUMN)
+own_columns = EPOCH_TABLE.own_names  # of rows
 STEP_TABLE = TableKind(STEP_SCHEMA, ("run_id", "step", "role"))
 CLASS_TABLE = TableKind(CLASS_SCHEMA, ("run_id", "role", "split", "class_index"))
 MEASURED_COLUMNS = ("epoch_seconds", "images_per_second", "peak_memory_bytes")  # differ between two equal runs
@@ -140,12 +141,6 @@ def write_epochs(path: Path, rows: Sequence[Row], check: files.Check = files.uns
         _check_names(row.keys() - set(own), EPOCH_SCHEMA)
     names = [*EPOCH_SCHEMA.names, *own]
     replace_table(path, {name: [row.get(name) for row in rows] for name in names}, EPOCH_TABLE, check)
-
-
-def own_columns(rows: Iterable[Row]) -> list[str]:
-    """The names of what tasks of somebody's own measured, in these rows."""
-    known = set(EPOCH_NAMES)
-    return sorted({name for row in rows for name in row if name not in known and OWN_COLUMN.fullmatch(name)})
 
 
 def read_epochs(path: Path, run_id: str | None = None) -> list[Row]:
