@@ -67,6 +67,13 @@ class DataConfig(Section):
         return self.name.partition(":")[0] in STREAMED
 
     @property
+    def examples(self) -> str:
+        """What batches are made of: images, windows of a text, or rows of numbers."""
+        if self.context_length is not None:
+            return "windows"
+        return "images" if self.input_shape is None else "rows"
+
+    @property
     def side(self) -> int | None:
         """What a model is built for: pixels a side of an image, or tokens of a window of text."""
         return self.image_size if self.context_length is None else self.context_length

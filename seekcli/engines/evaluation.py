@@ -24,6 +24,7 @@ from seekcli.engines.text_evaluation import (
     refuse_what_is_of_images,
     run_text_evaluation,
     text_answer,
+    training_text_among,
 )
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.method.roles import ROLES
@@ -76,7 +77,8 @@ def evaluate_models(
             texts = load_text_for_card(candidate, data, data_dir)
             set_threads(candidate.card, name)
             said = run_text_evaluation(candidate.card, model_on_device(candidate, name), texts, name)
-            yield Evaluated(text_answer(candidate, texts, said, name))
+            among = training_text_among(candidate, data, data_dir)
+            yield Evaluated(text_answer(candidate, texts, said, name, among))
             continue
         with listings_kept():
             dataset = load_for_card(candidate, data, data_dir)

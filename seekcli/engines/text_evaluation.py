@@ -36,6 +36,30 @@ def load_text_for_card(candidate: Candidate, data: str | None, data_dir: str | N
     return load_text(asked.model_copy(update={"fingerprint": own}))
 
 
+def training_text_among(candidate: Candidate, data: str | None, data_dir: str | None) -> str | None:
+    """How many of the windows that are evaluated on are training text of the run; None for none.
+
+    An export does not know where the text of its run lies, but for the one that Python ships.
+    """
+    from seekcli.config.data_settings import DataConfig
+    from seekcli.data.text.overlap import first_of_test, text_overlap
+    from seekcli.data.text.reading import BUNDLED, WORD, text_of
+
+    training, read = candidate.card.training, candidate.card.text
+    assert read is not None
+    if candidate.run is not None:
+        own = candidate.run.data
+    elif training.data == f"{WORD}:{BUNDLED}":
+        own = DataConfig(name=training.data, tokenizer=read.tokenizer, context_length=read.context_length)
+        own = own.model_copy(update={"fingerprint": training.data_fingerprint, "limit_train": training.limit_train})
+    else:
+        return "not looked for: an export does not know its training text, `seek evaluate RUN` does"
+    asked = text_config(candidate, data, data_dir)
+    other = text_of(asked)
+    same = data is None or other.sha256 == training.data_fingerprint
+    return text_overlap(own, other, first_of_test(asked) if same else 0)
+
+
 def text_config(candidate: Candidate, data: str | None, data_dir: str | None) -> DataConfig:
     """The text that the flags name, to be read as the model reads; without `--data` that of the run."""
     from seekcli.config.data_settings import DataConfig
@@ -91,7 +115,9 @@ def run_text_evaluation(card: Card, model: nn.Module, dataset: Dataset, device_n
     return found
 
 
-def text_answer(candidate: Candidate, dataset: Dataset, found: TextEvaluation, device_name: str) -> dict[str, Any]:
+def text_answer(
+    candidate: Candidate, dataset: Dataset, found: TextEvaluation, device_name: str, among: str | None
+) -> dict[str, Any]:
     """The answer as data. The recorded numbers are null where the text is not that of the run."""
     card = candidate.card
     own = dataset.fingerprint == card.training.data_fingerprint
@@ -108,6 +134,7 @@ def text_answer(candidate: Candidate, dataset: Dataset, found: TextEvaluation, d
         "data": dataset.facts.name,
         "own_data_known_by": "contents" if own else None,
         "windows_taken": f"{OWN if own else 'another text than the run was made on'}: {dataset.split}",
+        "training_windows_among_them": among,
         "test_windows": found.images,
         "test_tokens": found.tokens,
         "test_bytes": found.bytes,

@@ -18,11 +18,13 @@ def text_evaluation_text(result: dict[str, Any]) -> str:
         beside = f"recorded {recorded:.4f} {when_recorded(result)}: {verdict}"
     perplexity = result["test_perplexity"]
     counts = f"{result['test_windows']:,} windows, {result['test_tokens']:,} tokens, {result['test_bytes']:,} bytes"
+    among = result["training_windows_among_them"]
     return "\n".join(
         [
             f"model       {result['model']}, {result['role']}{pair}, from {visible(result['source'])}",
             f"data        {visible(result['data'])}, {counts}; {result['device']}, {result['precision']}",
             f"windows     {visible(result['windows_taken'])}",
+            *([] if among is None else [f"overlap     {visible(among)}"]),
             f"loss        {result['test_loss']:.4f} nats per token  ({beside})",
             f"perplexity  {'more than a number holds' if perplexity is None else f'{perplexity:.2f}'}",
             f"bits        {result['test_bits_per_byte']:.4f} per byte",

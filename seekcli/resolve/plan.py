@@ -162,9 +162,7 @@ def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
 
 
 def noun_of(config: RunConfig) -> str:
-    if config.data.input_shape is not None:
-        return "row"
-    return "image" if config.data.context_length is None else "window"
+    return config.data.examples.removesuffix("s")
 
 
 def dimensions(config: RunConfig) -> str:

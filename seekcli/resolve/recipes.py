@@ -74,7 +74,8 @@ def check_settings(config: RunConfig) -> None:
     batch_size, parts = config.train.batch_size, config.train.accumulate_steps
     if batch_size < 2 * parts:
         raise BadInput(
-            f"train.accumulate_steps {parts}: --batch-size {batch_size} leaves less than two images for each part"
+            f"train.accumulate_steps {parts}: --batch-size {batch_size} leaves less than two {config.data.examples} "
+            "for each part"
         )
     patched = any(family_of(config.model_name(role)).patches for role in config.roles)
     train_size = config.data.train_size

@@ -23,9 +23,9 @@ def require_several_steps(config: RunConfig) -> None:
         return
     if planned_length(config).steps_per_epoch == 1:
         raise BadInput(
-            f"--batch-size {config.train.batch_size}: {images(config):,} training images make one step an epoch, and "
-            f"every epoch starts on the base, so {config.pair.motivated} would never be trained; {proposal(config)}, "
-            "and --force trains all the same"
+            f"--batch-size {config.train.batch_size}: {images(config):,} training {config.data.examples} make one step "
+            f"an epoch, and every epoch starts on the base, so {config.pair.motivated} would never be trained; "
+            f"{proposal(config)}, and --force trains all the same"
         )
 
 

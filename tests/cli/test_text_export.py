@@ -88,6 +88,14 @@ def test_evaluate_gives_the_recorded_loss(made: tuple[Path, Path], of: str) -> N
 def test_all_of_another_text_is_taken(made: tuple[Path, Path], tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("The cat is open. " * 2, encoding="utf-8")
+    assert "not looked for: an export" in seek("evaluate", made[1], "--data", f"text:{other}").output
+    other.write_text("The cat is cat. " * 2, encoding="utf-8")  # the second window of three stands nowhere else
+    answer, _ = json.loads(seek("evaluate", made[0], "--data", f"text:{other}", "--format", "json").output)
+    among = answer["training_windows_among_them"]
+    assert among == "2 of 3 windows stand in the training part of the run's text, word for word"
+    other.write_text("tac ehT .nepo si", encoding="utf-8")
+    assert "overlap" not in seek("evaluate", made[0], "--data", f"text:{other}").output
+    other.write_text("The cat is open. " * 2, encoding="utf-8")
     answer, _ = json.loads(seek("evaluate", made[1], "--data", f"text:{other}", "--format", "json").output)
     assert (answer["test_windows"], answer["test_tokens"]) == (4, 32)
     assert answer["equals_recorded"] is None

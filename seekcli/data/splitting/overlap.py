@@ -13,6 +13,7 @@ from seekcli.data.sets.identity import ImageFile, printable, read_digests
 from seekcli.data.sets.listings import Listing, fingerprint_of, is_folder, listing_of
 from seekcli.data.sets.npz import ArrayListing
 from seekcli.data.splitting.splits import first_few
+from seekcli.data.text.overlap import overlap_of_parts
 from seekcli.data.text.reading import is_text
 from seekcli.errors import BadInput, counted
 
@@ -41,10 +42,11 @@ def overlap_note(data: DataConfig, dataset: Dataset | None = None) -> str | None
     """How many test images are training images too, and which; None where there is none, or it is not known.
 
     Files are compared by the sha256 of their bytes, before any limit of the training set: all of a folder, and of a
-    streamed tree those that its identity reads. Other sets are compared by their pixels, where `dataset` is given.
+    streamed tree those that its identity reads. Other sets are compared by their pixels, where `dataset` is given. Of a
+    text whole test windows count that stand in the training part.
     """
-    if is_text(data):  # its parts are apart by position, and a sentence may well stand in both
-        return None
+    if is_text(data):
+        return overlap_of_parts(data)
     listing = listing_of(data)
     if listing is not None and not isinstance(listing, ArrayListing):
         return describe_overlap(*known_files(listing), where_of(listing))
