@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-slurm test-ray test-browser golden format bench many scale torture families batchnorm starts findings wheel clean
+.PHONY: help setup reproduce test check lint types unit test-all test-cuda test-ddp test-slurm test-ray test-browser golden format bench many scale torture families batchnorm starts findings wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ scale: setup  ## a grid of 1,000, 10,000 and 100,000 points with fake runs: plan
 
 test-cuda: setup  ## what CUDA has of its own; without a CUDA device every test says "not run"
 	$(RUN) pytest tests/cuda $(PYTEST_FLAGS)
+
+test-ddp: setup  ## several processes for one run (gloo, on this machine): torchrun, kills and signals included (minutes)
+	$(RUN) pytest -n 0 tests/test_ranks.py tests/train/test_several_processes.py tests/engines/test_several_processes.py tests/cli/test_torchrun.py
 
 test-slurm: setup  ## start a Slurm of one machine, preempt an element and kill a node (minutes; root and Debian's packages), else "not run"
 	$(RUN) pytest -n 0 tests/slurm

@@ -89,6 +89,10 @@ class RunFailed(SeekError):
     exit_code = EXIT_RUN_FAILED
 
 
+class AgreedFailure(RunFailed):
+    """A failure that every process of a run has met alike, at the same step: a non-finite loss."""
+
+
 class LostLease(RunFailed):
     """Another process took the run over, since this one gave no sign of life for a while."""
 
@@ -97,6 +101,10 @@ class Stopped(SeekError):
     """The run was asked to stop, saved its state, and can be resumed."""
 
     exit_code = EXIT_RESUMABLE
+
+
+class LostProcess(Stopped):
+    """Another process of the run is gone. What was saved is kept, and the run can be resumed."""
 
 
 def unforeseen(error: BaseException) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import typer
 
 from seekcli.errors import visible
+from seekcli.launched import place
 from seekcli.plain_data import json_text
 
 PLAIN_FORMS = "seek-plain-forms"
@@ -26,8 +27,13 @@ class ReadFormat(StrEnum):
     JSON = "json"
 
 
-def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print lines. A name in them may hold anything, so what a terminal would obey is written out."""
+def say(text: str = "", *, err: bool = False, nl: bool = True, always: bool = False) -> None:
+    """Print lines. A name in them may hold anything, so what a terminal would obey is written out.
+
+    Of several processes that train one run the first speaks for all, and another one only with `always`.
+    """
+    if not (place().first or always):
+        return
     typer.echo(as_held_by(sys.stderr if err else sys.stdout, visible(text, keep="\n")), err=err, nl=nl)
 
 

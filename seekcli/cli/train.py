@@ -28,6 +28,7 @@ from seekcli.cli.output import echo_json, say, say_fitting
 from seekcli.cli.progress import STYLES
 from seekcli.cli.run_report import bf16_note, report, run_notes
 from seekcli.cli.setting_flags import OUTPUT, RUN, TRAIN_FLAGS, TRAINING, with_settings
+from seekcli.cli.several import follow_the_first, joined, processes_layer
 from seekcli.config.describe import described_setting
 from seekcli.config.layers import Layers
 from seekcli.config.seeds import seeds_in
@@ -35,6 +36,7 @@ from seekcli.config.settings import CLASSIC
 from seekcli.config.settings_files import as_toml
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import BadInput, unknown
+from seekcli.launched import place
 from seekcli.method.roles import ROLES
 from seekcli.models.catalog import is_model
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from seekcli.config.layers import Resolved
     from seekcli.engines.local import Outcome
     from seekcli.grid.tune import Draft
+    from seekcli.ranks import Ranks
 
 SCHEDULES = ("alternating", "base", "motivated", "all", "grow")
 
@@ -106,18 +109,23 @@ def train(
     track: Track = None,
 ) -> None:
     """Train a pair (or one model alone) and record every number. The same command again resumes or is done."""
+    if not place().first:
+        if not (dry_run or print_config):
+            follow_the_first()
+        return
     if schedule not in (None, *SCHEDULES):
         raise unknown("--schedule", schedule, SCHEDULES)
     at = next((values["motivation.grow_at"] for flag, values in settings if flag == "--at"), None)
     check_at(at, schedule, match)
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
-    seeded, own = seed_layers(seed, seeds), [*config_layers(config), *track_layers(track)]
+    seeded = seed_layers(seed, seeds)
+    below = [*processes_layer(), *config_layers(config), *track_layers(track)]
 
     def runs_of(schedules: list[tuple[str | None, Layers]]) -> list[Layers]:
         names, said = (model, base, motivated), set_layers(assignments)
         return [
-            [*own, *model_layers(*names, one), *settings, *each, *matched, *said, *schedule_layers(one)]
+            [*below, *model_layers(*names, one), *settings, *each, *matched, *said, *schedule_layers(one)]
             for each in seeded
             for one, matched in schedules
         ]
@@ -128,10 +136,11 @@ def train(
     if print_config or dry_run:
         describe_runs(first, out, print_config, progress == "json", AHEAD if arm_first else None)
         return
-    outcomes = train_all(first, out, progress, fresh)
-    if arm_first and (named := runs_of_arm(outcomes)):
-        matching = match_layers(match, named, model, at=False)
-        outcomes += train_all(runs_of([(one, matching) for one in CLASSIC]), out, progress, fresh)
+    with joined() as ranks:
+        outcomes = train_all(first, out, progress, fresh, ranks)
+        if arm_first and (named := runs_of_arm(outcomes)):
+            matching = match_layers(match, named, model, at=False)
+            outcomes += train_all(runs_of([(one, matching) for one in CLASSIC]), out, progress, fresh, ranks)
     from seekcli.cli.outcomes import conclude
 
     conclude(outcomes, out)
@@ -221,7 +230,9 @@ def k_ahead(one: Draft) -> str | None:
     return f"auto, not chosen yet: {one.tuning.describe()} come first; what follows is for k={k}"
 
 
-def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list[Outcome]:
+def train_all(
+    runs: list[Layers], out: Path, progress: str, fresh: bool, ranks: Ranks | None = None
+) -> list[Outcome]:
     """Train one run after the other; one that fails does not keep the next from running. A search for k comes first."""
     from seekcli.grid.tune import draft
 
@@ -238,7 +249,7 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
 
     stop, alone = StopSwitch(), len(drafts) == 1
     with stop.listening():
-        settled, unsettled = settle(drafts, out, progress, stop)
+        settled, unsettled = settle(drafts, out, progress, stop, ranks)
         announcer = Announcer(
             progress,
             len(settled),
@@ -247,5 +258,6 @@ def train_all(runs: list[Layers], out: Path, progress: str, fresh: bool) -> list
             hint_of=bf16_note,
             alone=alone,
         )
-        outcomes = LocalEngine(out, announcer, stop.reason, fresh=fresh).run(settled, wait=not alone)
+        engine = LocalEngine(out, announcer, stop.reason, fresh=fresh, ranks=ranks)
+        outcomes = engine.run(settled, wait=not alone)
     return [*outcomes, *unsettled]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
     from seekcli.engines.local import Outcome
     from seekcli.grid.tune import Draft, Tuning
+    from seekcli.ranks import Ranks
 
 
 @with_settings(TUNE_FLAGS)
@@ -100,7 +101,7 @@ def show_plan(tuning: Tuning, out: Path, format_: ReadFormat) -> None:
     say(f"{tuning.describe()}, {sum(row['state'] == 'finished' for row in rows)} finished")
 
 
-def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Search:
+def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch, ranks: Ranks | None = None) -> Search:
     """Train what is left of the runs over folds, a line on stderr before each, and choose k.
 
     Raises RunFailed, and says which runs they were, where some did not finish: no k is chosen then.
@@ -114,7 +115,7 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
     left = sum(RunFolder.of(out, one.config).standing_or_damage()[0] != "finished" for one in runs)
     if left:
         say(f"k of {tuning.name}: {tuning.describe()}, {left} to do", err=True)
-    outcomes = LocalEngine(out, Announcer(progress, left), stop.reason).run(runs)
+    outcomes = LocalEngine(out, Announcer(progress, left), stop.reason, ranks=ranks).run(runs)
     try:
         conclude(outcomes, out)
     except RunFailed as error:
@@ -125,10 +126,12 @@ def run_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> Se
     return found
 
 
-def try_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> tuple[Search | None, SeekError | None]:
+def try_search(
+    tuning: Tuning, out: Path, progress: str, stop: StopSwitch, ranks: Ranks | None
+) -> tuple[Search | None, SeekError | None]:
     """`run_search` whose failure is told on stderr and returned; a stop passes through."""
     try:
-        return run_search(tuning, out, progress, stop), None
+        return run_search(tuning, out, progress, stop, ranks), None
     except Stopped:
         raise
     except SeekError as error:
@@ -136,7 +139,9 @@ def try_search(tuning: Tuning, out: Path, progress: str, stop: StopSwitch) -> tu
         return None, error
 
 
-def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> tuple[list[Resolved], list[Outcome]]:
+def settle(
+    drafts: list[Draft], out: Path, progress: str, stop: StopSwitch, ranks: Ranks | None = None
+) -> tuple[list[Resolved], list[Outcome]]:
     """The runs with their k, and the outcomes of those that have none since the search for it failed.
 
     A k that nobody has chosen yet is searched for first, and that is said on stderr.
@@ -148,7 +153,7 @@ def settle(drafts: list[Draft], out: Path, progress: str, stop: StopSwitch) -> t
     found: dict[str, tuple[Search | None, SeekError | None]] = {}
     for tuning in {one.tuning.name: one.tuning for one in drafts if one.tuning}.values():
         say(f"--k auto: no k is chosen yet in {choice_path(out, tuning.name)}; searching first", err=True)
-        found[tuning.name] = search, _ = try_search(tuning, out, progress, stop)
+        found[tuning.name] = search, _ = try_search(tuning, out, progress, stop, ranks)
         if search is not None:
             say(search_text(search), err=True)
     for choice in {one.choice.name: one.choice for one in drafts if one.choice}.values():

@@ -69,6 +69,8 @@ OLD_BEHAVIOUR: dict[str, Any] = {
     **dict.fromkeys(("data.tokenizer", "data.context_length")),
     **dict.fromkeys(("train.task", "train.task_source_sha256", "data.input_shape")),
     "runtime.track": [],
+    "train.processes": 1,
+    "train.batchnorm": "per-process",
 }
 TASK_SOURCE = "train.task_source_sha256"
 # Settings of the training loss of a classification, which a task of one's own does not read.
@@ -106,6 +108,7 @@ def unread_settings(flat: Mapping[str, Any]) -> list[str]:
     if flat.get("pair.init") == "paper":
         off += ["pair.silence", "pair.stream"]
     off += OF_THE_LOSS if flat.get("train.task") is not None else []
+    off += ["train.batchnorm"] if flat.get("train.processes", 1) == 1 else []
     off += ["train.epochs"] if flat.get("train.steps") is not None else []
     return [*off, *(key for key in flat if key.startswith("motivation.") and key.split(".")[1] not in read)]
 

@@ -123,6 +123,12 @@ class TrainConfig(Section):
     bce_threshold: Fraction | None = Field(None, description="bce: mixed targets above it count as 1, others as 0")
     clip_norm: PositiveFloat | None = Field(None, description="clip the gradient to this global norm; none is off")
     ema_decay: Fraction = Field(0.0, description="evaluate and keep a moving average of the weights; 0 is off")
+    processes: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="processes that each batch is split over: as many as torchrun starts, which sets it"
+    )
+    batchnorm: Literal["per-process", "synchronised"] = Field(
+        "per-process", description="of several processes: BatchNorm's statistics in training, of its own images or all"
+    )
 
 
 class OptimizerConfig(Section):

@@ -28,6 +28,7 @@ from seekcli.errors import (
     Stopped,
     unforeseen,
 )
+from seekcli.ranks import ALONE, Ranks
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.lease import clear_dead_lease, require_no_owner
 from seekcli.runs.records import RunStatus
@@ -95,9 +96,11 @@ class LocalEngine:
         fail_fast: bool = False,
         again: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
+        ranks: Ranks | None = None,
     ) -> None:
         self.results, self.observer, self.stop_requested = results, observer, stop_requested
         self.fresh, self.fail_fast, self.again, self.poll_seconds = fresh, fail_fast, again, poll_seconds
+        self.ranks = ranks or ALONE
 
     def run(
         self, runs: Sequence[Resolved], wait: bool | WaitsFor = True, more: More = lambda ended: ()
@@ -175,7 +178,9 @@ class LocalEngine:
                 raise RunFailed(self.message_of(one))  # in another process, since this loop began
             begun = True
             progress = self.observer.begins(one, state)
-            status = train_run(one, self.results, progress, fresh=self.fresh, stop_requested=self.stop_requested)
+            status = train_run(
+                one, self.results, progress, fresh=self.fresh, stop_requested=self.stop_requested, ranks=self.ranks
+            )
             return self.end(Outcome(one, "finished", status), begun)
         except (Stopped, HeldElsewhere):
             raise

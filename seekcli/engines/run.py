@@ -15,8 +15,9 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.data.sets import sources
 from seekcli.documents import SCHEMA_VERSION
-from seekcli.engines import start
-from seekcli.errors import BadInput, DamagedRun, RunFailed, SeekError, Stopped
+from seekcli.engines import leading, start
+from seekcli.errors import BadInput, DamagedRun, LostProcess, RunFailed, SeekError, Stopped
+from seekcli.ranks import ALONE, Ranks
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.expected_cost import image_shape, train_shape
 from seekcli.resolve.short_epochs import require_several_steps
@@ -50,21 +51,24 @@ def train_run(
     *,
     fresh: bool = False,
     stop_requested: StopReason = lambda: None,
+    ranks: Ranks = ALONE,
 ) -> RunStatus:
     """Train the run to its end, from wherever it stands; a finished run is returned as it is.
 
+    With several `ranks` this is the first of them: the others are in `following.follow`.
     Raises BadInput (nothing written), RunFailed (the last checkpoint is kept) or Stopped (saved, can be resumed).
     """
     progress = progress or Progress()
     require_trackers(resolved.config.runtime.track)
+    leading.require_processes(resolved.config, ranks)
     try:
-        return train_or_return(resolved, results, progress, fresh, stop_requested)
+        return train_or_return(resolved, results, progress, fresh, stop_requested, ranks)
     finally:
         progress.ended()
 
 
 def train_or_return(
-    resolved: Resolved, results: Path, progress: Progress, fresh: bool, stop_requested: StopReason
+    resolved: Resolved, results: Path, progress: Progress, fresh: bool, stop_requested: StopReason, ranks: Ranks
 ) -> RunStatus:
     files.require_results_folder(results)
     folder = RunFolder.of(results, resolved.config)
@@ -82,7 +86,8 @@ def train_or_return(
     beginning = start.Beginning() if begun else start.beginning_of(config, results)
     if config.runtime.threads:
         torch.set_num_threads(config.runtime.threads)
-    dataset, trainer = start.load_and_build(config, progress, beginning, folder if begun else None)
+    dataset, trainer = start.load_and_build(config, progress, beginning, folder if begun else None, ranks)
+    leading.others_build(ranks, config, dataset)
     files.require_free_bytes(results, start.needed_bytes(trainer, None if fresh else folder))
     run = RecordedTraining(folder, resolved, trainer, dataset, progress, stop_requested)
     start.say_beginning(config, beginning, progress)
@@ -137,8 +142,9 @@ class RecordedTraining:
         )
         try:
             self.begin()
+            leading.others_take_state(self.trainer)
             while not self.trainer.finished:
-                self.trainer.train_epoch(self.after_step)
+                leading.train_epoch(self.trainer, self.after_step)
                 self.record_epoch()
             models = self.trainer.models_to_keep()  # the motivated one holds the base
             digests = {role: self.writer.write_model(role, model.state_dict()) for role, model in models.items()}
@@ -148,6 +154,9 @@ class RecordedTraining:
             raise self.failed(f"out of memory: {error}") from None
         except RunFailed as error:
             self.failed(str(error))
+            raise
+        except LostProcess as error:
+            self.record_state("stopped", str(error))
             raise
         except SeekError as error:
             if isinstance(error, BadInput):
@@ -163,7 +172,7 @@ class RecordedTraining:
     def begin(self) -> None:
         """Write what is known before the first step, or take up the newest good checkpoint."""
         trainer = self.trainer
-        environment = describe_environment(trainer.device)
+        environment = describe_environment(trainer.device) | trainer.ranks.facts
         if not self.folder.has_config:
             self.writer.create(config_document(self.resolved, self.dataset, trainer.task), environment)
         elif not self.resume(environment):
@@ -205,12 +214,14 @@ class RecordedTraining:
         trainer, log = self.trainer, self.trainer.log
         images = log.images_of_last_batch()
         self.progress.stepped(trainer.epoch + 1, trainer.steps_done, log.roles[-1], log.losses[-1], images)
-        if reason := self.stop_requested():
+        due = time.monotonic() - self.saved_at >= 60 * self.config.runtime.checkpoint_minutes
+        reason, save = leading.agreed(trainer.ranks, self.stop_requested(), due)
+        if reason is not None or save:
             self.save()
+        if reason is not None:
             self.record_state("stopped", reason)
+            trainer.ranks.decided(True)  # the others wait: when one leaves, torchrun gives the rest 30 s
             raise Stopped(f"{reason}: saved at step {trainer.steps_done}; the same command again goes on from here")
-        if time.monotonic() - self.saved_at >= 60 * self.config.runtime.checkpoint_minutes:
-            self.save()
 
     def record_epoch(self) -> None:
         """Evaluate, write the rows, then the checkpoint: a crash in between repeats the epoch, to the same rows."""

@@ -13,10 +13,11 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import Dataset
 from seekcli.data.splitting.holdout import hold_out
 from seekcli.data.splitting.overlap import overlap_note, watched_overlap_note
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, counted
 from seekcli.models.catalog import same_start_note
 from seekcli.models.costs import forward_cost
 from seekcli.models.transplant import SourceWeights
+from seekcli.ranks import ALONE, Ranks
 from seekcli.resolve.build import build_trainer
 from seekcli.resolve.extension import ParentState, extension_note, parent_state
 from seekcli.resolve.plan import partial_map
@@ -52,20 +53,25 @@ def trained_before(config: RunConfig) -> bool:
 
 
 def load_and_build(
-    config: RunConfig, progress: Progress, beginning: Beginning, resumed: RunFolder | None = None
+    config: RunConfig,
+    progress: Progress,
+    beginning: Beginning,
+    resumed: RunFolder | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Dataset, Trainer]:
     """The data and the trainer of the run. A folder is listed anew: it may have changed since the run was planned.
 
     `resumed` is the folder of a run that goes on. Raises BadInput where it began with other images, or where the run
-    that is extended did, or its state does not fit.
+    that is extended did, or its state does not fit; and where a process has no device.
     """
     source, parent = beginning.source, beginning.parent
+    device = device_of(config, ranks)
     with listings_kept(anew=True):
         dataset = load_data(config, progress)
         for before in (resumed, parent.folder if parent is not None else None):
             if before is not None:
                 refuse_other_images(before, dataset)
-        trainer = build_trainer(config, dataset, torch.device(config.runtime.device), source)
+        trainer = build_trainer(config, dataset, device, source, ranks)
     if parent is not None:
         try:
             trainer.go_on_from(parent.tensors, parent.plain)
@@ -73,6 +79,20 @@ def load_and_build(
             trainer.batches.close()
             raise BadInput(f"--extend {parent.run_id}: its state does not fit these settings: {error}") from None
     return dataset, trainer
+
+
+def device_of(config: RunConfig, ranks: Ranks) -> torch.device:
+    """The device of this process. Raises BadInput where there are fewer than processes on this machine."""
+    if ranks.size == 1 or config.runtime.device != "cuda":
+        return torch.device(config.runtime.device)
+    devices = torch.cuda.device_count()
+    if ranks.local_rank >= devices:
+        raise BadInput(
+            f"--device cuda: process {ranks.local_rank + 1} of this machine finds {counted(devices, 'CUDA device')}; "
+            f"use --nproc-per-node {devices}"
+        )
+    torch.cuda.set_device(ranks.local_rank)
+    return torch.device("cuda", ranks.local_rank)
 
 
 def say_beginning(config: RunConfig, beginning: Beginning, progress: Progress) -> None:

@@ -57,7 +57,9 @@ def command_of(resolved: Resolved, out: Path, grid: str = "", fresh: bool = Fals
     A run whose k is not chosen yet searches for it first.
     """
     undecided = resolved.origins.get("motivation.k") == "auto, not chosen yet"
-    words = ["seek", "train"]
+    processes = resolved.config.train.processes
+    words = ["seek"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes), "-m", "seekcli"]
+    words.append("train")
     for key, value in flatten(resolved.config.model_dump(mode="json")):
         if key == "motivation.k" and undecided:
             words += ["--k", "auto"]

@@ -22,9 +22,11 @@ from seekcli.method.pair import Pair, StateTransfer
 from seekcli.models.catalog import family_of
 from seekcli.models.pairs import build_models, build_pair, differential_parameters
 from seekcli.models.transplant import SourceWeights
+from seekcli.ranks import ALONE, Ranks
 from seekcli.resolve.conditions import build_condition
 from seekcli.resolve.length import length_of
 from seekcli.resolve.own_tasks import task_named
+from seekcli.train.agreed_condition import AgreedCondition
 from seekcli.train.averaging import Averages
 from seekcli.train.held_out import HeldOut
 from seekcli.train.length import RunLength
@@ -32,6 +34,7 @@ from seekcli.train.optimizers import OptimizerSettings, build_optimizer, optimiz
 from seekcli.train.recalibration import Recalibration
 from seekcli.train.schedules import LrSchedule, learning_rate
 from seekcli.train.step import AUTOCAST, Step
+from seekcli.train.synchronised_batchnorm import SynchronisedBatchNorm
 from seekcli.train.tasks.classification import classification
 from seekcli.train.tasks.language_modelling import language_modelling
 from seekcli.train.tasks.own import task_from
@@ -42,19 +45,25 @@ AnyBatches = Batches | WindowBatches | RowBatches
 
 
 def build_trainer(
-    config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None = None
+    config: RunConfig,
+    dataset: Dataset,
+    device: torch.device,
+    source: SourceWeights | None = None,
+    ranks: Ranks = ALONE,
 ) -> Trainer:
     """The run from its start. `source` is what a new run that does not start from nothing needs.
 
     Raises RunFailed when the device has no memory for the models.
     """
     try:
-        return assemble(config, dataset, device, source)
+        return assemble(config, dataset, device, source, ranks)
     except torch.OutOfMemoryError as error:
         raise RunFailed(f"out of memory before the first step: {error}") from None
 
 
-def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None) -> Trainer:
+def assemble(
+    config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None, ranks: Ranks
+) -> Trainer:
     channels_last, dtype = config.runtime.layout == "channels_last", AUTOCAST[config.runtime.precision]
     batches, task = build_batches(config, dataset, device), task_of(config, dataset)
     length = length_of(config, batches.steps_per_epoch)
@@ -63,14 +72,14 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
     models = {role: place(model, device, channels_last) for role, model in models.items()}
     optimizers = {role: optimizer_of(config, pair, role, model, device) for role, model in models.items()}
     averages = Averages(models, config.train.ema_decay, pair, config.pair.buffers) if config.train.ema_decay else None
-    turn_rule, needs = build_turn_rule(config, pair, models, optimizers, length)
+    turn_rule, needs = build_turn_rule(config, pair, models, optimizers, length, ranks)
     held_out = HeldOut(batches.held_out(dataset), dtype, task.summed_loss) if "validation_loss" in needs else None
     scaler = torch.amp.GradScaler(device.type) if config.runtime.precision == "fp16" else None
     schedule = LrSchedule(**config.lr_schedule.model_dump())
     return Trainer(
         models=models,
         optimizers=optimizers,
-        steps=build_steps(config, task, models, optimizers, scaler),
+        steps=build_steps(config, task, models, optimizers, scaler, ranks),
         batches=batches,
         task=task,
         turn_rule=turn_rule,
@@ -88,6 +97,7 @@ def assemble(config: RunConfig, dataset: Dataset, device: torch.device, source: 
         keeps_recalibrated=config.schedule == "alternating",
         autocast_dtype=dtype,
         epochs_before=config.extend.epochs_before,
+        ranks=ranks,
     )
 
 
@@ -150,6 +160,7 @@ def build_steps(
     models: Mapping[str, nn.Module],
     optimizers: Mapping[str, torch.optim.Optimizer],
     scaler: torch.amp.GradScaler | None,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Step]:
     """The step of each role, with one loss and one scaler (of fp16) for both."""
     train = config.train
@@ -160,6 +171,8 @@ def build_steps(
         clip_norm=train.clip_norm,
         autocast_dtype=AUTOCAST[config.runtime.precision],
         scaler=scaler,
+        ranks=ranks,
+        batchnorm=SynchronisedBatchNorm(ranks) if ranks.size > 1 and train.batchnorm == "synchronised" else None,
     )
     return {role: make(model, optimizers[role]) for role, model in models.items()}
 
@@ -170,6 +183,7 @@ def build_turn_rule(
     models: Mapping[str, nn.Module],
     optimizers: Mapping[str, torch.optim.Optimizer],
     length: RunLength,
+    ranks: Ranks = ALONE,
 ) -> tuple[TurnRule, frozenset[str]]:
     """The rule that says which model takes the next batch, and what it needs to see of a step beside its loss."""
     if pair is None:
@@ -179,7 +193,8 @@ def build_turn_rule(
     if config.schedule == "grow":
         return Growing(state_transfer, branch_step(config.motivation.grow_at, length.steps)), frozenset()
     condition = build_condition(config, length)
-    return Alternating(state_transfer, condition), needs_of(condition)
+    agreed = AgreedCondition(condition, ranks) if ranks.size > 1 else condition
+    return Alternating(state_transfer, agreed), needs_of(condition)
 
 
 def recalibration_of(config: RunConfig, batches: AnyBatches) -> Recalibration | None:

@@ -195,6 +195,8 @@ def describe_work(config: RunConfig) -> str:
     rest = length.steps % length.steps_per_epoch
     last = f" (the last epoch has {rest})" if rest else ""
     where = f"{runtime.device}, {runtime.precision}, {runtime.layout}"
+    if (processes := config.train.processes) > 1:
+        where += f", {processes} processes (BatchNorm {config.train.batchnorm})"
     return f"work        {images}, {counted(length.steps, 'step')} of {config.train.batch_size}{last}; {where}"
 
 

@@ -77,6 +77,7 @@ def check_settings(config: RunConfig) -> None:
             f"train.accumulate_steps {parts}: --batch-size {batch_size} leaves less than two {config.data.examples} "
             "for each part"
         )
+    check_processes(config)
     patched = any(family_of(config.model_name(role)).patches for role in config.roles)
     train_size = config.data.train_size
     if train_size not in (None, config.data.image_size) and patched:
@@ -84,6 +85,23 @@ def check_settings(config: RunConfig) -> None:
             f"data.train_size {train_size}: a transformer is built for one image size, here {config.data.image_size}; "
             f"--set data.train_size={config.data.image_size}, or another --recipe"
         )
+
+
+def check_processes(config: RunConfig) -> None:
+    """Raise BadInput for what a run of several processes cannot do."""
+    train, device = config.train, config.runtime.device
+    if train.processes == 1:
+        return
+    parts = train.processes * train.accumulate_steps
+    if train.batch_size < 2 * parts:
+        of_each = " in each of the train.accumulate_steps" if train.accumulate_steps > 1 else ""
+        raise BadInput(
+            f"--batch-size {train.batch_size}: {train.processes} processes (train.processes) need at least two images "
+            f"each{of_each}: {2 * parts} or more"
+        )
+    if device.startswith(("cuda:", "mps")):
+        raise BadInput(f"--device {device} is one device for {train.processes} processes (train.processes): "
+                       "use --device cuda (each its own) or cpu")
 
 
 def check_schedule(config: RunConfig) -> None:

@@ -187,7 +187,8 @@ def resolve_statistics(resolved: Resolved) -> Resolved:
     """
     config = resolved.config
     if not any(keeps_statistics(config, role) for role in config.roles):
-        return resolved.updated({"pair.buffers": "carried", "pair.recalibrate_batches": 0}, "auto, no BatchNorm")
+        unused = {"pair.buffers": "carried", "pair.recalibrate_batches": 0, "train.batchnorm": "per-process"}
+        return resolved.updated(unused, "auto, no BatchNorm")
     if config.pair.recalibrate_batches is None:
         return resolved.updated({"pair.recalibrate_batches": RECALIBRATE_BATCHES}, "auto")
     return resolved

@@ -13,17 +13,18 @@ from torch import Tensor, nn
 
 from seekcli.data.keys import key_of
 from seekcli.data.loading.run_batches import RunBatches
-from seekcli.errors import RunFailed
+from seekcli.errors import AgreedFailure, RunFailed
 from seekcli.method.alternating import TurnRule
 from seekcli.method.observation import Observation
 from seekcli.method.pair import Pair
 from seekcli.models.added_blocks import Blocks
+from seekcli.ranks import ALONE, Ranks
 from seekcli.train.averaging import Averages
 from seekcli.train.epoch_log import EpochLog
 from seekcli.train.held_out import HeldOut
 from seekcli.train.length import RunLength
-from seekcli.train.optimizers import optimizer_state
 from seekcli.train.recalibration import Recalibration
+from seekcli.train.run_state import put_in_place, tensors_of_run
 from seekcli.train.step import Readback, Step
 from seekcli.train.tasks.task import Measured, Measurements, Task
 
@@ -59,8 +60,11 @@ class Trainer:
         keeps_recalibrated: bool = False,
         autocast_dtype: torch.dtype | None = None,
         epochs_before: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         """`models`, `optimizers` and `steps` by role; the models are on the device of the batches.
+
+        Each of the `ranks` has a trainer, with equal weights after each step; that of the first decides and is kept.
 
         `turn_rule` says which of them takes a batch, and is shown what it `needs` of a step. `learning_rate` is by
         update, from 0. `keeps_recalibrated` says which models are kept where there is a `recalibration`; `blocks` are a
@@ -79,6 +83,7 @@ class Trainer:
         self.epochs_before = epochs_before
         self.skipped_updates = 0
         self._skipped_in_a_row = 0
+        self.ranks = ranks
         self._learning_rate, self._seed, self._autocast_dtype = learning_rate, seed, autocast_dtype
         self._loss = Readback(self.device, 1)
         self._norm = Readback(self.device, 1)
@@ -124,8 +129,9 @@ class Trainer:
     def _train_step(self, role: str, images: Tensor, labels: Tensor) -> float:
         """One update. Its loss, which travels to the host while backward and update run (DESIGN: Speed)."""
         rate = self._learning_rate(self.steps_done)
-        # Dropout draws depend on (seed, epoch, step) alone, not on what was drawn before or by which model.
-        torch.manual_seed(key_of("dropout", self._seed, self.epochs_before + self.epoch, self.batch))
+        # Dropout draws depend on (seed, epoch, step, process) alone, not on what was drawn before or by which model.
+        key = "dropout", self._seed, self.epochs_before + self.epoch, self.batch
+        torch.manual_seed(key_of(*key) if self.ranks.first else key_of(*key, self.ranks.rank))
         norm = self.steps[role].take(images, labels, rate, self._loss.start)
         if self.averages is not None:
             self.averages.update(role, fresh=self.turn_rule.motivated_steps == 0)
@@ -134,7 +140,7 @@ class Trainer:
         self._norm_pending = True
         value = self._loss.read()[0]
         if not math.isfinite(value):
-            raise RunFailed(self._non_finite("loss", self.batch, role))
+            raise AgreedFailure(self._non_finite("loss", self.batch, role))
         self.log.roles.append(role)
         self.log.batches.append(self.batch)
         self.log.losses.append(value)
@@ -150,9 +156,10 @@ class Trainer:
             self._check_gradient()
             norm = value if math.isfinite(value) else None
         if self.held_out is not None:
-            validation_loss = self.held_out.loss(self.models[role])
+            own = self.held_out.loss(self.models[role]) if self.ranks.first else None
+            validation_loss = self.ranks.from_first(own)
             if not math.isfinite(validation_loss):
-                raise RunFailed(self._non_finite("validation loss", self.batch, role))
+                raise AgreedFailure(self._non_finite("validation loss", self.batch, role))
         batches = self.length.steps_in(self.epoch)
         return Observation(self.epoch, self.batch, batches, loss, norm, validation_loss)
 
@@ -166,11 +173,11 @@ class Trainer:
         self._norm_pending = False
         finite = math.isfinite(self._norm.read()[0])
         if self.scaler is None and not finite:
-            raise RunFailed(self._non_finite("gradient", self.log.batches[-1], self.log.roles[-1]))
+            raise AgreedFailure(self._non_finite("gradient", self.log.batches[-1], self.log.roles[-1]))
         self.skipped_updates += not finite
         self._skipped_in_a_row = 0 if finite else self._skipped_in_a_row + 1
         if self._skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
-            raise RunFailed(
+            raise AgreedFailure(
                 f"{MAX_SKIPPED_IN_A_ROW} updates in a row had gradients that fp16 cannot hold, epoch {self.epoch + 1}: "
                 "what was saved is kept; try a lower --lr, or --precision bf16 or fp32"
             )
@@ -254,7 +261,7 @@ class Trainer:
 
         Raises ValueError when the tensors are not those of this run.
         """
-        self._load_tensors(tensors)
+        put_in_place(self._tensors(), tensors)
         self.epoch, self.batch = plain["epoch"], plain["batch"]
         self.turn_rule.load_state_dict(plain["turns"])
         # A checkpoint of an earlier version has no batches: each had one update.
@@ -269,29 +276,11 @@ class Trainer:
         The condition and all counts begin anew; that the motivated model has had steps of its own is remembered.
         Raises ValueError as `load_state` does.
         """
-        self._load_tensors(tensors)
+        put_in_place(self._tensors(), tensors)
         begun = {"motivated_steps": plain["turns"].get("motivated_steps", 0)}
         self.turn_rule.load_state_dict(self.turn_rule.state_dict() | begun)
         if self.scaler is not None:
             self.scaler.load_state_dict(plain["scaler"])
 
-    def _load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        own = self._tensors()
-        if own.keys() != tensors.keys():
-            raise ValueError(f"tensors differ from this run's: {sorted(own.keys() ^ tensors.keys())[:3]}")
-        if odd := [name for name, tensor in own.items() if tensor.shape != tensors[name].shape]:
-            raise ValueError(f"{odd[0]} is {tuple(tensors[odd[0]].shape)}, not {tuple(own[odd[0]].shape)}")
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(tensors[name])
-
     def _tensors(self) -> dict[str, Tensor]:
-        tensors: dict[str, Tensor] = {}
-        for role, model in self.models.items():
-            tensors |= {f"{role}/{name}": tensor for name, tensor in model.state_dict().items()}
-            for name, state in optimizer_state(self.optimizers[role], model).items():
-                tensors |= {f"{role}.optimizer/{name}/{key}": tensor for key, tensor in state.items()}
-            if self.averages is not None:
-                average = self.averages.of[role].model.state_dict()
-                tensors |= {f"{role}.average/{name}": tensor for name, tensor in average.items()}
-        return tensors
+        return tensors_of_run(self.models, self.optimizers, self.averages)

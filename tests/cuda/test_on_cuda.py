@@ -10,6 +10,7 @@ import copy
 import json
 import math
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -17,7 +18,9 @@ import pytest
 import torch
 from photo_tree import photo_tree
 from resumed_runs import StopAfter, train_in_pieces
+from safetensors.torch import load_file
 from tiny import tiny
+from torchrun import ended, run_in, started
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
@@ -270,3 +273,24 @@ def test_a_run_of_another_device_type_is_another_run(tmp_path: Path) -> None:
         train_run(on_device(), tmp_path, progress, stop_requested=progress.reason)
     train_run(tiny(), tmp_path)
     assert len(list((tmp_path / "runs").glob("*/status.json"))) == (2 if ON_CUDA else 1)
+
+
+@pytest.mark.skipif(ON_CUDA and torch.cuda.device_count() < 2, reason="not run: fewer than two CUDA devices")
+@pytest.mark.parametrize(("batchnorm", "parts"), [("synchronised", "1"), ("per-process", "2")])
+def test_two_devices_train_what_one_does(tmp_path, batchnorm, parts):
+    """Over NCCL; per process the reference is one device that takes each batch in two parts."""
+    common = ("--epochs", "1", "--device", DEVICE)
+    one = started(tmp_path / "one", *common, "--set", f"train.accumulate_steps={parts}", launcher=())
+    assert ended(one)[0] == 0
+    code, _, stderr = ended(started(tmp_path / "two", *common, "--set", f"train.batchnorm={batchnorm}"))
+    assert code == 0, stderr
+    of_one, of_two = run_in(tmp_path / "one"), run_in(tmp_path / "two")
+    steps, others = (records.read_steps(run.steps_path) for run in (of_one, of_two))
+    assert steps["role"] == others["role"]
+    assert others["loss"] == pytest.approx(steps["loss"], abs=1e-3)
+    for role in ("base", "motivated"):
+        weights, other = (load_file(run.weights_path(role)) for run in (of_one, of_two))
+        for name, tensor in weights.items():
+            if batchnorm == "synchronised" or not re.search("running_|num_batches", name):
+                torch.testing.assert_close(other[name], tensor, atol=1e-3, rtol=0)
+    assert "nccl" in of_two.environment()["backend"] or not ON_CUDA
