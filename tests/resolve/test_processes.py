@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from seekcli.cli.repeat import command_of
 from tiny import tiny
 from tiny_text import tiny_text
 
 from seekcli.config.identity import run_id
 from seekcli.errors import BadInput
+from seekcli.report.repeat import command_of
 from seekcli.resolve.plan import describe_plan
 from seekcli.resolve.resolve import resolve
 
