@@ -14,9 +14,10 @@ from labelled_sets import CLASSES, as_folder, as_shards, both_splits, write_tar
 from tiny import tiny
 
 from seekcli.config.settings import DataConfig
+from seekcli.data.images.cache import cache_folder
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.loading.streaming import Streamed
-from seekcli.data.sets import identity
+from seekcli.data.sets import identity, shard_index
 from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.kinds import KINDS
 from seekcli.data.sets.shard_patterns import expanded
@@ -223,6 +224,24 @@ def test_of_many_a_sample_is_read_for_the_identity_and_all_sizes(shards: Path, m
     assert len(set(read)) == 4
     load(data_of(shards, whole_digest=True))
     assert len(set(read)) == 18
+
+
+def test_a_shard_is_read_once_while_it_stays_the_same(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "SETTLED_NS", -(10**18))
+    before = load(data_of(shards))
+    read: list[str] = []
+    read_shard = shard_index.read_shard
+    monkeypatch.setattr(shard_index, "read_shard", lambda path, what: read.append(path.name) or read_shard(path, what))
+    again = load(data_of(shards))
+    assert read == []
+    assert (again.fingerprint, again.summary) == (before.fingerprint, before.summary)
+    write_tar(shards / "test-001.tar", [("0.png", PNG), ("0.cls", b"emu")])
+    assert len(load(data_of(shards)).test_labels) == 6
+    assert read == ["test-001.tar"]
+    for kept in (cache_folder() / "shards").iterdir():
+        kept.write_bytes(b"{")
+    assert len(load(data_of(shards)).test_labels) == 6
+    assert len(read) == 6
 
 
 def test_a_shard_that_changes_while_a_run_goes_on_ends_it(shards: Path) -> None:

@@ -7,33 +7,23 @@ order of training, crops and an exact resume are those of `imagenet:`. What is c
 
 from __future__ import annotations
 
-import json
-import os
-import tarfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.places import TarMember
 from seekcli.data.sets import imagenet
-from seekcli.data.sets.folder_walk import is_image
-from seekcli.data.sets.identity import ImageFile, printable
+from seekcli.data.sets.identity import ImageFile
 from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.labels import texts_as_classes
 from seekcli.data.sets.layout import SPLIT_OF
 from seekcli.data.sets.samples import LabelledListing, Part, all_for_test, divide, listing_of_samples
-from seekcli.data.sets.shard_patterns import PACKED, compressed, find_shards, fixed_part, pattern_label, split_of
+from seekcli.data.sets.shard_index import contents_of_shard
+from seekcli.data.sets.shard_patterns import find_shards, fixed_part, pattern_label, split_of
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
-from seekcli.plain_data import parse_json
-
-LABEL_KEYS = ("label", "cls", "class", "class_name", "target")  # of a .json, the first that it has
-MOST_LABEL_BYTES = 2**20
-BLOCK = tarfile.BLOCKSIZE
-MOST_PADDING_BYTES = 2**20
 
 
 @dataclass
@@ -88,8 +78,13 @@ def parts_of(path: Path, what: str) -> tuple[list[Part[ImageFile]], str]:
     for shard in shards:
         word = split_of(shard, root, what)
         part = found.setdefault(SPLIT_OF.get(word, word), Found())
-        for image, label in samples_in(shard, root, what, others):
-            part.add(image, label)
+        contents = contents_of_shard(shard, what)
+        others.update(contents.others)
+        inside, container = shard.relative_to(root).as_posix(), str(shard)
+        for image in contents.images:
+            held = TarMember(container, image.name, image.start, image.size_bytes)
+            file = ImageFile(f"{inside}/{image.name}", image.size_bytes, *contents.version[1:], held)
+            part.add(file, image.label)
     for split, part in found.items():
         if 0 < len(part.labels) < len(part.images):
             raise BadInput(f"{what}: some shards of {split or 'it'} have labels, and some have none")
@@ -108,105 +103,6 @@ def others_note(others: Counter[str]) -> str:
         return ""
     counts = first_few([f"{count} {suffix}" for suffix, count in others.most_common()], 5)
     return f"; files that are no images and no labels left out: {counts}"
-
-
-def samples_in(shard: Path, root: Path, what: str, others: Counter[str]) -> Iterator[tuple[ImageFile, str | None]]:
-    """The images of a shard in its own order, each with its label as a text; None where no image there has one.
-
-    `others` counts the files that are neither, by suffix.
-    """
-    images: dict[str, tarfile.TarInfo] = {}
-    labels: dict[str, tarfile.TarInfo] = {}
-    for member in members_of(shard, what):
-        folder, _, name = member.name.rpartition("/")
-        key, _, suffix = name.partition(".")
-        key, suffix = f"{folder}/{key}", suffix.lower()
-        where = images if is_image(name) else labels if suffix in ("cls", "json") else None
-        if where is None:
-            others[f".{suffix}" if suffix else "without suffix"] += 1
-        elif key not in where or (where is labels and suffix == "cls"):
-            where[key] = member
-        elif where is images:
-            raise BadInput(f"{what}: {shard.name} has two images of one sample, {where[key].name} and {member.name}")
-    lacking = [images[key].name for key in images if key not in labels]
-    if lacking and labels:
-        raise BadInput(
-            f"{what}: {len(lacking):,} of {len(images):,} images in {shard.name} have no label beside them "
-            f"({first_few([printable(name) for name in lacking])}): NAME.cls or NAME.json is needed"
-        )
-    inside, status = shard.relative_to(root).as_posix(), os.stat(shard)
-    with open(shard, "rb") as file:
-        for key, member in images.items():
-            held = TarMember(str(shard), printable(member.name), member.offset_data, member.size)
-            path = f"{inside}/{printable(member.name)}"
-            version = member.size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-            label = label_in(file, labels[key], f"{what}: {shard.name}") if labels else None
-            yield ImageFile(path, *version, held), label
-
-
-def members_of(shard: Path, what: str) -> list[tarfile.TarInfo]:
-    """The files in a shard. Raises BadInput for what is no tar, is compressed, or does not end as a tar ends."""
-    if shard.name.lower().endswith(PACKED):
-        raise compressed(what, shard.name)
-    try:
-        with tarfile.open(shard, "r:") as archive:
-            members = [member for member in archive if member.isreg() and not is_hidden_name(member.name)]
-            end = archive.offset
-        with open(shard, "rb") as file:
-            file.seek(end)
-            rest = file.read(MOST_PADDING_BYTES)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        raise BadInput(f"{what}: {shard.name} is damaged, or no tar: {error}") from error
-    # tarfile takes a header that it cannot read for the end; a tar ends in blocks of zeros, and in nothing else.
-    if len(rest) < BLOCK or any(rest[:BLOCK]):
-        raise BadInput(
-            f"{what}: {shard.name} is damaged or cut short: behind {len(members):,} files is no end of a tar"
-        )
-    if any(rest) or len(rest) == MOST_PADDING_BYTES:
-        raise BadInput(
-            f"{what}: {shard.name} goes on behind the end of a tar: several that were joined? Give each alone"
-        )
-    if any(member.sparse is not None for member in members):
-        raise BadInput(f"{what}: {shard.name} holds sparse files; write it again without")
-    return members
-
-
-def is_hidden_name(name: str) -> bool:
-    return name.rpartition("/")[2].startswith(".")
-
-
-def label_in(file: Any, member: tarfile.TarInfo, where: str) -> str:
-    """The label as a text, from a .cls or a .json."""
-    if member.size > MOST_LABEL_BYTES:
-        raise BadInput(f"{where}: {member.name} has {member.size:,} bytes: too long for a label")
-    file.seek(member.offset_data)
-    data = file.read(member.size)
-    if not member.name.lower().endswith("json"):
-        try:
-            text: str = data.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            text = ""
-        if not text or "\n" in text:
-            raise BadInput(f"{where}: {member.name} holds no label: a number or a name is needed")
-        return text
-    return label_of_json(data, f"{where}: {member.name}")
-
-
-def label_of_json(data: bytes, where: str) -> str:
-    try:
-        tree = parse_json(data)
-    except ValueError as error:
-        raise BadInput(f"{where}: no JSON ({error})") from error
-    if not isinstance(tree, dict):
-        raise BadInput(f"{where}: a {type(tree).__name__} and no object with a label")
-    key = next((key for key in LABEL_KEYS if key in tree), None)
-    if key is None:
-        there = first_few([json.dumps(name) for name in tree], 5) or "no keys"
-        raise BadInput(f"{where}: no label: expected one of the keys {', '.join(LABEL_KEYS)}; there is {there}")
-    value = tree[key]
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise BadInput(f"{where}: {key} is {json.dumps(value)[:40]}: a number or a text is needed")
-    return str(value)
 
 
 WDS = FolderSet(
