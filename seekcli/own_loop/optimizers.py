@@ -16,12 +16,15 @@ from seekcli.errors import BadInput
 from seekcli.method.pair import OptimizerState, Pair
 from seekcli.method.roles import BASE, MOTIVATED, ROLES
 
+LR = "lr"  # starts at the learning rate of the parameter's group
 # Optimizers whose state is known, and what of it does not start at zero.
-KNOWN: dict[str, dict[str, float]] = {
+KNOWN: dict[str, dict[str, float | str]] = {
     **{name: {} for name in ("SGD", "Adam", "AdamW", "Adamax", "RAdam", "RMSprop", "Adadelta", "Adagrad")},
     **{name: {} for name in ("Adafactor", "Muon")},
     "NAdam": {"mu_product": 1.0},
     "RMSpropTF": {"square_avg": 1.0},
+    "Rprop": {"step_size": LR},
+    "ASGD": {"eta": LR, "mu": 1.0},
 }
 
 
@@ -44,7 +47,7 @@ class LaidOutState:
         require_no_state_in_groups(self.optimizers)
         self.linked = self._linked_parameters()
 
-    def _initial(self, given: Mapping[str, float] | None) -> Mapping[str, float]:
+    def _initial(self, given: Mapping[str, float] | None) -> Mapping[str, float | str]:
         kinds = {role: type(optimizer) for role, optimizer in self.optimizers.items()}
         if kinds[BASE] is not kinds[MOTIVATED]:
             names = f"{kinds[BASE].__name__} for the base and {kinds[MOTIVATED].__name__} for the motivated model"
@@ -106,7 +109,7 @@ class LaidOutState:
                 continue
             self._check(key, value, of, name_of[other], whole)
             if state.get(key) is None:
-                state[key] = self._start(key, value, of, own)
+                state[key] = self._start(role, key, value, of, own)
 
     def _check(self, key: str, value: object, parameter: Tensor, name: str, whole: bool) -> None:
         kind = type(self.optimizers[BASE]).__name__
@@ -116,8 +119,11 @@ class LaidOutState:
             shapes = f"{key} of {name} as {tuple(value.shape)}, and the parameter is {tuple(parameter.shape)}"
             raise BadInput(f"{kind} keeps {shapes}: it follows no slice of it; this pair needs another optimizer")
 
-    def _start(self, key: str, value: Tensor, of: Tensor, parameter: Tensor) -> Tensor:
+    def _start(self, role: str, key: str, value: Tensor, of: Tensor, parameter: Tensor) -> Tensor:
         initial = self.initial.get(key, 0.0)
+        if isinstance(initial, str):
+            groups = [(group, group["params"]) for group in self.optimizers[role].param_groups]
+            initial = next(float(group[initial]) for group, held in groups if any(one is parameter for one in held))
         if value.shape == of.shape and value.dim():
             return torch.full_like(parameter, initial, dtype=value.dtype, requires_grad=False).detach()
         return torch.full_like(value, initial)

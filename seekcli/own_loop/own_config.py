@@ -15,7 +15,7 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved, merge
 from seekcli.documents import SCHEMA_VERSION
 from seekcli.own_loop.names import OWN_LOOP, RECIPE
-from seekcli.runs.config_file import LOSS_UNIT
+from seekcli.runs.config_file import LOSS_UNIT, OWN_METRICS
 
 if TYPE_CHECKING:
     from seekcli.own_loop.loop import OwnLoop
@@ -63,6 +63,7 @@ def own_config_document(record: Record, resolved: Resolved, loop: OwnLoop) -> Ma
         "facts": {
             "made_by": OWN_LOOP,
             LOSS_UNIT: record.loss_unit,
+            OWN_METRICS: {name: {"higher_is_better": way == "higher"} for name, way in record.own_metrics.items()},
             "models": {role: _class_of(model) for role, model in loop.models.items()},
             "optimizer": _class_of(optimizer),
         },

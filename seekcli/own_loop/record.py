@@ -50,7 +50,9 @@ class Record:
     one example through each model, from which costs are computed (examples/own_loop.py counts them). `settings` says
     more of the run under the names of `seek list settings`, such as {"runtime.track": ["tensorboard"]}.
     `recalibrate_batches` is how many batches `recalibrate` gives. `loss_unit` is what losses are in: runs of different
-    units are not compared. `fresh` sets a finished run of the same settings aside.
+    units are not compared. `metrics` are metrics of your own beside those that the table knows, each "higher" or
+    "lower", whichever is better: {"mae": "lower"} is recorded as `test_mae` and `validation_mae`. `fresh` sets a
+    finished run of the same settings aside.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Record:
         recalibrate_batches: int = 10,
         settings: Mapping[str, Any] | None = None,
         loss_unit: str = "nats",
+        metrics: Mapping[str, str] | None = None,
         fresh: bool = False,
     ) -> None:
         if len(names) != 2 or names[0] == names[1]:
@@ -76,7 +79,8 @@ class Record:
         if len(forward_macs) != 2 or not all(0 < count < float("inf") for count in forward_macs):
             raise BadInput(f"forward_macs: two numbers above 0, not {forward_macs!r}")
         self.forward_macs = {role: float(count) for role, count in zip(ROLES, forward_macs, strict=True)}
-        self.loss_unit = loss_unit
+        self.loss_unit, self.own_metrics = loss_unit, dict(metrics or {})
+        check_own_metrics(self.own_metrics)
         self.recalibrate_batches, self.settings, self.fresh = recalibrate_batches, dict(settings or {}), fresh
         self.rows: list[dict[str, Any]] = []
         self.step_log = StepLog()
@@ -118,9 +122,11 @@ class Record:
 
     def require_known(self, metrics: Iterable[str]) -> None:
         """Raise BadInput, with the nearest name, for a metric that the table of epochs has no column for."""
+        known = [*METRICS, *(f"{split}_{name}" for name in self.own_metrics for split in ("test", "validation"))]
         for name in metrics:
-            if name not in METRICS:
-                raise unknown("metric that is recorded:", name, METRICS)
+            if name not in known:
+                more = "" if self.own_metrics else "; Record(metrics=...) names others"
+                raise BadInput(f"{unknown('metric that is recorded:', name, known)}{more}")
 
     def epoch_done(self, loop: OwnLoop) -> None:
         """The rows of the epoch that has just ended; the models too, after the last one."""
@@ -251,3 +257,13 @@ class Record:
 
 def mean_of(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def check_own_metrics(metrics: Mapping[str, str]) -> None:
+    """Raise BadInput for a name that is no word, or that the table of epochs has, and for a direction that is none."""
+    for name, better in metrics.items():
+        column = f"test_{name}"
+        if not isinstance(name, str) or not records.OWN_COLUMN.fullmatch(column) or column in records.EPOCH_NAMES:
+            raise BadInput(f"metrics: {name!r} is to be a word such as mae, that no column of the table has")
+        if better not in ("higher", "lower"):
+            raise BadInput(f"metrics: {name} is better higher or lower, not {better!r}")

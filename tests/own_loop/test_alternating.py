@@ -51,6 +51,8 @@ OPTIMIZERS = {
     "plain sgd": lambda parameters: torch.optim.SGD(parameters, 0.1),
     "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, 1e-3, momentum=0.9, centered=True),
     "nadam": lambda parameters: torch.optim.NAdam(parameters, 3e-3),
+    "rprop": lambda parameters: torch.optim.Rprop(parameters, 1e-3),
+    "asgd": lambda parameters: torch.optim.ASGD(parameters, 0.1, t0=3),
     "adagrad": lambda parameters: torch.optim.Adagrad(parameters, 0.01, initial_accumulator_value=0.1),
 }
 
@@ -89,7 +91,7 @@ class Naive:
                     taken[key] = value.clone()
                     continue
                 if key not in taken:
-                    taken[key] = torch.zeros_like(parameters[role])
+                    taken[key] = torch.full_like(parameters[role], 1e-3 if key == "step_size" else 0.0)
                 view(taken[key], regions[role]).copy_(view(value, regions[giver]))
         if not down and not self.stepped and self.pair.after_copy_up is not None:
             self.pair.after_copy_up(self.models["motivated"])

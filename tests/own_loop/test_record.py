@@ -177,6 +177,22 @@ def test_losses_of_another_unit_are_compared_in_it(tmp_path):
     assert "squared error" in seek("compare", tmp_path).output
 
 
+def test_a_metric_of_ones_own_is_recorded_and_compared_its_way(tmp_path):
+    for seed in (0, 1):
+        alternating = loop(tmp_path, seed, metrics={"mae": "lower", "gain": "higher"}, epochs=1)
+        step_once(alternating)
+        values = {"base": 2.0 + 0.1 * seed, "motivated": 1.5}
+        alternating.end_epoch({"test_loss": values, "test_mae": values, "test_gain": values})
+    assert seekcli.epochs(tmp_path)["test_mae"].tolist() == [2.0, 1.5, 2.1, 1.5]
+    cells = [seekcli.compare(tmp_path, metric=f"test_{name}").comparison.cells[0] for name in ("mae", "gain")]
+    assert [cell.metric.direction for cell in cells] == ["lower is better", "higher is better"]
+    assert "image" not in seek("compare", tmp_path).output
+    for metrics, message in (({"m a": "lower"}, "a word such as mae"), ({"loss": "lower"}, "no column"),
+                             ({"mae": "less"}, "higher or lower, not 'less'")):  # fmt: skip
+        with pytest.raises(BadInput, match=message):
+            loop(tmp_path / "bad", metrics=metrics)
+
+
 def step_once(alternating):
     model, optimizer = alternating.active
     logits = model(tokens(4)[:, :-1])
