@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from container import copied
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -100,9 +101,11 @@ BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_w
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel, built from a copy of the source: setuptools leaves build/ and *.egg-info beside what it builds."""
     source, wheels = (tmp_path_factory.mktemp(name) for name in ("source", "wheels"))
-    for name in ("pyproject.toml", "MANIFEST.in", "LICENSE", "README.md"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "seekcli", source / "seekcli", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in copied("build"):  # what the Dockerfile builds its wheel of is enough
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source)
     command = [sys.executable, "-c", BUILD, str(wheels)]
     subprocess.run(command, cwd=source, check=True, timeout=300, capture_output=True)
     (built,) = wheels.glob("seekcli-*.whl")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -81,6 +82,15 @@ def test_a_shell_completes_names(words: str, begun: str, expected: set[str]) -> 
         prog_name="seek",
     )
     assert set(found.stdout.split()) == expected
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_are_given_the_same_names_and_a_script(shell: str) -> None:
+    asked = {"_SEEK_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "seek train --schedule a"}
+    found = CliRunner().invoke(app, [], env=asked | {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}, prog_name="seek")
+    assert {word for word in re.findall(r"\w+", found.stdout) if word.startswith("al")} == {"alternating", "all"}
+    script = CliRunner().invoke(app, [], env={"_SEEK_COMPLETE": f"source_{shell}"}, prog_name="seek").stdout
+    assert "_SEEK_COMPLETE=complete_" in script
 
 
 def test_completion_and_help_import_no_torch() -> None:
