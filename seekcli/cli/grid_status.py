@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seekcli.cli.output import echo_json, say
 from seekcli.data.sets.kept_listings import listings_kept
@@ -40,7 +40,7 @@ def watch_lines(watch: Watch) -> None:
     """A line whenever a count has changed, until nothing runs any more."""
     told = ""
     while True:
-        if (line := head_line(watch)) != told:
+        if (line := head_line(watch, summary_of(watch))) != told:
             say(told := line)
         if not is_under_way(watch):
             return
@@ -63,26 +63,27 @@ def live_table(watch: Watch) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(head_line(watch)), box=None, title_justify="left")
+    found = summary_of(watch)
+    table = Table(title=Text(head_line(watch, found)), box=None, title_justify="left")
     for name in ("state", "done", "run"):
         table.add_column(name)
-    for row in summary_of(watch)["runs"]:
+    for row in found["runs"]:
         table.add_row(row["state"], f"{row['done']:.0%}", Text(visible(row["label"])))
     return table
 
 
 def status_text(watch: Watch) -> str:
-    lines = [head_line(watch), *filter(None, [submitted_words(watch)])]
-    for row in summary_of(watch)["runs"]:
+    found = summary_of(watch)
+    lines = [head_line(watch, found), *filter(None, [submitted_words(watch)])]
+    for row in found["runs"]:
         where = f"  on {row['node']}, job {row['job']}" if row["job"] else ""
         lines.append(f"{row['state']:<11}{row['done']:>4.0%}  {visible(row['label'] + where)}")
         lines += [f"{'':<11}{one_line(row['problem'])}"] if row["problem"] else []
     return "\n".join(lines)
 
 
-def head_line(watch: Watch) -> str:
-    """`20 runs: 5 finished, 2 running, 13 new; 12 min left`"""
-    found = summary_of(watch)
+def head_line(watch: Watch, found: dict[str, Any]) -> str:
+    """`20 runs: 5 finished, 2 running, 13 new; 12 min left`; `found` is what `summary_of` the watch says."""
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
     if found["hours_left"] is None:
         left = "" if found["states"].get("finished") == len(watch.standings) else "; time left not known"

@@ -13,7 +13,7 @@ from seekcli.data.sets.kinds import kind_named
 from seekcli.grid.schema import ARM, STARTS
 from seekcli.resolve.matched_counts import COUNTS_FROM, group_key
 from seekcli.resolve.resolve import AS_ARM
-from seekcli.runs.folder import recorded_runs
+from seekcli.runs.scan import recorded_runs
 
 Mean = Literal["counts", "cost"]
 CONDITION, MATCH_FROM = "motivation.condition", "train.match_from"

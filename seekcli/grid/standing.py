@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, NewerFile
 from seekcli.grid.plan import GridPlan
 from seekcli.grid.points import Point
 from seekcli.grid.tune import ChosenK, Tuning, stored_choice
@@ -44,28 +44,32 @@ def standing_of(point: Point, plan: GridPlan) -> Standing:
     if not (plan.results / "runs" / point.run_id).exists():  # of thousands of points most are not there
         found = Standing(point.run_id, "new", point.resolved)
     else:
-        found = standing_of_run(point.resolved, plan)
+        found = standing_of_run(point.resolved, plan, point.run_id)
     if found.state == "new" and any(not plan.is_finished(one) for one in needs_of(point, plan)):
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
     return found
 
 
-def standing_of_run(one: Resolved, plan: GridPlan) -> Standing:
-    found = standing_in(plan.results, one)
+def standing_of_run(one: Resolved, plan: GridPlan, name: str | None = None) -> Standing:
+    """`name` is its run id, for those who have it."""
+    found = standing_in(plan.results, one, name)
     if found.state == "finished":
         plan.finished.add(found.label)
     return found
 
 
-def standing_in(results: Path, one: Resolved) -> Standing:
+def standing_in(results: Path, one: Resolved, name: str | None = None) -> Standing:
     """Of one run in a results folder, whatever else is asked for."""
-    name, folder = run_id(one.config), RunFolder.of(results, one.config)
-    state, problem = folder.standing_or_damage()
-    if state in ("new", "damaged"):
-        return Standing(name, state, one, problem)
-    status = None
-    with suppress(BadInput):
-        status = folder.status()
+    name = name or run_id(one.config)
+    folder = RunFolder(results / "runs" / name, name, one.config)
+    try:
+        state, status = folder.standing_with_status(whole=False)
+    except NewerFile:
+        raise
+    except BadInput as error:
+        return Standing(name, "damaged", one, str(error))
+    if state == "new":
+        return Standing(name, state, one)
     if state != "finished" and folder.is_being_written:
         state = "running"
     elif state == "unfinished" and (status is None or status.state == "running"):

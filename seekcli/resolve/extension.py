@@ -18,8 +18,9 @@ from seekcli.config.start_settings import ExtendConfig
 from seekcli.errors import BadInput, counted, reworded
 from seekcli.resolve.recipes import SPANS, passes
 from seekcli.runs.data_contents import refuse_other_contents
-from seekcli.runs.folder import RunFolder, recorded_runs
+from seekcli.runs.folder import RunFolder
 from seekcli.runs.named_runs import find_run
+from seekcli.runs.scan import recorded_runs
 
 if TYPE_CHECKING:
     from torch import Tensor

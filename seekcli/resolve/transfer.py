@@ -23,7 +23,8 @@ from seekcli.config.settings import pair_name
 from seekcli.data.text.reading import is_text, text_of
 from seekcli.errors import BadInput, MissingSource, reworded, shown_value
 from seekcli.models.catalog import MODELS, model_spec
-from seekcli.runs.folder import RunFolder, recorded_runs
+from seekcli.runs.folder import RunFolder
+from seekcli.runs.scan import recorded_runs
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from seekcli import files
 from seekcli.errors import BadInput
-from seekcli.runs.parquet import TableKind, read_columns, read_table
+from seekcli.runs.parquet import TableKind, read_columns, read_table, table_problem
 from seekcli.runs.records import (
+    CLASS_TABLE,
+    CLASSES,
     COUNTED_PER_EPOCH,
     EPOCH_TABLE,
     EPOCHS,
     STATUS,
+    STEP_TABLE,
+    STEPS,
     SUMMED_PER_EPOCH,
     Row,
     RunStatus,
@@ -43,6 +47,25 @@ def check_epochs(run_dir: Path, status: RunStatus) -> None:
     known = {name: status.totals.get(name, total) for name, total in totals.items()}  # some came later
     if final != said or totals != known:
         raise BadInput(f"{path} and {STATUS} differ in their final numbers: one of them is damaged")
+
+
+def check_tables(run_dir: Path, status: RunStatus) -> None:
+    """Raise BadInput, naming it, for a table that is not the one that a finished run's status was written for."""
+    check_epochs(run_dir, status)
+    check_table(run_dir / STEPS, STEP_TABLE, status)
+    if _has_classes(run_dir, status):
+        check_table(run_dir / CLASSES, CLASS_TABLE, status)
+
+
+def check_ends(run_dir: Path, status: RunStatus) -> None:
+    """Raise BadInput, naming it, for a table that is missing or plainly cut, for lists of many runs: none is read."""
+    for name in (EPOCHS, STEPS, *([CLASSES] if _has_classes(run_dir, status) else [])):
+        if problem := table_problem(run_dir / name):
+            raise BadInput(problem)
+
+
+def _has_classes(run_dir: Path, status: RunStatus) -> bool:
+    return CLASSES in status.tables_sha256 or (run_dir / CLASSES).exists()
 
 
 def check_table(path: Path, kind: TableKind, status: RunStatus) -> None:

@@ -201,18 +201,22 @@ class RunFolder:
     def standing(self, whole: bool = True) -> str:
         """ "finished", "failed" (it starts again, or goes on), "unfinished" or "new".
 
-        Raises DamagedRun. Without `whole` model files are not read, for lists of many runs.
+        Raises DamagedRun. Without `whole` tables and model files are not read, for lists of many runs.
         """
-        if self.finished_status(whole) is not None:
-            return "finished"
+        return self.standing_with_status(whole)[0]
+
+    def standing_with_status(self, whole: bool = True) -> tuple[str, RunStatus | None]:
+        """The same with the status, where there is one."""
+        if (status := self.finished_status(whole)) is not None:
+            return "finished", status
         if not self.has_config:
-            return "new"
+            return "new", None
         if not self.status_path.exists():
-            return "unfinished"
+            return "unfinished", None
         status = self.status()
         if not self.is_being_written:
             self.check_can_go_on(status)
-        return "failed" if status.state == "failed" else "unfinished"
+        return "failed" if status.state == "failed" else "unfinished", status
 
     def check_can_go_on(self, status: RunStatus) -> None:
         """Raise DamagedRun, as going on would, for a table of saved epochs that is gone or cut off; none is read."""
@@ -245,7 +249,7 @@ class RunFolder:
             if any(self.path.glob("checkpoint/*")) or self.epochs_path.exists():
                 raise DamagedRun(f"{self.config_path} is missing from a run that has begun; {AFRESH}")
             return None
-        self.check_config()
+        self.check_config(whole)
         if not self.status_path.exists():
             return None
         try:
@@ -258,8 +262,9 @@ class RunFolder:
             raise DamagedRun(f"{error}; {AFRESH}") from None
         return status if status.state == "finished" else None
 
-    def check_config(self) -> None:
-        """Raise DamagedRun unless config.json is that of the run asked for, BadInput where its data has changed."""
+    def check_config(self, whole: bool = True) -> None:
+        """Raise DamagedRun unless config.json is that of the run asked for (by its id alone without `whole`), BadInput
+        where its data has changed."""
         try:
             stored = self.config_file()
         except NewerFile:
@@ -267,22 +272,23 @@ class RunFolder:
         except BadInput as error:
             raise DamagedRun(f"{error}; {AFRESH}") from None
         asked = self.asked or stored.config
-        if stored.run_id != run_id(asked) or run_key(stored.config) != run_key(asked):
-            whose = f" but of {stored.run_id}" if stored.run_id != run_id(asked) else ""
+        name = self.owner if self.asked is not None and self.owner is not None else run_id(asked)
+        if stored.run_id != name or (whole and run_key(stored.config) != run_key(asked)):
+            whose = f" but of {stored.run_id}" if stored.run_id != name else ""
             raise DamagedRun(f"{self.config_path} is not the config of this run{whose}; {AFRESH}")
         refuse_other_contents(stored, asked.data)
 
     def check_finished(self, status: RunStatus, whole: bool = True) -> None:
         """Raise BadInput, naming it, for a file that a finished run must have and that is missing or damaged.
 
-        Model files may be large: without `whole` only their sizes are checked.
+        They may be large: without `whole` ends of tables and sizes of model files are looked at.
         """
-        if len(self.epochs()) != status.epochs_done * len(status.models):
+        if not whole:
+            finished_tables.check_ends(self.path, status)
+        elif len(self.epochs()) != status.epochs_done * len(status.models):
             raise BadInput(f"{self.epochs_path} lacks rows of a finished run")
-        self.check_epochs(status)
-        finished_tables.check_table(self.steps_path, records.STEP_TABLE, status)
-        if self.classes_path.exists() or records.CLASSES in status.tables_sha256:
-            finished_tables.check_table(self.classes_path, records.CLASS_TABLE, status)
+        else:
+            finished_tables.check_tables(self.path, status)
         model_files.check_model_files(self.path, status, whole)
 
     def check_epochs(self, status: RunStatus) -> None:
@@ -292,8 +298,3 @@ class RunFolder:
     def unverifiable_note(self) -> str | None:
         """Of a finished run that an earlier version wrote, which recorded no digests of model files."""
         return model_files.unverifiable_note(self.status())
-
-
-def recorded_runs(results: Path, begins: str = "") -> list[RunFolder]:
-    """The run folders of a results folder that have a config, by name; of those, whose name begins like this."""
-    return [RunFolder(path.parent) for path in sorted((results / "runs").glob(f"{begins}*/{records.CONFIG}"))]

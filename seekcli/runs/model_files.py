@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from seekcli import files
+from seekcli import files, plain_data
 from seekcli.errors import BadInput
 from seekcli.runs.records import RunStatus
 
@@ -30,16 +30,22 @@ def check_model_files(run_dir: Path, status: RunStatus, whole: bool) -> None:
     """Raise BadInput, naming the file, for one that is missing, cut, or (`whole`) not what its recorded digest says."""
     for role in status.models:
         path = weights_path(run_dir, role)
-        if not path.is_file() or not path.stat().st_size:
-            raise BadInput(f"{path} is {'empty' if path.exists() else 'missing'}")
-        check_size(path)
+        try:
+            check_size(path)
+        except FileNotFoundError:
+            raise BadInput(f"{path} is missing") from None
+        except IsADirectoryError:
+            raise BadInput(f"{path} is a folder") from None
         if whole:
             check_digest(path, status.weights_sha256.get(role))
 
 
 def check_size(path: Path) -> None:
     """Raise BadInput unless the file is as long as its own header says."""
-    if (expected := expected_bytes(path)) != (found := path.stat().st_size):
+    found, expected = sizes(path)
+    if not found:
+        raise BadInput(f"{path} is empty")
+    if expected != found:
         what = "its header cannot be read" if expected is None else f"{found:,} bytes, and its header says {expected:,}"
         raise BadInput(f"{path} is damaged: {what}")
 
@@ -55,12 +61,15 @@ def unverifiable_note(status: RunStatus) -> str | None:
     return f"{' and '.join(lacking)} cannot be verified: no digest was recorded" if lacking else None
 
 
-def expected_bytes(path: Path) -> int | None:
-    with open(path, "rb") as file:
+def sizes(path: Path) -> tuple[int, int | None]:
+    """Of a file, in bytes: its own, and the one that its header says; None for a header that cannot be read."""
+    plain_data.refuse_special(path)
+    with open(path, "rb", buffering=0) as file:
+        found = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
         header = file.read(length) if length <= MOST_HEADER_BYTES else b""
     ends = [int(end) for end in TENSOR_END.findall(header)]
-    return LENGTH_BYTES + length + max(ends) if ends and len(header) == length else None
+    return found, LENGTH_BYTES + length + max(ends) if ends and len(header) == length else None
 
 
 def identity_of(path: Path) -> tuple[int, int, int]:

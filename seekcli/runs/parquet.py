@@ -54,10 +54,13 @@ class TableKind:
 def table_problem(path: Path) -> str | None:
     """What is plainly wrong with a parquet file, from its first and last bytes: it is not read."""
     try:
-        with open(path, "rb") as file:
+        refuse_special(path)
+        with open(path, "rb", buffering=0) as file:
             head = file.read(len(PARQUET))
-            file.seek(-len(PARQUET), 2)
+            file.seek(-len(PARQUET), os.SEEK_END)
             whole = head == file.read() == PARQUET
+    except BadInput as error:
+        return str(error)
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
     return None if whole else f"{path} is damaged or no parquet file"

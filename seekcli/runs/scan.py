@@ -13,6 +13,7 @@ from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import (
     CHECKPOINTS,
     CLASSES,
+    CONFIG,
     EPOCHS,
     STATUS,
     STEPS,
@@ -204,3 +205,8 @@ def _status_from(run_id: str, rows: list[Row]) -> RunStatus:
         steps_per_epoch=max(map(_batches, rows)),
         models={row["role"]: row["model"] for row in final},
     )
+
+
+def recorded_runs(results: Path, begins: str = "") -> list[RunFolder]:
+    """The run folders of a results folder that have a config, by name; of those, whose name begins like this."""
+    return [RunFolder(path.parent) for path in sorted((results / "runs").glob(f"{begins}*/{CONFIG}"))]

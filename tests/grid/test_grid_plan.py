@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import csv
 import io
 import json
@@ -16,6 +17,7 @@ from seekcli.cli.app import app
 from seekcli.documents import read_document, write_document
 from seekcli.grid.plan import GridPlan
 from seekcli.grid.schema import read_grid
+from seekcli.grid.standing import standing_of
 from seekcli.runs import records
 
 GRID = """
@@ -135,3 +137,26 @@ def test_settings_are_resolved_once_for_all_seeds(tmp_path: Path, monkeypatch: p
     alone = draft([("g.toml", {"seed": 49, "motivation.k": 2})], tmp_path).resolved
     assert points[-1].resolved.config == alone.config
     assert points[-1].resolved.origins == alone.origins
+
+
+def test_a_finished_point_is_looked_at_by_few_files_each_opened_once(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand of them: two documents each, the ends of tables, the headers of models."""
+    path = tmp_path / "g.toml"
+    path.write_text(GRID.format(seeds=1), encoding="utf-8")
+    plan = GridPlan(read_grid(path), [], results)
+    opened: list[str] = []
+    really = io.open
+
+    def noted(name: object, *words: object, **named: object) -> object:
+        opened.append(Path(str(name)).name)
+        return really(name, *words, **named)  # type: ignore[arg-type, call-overload]
+
+    for place in (builtins, io):
+        monkeypatch.setattr(place, "open", noted)
+    found = standing_of(plan.points[0], plan)
+    monkeypatch.undo()
+    assert (found.state, found.status is not None) == ("finished", True)
+    files = ["base.safetensors", "classes.parquet", "config.json", "epochs.parquet", "status.json", "steps.parquet"]
+    assert sorted(opened) == files

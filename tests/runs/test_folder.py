@@ -15,7 +15,8 @@ from seekcli.data.sets.sources import load
 from seekcli.engines.run import train_run
 from seekcli.errors import BadInput, DamagedRun, LostLease, MissingSource
 from seekcli.runs.checkpoint import save_checkpoint
-from seekcli.runs.folder import RunFolder, recorded_runs
+from seekcli.runs.folder import RunFolder
+from seekcli.runs.scan import recorded_runs
 from seekcli.runs.step_log import StepLog
 from seekcli.runs.writer import RunWriter, config_document
 
