@@ -102,6 +102,10 @@ families: setup  ## measure the table of docs/families.md again (minutes)
 own-pairs: setup  ## measure the table of timm's pairs in docs/families.md again (20 minutes)
 	$(VENV)/bin/python benchmarks/own_pairs.py --write docs/families.md
 
+.PHONY: ddp-figures
+ddp-figures: setup  ## measure the table of docs/several_gpus.md again (minutes)
+	OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 benchmarks/several_processes.py --write docs/several_gpus.md
+
 batchnorm: setup  ## measure the table of docs/batchnorm.md again (under 20 minutes on one core)
 	$(VENV)/bin/python benchmarks/batchnorm.py --write docs/batchnorm.md
 

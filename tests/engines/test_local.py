@@ -41,7 +41,7 @@ class Watcher(Observer):
 def fake_training(monkeypatch, errors=None):
     """Training in no time: a status, or the error of that seed."""
 
-    def trained(resolved, results, progress, *, fresh, stop_requested):
+    def trained(resolved, results, progress, *, fresh, stop_requested, ranks):
         error = (errors or {}).get(resolved.config.seed)
         if error is not None:
             raise error
