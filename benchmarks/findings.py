@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ class Scale(NamedTuple):
         unit, margin = name.removeprefix("margin_"), comparison[name]
         if unit == "points":
             return cls(unit, "test_accuracy_as_trained_percent", "points of test accuracy", margin, True)
-        words = f"{comparison['metric'].replace('_', ' ')}, lower is better"
+        words = comparison["metric"].replace("_", " ")
         return cls(unit, comparison["metric"], words, margin, False)
 
     def mean(self, row: dict[str, Any]) -> float:
@@ -99,7 +100,7 @@ def table_of(cell: dict[str, Any], scale: Scale) -> str:
         if group["group"] == code and (text := scale.alone(group)) is not None
     ]
     tested = f"{cell['test_images']:,} test {'images' if scale.percent else 'windows'}"
-    by = "" if scale.percent else f"; {scale.words}"
+    by = "" if scale.percent else f"; {scale.words}, lower is better"
     title = f"**{cell['pair']} on {cell['data']}**, {tested}{by}; {'; '.join(alone)}."
     return "\n".join([title, "", *("| " + " | ".join(line) + " |" for line in lines)])
 
@@ -134,7 +135,8 @@ def picture(comparison: dict[str, Any], scale: Scale, path: Path) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(*shown)
     axes.set_xlabel(
-        f"base, alternating − base alone: {scale.words}, 95 % interval (shaded: {scale.margin:g})", fontsize=9
+        f"base, alternating − base alone: {scale.words}, 95 % interval (shaded: {scale.margin:g})",
+        fontsize=8,
     )
     axes.legend(fontsize=8, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
@@ -152,7 +154,7 @@ def limit(rows: list[dict[str, Any]], scale: Scale) -> float:
 
 def name_of(arm: str) -> str:
     """Short, and the same for both pairs: counts of matched-count are of each pair's own runs."""
-    words = [word for word in arm.split() if word != "identity" and not word.startswith("counts=")]
+    words = [word for word in re.sub(r"counts=\[[^]]*\]", "", arm).split() if word != "identity"]
     return " ".join(words).replace("buffers=carried recalibrate_batches=0", "literal")
 
 
