@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from seekcli.method.identity import IdentityStart, identity_error, require_identity
 from seekcli.method.layers import has_kernel, listed, named, output_dimension, owner_of, tied_names, wrapper_of
@@ -64,6 +65,8 @@ def nested_pair(
     """
     for model, role in ((base, "base"), (motivated, "motivated model")):
         require_plain(model, role)
+    if base is motivated:
+        raise ValueError("the base and the motivated model are one module: a pair needs two")
     names = ((fused or {}, "fused"), (stream, "stream"))
     for given, option in names:
         for suffix in given:
@@ -211,6 +214,12 @@ def require_plain(model: Any, role: str) -> None:
         )
     if wrapper is not None:
         raise ValueError(f"the {role} is wrapped by {wrapper}: give the module itself (one process; `model.module`)")
+    lazy = [name for name, parameter in model.named_parameters() if is_lazy(parameter)]
+    if lazy:
+        raise ValueError(
+            f"the {role} has no shape of {lazy[0]} yet (a lazy layer): send a batch through it first, before its "
+            "optimizer is made"
+        )
     if any(parameter.is_meta for parameter in model.parameters()):
         raise ValueError(f"the {role} has parameters without memory (device meta)")
 

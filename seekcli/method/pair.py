@@ -18,7 +18,7 @@ OptimizerState = Mapping[str, Mapping[str, Tensor]]
 RUNNING_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pair:
     """The base and the motivated model and the weights map between them.
 
@@ -52,6 +52,11 @@ class Pair:
     def unlinked(self) -> tuple[str, ...]:
         """Base tensors that have no counterpart at all."""
         return self.weights_map.unlinked
+
+    def __repr__(self) -> str:
+        """In a line: modules and links are long."""
+        kinds = f"{type(self.base).__name__} in {type(self.motivated).__name__}"
+        return f"<Pair of {kinds}: coverage {self.coverage:.1%}, {len(self.unlinked)} base tensors unlinked>"
 
 
 class CopyPlan:

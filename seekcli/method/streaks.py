@@ -9,12 +9,19 @@ from typing import Any
 from seekcli.method.observation import Observation
 
 
+def require_k(k: int) -> None:
+    """Raise ValueError for a k that no streak could reach, or that every step would."""
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise ValueError(f"k: a whole number of 1 or more, not {k!r}")
+
+
 class Falls:
     """A signal of the step fell k times in a row. It starts at infinity (Algorithm 1), so the first value is a fall."""
 
     needs: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
+        require_k(k)
         self.k = k
         self.streak = 0
         self.previous = math.inf
@@ -80,6 +87,7 @@ class EmaLossCondition:
     needs: tuple[str, ...] = ()
 
     def __init__(self, k: int, alpha: float, fall_percent: float) -> None:
+        require_k(k)
         self.k = k
         self.alpha = alpha
         self.fall_percent = fall_percent

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from seekcli.errors import unknown
+from seekcli.errors import BadInput, unknown
 from seekcli.method.nested import require_plain
 from seekcli.method.roles import BASE, MOTIVATED, ROLES
 from seekcli.own_loop.loop import Inputs, Metric, OwnLoop
-from seekcli.own_loop.refusals import checked_recalibration, require_one_process
+from seekcli.own_loop.refusals import checked_recalibration, require_one_process, require_record
 
 if TYPE_CHECKING:
     from seekcli.own_loop.record import Record
@@ -52,6 +52,9 @@ class Alone(OwnLoop):
         if role not in ROLES:
             raise unknown("role:", role, ROLES)
         require_one_process()
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise BadInput(f"optimizer: one of torch is needed, not a {type(optimizer).__name__}")
+        require_record(record)
         require_plain(model, role)
         self.role = self.schedule = role
         checked = checked_recalibration(model, recalibrate)

@@ -37,7 +37,13 @@ from seekcli.own_loop.carried import CarriedState
 from seekcli.own_loop.conditions import named_settings
 from seekcli.own_loop.loop import Metric, OwnLoop
 from seekcli.own_loop.optimizers import LaidOutState
-from seekcli.own_loop.refusals import checked_recalibration, require_condition, require_one_process
+from seekcli.own_loop.refusals import (
+    checked_recalibration,
+    require_condition,
+    require_one_process,
+    require_optimizers,
+    require_record,
+)
 
 if TYPE_CHECKING:
     from seekcli.own_loop.record import Record
@@ -79,6 +85,10 @@ class Alternating(OwnLoop):
     ) -> None:
         """Raises BadInput (a ValueError), naming the argument, for what does not fit."""
         require_one_process()
+        if not isinstance(pair, Pair):
+            raise BadInput(f"pair: a seekcli.Pair is needed, as Pair.nested makes one, not a {type(pair).__name__}")
+        require_optimizers(optimizers)
+        require_record(record)
         for model, role in ((pair.base, "base"), (pair.motivated, "motivated model")):
             require_plain(model, role)
         require_condition(condition, steps_per_epoch)

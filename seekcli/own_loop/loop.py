@@ -81,15 +81,16 @@ class OwnLoop(ABC):
     def _finite(self, loss: Tensor | float) -> float:
         if isinstance(loss, Tensor) and loss.numel() != 1:
             raise BadInput(f"step: the loss is one number, not a tensor of shape {tuple(loss.shape)}")
+        if not isinstance(loss, Tensor | int | float):
+            raise BadInput(f"step: the loss is a number or a tensor, not a {type(loss).__name__}")
         value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
         if not math.isfinite(value):
-            message = f"non-finite loss at step {self.steps_done + 1} (epoch {self.epoch + 1}, {self.role} model)"
-            if self.record is not None:
-                self.record.failed(self, message)
-            raise RunFailed(message)
+            self._fail(f"non-finite loss at step {self.steps_done + 1} (epoch {self.epoch + 1}, {self.role} model)")
         return value
 
     def _require_steps(self, metrics: Iterable[str]) -> None:
+        if not isinstance(metrics, Mapping):
+            raise BadInput(f"end_epoch: metrics are functions by name, not a {type(metrics).__name__}")
         if not self.batch:
             raise BadInput(f"end_epoch: epoch {self.epoch + 1} has no step")
         if self.record is not None:
@@ -112,12 +113,28 @@ class OwnLoop(ABC):
             if not isinstance(values, Mapping) or found.keys() - values.keys():
                 raise BadInput(f"end_epoch: {name} is a function of a model, or a value for each of {', '.join(found)}")
             for role in found:
-                found[role][name] = float(values[role])
+                found[role][name] = self._number(name, role, values[role])
         if asked:
             with self.evaluating() as models:
                 for role, model in models.items():
-                    found[role] |= {name: float(metric(model)) for name, metric in asked.items()}
+                    found[role] |= {name: self._number(name, role, metric(model)) for name, metric in asked.items()}
         return found
+
+    def _number(self, name: str, role: str, value: Any) -> float:
+        """Raises BadInput for no number, RunFailed for one that is not finite; a loss may be: it is recorded so."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+            raise BadInput(f"end_epoch: {name} gave a {type(value).__name__}{shape}, not a number") from None
+        if not math.isfinite(number) and not name.endswith("_loss"):
+            self._fail(f"{name} of the {role} model is {number} after epoch {self.epoch + 1}")
+        return number
+
+    def _fail(self, message: str) -> None:
+        if self.record is not None:
+            self.record.failed(self, message)
+        raise RunFailed(message)
 
     @contextmanager
     def evaluating(self) -> Iterator[dict[str, nn.Module]]:

@@ -40,11 +40,11 @@ class LaidOutState:
         """Raises BadInput for optimizers that are swapped, of two kinds, of other parameters, or not known."""
         self.pair = pair
         self.optimizers = dict(zip(ROLES, optimizers, strict=True))
+        require_no_state_in_groups(self.optimizers)
         self.initial = self._initial(initial_state)
         models = {BASE: pair.base, MOTIVATED: pair.motivated}
         self.parameters = {role: dict(model.named_parameters()) for role, model in models.items()}
         require_own(models, self.optimizers)
-        require_no_state_in_groups(self.optimizers)
         self.linked = self._linked_parameters()
 
     def _initial(self, given: Mapping[str, float] | None) -> Mapping[str, float | str]:

@@ -44,3 +44,23 @@ def require_one_process() -> None:
         raise BadInput(
             f"Alternating runs in one process, and here are {distributed.get_world_size()} (torch.distributed)"
         )
+
+
+def require_optimizers(optimizers: object) -> None:
+    """Raise BadInput unless they are two optimizers of torch."""
+    given = optimizers if isinstance(optimizers, tuple | list) else (optimizers,)
+    kinds = ", ".join(type(one).__name__ for one in given)
+    if len(given) != 2 or not all(isinstance(one, torch.optim.Optimizer) for one in given):
+        raise BadInput(
+            f"optimizers: two of torch are needed, (that of the base, that of the motivated model), not {kinds}"
+        )
+
+
+def require_record(record: object) -> None:
+    from seekcli.own_loop.record import Record
+
+    if record is not None and not isinstance(record, Record):
+        raise BadInput(
+            f"record: a seekcli.Record is needed, not {record!r}: it has the folder, and what is to be known of the "
+            "run (docs/python.md)"
+        )

@@ -98,3 +98,8 @@ def test_what_is_no_text_to_learn_from_is_told(tmp_path: Path, contents: bytes |
 def test_a_setting_of_texts_is_refused_for_images() -> None:
     with pytest.raises(BadInput, match="tokenizer bytes is for --data text:FILE alone"):
         data_facts(DataConfig(name="digits", tokenizer="bytes"))
+
+
+def test_a_device_is_no_text(tmp_path):
+    with pytest.raises(BadInput, match="is no file, but a pipe, a socket or a device"):
+        data_facts(DataConfig(name="text:/dev/zero"))

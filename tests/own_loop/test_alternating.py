@@ -511,3 +511,44 @@ def test_conditions_say_what_they_are():
     assert named(seekcli.conditions.Always())["motivation.condition"] == "always"
     assert named(seekcli.conditions.MatchedCount(0, [1, 2]))["motivation.counts"] == [1, 2]
     assert named(seekcli.conditions.Window(0.2, 0.5, 100, 10))["motivation.window_stop"] == 0.5
+
+
+def test_what_is_no_pair_optimizer_record_loss_or_metric_is_one_line(tmp_path):
+    pair, condition = depth_pair(), Loss(k=2)
+    one = torch.optim.SGD(pair.base.parameters(), 0.1)
+    for given, message in (
+        ({"optimizers": one}, "two of torch are needed"),
+        ({"optimizers": ("sgd", "sgd")}, "two of torch are needed.*not str, str"),
+        ({"record": str(tmp_path)}, "a seekcli.Record is needed, not '"),
+        ({"pair": (pair.base, pair.motivated)}, "a seekcli.Pair is needed.*not a tuple"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            seekcli.Alternating(**{"pair": pair, "optimizers": (one, one), "condition": condition} | given)
+    with pytest.raises(ValueError, match="k: a whole number of 1 or more, not '2'"):
+        Loss(k="2")
+    with pytest.raises(ValueError, match="are one module"):
+        seekcli.Pair.nested(pair.base, pair.base)
+    with pytest.raises(ValueError, match=r"no shape of weight yet \(a lazy layer\)"):
+        seekcli.Pair.nested(torch.nn.LazyLinear(3), pair.motivated)
+    assert len(repr(pair)) < 100
+    alternating = loop(pair)
+    with pytest.raises(BadInput, match="the loss is a number or a tensor, not a str"):
+        stepped(alternating, "1.0")
+    stepped(alternating, 1.0)
+    for metrics, message in (
+        ({"test_loss": lambda model: "low"}, "test_loss gave a str, not a number"),
+        ({"test_loss": lambda model: torch.ones(2)}, r"of shape \(2,\), not a number"),
+        (["test_loss"], "functions by name, not a list"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            alternating.end_epoch(metrics)
+    with pytest.raises(RunFailed, match="test_r2 of the base model is nan after epoch 1"):
+        alternating.end_epoch({"test_r2": {"base": math.nan, "motivated": 0.5}})
+
+
+def stepped(alternating, loss):
+    model, optimizer = alternating.active
+    optimizer.zero_grad()
+    loss_of(model, batches(0)[0]).backward()
+    optimizer.step()
+    alternating.step(loss)

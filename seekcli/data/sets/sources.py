@@ -182,6 +182,8 @@ def named_set(data: DataConfig) -> NamedSet:
         return kind
     if os.path.isdir(os.path.expanduser(data.name)):
         raise BadInput(f"--data {shown_value(data.name)} is a folder: name it as --data folder:{data.name}")
+    if os.path.isfile(os.path.expanduser(data.name)):
+        raise BadInput(f"--data {shown_value(data.name)} is a file: name a text as --data text:{data.name}")
     raise unknown("--data", data.name, [kind.form for kind in KINDS.values()])
 
 

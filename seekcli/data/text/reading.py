@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from seekcli.config.data_settings import DataConfig
 from seekcli.data.sets.kept_listings import kept
 from seekcli.errors import BadInput, shown_value
+from seekcli.plain_data import refuse_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +128,7 @@ def file_of(data: DataConfig) -> Path | None:
 
 
 def contents_of(file: Path) -> bytes:
+    refuse_special(file)
     try:
         return file.read_bytes()
     except FileNotFoundError:
