@@ -26,7 +26,7 @@ from seekcli.errors import BadInput, RunFailed, human_bytes
 
 UMASK = os.umask(0)  # it can only be read by setting it
 os.umask(UMASK)
-OURS, REPLACED = ("runs", "reports", "published", "tuning", "engines"), ".replaced"
+OURS, REPLACED = ("runs", "reports", "published", "tuning", "engines", "refused"), ".replaced"
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
 LONGEST_NAME_BYTES = 255  # of one name in a path, on the file systems of Linux and macOS
@@ -177,7 +177,7 @@ def set_aside(run_dir: Path, check: Check = unshared) -> Path:
 def require_results_folder(path: Path) -> None:
     """Raise BadInput unless runs can be kept in `path`: missing, empty or ours, and writable. Leaves nothing behind.
 
-    A folder is ours when it holds runs/, reports/, published/, tuning/ or engines/.
+    A folder is ours when it holds runs/, reports/, published/, tuning/, engines/ or refused/.
     """
     try:
         standing = _standing(path)

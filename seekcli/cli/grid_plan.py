@@ -93,10 +93,13 @@ def disk_words(count: float | None) -> str | None:
 
 def total_line(rows: Sequence[Row], folds: Sequence[Row]) -> str:
     """What is left to do: sums over what is known, and of how many runs it is not."""
-    left = [row for row in (*rows, *folds) if row["state"] != "finished"]
+    left = [row for row in (*rows, *folds) if row["state"] not in ("finished", "refused")]
     sums = {name: sum((row[name] or 0.0) * (1 - row["done"]) for row in left) for name in COSTS}
     unknown = {name: sum(row[name] is None for row in left) for name in COSTS}
     if not left:
+        refused = counted(sum(row["state"] == "refused" for row in rows), "run")
+        if not refused.startswith("0"):
+            return f"left       nothing but {refused} refused"
         return f"left       nothing: all of it took {human_hours(sum(row['hours'] or 0.0 for row in rows))}"
     shown = (
         ("train_flops", f"{human_flops(sums['train_flops'])} of training (expected)", "cost"),

@@ -114,7 +114,7 @@ def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:
     # What takes seconds to import comes when the words are known to be right.
     from seekcli.cli.outcomes import Announcer
     from seekcli.cli.stop import StopSwitch
-    from seekcli.engines.local import LocalEngine
+    from seekcli.engines.local import LocalEngine, keep_refusals
     from seekcli.engines.queue import PointQueue
     from seekcli.grid.standing import Watch
 
@@ -141,6 +141,7 @@ def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:
             again=() if by_workers else asked.again,
         )
         outcomes = engine.run(queue.more(()), more=queue.more)
+        keep_refusals(asked.out, outcomes)
     return [*outcomes, *queue.waiting()]
 
 

@@ -86,7 +86,8 @@ def head_line(watch: Watch, found: dict[str, Any]) -> str:
     """`20 runs: 5 finished, 2 running, 13 new; 12 min left`; `found` is what `summary_of` the watch says."""
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
     if found["hours_left"] is None:
-        left = "" if found["states"].get("finished") == len(watch.standings) else "; time left not known"
+        over = sum(found["states"].get(state, 0) for state in ("finished", "refused"))
+        left = "" if over == len(watch.standings) else "; time left not known"
     else:
         left = f"; {human_hours(found['hours_left'])} left"
     return f"{counted(len(watch.standings), 'run')}: {states}{left}"

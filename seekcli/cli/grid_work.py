@@ -54,7 +54,7 @@ def work_here(
     asked: Asked, plan: GridPlan, shard: Shard, leave: bool, stop_requested: Callable[[], str | None]
 ) -> None:
     from seekcli.cli.outcomes import Announcer, conclude
-    from seekcli.engines.local import LocalEngine
+    from seekcli.engines.local import LocalEngine, keep_refusals
     from seekcli.engines.shard_queue import ShardQueue
 
     laid = {THREADS: asked.threads} if asked.threads else {}
@@ -70,6 +70,7 @@ def work_here(
         again=queue.again if asked.again is None else asked.again,
     )
     outcomes = engine.run(runs, queue.waits_for, queue.more)
+    keep_refusals(asked.out, outcomes)
     say_left(queue)
     conclude([one for one in outcomes if not isinstance(one.error, HeldElsewhere)], asked.out, asked.grid.path.name)
 

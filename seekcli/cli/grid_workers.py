@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.cli.output import say
 from seekcli.cli.progress import measured
 from seekcli.engines.slots import Slot, cpu_slots, fitting_slots, gpu_slots, visible_gpus
-from seekcli.errors import BadInput, one_line, shown_value
+from seekcli.errors import BadInput, SeekError, one_line, shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from seekcli.engines.engine import Engine
     from seekcli.grid.points import Point
     from seekcli.grid.standing import Standing, Watch
+    from seekcli.grid.tune import ChosenK, Tuning
 
 MOST_JOBS = 256
 AUTO = "auto"
+PLAIN_ROLES = {"base": "base", "motivated": "larger"}
 
 
 def parse_jobs(words: str) -> int | None:
@@ -70,10 +73,10 @@ def watch_workers(
         def tick() -> None:
             nonlocal stopping, told
             watch.look()
-            for choice in watch.chosen[told:]:
-                say(f"chosen: {choice.describe()}; {choice.name}", err=True)
-            told = len(watch.chosen)
             tell()
+            for tuning, choice in watch.chosen[told:]:
+                say(choice_text(tuning, choice, watch.plan.results), err=True)
+            told = len(watch.chosen)
             if fail_fast and watch.failed_since and not stopping:
                 stopping = True
                 workers.cancel()
@@ -81,6 +84,19 @@ def watch_workers(
         workers.watch(stop_requested, tick)
     if not stopping and (complaint := workers.complaint()):
         say(f"seek: {complaint}; this process goes on with what is left", err=True)
+
+
+def choice_text(tuning: Tuning, choice: ChosenK, results: Path) -> str:
+    """The k that a worker chose, under the table of what the folds said, as `seek tune` shows it."""
+    from seekcli.engines.workers import statuses_of
+    from seekcli.grid.tune import searched
+    from seekcli.report.tuning import search_text
+
+    said = f"chosen: {choice.describe()}; {choice.name}"
+    with suppress(SeekError, ValueError):  # a run over a fold is gone by now
+        found = searched(tuning, statuses_of(results, [one for _, _, one in tuning.runs()]))
+        return f"{search_text(found)}\n{said}"
+    return said
 
 
 @contextmanager
@@ -97,8 +113,7 @@ def told_by(watch: Watch, style: str) -> Iterator[Callable[[], None]]:
             if (words := in_words(one)) is not None and told.get(name) != words:
                 told[name] = words
                 ended = sum(each is not None for each in told.values())
-                # Runs over folds leave the list when k is chosen.
-                say(f"[{ended}/{len(told.keys() | watch.standings.keys())}] {one.label} {words}", err=True)
+                say(f"[{ended}/{len(watch.standings)}] {one.label} {words}", err=True)
 
     yield tell_lines
 
@@ -109,7 +124,7 @@ def in_words(one: Standing) -> str | None:
         return f"failed: {one_line(one.problem or 'no reason is recorded')}"
     if one.state != "finished" or one.status is None:
         return None
-    models = ", ".join(f"{row['role']} {measured(row)}" for row in one.status.final)
+    models = ", ".join(f"{PLAIN_ROLES[row['role']]} {measured(row)}" for row in one.status.final)
     return f"finished: {models}"
 
 

@@ -23,11 +23,13 @@ from seekcli.errors import (
     DamagedRun,
     HeldElsewhere,
     LostLease,
+    NewerFile,
     RunFailed,
     SeekError,
     Stopped,
     unforeseen,
 )
+from seekcli.grid.refusals import record_refusals
 from seekcli.ranks import ALONE, Ranks
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.lease import clear_dead_lease, require_no_owner
@@ -56,6 +58,11 @@ class Outcome:
         if self.error is None:
             return ""
         return str(self.error) if isinstance(self.error, SeekError) else unforeseen(self.error)[0]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it was not begun, where that is for its settings or its data and not for who has its folder."""
+        return self.cause if self.state == "refused" and not isinstance(self.error, HeldElsewhere | NewerFile) else None
 
 
 class Observer:
@@ -211,6 +218,11 @@ class LocalEngine:
                 raise Stopped(f"{reason}: {len(held)} runs are left, which other processes write")
             time.sleep(min(STOP_POLL_SECONDS, self.poll_seconds))
         return owners
+
+
+def keep_refusals(results: Path, outcomes: Sequence[Outcome]) -> None:
+    """Record which runs were refused, for `seek grid status`."""
+    record_refusals(results, [(run_id(one.resolved.config), one.refusal) for one in outcomes])
 
 
 def not_begun(one: Resolved) -> Outcome:

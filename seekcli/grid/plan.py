@@ -30,6 +30,7 @@ from seekcli.grid.references import (
     starts_of,
     twin_settings,
 )
+from seekcli.grid.refusals import Refusals
 from seekcli.grid.schema import ARM, Arm, GridFile, read_grid
 from seekcli.grid.tune import Draft, draft
 from seekcli.resolve.device import training_elsewhere
@@ -57,6 +58,7 @@ class GridPlan:
         self.drafts: dict[str, Draft] = {}
         self.groups: dict[str, tuple[Point, ...]] = {}
         self.finished: set[str] = set()
+        self.refusals = Refusals(results)
         self.making: list[str] = []
         self.renamed: dict[str, str] = {}
         if (runs := sum(len(arm.seeds) * prod(map(len, arm.choices.values())) for arm in grid.arms)) > MOST_POINTS:

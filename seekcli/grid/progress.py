@@ -12,7 +12,7 @@ from seekcli.grid.submission import Element, Submission, SubmissionFolder, as_da
 from seekcli.runs.folder import RunFolder
 
 # What is listed one by one; of the others their number is enough.
-LISTED = ("running", "unfinished", "dead", "failed", "damaged")
+LISTED = ("running", "unfinished", "dead", "failed", "damaged", "refused")
 NOWHERE: dict[str, str | None] = {"node": None, "job": None}
 
 
@@ -58,8 +58,9 @@ def where_it_runs(watch: Watch, one: Standing) -> dict[str, str | None]:
 
 
 def hours_left(watch: Watch) -> float | None:
-    """Of the whole grid, as many runs at a time as there are now; None where the time of one of them is not known."""
-    standings = list(watch.standings.values())
+    """Of the whole grid but for what is refused, as many runs at a time as there are now; None where the time of one of
+    them is not known."""
+    standings = [one for one in watch.standings.values() if one.state != "refused"]
     finished = [one for one in standings if one.state == "finished"]
     left = [one for one in standings if one.state != "finished"]
     forecast = Forecast(watch.plan.results, finished, ())

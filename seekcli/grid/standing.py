@@ -17,7 +17,7 @@ from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import RunStatus
 
 # In the order in which tables count them.
-STATES = ("finished", "running", "unfinished", "dead", "failed", "damaged", "new", "waits")
+STATES = ("finished", "running", "unfinished", "dead", "failed", "damaged", "refused", "new", "waits")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Standing:
     label: str
     state: str
     resolved: Resolved
-    problem: str | None = None  # of a damaged or failed one, and what a waiting one waits for
+    problem: str | None = None  # of a damaged, failed or refused one, and what a waiting one waits for
     status: RunStatus | None = None
 
     @property
@@ -47,6 +47,8 @@ def standing_of(point: Point, plan: GridPlan) -> Standing:
         found = standing_of_run(point.resolved, plan, point.run_id)
     if found.state == "new" and any(not plan.is_finished(one) for one in needs_of(point, plan)):
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
+    if found.state == "new" and (reason := plan.refusals.of(point.run_id, point.resolved.config)) is not None:
+        return Standing(point.run_id, "refused", point.resolved, reason)
     return found
 
 
@@ -99,18 +101,20 @@ def waits_for(point: Point, plan: GridPlan, states: Mapping[str, str] | None = N
 class Watch:
     """Looks at all runs of a plan again and again, those over folds included; finished ones are looked at once.
 
-    `chosen` has the k that others chose since the first look.
+    `chosen` has the searches whose k others chose since the first look; their runs stay in the list.
     """
 
     def __init__(self, plan: GridPlan, is_asked: Callable[[Point], bool] = lambda point: True) -> None:
         self.plan, self.is_asked = plan, is_asked
         self.standings: dict[str, Standing] = {}
         self.settled_with = len(plan.finished)  # the plan was settled when so many runs were finished
-        self.chosen: list[ChosenK] = []
+        self.chosen: list[tuple[Tuning, ChosenK]] = []
+        self.tunings: dict[str, Tuning] = {}
         self.look()
         self.failed_before = {name for name, one in self.standings.items() if one.state == "failed"}
 
     def look(self) -> None:
+        self.plan.refusals.look()
         choices = self.choices()  # a worker writes its choice some time after the last run over a fold is finished
         self.chosen += choices
         if choices or len(self.plan.finished) != self.settled_with:
@@ -130,19 +134,20 @@ class Watch:
         return found if found is not None and found.state == "finished" else None
 
     def folds(self) -> list[Resolved]:
-        return [one for tuning in self.searches().values() for _, _, one in tuning.runs()]
+        self.tunings |= self.searches()
+        return [one for tuning in self.tunings.values() for _, _, one in tuning.runs()]
 
     def searches(self) -> dict[str, Tuning]:
         """By name, those whose k the plan does not know."""
         return {point.tuning.name: point.tuning for point in filter(self.is_asked, self.plan.points) if point.tuning}
 
-    def choices(self) -> list[ChosenK]:
+    def choices(self) -> list[tuple[Tuning, ChosenK]]:
         """Those that stand in the results folder by now; a file that is damaged is told of by whoever needs its k."""
         found = []
-        for name in self.searches():
+        for name, tuning in self.searches().items():
             with suppress(BadInput):
-                found.append(stored_choice(self.plan.results, name))
-        return [choice for choice in found if choice is not None]
+                found.append((tuning, stored_choice(self.plan.results, name)))
+        return [(tuning, choice) for tuning, choice in found if choice is not None]
 
     @property
     def failed_since(self) -> bool:

@@ -222,14 +222,19 @@ def search(tuning: Tuning, results: Path, statuses: Mapping[str, RunStatus]) -> 
 
     Raises RunFailed where one of the runs is not among them.
     """
+    found = searched(tuning, statuses)
+    return found, keep(results, tuning, found)
+
+
+def searched(tuning: Tuning, statuses: Mapping[str, RunStatus]) -> Search:
+    """What the runs over folds say, and the k that they lead to. Raises as `search`."""
     runs = [(k, fold, run_id(resolved.config)) for k, fold, resolved in tuning.runs()]
     if missing := [name for _, _, name in runs if name not in statuses]:
         raise RunFailed(f"{len(missing)} of {len(runs)} runs over folds are not finished: no k is chosen: {missing[0]}")
     done: dict[int, dict[int, RunStatus]] = {k: {} for k in tuning.ks}
     for k, fold, name in runs:
         done[k][fold] = statuses[name]
-    found = choose_k(done, tuning.first.config.tune.rule)
-    return found, keep(results, tuning, found)
+    return choose_k(done, tuning.first.config.tune.rule)
 
 
 def keep(results: Path, tuning: Tuning, found: Search) -> str | None:

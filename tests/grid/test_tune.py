@@ -8,6 +8,7 @@ import shutil
 import pytest
 from tiny import TINY
 
+from seekcli.cli.grid_workers import choice_text
 from seekcli.config.identity import run_id
 from seekcli.data.sets import synthetic
 from seekcli.engines.run import train_run
@@ -273,7 +274,13 @@ def test_a_watch_notices_a_choice_after_the_last_fold_is_finished(tuned, tmp_pat
     assert watch.chosen == []
     choice.rename(choice_path(results, name))
     watch.look()
-    assert [one.name for one in watch.chosen] == [name]
-    assert [one.state for one in watch.standings.values()] == ["new"]
+    assert [choice.name for _, choice in watch.chosen] == [name]
+    assert [one.state for one in watch.standings.values()] == ["finished"] * 4 + ["new"]  # the folds stay in the list
     watch.look()
-    assert len(watch.chosen) == 1
+    ((tuning, choice),) = watch.chosen
+    said = choice_text(tuning, choice, results).splitlines()
+    assert [line.split()[0] for line in said[:3]] == ["k", *map(str, tuning.ks)]
+    assert f"k = {choice.k} is chosen: " in "\n".join(said)
+    assert said[-1] == f"chosen: {choice.describe()}; {name}"
+    shutil.rmtree(results / "runs")
+    assert choice_text(tuning, choice, results) == said[-1]
