@@ -265,3 +265,15 @@ def test_a_model_is_tested_on_every_image_of_a_file(tmp_path: Path) -> None:
     assert dataset.test_labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [0, 0, 1, 1, 2, 2]
     with pytest.raises(BadInput, match="unknown class 'dog'"):
         load_every_image(data, ("cat", "emu"))
+    numbers = saved(tmp_path, **with_test()).model_copy(update={"image_size": 5})
+    assert load_every_image(numbers, ("0", "1")).test_labels.tolist() == [0, 1] * 4
+    with pytest.raises(BadInput, match=r"'0' \(one of: cat, dog\); an array class_names in the file says what the num"):
+        load_every_image(numbers, ("cat", "dog"))
+
+
+def test_a_class_of_one_test_split_is_enough_to_test_on(tmp_path: Path) -> None:
+    data = saved(tmp_path, x_test=GREY, y_test=np.array(["cafe\u0301"] * 6))
+    dataset = load_every_image(data.model_copy(update={"image_size": 5}), ("caf\u00e9", "b"))
+    assert dataset.test_labels.tolist() == [0] * 6
+    decomposed = load_every_image(data.model_copy(update={"image_size": 5}), ("b", "cafe\u0301"))
+    assert decomposed.test_labels.tolist() == [1] * 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -278,3 +279,17 @@ def test_every_kind_of_data_is_said_in_words() -> None:
     }
     assert {kind.form for kind in KINDS.values()} == forms
     assert all(kind.about for kind in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("photos/a/", "folder"), ("a.npz", "npz"), ("a.tar", "wds"), ("tars/0.tar", "wds"), ("set/state.json", "hf")],
+)
+def test_a_bare_path_is_told_how_to_be_named(tmp_path: Path, name: str, word: str) -> None:
+    place = tmp_path / name
+    (place if name.endswith("/") else place.parent).mkdir(parents=True, exist_ok=True)
+    if not name.endswith("/"):
+        place.write_bytes(b"")
+    bare = tmp_path / name.partition("/")[0]
+    with pytest.raises(BadInput, match=rf"name it as --data {word}:{re.escape(str(bare))}$"):
+        data_facts(DataConfig(name=str(bare)))

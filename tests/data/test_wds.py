@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from labelled_sets import CLASSES, as_folder, as_shards, both_splits, write_tar
+from PIL import Image
 from tiny import tiny
 
 from seekcli.config.settings import DataConfig
@@ -277,6 +279,21 @@ def test_streamed_sets_are_those_that_ids_and_cards_take_for_streamed() -> None:
     assert len(kinds) == 5
     for kind in kinds:
         assert DataConfig(name=f"{kind.word}:x").is_streamed == kind.streamed
+
+
+def test_deep_grey_images_keep_their_bits(tmp_path: Path) -> None:
+    values = np.linspace(0, 1023, 64).astype(np.uint16).reshape(8, 8)
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    pairs = [
+        (f"{index}.{suffix}", data)
+        for index in range(6)
+        for suffix, data in (("png", file.getvalue()), ("cls", b"%d" % (index % 2)))
+    ]
+    write_tar(tmp_path / "it.tar", pairs)
+    data = tiny(data__name=f"wds:{tmp_path / 'it.tar'}", data__image_size=8, data__test_crop=1.0).config.data
+    assert data.grey_bits == 10
+    assert np.array_equal(streamed(load(data).train_images)[0, 0].numpy(), (values * (255 / 1023)).round())
 
 
 def test_json_of_many_keys_names_the_first_few(tmp_path: Path) -> None:

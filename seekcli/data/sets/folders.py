@@ -205,7 +205,7 @@ def read_folder(
     watcher: Watcher = unwatched,
     grey_bits: int | None = None,
     fit: Fit = "crop",
-    or_stream: str = OR_STREAM,
+    kind: str = "folder",
 ) -> Arrays:
     """Decode the listed images, or take them from the cache. Raises BadInput, naming the file, for a broken one."""
     import torch
@@ -213,7 +213,8 @@ def read_folder(
     from seekcli.data.images.decoding import decode_files, rule_of
 
     files = [*listing.train, *listing.test]
-    require_memory(f"--data {listing.root}", len(files), CHANNELS, image_size, or_stream)
+    or_stream = OR_STREAM if kind == FOLDER.word else ""
+    require_memory(f"--data {kind}:{listing.root}", len(files), CHANNELS, image_size, or_stream)
     digests = read_digests(listing.root, files)
     # One folder is listed in several orders: split for a run, whole for `seek evaluate`. The cache knows its contents
     # alone, so it holds the images in the order of their paths, whoever is first to decode them.

@@ -115,6 +115,6 @@ HF = FolderSet(
     about="a data set of Hugging Face on disk (save_to_disk, or parquet files); the columns where they are not plain",
     list_files=list_tables,
     list_all=list_all_tables,
-    read=lambda listing, data, size, watcher: read_folder(listing, size, watcher, data.grey_bits, data.fit, ""),
+    read=lambda listing, data, size, watcher: read_folder(listing, size, watcher, data.grey_bits, data.fit, "hf"),
     place=place_of,
 )

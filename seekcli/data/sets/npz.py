@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 IMAGE_WORDS = frozenset({"images", "image", "imgs", "img", "x", "pixels"})
 LABEL_WORDS = frozenset({"labels", "label", "y", "targets", "target"})
+NUMBERS_HINT = "; an array class_names in the file says what the numbers mean"
 NAMES = ("class_names", "label_names")
 EXPECTED = "images and labels, train_images, train_labels, test_images, ..., or x_train, y_train, x_test, ..."
 
@@ -97,7 +98,7 @@ def list_arrays(file: Path, data: DataConfig) -> ArrayListing:
 def list_all_arrays(file: Path, data: DataConfig, class_names: Sequence[str]) -> ArrayListing:
     """Every image, whatever its split, by the classes of a trained model."""
     parts, layouts, _, left_out = parts_of(file)
-    return listing_of_arrays(file, all_for_test(said(file), parts, class_names), layouts, left_out)
+    return listing_of_arrays(file, all_for_test(said(file), parts, class_names, NUMBERS_HINT), layouts, left_out)
 
 
 def said(file: Path) -> str:

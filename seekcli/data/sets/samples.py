@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from seekcli.data.sets.folders import FolderListing
+from seekcli.data.sets.folders import FolderListing, comparable
 from seekcli.data.sets.identity import ImageFile, text_digest
 from seekcli.data.sets.labels import in_order
 from seekcli.data.sets.layout import split_word
@@ -146,17 +146,19 @@ def classes_in_words(names: Sequence[str]) -> str:
     return f"{counted(len(names), 'class', 'classes')} ({first_few(names)})"
 
 
-def all_for_test(what: str, parts: Sequence[Part[T]], class_names: Sequence[str]) -> Divided[T]:
+def all_for_test(what: str, parts: Sequence[Part[T]], class_names: Sequence[str], numbers_hint: str = "") -> Divided[T]:
     """Every image that has a label, by the classes of a trained model, in the test split.
 
-    Raises BadInput for a class that the model does not know.
+    Raises BadInput for a class that the model does not know; `numbers_hint` follows where that is a mere number.
     """
-    number = {name: label for label, name in enumerate(class_names)}
+    number = {comparable(name): label for label, name in enumerate(class_names)}
     images: list[T] = []
     labels: list[int] = []
     for part in parts:
         if strange := set(part.classes or ()) - set(number):
-            raise BadInput(f"{what}: {unknown('class', in_order(strange)[0], list(class_names))}")
+            first = in_order(strange)[0]
+            hint = numbers_hint if first.isdecimal() else ""
+            raise BadInput(f"{what}: {unknown('class', first, list(class_names))}{hint}")
         if part.classes is not None:
             images += part.images
             labels += [number[name] for name in part.classes]
@@ -164,6 +166,6 @@ def all_for_test(what: str, parts: Sequence[Part[T]], class_names: Sequence[str]
         raise BadInput(f"{what}: no images with labels")
     named = [part.name for part in parts if part.classes is not None and part.name]
     words = f"all images{' of ' + ' and '.join(named) if named else ''}"
-    missing = [name for name in class_names if number[name] not in set(labels)]
+    missing = [name for label, name in enumerate(class_names) if label not in set(labels)]
     words += f"; none of {len(missing)} of the {len(class_names)} classes ({first_few(missing)})" if missing else ""
     return Divided(tuple(class_names), (), (), tuple(images), tuple(labels), words)
