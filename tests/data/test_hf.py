@@ -166,6 +166,9 @@ def test_what_cannot_be_read_is_refused(tables: Path, tmp_path: Path) -> None:
     for size in (0, 10, 300, len(whole) // 2):
         arrow.write_bytes(whole[:size])
         assert "data-00000-of-00001.arrow is damaged, or no table: " in refused(tables)
+    offsets = whole.index((len(SPLITS["train"][0].png)).to_bytes(4, "little"))
+    arrow.write_bytes(whole[:offsets] + b"\xff" * 4 + whole[offsets + 4 :])
+    assert "data-00000-of-00001.arrow is damaged, or no table: " in refused(tables)
     arrow.unlink()
     assert "tables of train/ are missing (data-00000-of-00001.arrow)" in refused(tables)
     (tables / "train" / "state.json").write_text("{")

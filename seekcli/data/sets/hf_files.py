@@ -72,17 +72,29 @@ def split_of(file: Path, root: Path) -> str:
 
 
 def open_table(file: Path, what: str) -> pa.Table:
-    """A table of arrow, mapped into memory, or of parquet, read into it."""
+    """A table of arrow, mapped into memory, or of parquet, read into it. Raises BadInput for one that is damaged."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        if file.suffix == ".parquet":
-            return pq.ParquetFile(file).read()
-        with pa.memory_map(str(file)) as source:
-            is_file = source.read(6) == b"ARROW1"
-            source.seek(0)
-            return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source).read_all()
+        table = read_parquet(file) if file.suffix == ".parquet" else map_arrow(file)
+        table.validate(full=True)  # an offset that is wrong would end the process where a row is read
+        return table
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"{what}: {file.name} is damaged, or no table: {reason}") from error
+
+
+def read_parquet(file: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(file).read()
+
+
+def map_arrow(file: Path) -> pa.Table:
+    """Of both forms of an arrow file: a stream, as the library writes it, or one with a table of contents."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(file)) as source:
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source).read_all()
