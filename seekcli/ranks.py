@@ -138,6 +138,16 @@ class Ranks:
                     dist.broadcast(found[name], 0)
         return found
 
+    def gathered(self, own: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The tensors of all processes, one after the other along the first dimension; these are their lengths."""
+        parts = [own.new_empty((length, *own.shape[1:])) for length in lengths]
+        parts[self.rank] = own.contiguous()
+        with self._telling():
+            for rank, part in enumerate(parts):
+                if len(part):
+                    dist.broadcast(part, rank)
+        return torch.cat(parts)
+
     def _from(self, rank: int, value: Any) -> Any:
         data = json.dumps(value).encode() if rank == self.rank else b""
         length = torch.tensor([len(data)])

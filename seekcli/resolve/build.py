@@ -65,7 +65,7 @@ def assemble(
     config: RunConfig, dataset: Dataset, device: torch.device, source: SourceWeights | None, ranks: Ranks
 ) -> Trainer:
     channels_last, dtype = config.runtime.layout == "channels_last", AUTOCAST[config.runtime.precision]
-    batches, task = build_batches(config, dataset, device), task_of(config, dataset)
+    batches, task = build_batches(config, dataset, device, ranks), task_of(config, dataset)
     length = length_of(config, batches.steps_per_epoch)
     pair = None if config.classic else build_pair(config, source)
     models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
@@ -111,7 +111,9 @@ def task_of(config: RunConfig, dataset: Dataset) -> Task:
     return classification(train.loss, train.label_smoothing, train.bce_threshold)
 
 
-def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> AnyBatches:
+def build_batches(
+    config: RunConfig, dataset: Dataset, device: torch.device, ranks: Ranks = ALONE
+) -> AnyBatches:
     """Raises BadInput when there is no batch to train on."""
     train, runtime = config.train, config.runtime
     if dataset.token_bytes is not None or dataset.is_rows:
@@ -134,6 +136,7 @@ def build_batches(config: RunConfig, dataset: Dataset, device: torch.device) -> 
         drop_last=train.drop_last,
         workers=runtime.workers,
         channels_last=runtime.layout == "channels_last",
+        ranks=ranks,
     )
 
 

@@ -17,9 +17,11 @@ from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.keys import generator_for
 from seekcli.data.loading.batch_bounds import batch_bounds
 from seekcli.data.loading.resident import Resident
+from seekcli.data.loading.shared_reading import SharedReading
 from seekcli.data.loading.streaming import Streamed
 from seekcli.data.sets.sources import Dataset
 from seekcli.errors import BadInput
+from seekcli.ranks import ALONE, Ranks
 
 NOT_AUGMENTED = AugmentationSettings()
 
@@ -67,19 +69,20 @@ class Batches:
         drop_last: bool = False,
         workers: int = 0,
         channels_last: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         """`train_size` is pixels a side of training images, None for that of the test images.
 
         `seed` keys order and augmentation. `drop_last` leaves out what would be a smaller last batch. `workers`
-        processes read images that stay on disk, and change no value. Raises BadInput when there is no batch to train
-        on.
+        processes read images that stay on disk, and change no value; the `ranks` share that. Raises BadInput when there
+        is no batch to train on.
         """
         self.seed, self.augment, self.train_size = seed, augmentation, train_size
         self.device = device
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.bounds = training_bounds(dataset, batch_size, drop_last)
         self.eval_batch_size = eval_batch_size
-        self.store = self.store_of(dataset, workers)
+        self.store = self.store_of(dataset, workers, ranks)
         self.classes, self.mean = dataset.facts.classes, dataset.mean
         self.augmenter = self.augmenter_after_store()
         test_images = self.store.keep(dataset.test_images)
@@ -156,13 +159,14 @@ class Batches:
         chosen.augmenter = chosen.augmenter_after_store()
         return chosen
 
-    def store_of(self, dataset: Dataset, workers: int) -> ImageStore:
+    def store_of(self, dataset: Dataset, workers: int, ranks: Ranks) -> ImageStore:
         """Where the images come from: memory, or disk for a data set of files."""
         images, least_area = dataset.train_images, self.augment.resized_crop_area
         if isinstance(images, ImageFiles):
-            return Streamed(
+            store = Streamed(
                 images, self.device, train_size=self.train_size, least_area=least_area, seed=self.seed, workers=workers
             )
+            return SharedReading(store, ranks) if ranks.size > 1 else store
         return Resident(images, images_in_memory(dataset), self.device)
 
     def augmenter_after_store(self) -> Augmenter:
