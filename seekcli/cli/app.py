@@ -29,6 +29,7 @@ COMMANDS = {
     "tune": "Choose k by cross-validation on the training set, never by the test set; the choice is kept for --k auto.",
     "compare": "Compare alternating runs with their classic baselines: accuracy, noise, cost.",
     "report": "Write what the runs say as one page that needs no network: open it with a double click.",
+    "bench": "Time the steps, copies and evaluation of a pair on this machine, and say what whole runs would take.",
     "flops": "Forward and training cost of one image, by model and stage, and the expected cost of an alternating run.",
     "export": "Write a run's models with a JSON card each, load them back, and check that the logits are equal.",
     "evaluate": "Evaluate exported models, or a finished run's, on images prepared as their cards say.",

@@ -92,10 +92,13 @@ SHARED = (
     SettingFlag("--precision", "runtime.precision", RUN),
     SettingFlag("--checkpoint-minutes", "runtime.checkpoint_minutes", RUN),
 )
-TRAIN_FLAGS = (
+BENCH_FLAGS = (
     *SHARED,
     SettingFlag("--task", "train.task", DATA),
     SettingFlag("--k", "motivation.k", MOTIVATION, parse=parse_k),
+)
+TRAIN_FLAGS = (
+    *BENCH_FLAGS,
     SettingFlag("--at", "motivation.grow_at", MOTIVATION),
     SettingFlag("--extend", "extend.source", MODEL),
     SettingFlag("--force", "runtime.force", RUN),

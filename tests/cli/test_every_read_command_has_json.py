@@ -22,6 +22,7 @@ DOING = {"train", "export", "report", "remove", "grid run", "grid retry", "grid 
 OF_TEXT = {"speculative"}
 # Words that make the others answer: of RUN, a run with models in the results folder OUT, or of the tables in RECORDS.
 QUESTIONS = {
+    "bench": "--seconds 0.01 --data synthetic:1x8x8:3:96 --model resnet8-to-14",
     "compare": "RECORDS",
     "doctor": "--out OUT",
     "evaluate": "RUN",
