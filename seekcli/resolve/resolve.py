@@ -20,7 +20,6 @@ from seekcli.data.sets.sources import (
     fingerprint_of,
     has_own_size,
     is_folder,
-    is_streamed,
     rules_for,
 )
 from seekcli.data.text.reading import file_of, is_text, text_of
@@ -201,7 +200,7 @@ def keeps_statistics(config: RunConfig, role: str) -> bool:
 
 def check_data_settings(data: DataConfig) -> None:
     """Raise BadInput for a setting of folders that this data does not read: it would only change the run id."""
-    if data.whole_digest and not is_streamed(data):
+    if data.whole_digest and not data.is_streamed:
         raise BadInput(f"data.whole_digest is for imagenet:DIR and wds:PATTERN, and this is {data.name}")
     if data.rules >= 2 and (listing := listing_of(data)) is not None:
         check_values(listing)

@@ -15,7 +15,7 @@ from seekcli.config.identity import older_twins, run_id, run_key
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.identity import ImageFile
-from seekcli.data.sets.listings import fingerprint_of, folder_of, is_folder, is_streamed, listing_of
+from seekcli.data.sets.listings import fingerprint_of, folder_of, is_folder, listing_of
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import ConfigFile
 from seekcli.runs.data_contents import same_contents
@@ -185,7 +185,7 @@ def touched_since(config: RunConfig, stored: ConfigFile) -> int:
 
 def files_of(config: RunConfig) -> tuple[ImageFile, ...]:
     """Every file of the data, those of a streamed tree that its identity does not read too."""
-    streamed = {"whole_digest": True} if is_streamed(config.data) and config.data.rules >= 2 else {}
+    streamed = {"whole_digest": True} if config.data.is_streamed and config.data.rules >= 2 else {}
     listing = listing_of(config.data.model_copy(update=streamed))
     assert listing is not None
     return listing.files_to_read

@@ -9,7 +9,7 @@ from seekcli.data.images.decoding_errors import unreadable_images
 from seekcli.data.images.depth import usual_depth
 from seekcli.data.sets.identity import printable, read_contents
 from seekcli.data.sets.kept_listings import kept
-from seekcli.data.sets.listings import Listing, is_streamed, listing_of
+from seekcli.data.sets.listings import Listing, listing_of
 from seekcli.errors import BadInput
 
 
@@ -75,7 +75,7 @@ def check_grey_bits(data: DataConfig) -> None:
     if listing is None:
         raise BadInput(f"data.grey_bits is for image files, as of folder:DIR and imagenet:DIR, and this is {data.name}")
     found, white = deep_images(listing), 2**data.grey_bits - 1
-    whole = not is_streamed(data) or data.whole_digest
+    whole = not data.is_streamed or data.whole_digest
     if not found.grey and whole:
         raise BadInput(f"data.grey_bits {data.grey_bits}: no image of {data.name} is grey with 16 bits; leave it out")
     if found.brightest > white:

@@ -18,7 +18,7 @@ from seekcli.data.sets.folders import read_folder
 from seekcli.data.sets.hf_columns import Columns, choose_columns, label_values
 from seekcli.data.sets.hf_files import find_tables, open_table
 from seekcli.data.sets.identity import ImageFile
-from seekcli.data.sets.kind import FolderSet, Place
+from seekcli.data.sets.kind import FolderSet, NamedPlace
 from seekcli.data.sets.samples import LabelledListing, Part, all_for_test, divide, listing_of_samples
 from seekcli.errors import BadInput
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 COLUMNS = re.compile(r"(.*):([^/:,]+,[^/:,]+)", re.DOTALL)
 
 
-def place_of(named: str) -> Place:
+def place_of(named: str) -> NamedPlace:
     """The folder, and the columns where they are said behind it: `set:img,fine_label`."""
     found = COLUMNS.fullmatch(named)
-    return Place(named) if found is None else Place(found[1], found[2])
+    return NamedPlace(named) if found is None else NamedPlace(found[1], found[2])
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seekcli.data.sets.layout import SPLIT_OF
+from seekcli.data.sets.layout import split_in_path
 from seekcli.data.sets.system_files import is_hidden
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, MissingData
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STATE = "state.json"  # beside the tables of one split that `save_to_disk` wrote
-SUFFIXES = (".parquet", ".arrow")
-SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+TABLE_SUFFIXES = (".parquet", ".arrow")
 HOW_TO_HAVE = "nothing is fetched: `hf download --repo-type dataset NAME --local-dir DIR` first, or save_to_disk(DIR)"
 
 
@@ -34,10 +32,10 @@ def find_tables(root: Path, what: str) -> dict[str, list[Path]]:
         return {folder.name: saved_tables(folder, what) for folder in saved}
     found: dict[str, list[Path]] = {}
     for file in sorted(root.rglob("*")):
-        if file.suffix in SUFFIXES and file.is_file() and not any(map(is_hidden, file.relative_to(root).parts)):
-            found.setdefault(split_of(file, root), []).append(file)
+        if file.suffix in TABLE_SUFFIXES and file.is_file() and not any(map(is_hidden, file.relative_to(root).parts)):
+            found.setdefault(split_in_path(file, root, what), []).append(file)
     if not found:
-        raise BadInput(f"{what}: no tables in it ({' or '.join(SUFFIXES)}); {HOW_TO_HAVE}")
+        raise BadInput(f"{what}: no tables in it ({' or '.join(TABLE_SUFFIXES)}); {HOW_TO_HAVE}")
     for split, files in found.items():
         places = sorted({file.parent.relative_to(root).as_posix() for file in files})
         if len(places) > 1:
@@ -59,16 +57,6 @@ def saved_tables(folder: Path, what: str) -> list[Path]:
     if missing or not files:
         raise BadInput(f"{what}: tables of {folder.name}/ are missing ({first_few(missing) or STATE + ' names none'})")
     return files
-
-
-def split_of(file: Path, root: Path) -> str:
-    """The word for a split in the name of a file (`train-00000-of-00004`, `cifar10-test`), else in its folder's."""
-    inside = file.relative_to(root)
-    for name in (SHARD.sub("", inside.stem), *(part for part in reversed(inside.parts[:-1]))):
-        words = [word for word in re.split(r"[^a-z]+", name.casefold()) if word in SPLIT_OF]
-        if words:
-            return words[-1]
-    return ""
 
 
 def open_table(file: Path, what: str) -> pa.Table:

@@ -80,7 +80,7 @@ class OwnSet(NamedSet):
     load_rows: Callable[[DataConfig], Dataset | None]  # rows of numbers; None where it gives images
 
 
-class Place(NamedTuple):
+class NamedPlace(NamedTuple):
     """Where the files of a set are, and what is said of them behind that: the columns of a table."""
 
     path: str
@@ -97,7 +97,7 @@ class FolderSet(DataKind):
     list_all: Callable[[Path, DataConfig, Sequence[str]], Any] | None = None
     streamed: bool = False  # its images stay on disk, and its identity may be of a sample of them
     keeps_size: bool = False  # its images have one size, and keep it where nothing else is asked for
-    place: Callable[[str], Place] = Place  # what stands behind the colon
+    place: Callable[[str], NamedPlace] = NamedPlace  # what stands behind the colon
     label: Callable[[Path], str] | None = None  # what it is called in records; not set: the last word of the path
 
 

@@ -47,6 +47,21 @@ def split_word(name: str) -> str | None:
     return next((SPLIT_OF[each] for each in (word, *endings) if each in SPLIT_OF), None)
 
 
+def split_in_path(path: Path, below: Path, what: str) -> str:
+    """The split that a word in a file's name says, else one in the names of the folders that it is in; "" without one.
+
+    `shards-train-000.tar` -> "train". Raises BadInput, beginning with `what`, for a name with words for two splits.
+    """
+    for name in reversed(path.relative_to(below).with_suffix("").parts):
+        words = {word for word in re.split(r"[^a-z]+", name.casefold()) if word in SPLIT_OF}
+        splits = {SPLIT_OF[word] for word in words}
+        if len(splits) > 1:
+            raise BadInput(f"{what}: {printable(name)} has words for two splits ({', '.join(sorted(words))})")
+        if splits:
+            return splits.pop()
+    return ""
+
+
 def names_a_split(name: str) -> bool:
     """Whether a word for a split is a part of the name, as in `seg_train`, `train2017` or `fold_1`."""
     return any(part in SPLIT_OF or part in LIKELY for part in re.split(r"[^a-z]+", name.casefold()))

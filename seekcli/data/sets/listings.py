@@ -23,12 +23,6 @@ def is_folder(data: DataConfig) -> bool:
     return folder_set(data) is not None
 
 
-def is_streamed(data: DataConfig) -> bool:
-    """Whether the images stay on disk while a run goes on."""
-    kind = folder_set(data)
-    return kind is not None and kind.streamed
-
-
 def folder_set(data: DataConfig) -> FolderSet | None:
     """What is known of folders of this kind; None for data without a folder."""
     kind = kind_named(data.name)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, require_memory
+from seekcli.data.sets.folders import taken
 from seekcli.data.sets.identity import ImageFile, names_and_sizes, read_digests, text_digest
 from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.labels import as_names, class_of_each
 from seekcli.data.sets.layout import SPLIT_OF
-from seekcli.data.sets.npz_arrays import ArrayFile, Layout, as_uint8, layout_of, one_range
+from seekcli.data.sets.npz_arrays import ArrayFile, Axes, as_uint8, axes_of, one_range
 from seekcli.data.sets.samples import Divided, Part, all_for_test, divide
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
@@ -46,7 +47,7 @@ class Row(NamedTuple):
 class ArrayListing:
     """The images of a file, by split, in its order; labels index `class_names`. `side` is pixels of the shorter side.
 
-    `layouts` says of each array of images how its axes are meant.
+    `axes` says of each array of images how its axes are meant.
     """
 
     file: Path
@@ -56,7 +57,7 @@ class ArrayListing:
     test: tuple[Row, ...]
     test_labels: tuple[int, ...]
     split: str
-    layouts: dict[str, Layout]
+    axes: dict[str, Axes]
     files_to_read: tuple[ImageFile, ...]
     test_paths: None = None
 
@@ -68,15 +69,15 @@ class ArrayListing:
     @property
     def channels(self) -> int:
         """As a model sees them: transparent images are put on white."""
-        return next(iter(self.layouts.values())).channels
+        return next(iter(self.axes.values())).channels
 
     @property
     def side(self) -> int:
-        return next(iter(self.layouts.values())).side
+        return next(iter(self.axes.values())).side
 
     @property
     def is_square(self) -> bool:
-        return all(layout.height == layout.width for layout in self.layouts.values())
+        return all(axes.height == axes.width for axes in self.axes.values())
 
     @property
     def sizes(self) -> str:
@@ -91,52 +92,52 @@ def list_arrays(file: Path, data: DataConfig) -> ArrayListing:
     """Raises BadInput, naming the key, for arrays that are missing, pickled, or no images and labels."""
     if data.rules == 1:
         raise BadInput(f"data.rules 1 is how earlier versions read folders, and this is npz:{file}")
-    parts, layouts, names, left_out = parts_of(file)
-    return listing_of_arrays(file, divide(said(file), parts, names), layouts, left_out)
+    parts, axes, names, left_out = parts_of(file)
+    return listing_of_arrays(file, divide(said(file), parts, names), axes, left_out)
 
 
 def list_all_arrays(file: Path, data: DataConfig, class_names: Sequence[str]) -> ArrayListing:
     """Every image, whatever its split, by the classes of a trained model."""
-    parts, layouts, _, left_out = parts_of(file)
-    return listing_of_arrays(file, all_for_test(said(file), parts, class_names, NUMBERS_HINT), layouts, left_out)
+    parts, axes, _, left_out = parts_of(file)
+    return listing_of_arrays(file, all_for_test(said(file), parts, class_names, NUMBERS_HINT), axes, left_out)
 
 
 def said(file: Path) -> str:
     return f"--data npz:{file}"
 
 
-def listing_of_arrays(file: Path, found: Divided[Row], layouts: dict[str, Layout], left_out: str) -> ArrayListing:
+def listing_of_arrays(file: Path, found: Divided[Row], axes: dict[str, Axes], left_out: str) -> ArrayListing:
     status = os.stat(file)
     itself = ImageFile(file.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     used = {row.key for row in (*found.train, *found.test)}
     return ArrayListing(
         file, found.class_names, found.train, found.train_labels, found.test, found.test_labels,
-        found.words + left_out, {key: layouts[key] for key in layouts if key in used}, (itself,),
+        found.words + left_out, {key: axes[key] for key in axes if key in used}, (itself,),
     )  # fmt: skip
 
 
-def parts_of(file: Path) -> tuple[list[Part[Row]], dict[str, Layout], tuple[str, ...] | None, str]:
+def parts_of(file: Path) -> tuple[list[Part[Row]], dict[str, Axes], tuple[str, ...] | None, str]:
     """The splits, how the axes of each array are meant, names of classes, and what was left out, in words."""
     what = said(file)
     arrays = ArrayFile(file, what)
     images, labels = keys_of(arrays.keys, IMAGE_WORDS, what), keys_of(arrays.keys, LABEL_WORDS, what)
     require_pairs(images, labels, arrays.keys, what)
-    layouts = {key: layout_of(arrays.header(key), f"{what}: {key}") for key in images.values()}
-    require_one_shape(layouts, what)
+    axes = {key: axes_of(arrays.header(key), f"{what}: {key}") for key in images.values()}
+    require_one_shape(axes, what)
     given = next((key for key in NAMES if key in arrays.keys), None)
     names = None if given is None else as_names(f"{what}: {given}", arrays.read(given).tolist())
     parts = []
     for split, key in images.items():
         label_key = labels[split]
         classes = class_of_each(f"{what}: {label_key}", arrays.read(label_key), names)
-        if len(classes) != layouts[key].images:
+        if len(classes) != axes[key].images:
             raise BadInput(
-                f"{what}: {label_key} has {len(classes):,} labels and {key} {layouts[key].images:,} images: one each "
+                f"{what}: {label_key} has {len(classes):,} labels and {key} {axes[key].images:,} images: one each "
                 "is needed"
             )
         parts.append(Part(split, [Row(key, number) for number in range(len(classes))], classes))
     others = [key for key in arrays.keys if key not in (*images.values(), *labels.values(), given)]
-    return parts, layouts, names, f"; {first_few(others)} left alone" if others else ""
+    return parts, axes, names, f"; {first_few(others)} left alone" if others else ""
 
 
 def keys_of(keys: Sequence[str], words: frozenset[str], what: str) -> dict[str, str]:
@@ -164,10 +165,10 @@ def require_pairs(images: dict[str, str], labels: dict[str, str], keys: Sequence
             raise BadInput(f"{what}: {key} has no images beside it (expected {EXPECTED}); there is {there}")
 
 
-def require_one_shape(layouts: dict[str, Layout], what: str) -> None:
-    first, *others = layouts.items()
-    for key, layout in others:
-        one, other = (each[1].shape_of_an_image for each in (first, (key, layout)))
+def require_one_shape(axes: dict[str, Axes], what: str) -> None:
+    first, *others = axes.items()
+    for key, found in others:
+        one, other = first[1].shape_of_an_image, found.shape_of_an_image
         if one != other:
             raise BadInput(f"{what}: images of {first[0]} are {one} and those of {key} {other}: one shape is needed")
 
@@ -178,11 +179,11 @@ def read_arrays(listing: ArrayListing, data: DataConfig, size: int, watcher: Wat
 
     what = said(listing.file)
     arrays = ArrayFile(listing.file, what)
-    images = sum(layout.images for layout in listing.layouts.values())
+    images = sum(axes.images for axes in listing.axes.values())
     require_memory(what, images, listing.channels, max(size, listing.side))
-    raw = {key: arrays.read(key) for key in listing.layouts}
+    raw = {key: arrays.read(key) for key in listing.axes}
     scale = one_range(raw, what)
-    pixels = {key: as_uint8(raw.pop(key), layout, scale, size, data.fit) for key, layout in listing.layouts.items()}
+    pixels = {key: as_uint8(raw.pop(key), axes, scale, size, data.fit) for key, axes in listing.axes.items()}
     train, test = (rows_of(pixels, rows, listing.channels, size) for rows in (listing.train, listing.test))
     return Arrays(
         train, torch.tensor(listing.train_labels, dtype=torch.int64),
@@ -192,15 +193,14 @@ def read_arrays(listing: ArrayListing, data: DataConfig, size: int, watcher: Wat
 
 
 def rows_of(pixels: dict[str, np.ndarray], rows: Sequence[Row], channels: int, size: int) -> torch.Tensor:
-    """uint8 [N, C, S, S]; no copy where they are all of one array."""
-    import numpy as np
+    """uint8 [N, C, S, S]; no copy where they follow one another in one array."""
     import torch
 
     if not rows:
         return torch.empty((0, channels, size, size), dtype=torch.uint8)
-    keys = list(dict.fromkeys(row.key for row in rows))
-    chosen = [pixels[key][[row.number for row in rows if row.key == key]] for key in keys]
-    return torch.from_numpy(np.ascontiguousarray(chosen[0] if len(chosen) == 1 else np.concatenate(chosen)))
+    keys = dict.fromkeys(row.key for row in rows)
+    parts = [taken(torch.from_numpy(pixels[key]), [row.number for row in rows if row.key == key]) for key in keys]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 NPZ = FolderSet(

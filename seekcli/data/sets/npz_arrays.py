@@ -75,7 +75,7 @@ class ArrayFile:
             raise BadInput(f"{self.what}: {key} is damaged ({error})") from error
 
 
-class Layout(NamedTuple):
+class Axes(NamedTuple):
     """How the axes of an array of images are meant: [N, H, W], [N, H, W, C] or [N, C, H, W]."""
 
     images: int
@@ -98,7 +98,7 @@ class Layout(NamedTuple):
         return f"{self.height}x{self.width} in {self.stored_channels or 1} channel{'s' * (self.stored_channels > 1)}"
 
 
-def layout_of(header: Header, what: str) -> Layout:
+def axes_of(header: Header, what: str) -> Axes:
     """Raises BadInput for a shape or a type that is of no images, and for one that may be meant in two ways."""
     shape = header.shape
     if header.dtype.kind not in "biuf":
@@ -106,11 +106,11 @@ def layout_of(header: Header, what: str) -> Layout:
     if len(shape) not in (3, 4) or 0 in shape:
         raise BadInput(f"{what}: images of shape {list(shape)}: [N, H, W], [N, H, W, C] or [N, C, H, W] is needed")
     if len(shape) == 3:
-        return Layout(*shape, 0)
-    found = [Layout(shape[0], shape[1], shape[2], shape[3])] if shape[3] in LAST else []
-    found += [Layout(shape[0], shape[2], shape[3], shape[1], True)] if shape[1] in FIRST else []
+        return Axes(*shape, 0)
+    found = [Axes(shape[0], shape[1], shape[2], shape[3])] if shape[3] in LAST else []
+    found += [Axes(shape[0], shape[2], shape[3], shape[1], True)] if shape[1] in FIRST else []
     if len(found) > 1:
-        found = [layout for layout in found if layout.height == layout.width] or found
+        found = [axes for axes in found if axes.height == axes.width] or found
     if not found:
         raise BadInput(f"{what}: images of shape {list(shape)}: 1 or 3 channels are needed (4 with transparency)")
     if len(found) > 1 and shape[1:] != (1, 1, 1):
@@ -147,7 +147,7 @@ def one_range(arrays: Mapping[str, np.ndarray], what: str) -> float:
     return 1.0
 
 
-def as_uint8(values: np.ndarray, layout: Layout, scale: float, size: int, fit: Fit) -> np.ndarray:
+def as_uint8(values: np.ndarray, axes: Axes, scale: float, size: int, fit: Fit) -> np.ndarray:
     """Images uint8 [N, C, S, S]: as they are where they have this size, else by Pillow as photographs are."""
     import numpy as np
     from PIL import Image
@@ -156,13 +156,13 @@ def as_uint8(values: np.ndarray, layout: Layout, scale: float, size: int, fit: F
 
     if values.dtype != np.uint8:
         values = (np.round(values * scale) if scale != 1 else values).astype(np.uint8)
-    if layout.stored_channels == 0:
+    if axes.stored_channels == 0:
         values = values[:, :, :, None]
-    elif layout.channels_first:
+    elif axes.channels_first:
         values = values.transpose(0, 2, 3, 1)
     if values.shape[1:3] == (size, size) and values.shape[3] != 4:
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
-    out = np.empty((len(values), layout.channels, size, size), dtype=np.uint8)
+    out = np.empty((len(values), axes.channels, size, size), dtype=np.uint8)
     for target, image in zip(out, values, strict=True):
         grey = image.shape[2] == 1
         picture = Image.fromarray(np.ascontiguousarray(image[:, :, 0] if grey else image))

@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from seekcli.data.sets.layout import SPLIT_OF
 from seekcli.data.sets.system_files import is_hidden, is_system
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, MissingData
 
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
 MOST_SHARDS = 1_000_000
-SUFFIX = ".tar"
+SHARD_SUFFIX = ".tar"
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
@@ -62,7 +61,7 @@ def shards_below(folder: Path, what: str) -> list[Path]:
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not is_hidden(name) and not is_system(name))
         shown = [name for name in sorted(names) if not is_hidden(name) and not is_system(name)]
-        found += [Path(place, name) for name in shown if name.lower().endswith(SUFFIX)]
+        found += [Path(place, name) for name in shown if name.lower().endswith(SHARD_SUFFIX)]
         packed += [name for name in shown if name.lower().endswith(PACKED)]
     if packed:
         raise compressed(what, packed[0])
@@ -122,14 +121,3 @@ def choices(inside: str, what: str) -> list[str]:
     if not words:
         raise BadInput(f"{what}: {{{inside}}} is no range of numbers, as {{000..009}}, and no list, as {{train,val}}")
     return [*words, inside[begun:]]
-
-
-def split_of(shard: Path, below: Path, what: str) -> str:
-    """The word for a split in the name of a shard, else in the names of the folders that it is in; "" without one."""
-    for name in reversed(shard.relative_to(below).with_suffix("").parts):
-        words = {word for word in re.split(r"[^a-z]+", name.casefold()) if word in SPLIT_OF}
-        if len({SPLIT_OF[word] for word in words}) > 1:
-            raise BadInput(f"{what}: {name} has words for two splits ({', '.join(sorted(words))})")
-        if words:
-            return min(words)
-    return ""

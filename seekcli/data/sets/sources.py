@@ -23,7 +23,6 @@ from seekcli.data.sets.listings import (
     folder_of as folder_of,
     folder_set,
     is_folder as is_folder,
-    is_streamed as is_streamed,
     kind_of as kind_of,
     known_by,
     label_of as label_of,

@@ -18,16 +18,16 @@ from seekcli.data.sets import imagenet
 from seekcli.data.sets.identity import ImageFile
 from seekcli.data.sets.kind import FolderSet
 from seekcli.data.sets.labels import texts_as_classes
-from seekcli.data.sets.layout import SPLIT_OF
+from seekcli.data.sets.layout import split_in_path
 from seekcli.data.sets.samples import LabelledListing, Part, all_for_test, divide, listing_of_samples
 from seekcli.data.sets.shard_index import contents_of_shard
-from seekcli.data.sets.shard_patterns import find_shards, fixed_part, pattern_label, split_of
+from seekcli.data.sets.shard_patterns import find_shards, fixed_part, pattern_label
 from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput
 
 
 @dataclass
-class Found:
+class Samples:
     """The images of one split and their labels as texts: of all or of none."""
 
     images: list[ImageFile] = field(default_factory=list)
@@ -72,12 +72,11 @@ def with_words(listing: LabelledListing, words: str) -> LabelledListing:
 def parts_of(path: Path, what: str) -> tuple[list[Part[ImageFile]], str]:
     """The splits by the words in the names of shards and of the folders they are in; what was left out, in words."""
     root = root_of(path)
-    found: dict[str, Found] = {}
+    found: dict[str, Samples] = {}
     others: Counter[str] = Counter()
     shards = find_shards(path, what)
     for shard in shards:
-        word = split_of(shard, root, what)
-        part = found.setdefault(SPLIT_OF.get(word, word), Found())
+        part = found.setdefault(split_in_path(shard, root, what), Samples())
         contents = contents_of_shard(shard, what)
         others.update(contents.others)
         inside, container = shard.relative_to(root).as_posix(), str(shard)
