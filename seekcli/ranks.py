@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from seekcli.errors import AgreedFailure, LostProcess, Stopped
+from seekcli.errors import AgreedFailure, BadInput, LostProcess, Stopped
 from seekcli.launched import Place, place
 
 # Longer than the first process evaluates or saves while the others wait. One that dies is noticed without a time.
@@ -34,10 +34,15 @@ class Ranks:
 
     @classmethod
     def join(cls, told: Place | None = None) -> Ranks:
-        """Meet the processes that were started with this one; raises LostProcess where they do not come."""
+        """Meet the processes that were started with this one.
+
+        Raises LostProcess where they do not come, and BadInput where this torch cannot.
+        """
         own = told or place()
         if own.size == 1:
             return cls()
+        if not (dist.is_available() and dist.is_gloo_available()):
+            raise BadInput(f"torch {torch.__version__} was built without gloo: a run is trained in one process here")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
         with noticing_the_lost():
             dist.init_process_group(backend, timeout=PATIENCE)

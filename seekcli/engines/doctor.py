@@ -61,6 +61,7 @@ def examine(results: Path, data_dir: Path | None) -> Iterator[Finding]:
     yield torch_and_torchvision()
     yield from extras()
     yield from devices()
+    yield processes()
     yield from data_sets(data_dir)
     yield from disk(results)
 
@@ -153,6 +154,16 @@ def devices() -> Iterator[Finding]:
     if not torch.cuda.is_available():
         built = f"this torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "this torch is for CPUs"
         yield Finding("devices", "note", f"no CUDA device; {built}")
+
+
+def processes() -> Finding:
+    """Whether one run can be split over several processes (torchrun): gloo brings them together, NCCL its GPUs."""
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_gloo_available()):
+        return Finding("processes", "note", "this torch has no gloo: a run is trained in one process")
+    found = "gloo (CPUs) and NCCL (GPUs)" if dist.is_nccl_available() else "gloo (CPUs), and no NCCL (GPUs)"
+    return Finding("processes", "ok", f"one run can be split by torchrun: this torch has {found}")
 
 
 def data_sets(data_dir: Path | None) -> Iterator[Finding]:

@@ -86,9 +86,10 @@ def synchronised(
     axes = [axis for axis in range(values.dim()) if axis != 1]
     shape = [1, -1, *[1] * (values.dim() - 2)]
     own = torch.tensor(float(counts), device=values.device)
-    per_channel = values.numel() // values.shape[1]
-    count = ranks.summed(own * per_channel)
-    mean = _Summed.apply(own * values.sum(axes), ranks) / count
+    per_channel = values.new_full((1,), values.numel() // values.shape[1])
+    sums = _Summed.apply(own * torch.cat([values.sum(axes), per_channel]), ranks)
+    count = sums[-1].detach()
+    mean = sums[:-1] / count
     deviations = values - mean.view(shape)
     variance = _Summed.apply(own * deviations.square().sum(axes), ranks) / count
     if running_mean is not None and running_var is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import pytest
@@ -140,6 +141,28 @@ def test_a_run_that_fails_in_all_alike_leaves_the_next_one_to_be_trained(tmp_pat
         return ends.seen
 
     assert led(lead) == [[("failed", "non-finite loss"), ("finished", "")], "left"]
+
+
+@pytest.mark.slow
+def test_a_gradient_that_is_found_infinite_when_it_is_saved_fails_all_alike(tmp_path, monkeypatch):
+    """The first process looks at it to save, the others because it does: none goes on to a step of its own."""
+    added, calls = Ranks.sum_gradients, []
+
+    def infinite_once(ranks, parameters):
+        added(ranks, parameters)
+        calls.append(1)
+        if len(calls) == 2:
+            parameters[0].grad.fill_(math.inf)
+
+    monkeypatch.setattr(Ranks, "sum_gradients", infinite_once)
+    saving = {**TWO, "runtime__checkpoint_minutes": 0.0}
+
+    def lead(ranks):
+        ends = Ends()
+        LocalEngine(tmp_path, ends, ranks=ranks).run([tiny(**saving), tiny(**saving, seed=1)])
+        return ends.seen
+
+    assert led(lead) == [[("failed", "non-finite grad"), ("finished", "")], "left"]
 
 
 class FullDisk(Progress):
