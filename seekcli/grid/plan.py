@@ -18,7 +18,7 @@ from seekcli.config.layers import Layers, Resolved
 from seekcli.config.settings import flatten
 from seekcli.config.value_types import MOST_POINTS
 from seekcli.data.sets.listings import is_folder
-from seekcli.errors import BadInput, MissingData, MissingSource
+from seekcli.errors import BadInput, BadInputs, MissingData, MissingSource, NewerFile
 from seekcli.grid.points import Point, Spec, specs_of, specs_of_arm
 from seekcli.grid.references import (
     FROM,
@@ -66,12 +66,20 @@ class GridPlan:
         specs = list(specs_of(grid))
         self.by_key: dict[str, Point] = {}
         made: dict[int, str] = {}
+        refused: dict[str, dict[str, None]] = defaultdict(dict)  # what is wrong -> with which arms
         for phase in PHASES:  # whose counts or cost a point takes is looked for among those before it
             for number, spec in enumerate(specs):
                 if self.phase_of(spec) == phase:
-                    point = self.make(spec)
+                    try:
+                        point = self.make(spec)
+                    except (MissingSource, NewerFile):
+                        raise
+                    except BadInput as error:
+                        refused[str(error)][spec.arm.label] = None
+                        continue
                     self.by_key.setdefault(point.key, point)
                     made[number] = point.key
+        self.refuse(refused)
         self.arms_of: dict[str, list[Arm]] = defaultdict(list)
         self.repeated: Counter[str] = Counter()  # arm -> how many of its combinations are runs that it has already
         for number, spec in enumerate(specs):
@@ -81,6 +89,15 @@ class GridPlan:
             else:
                 arms.append(spec.arm)
         self.by_key = {key: self.by_key[key] for key in self.arms_of}
+
+    def refuse(self, found: Mapping[str, Mapping[str, None]]) -> None:
+        """Raise BadInput, a line for each thing that is wrong, with the arms that it is wrong with."""
+        lines = []
+        for what, arms in found.items():
+            whose = f", {' and '.join(arms)}" if len(arms) < len(self.grid.arms) else ""
+            lines.append(what if what.startswith("grid file ") else f"grid file {self.grid.path}{whose}: {what}")
+        if lines:
+            raise BadInput(lines[0]) if len(lines) == 1 else BadInputs(lines)
 
     @property
     def points(self) -> list[Point]:

@@ -148,6 +148,8 @@ def read_grid(path: Path, smoke: bool = False, text: str | None = None) -> GridF
         built = built_arms(own, shared, over | SMOKE, small_seeds)
     check_arms(built, "smoke.arms" if smoke and small_arms else "arms", problems)
     engines = read_engines(tree, problems.add)
+    if not problems.found and tree.keys() <= {"name"}:
+        problems.add("", "it has no [settings] and no [[arms]], and so says of no run what it is")
     problems.refuse()
     return GridFile(
         path=path,

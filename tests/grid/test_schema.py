@@ -148,3 +148,32 @@ def test_smoke_needs_a_table_and_its_errors_are_told_without_the_flag(tmp_path: 
         read_grid(grid_of(tmp_path, "seeds = 1\n"), smoke=True)
     with pytest.raises(BadInput, match=r"line 2: .*smoke: 'train.epoch'"):
         read_grid(grid_of(tmp_path, "[smoke]\ntrain.epoch = 1\n"))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", 'name = "x"\n'])
+def test_a_file_that_says_nothing_is_no_grid_of_defaults(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadInput, match=r"^grid file .*g\.toml: it has no \[settings\] and no \[\[arms\]\]"):
+        read_grid(tmp_path / "g.toml", text=text)
+
+
+def test_what_no_run_can_be_made_of_is_told_for_all_arms_at_once(tmp_path: Path) -> None:
+    text = """
+seeds = 2
+[[arms]]
+schedule = "base"
+data.name = "cifar11"
+[[arms]]
+name = "two"
+data.test_images = 1797
+[[arms]]
+name = "good"
+"""
+    with pytest.raises(BadInputs) as found:
+        GridPlan(read_grid(tmp_path / "g.toml", text=text), [], tmp_path / "r")
+    first, second = found.value.lines
+    file = f"grid file {tmp_path / 'g.toml'}"
+    assert first.startswith(f"{file}, arm 1: unknown --data 'cifar11'; did you mean 'cifar10'?")
+    assert second.startswith(f"{file}, 'two': data.test_images 1797: between 10 and 1787 of")
+    text = '[settings]\ndata.name = "cifar11"\n[[arms]]\n[[arms]]\nschedule = "base"\n'
+    with pytest.raises(BadInput, match=r"^grid file [^,]*g\.toml: unknown --data 'cifar11'"):  # of all arms: once
+        GridPlan(read_grid(tmp_path / "g.toml", text=text), [], tmp_path / "r")
