@@ -293,3 +293,12 @@ def test_a_bare_path_is_told_how_to_be_named(tmp_path: Path, name: str, word: st
     bare = tmp_path / name.partition("/")[0]
     with pytest.raises(BadInput, match=rf"name it as --data {word}:{re.escape(str(bare))}$"):
         data_facts(DataConfig(name=str(bare)))
+
+
+@pytest.mark.parametrize(("name", "word"), [("train/data-0.tar", "wds"), ("train/state.json", "hf")])
+def test_a_folder_of_other_data_is_told_how_to_be_named(tmp_path: Path, name: str, word: str) -> None:
+    place = tmp_path / "it" / name.removeprefix("train/" if word == "wds" else "")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"")
+    with pytest.raises(BadInput, match=rf"name what is there as --data {word}:{re.escape(str(tmp_path / 'it'))}"):
+        data_facts(DataConfig(name=f"folder:{tmp_path / 'it'}", rules=2, image_size=8))

@@ -296,6 +296,19 @@ def test_deep_grey_images_keep_their_bits(tmp_path: Path) -> None:
     assert np.array_equal(streamed(load(data).train_images)[0, 0].numpy(), (values * (255 / 1023)).round())
 
 
+def test_the_library_s_own_shards_are_read(tmp_path: Path) -> None:
+    """Where it is installed: it writes headers of its own, and numbers as texts."""
+    webdataset = pytest.importorskip("webdataset")
+    for split, found in SPLITS.items():
+        with webdataset.ShardWriter(str(tmp_path / f"{split}-%04d.tar"), maxcount=5, verbose=0) as writer:
+            for index, picture in enumerate(found):
+                writer.write({"__key__": f"n{picture.label}/ä{index:04}", "png": picture.png, "cls": picture.label})
+    dataset = load(data_of(tmp_path, test_crop=1.0))
+    seen = streamed(dataset.train_images).permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(seen, np.stack([picture.pixels for picture in SPLITS["train"]]))
+    assert (dataset.class_names, dataset.train_labels.tolist()) == (("0", "1", "2"), [0] * 4 + [1] * 4 + [2] * 4)
+
+
 def test_json_of_many_keys_names_the_first_few(tmp_path: Path) -> None:
     keys = {f"key{index}": 0 for index in range(20)}
     write_tar(tmp_path / "it.tar", [("a.png", PNG), ("a.json", json.dumps(keys).encode())])

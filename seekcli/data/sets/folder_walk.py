@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seekcli.data.sets.bare_paths import FOLDER, word_for
 from seekcli.data.sets.identity import ImageFile, printable
 from seekcli.data.sets.system_files import is_hidden, is_system
 from seekcli.data.splitting.splits import first_few
@@ -83,6 +84,8 @@ def walk_classes(root: Path, what: str, prefix: str, rules: int = 1) -> Found:
         found.outside = sum(is_shown(entry.name) and entry.is_file() and is_image(entry.name) for entry in entries)
     if not any(found.images.values()):
         hint = "images must be in one folder per class" if found.outside else f"looked for {' '.join(SUFFIXES)}"
+        if (word := word_for(root)) not in (FOLDER, None):
+            hint = f"name what is there as --data {word}:{root}"
         raise BadInput(f"{what}: no images in class folders{f' of {printable(prefix)}' if prefix else ''} ({hint})")
     return found
 

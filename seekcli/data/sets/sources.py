@@ -12,6 +12,7 @@ from seekcli.config.settings import DataConfig
 from seekcli.data.images.arrays import Arrays, Watcher, channel_stats, require_memory, unwatched
 from seekcli.data.images.image_files import ImageFiles
 from seekcli.data.sets import imagenet
+from seekcli.data.sets.bare_paths import TEXT, word_for
 from seekcli.data.sets.dataset import Dataset as Dataset, counts_in_words as counts_in_words
 from seekcli.data.sets.deep_images import deep_images_note
 from seekcli.data.sets.kind import DataFacts as DataFacts, FolderSet, NamedSet, TextSet
@@ -40,7 +41,7 @@ from seekcli.data.splitting.splits import (
 )
 from seekcli.data.splitting.validation import fraction_count, training_images_left, without_validation
 from seekcli.data.text.dataset import check_asked_of_images, load_text, text_facts
-from seekcli.data.text.reading import WORD as TEXT_WORD, is_text as is_text
+from seekcli.data.text.reading import is_text as is_text
 from seekcli.errors import BadInput, shown_value, unknown
 
 if TYPE_CHECKING:
@@ -182,18 +183,9 @@ def named_set(data: DataConfig) -> NamedSet:
         return kind
     if (word := word_for(Path(os.path.expanduser(data.name)))) is not None:
         what = "folder" if os.path.isdir(os.path.expanduser(data.name)) else "file"
-        it = "a text" if word == TEXT_WORD else "it"
+        it = "a text" if word == TEXT else "it"
         raise BadInput(f"--data {shown_value(data.name)} is a {what}: name {it} as --data {word}:{data.name}")
     raise unknown("--data", data.name, [kind.form for kind in KINDS.values()])
-
-
-def word_for(path: Path) -> str | None:
-    """The word for what lies there, by the names of files; None where nothing does that could be data."""
-    if path.is_dir():
-        if any(any(path.glob(pattern)) for pattern in ("state.json", "*/state.json", "*.parquet", "*/*.parquet")):
-            return "hf"
-        return "wds" if any(path.glob("*.tar")) else "folder"
-    return {".npz": "npz", ".tar": "wds", ".parquet": "hf"}.get(path.suffix, TEXT_WORD) if path.is_file() else None
 
 
 def named_facts(data: DataConfig) -> DataFacts:
