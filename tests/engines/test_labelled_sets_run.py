@@ -129,6 +129,24 @@ def test_a_plan_a_list_and_an_export_know_it(
     assert again["equals_recorded"] is True
 
 
+@pytest.mark.parametrize(
+    ("kind", "part"), [("npz", ""), ("hf", "train/data-00000-of-00001.arrow"), ("wds", "train-001.tar")]
+)
+def test_half_a_file_ends_the_command_with_one_line(
+    sets: dict[str, Path], tmp_path: Path, kind: str, part: str
+) -> None:
+    copied = shutil.copytree if sets[kind].is_dir() else shutil.copy
+    half = Path(copied(sets[kind], tmp_path / sets[kind].name)) / part
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    data = f"{kind}:{tmp_path / sets[kind].name}"
+    words = ["train", "--data", data, "--image-size", "8", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith(f"seek: error: --data {data}: ")
+    assert half.name in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("kind", ["npz", "hf", "wds"])
 def test_a_run_whose_data_is_gone_says_how_to_name_it(
     sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path, kind: str
