@@ -44,19 +44,29 @@ class IdentityStart:
             self.silence_added_blocks()
             self.silence_readers()
         repeats = self.repeats()
+        pair = replace(self.pair, silenced=self.silenced())
         if not repeats:
-            return self.pair
+            return pair
 
         def repeat_stream(motivated: nn.Module) -> None:
             tensors = tensors_of(motivated)
             for name, dimension, width in repeats:
                 repeat(tensors[name], dimension, width)
 
-        return replace(self.pair, after_copy_up=repeat_stream)
+        return replace(pair, after_copy_up=repeat_stream)
+
+    def silenced(self) -> tuple[str, ...]:
+        """The parameters that are zero so that added blocks write nothing."""
+        return tuple(
+            f"{path}.{name}"
+            for path, block in self.added_blocks().items()
+            for name, _ in block.named_parameters()
+            if any(is_of(path, name, suffix) for suffix in self.silence)
+        )
 
     def added_blocks(self) -> dict[str, nn.Module]:
         """Blocks of the motivated model, by path, that hold nothing of the base."""
-        numbered = re.compile("|".join(rf"{re.escape(prefix)}\.\d+" for prefix in self.blocks) or r"$^")
+        numbered = re.compile("|".join(rf"{re.escape(prefix)}[._]\d+" for prefix in self.blocks) or r"$^")
         linked = self.pair.weights_map.receivers
         return {
             path: module
@@ -173,6 +183,18 @@ def identity_error(pair: Pair, sample: Any) -> float:
     outputs it is the logits where they are named, else the first tensor. Copies are looked at: the pair stays as it is.
     The base's copy is moved a little, so that a layer which starts at zero hides nothing.
     """
+    base, motivated = moved_copies(pair)
+    expected, found = (output_of(model.eval(), sample).detach() for model in (base, motivated))
+    if expected.shape != found.shape:
+        raise ValueError(
+            f"the base gives {tuple(expected.shape)} on the sample, the motivated model {tuple(found.shape)}"
+        )
+    return float((found - expected).norm() / expected.norm())
+
+
+@torch.no_grad()
+def moved_copies(pair: Pair) -> tuple[nn.Module, nn.Module]:
+    """The base, moved a little, and the motivated model as it is first entered from it."""
     base, motivated = copy.deepcopy((pair.base, pair.motivated))
     generator = torch.Generator().manual_seed(0)
     for parameter in base.parameters():
@@ -180,12 +202,35 @@ def identity_error(pair: Pair, sample: Any) -> float:
             noise = NOISE * torch.randn(parameter.shape, generator=generator)
             parameter.add_(noise.to(parameter.device, parameter.dtype))
     StateTransfer(Pair(base, motivated, pair.weights_map, pair.after_copy_up), {}, {}).refresh(fresh=True)
-    expected, found = (output_of(model.eval(), sample) for model in (base, motivated))
-    if expected.shape != found.shape:
+    return base, motivated
+
+
+def require_learning(pair: Pair, sample: Any) -> None:
+    """Raise ValueError where no gradient reaches a layer that was silenced: its block would stay as it is for ever.
+
+    So it is with bn1 in `conv2(relu(bn1(conv1(x))))`: a ReLU passes no gradient back at zero.
+    """
+    if not pair.silenced:
+        return
+    _, motivated = moved_copies(pair)
+    with torch.enable_grad():
+        output = output_of(motivated.eval(), sample)
+        weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output.device)
+        parameters = [motivated.get_parameter(name) for name in pair.silenced]
+        trained = [one for one in parameters if one.requires_grad]
+        if not trained or not output.requires_grad:
+            return
+        found = torch.autograd.grad((output * weights).sum(), trained, allow_unused=True)
+    alive = {id(one) for one, gradient in zip(trained, found, strict=True) if gradient is not None and gradient.any()}
+    layers: dict[str, bool] = {}
+    for name, parameter in zip(pair.silenced, parameters, strict=True):
+        layer = name.rpartition(".")[0]
+        layers[layer] = layers.get(layer, False) or id(parameter) in alive or not parameter.requires_grad
+    if dead := [layer for layer, learns in layers.items() if not learns]:
         raise ValueError(
-            f"the base gives {tuple(expected.shape)} on the sample, the motivated model {tuple(found.shape)}"
+            f"silence: no gradient reaches {listed(dead)} once it is zero, so that its block could never learn: name "
+            "the last layer by which the block writes"
         )
-    return float((found - expected).norm() / expected.norm())
 
 
 def require_identity(pair: Pair, error: float, tolerance: float | None = None) -> None:
@@ -216,7 +261,7 @@ def output_of(model: nn.Module, sample: Any) -> Tensor:
     found = first_tensor(output)
     if found is None:
         raise ValueError(f"the model gives a {type(output).__name__} without a tensor: the start cannot be verified")
-    return found.detach().float()
+    return found.float()
 
 
 def first_tensor(output: Any) -> Tensor | None:

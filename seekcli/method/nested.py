@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from seekcli.method.identity import IdentityStart, identity_error, require_identity
+from seekcli.method.identity import IdentityStart, identity_error, require_identity, require_learning
 from seekcli.method.layers import has_kernel, listed, named, output_dimension, owner_of, tied_names, wrapper_of
 from seekcli.method.pair import Pair
 from seekcli.method.weights_map import (
@@ -20,6 +19,7 @@ from seekcli.method.weights_map import (
     RegionRule,
     Shape,
     WeightsMap,
+    block_of,
     block_renames,
     overlap,
     shapes_of,
@@ -84,6 +84,7 @@ def nested_pair(
         return replace(pair, unverified=True)
     error = identity_error(pair, sample)
     require_identity(pair, error, tolerance)
+    require_learning(pair, sample)
     return replace(pair, identity_error=error)
 
 
@@ -133,7 +134,7 @@ def names_of_targets(
     renamed = renaming(rename, base_names)
     for prefix in blocks:
         for names, role in ((map(renamed, base_names), "base"), (motivated_names, "motivated model")):
-            if not any(re.match(rf"{re.escape(prefix)}\.\d+\.", name) for name in names):
+            if not any(block_of(name, prefix) for name in names):
                 raise ValueError(f"blocks: the {role} has no numbered blocks under {prefix!r}, such as {prefix}.0.")
     moved = block_renames([renamed(name) for name in base_names], motivated_names, blocks, alignment)
     return lambda name: moved(renamed(name))

@@ -26,7 +26,8 @@ class Pair:
     that must write more than the mapped region lives there (none for depth).
 
     `identity_error` is how far the two were from equal outputs at the start, where that was measured. An `unverified`
-    start was made to be an identity, and nobody has looked yet whether it is one.
+    start was made to be an identity, and nobody has looked yet whether it is one. `silenced` are the motivated
+    parameters that are zero for it.
     """
 
     base: nn.Module
@@ -35,6 +36,7 @@ class Pair:
     after_copy_up: Callable[[nn.Module], None] | None = field(default=None)
     identity_error: float | None = None
     unverified: bool = False
+    silenced: tuple[str, ...] = ()
 
     @classmethod
     def nested(cls, base: nn.Module, motivated: nn.Module, **options: Any) -> Pair:

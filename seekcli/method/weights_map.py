@@ -186,23 +186,31 @@ def block_renames(
 
     `stages` are the name prefixes under which blocks are numbered: "layer1" for `layer1.0.conv1.weight`.
     """
-    moves: dict[str, str] = {}
+    moves: dict[str, dict[int, int]] = {}
     for prefix in stages:
         counts = (count_blocks(base_names, prefix), count_blocks(motivated_names, prefix))
-        for block, target in align_blocks(*counts, alignment).items():
-            moves[f"{prefix}.{block}."] = f"{prefix}.{target}."
-    numbered = re.compile("|".join(rf"^{re.escape(prefix)}\.\d+\." for prefix in stages) or r"$^")
+        moves[prefix] = align_blocks(*counts, alignment)
 
     def rename(name: str) -> str:
-        found = numbered.match(name)
-        return moves[found.group()] + name[found.end() :] if found else name
+        for prefix, targets in moves.items():
+            if (found := block_of(name, prefix)) is not None:
+                return f"{found[1]}{targets[int(found[2])]}{name[found.end(2) :]}"
+        return name
 
     return rename
 
 
+def block_of(name: str, prefix: str) -> re.Match[str] | None:
+    """Where a tensor's name says its block: group 1 is all before the number, group 2 the number.
+
+    Blocks are numbered by a dot, or as torchvision's `encoder_layer_0` of `encoder.layers.encoder_layer`.
+    """
+    return re.match(rf"({re.escape(prefix)}[._])(\d+)\.", name)
+
+
 def count_blocks(names: Sequence[str], prefix: str) -> int:
-    found = (re.match(rf"{re.escape(prefix)}\.(\d+)\.", name) for name in names)
-    return len({match.group(1) for match in found if match})
+    found = (block_of(name, prefix) for name in names)
+    return len({match[2] for match in found if match})
 
 
 def build_map(

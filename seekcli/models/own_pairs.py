@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from seekcli.config.pair_settings import PairConfig
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput
-from seekcli.method.identity import IdentityStart, identity_error, require_identity
+from seekcli.method.identity import IdentityStart, identity_error, require_identity, require_learning
 from seekcli.method.layers import named
 from seekcli.method.nested import nested_pair
 from seekcli.method.pair import Pair
@@ -87,6 +87,7 @@ def verify_identity(settings: PairConfig, pair: Pair, images: Tensor) -> float:
         started = identity_start(settings, pair)
         error = identity_error(started, images)
         require_identity(started, error)
+        require_learning(started, images)
     except ValueError as problem:
         raise BadInput(no_identity(settings, problem)) from None
     return error

@@ -27,7 +27,7 @@ from torch.utils.hooks import RemovableHandle
 from seekcli.errors import BadInput
 from seekcli.method.alternating import Alternating as Algorithm1
 from seekcli.method.condition import Condition, needs_of
-from seekcli.method.identity import identity_error, require_identity
+from seekcli.method.identity import identity_error, require_identity, require_learning
 from seekcli.method.nested import require_plain
 from seekcli.method.observation import Observation
 from seekcli.method.pair import Pair
@@ -212,6 +212,8 @@ class Alternating(OwnLoop):
 
         def verify(model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
             self._stop_verifying()
-            require_identity(self.pair, identity_error(self.pair, named if named else arguments))
+            sample = named if named else arguments
+            require_identity(self.pair, identity_error(self.pair, sample))
+            require_learning(self.pair, sample)
 
         return self.pair.base.register_forward_pre_hook(verify, with_kwargs=True)

@@ -264,3 +264,36 @@ def test_samples_are_arguments_and_outputs_may_be_named():
     for sample in ((tokens(), 2.0), {"tokens": tokens(), "scale": 2.0}):
         assert Pair.nested(Named(), Named(), sample=sample).identity_error < 1e-6
     assert (SYMBOLS, CONTEXT) == (13, 8)
+
+
+class TwoConvolutions(nn.Module):
+    """A ResNet's basic block: what bn1 writes goes through a ReLU, what bn2 writes is added."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.conv2, self.bn2 = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return torch.relu(x + self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
+
+
+def residual_net(depth, name="layer_"):
+    net = ConvNet(depth=0)
+    for number in range(depth):
+        net.layers.add_module(f"{name}{number}", TwoConvolutions())
+    return net
+
+
+def test_a_silence_that_no_gradient_reaches_is_refused():
+    options = {"blocks": ("layers.layer",), "sample": images()}
+    assert Pair.nested(residual_net(1), residual_net(3), silence=("bn2",), **options).identity_error < 1e-5
+    with pytest.raises(ValueError, match=r"no gradient reaches layers.layer_1.bn1, layers.layer_2.bn1 once it is zero"):
+        Pair.nested(residual_net(1), residual_net(3), silence=("bn1",), **options)
+
+
+def test_blocks_are_numbered_by_a_dot_or_an_underscore():
+    pair = Pair.nested(residual_net(2), residual_net(3), blocks=("layers.layer",), silence=("bn2",), sample=images())
+    links = {link.base: link.motivated for link in pair.weights_map.links}
+    assert links["layers.layer_1.conv1.weight"] == "layers.layer_2.conv1.weight"
+    assert pair.coverage == 1.0
