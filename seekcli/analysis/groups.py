@@ -15,7 +15,7 @@ from seekcli.analysis.efficiency import Efficiency, StepShare, efficiency, share
 from seekcli.analysis.images import motivated_share_of_images
 from seekcli.analysis.metrics import Metric
 from seekcli.analysis.runs import GROW, ArmSettings, Run
-from seekcli.analysis.statistics import Interval, Sample, paired_difference, sample
+from seekcli.analysis.statistics import NO_SPREAD, Interval, Sample, paired_difference, sample
 from seekcli.config.condition_settings import share_basis
 from seekcli.method.cost_measures import mean_forward_cost
 
@@ -226,7 +226,8 @@ def _gain_points(group: Group | None, reference: Group | None) -> float | None:
         return None
     left, right = group.value_by_seed, reference.value_by_seed
     common = [left[seed] - right[seed] for seed in left if seed in right]
-    return fmean(common) if common else group.final.mean - reference.final.mean
+    gain = fmean(common) if common else group.final.mean - reference.final.mean
+    return gain if abs(gain) > NO_SPREAD else 0.0  # what is left of equal sums is rounding
 
 
 def _gain_interval(group: Group | None, reference: Group | None) -> Interval | None:

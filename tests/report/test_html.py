@@ -184,6 +184,21 @@ def test_every_number_of_the_tables_of_compare_is_in_the_page(folder: Results) -
     assert [cell for cell in numbers if " ".join(cell.split()) not in words] == []
 
 
+def test_what_follows_for_another_arm_is_folded_away_and_printed(folder: Results) -> None:
+    for seed in range(3):
+        with_history(folder.add(seed=seed, motivation__k=3), motivated=True)
+    text = report(folder.folder)
+    folded = re.findall(r'<details class="printed"><summary>(.*?)</summary>\s*<figure>', text)
+    assert folded == [
+        "Loss by step, shaded where the larger model took it: loss k=3 identity, seed 0",
+        "Differences by class: base, loss k=3 identity - base alone",
+    ]
+    assert text.count("<strong>Loss by step") == 1
+    assert "beforeprint" in text
+    assert '<td class="indent"> base, alternating</td>' in text  # of an arm, unlike the models alone
+    assert "<td>base alone</td>" in text
+
+
 def test_text_of_users_stays_text(folder: Results) -> None:
     text = report(folder.folder, "--title", "<img src=x onerror=alert(1)>")
     page = Page(text)

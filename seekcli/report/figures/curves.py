@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
 from seekcli.analysis.comparison import Cell
-from seekcli.analysis.groups import Arm, Group
+from seekcli.analysis.groups import X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL, Arm, Group
 from seekcli.analysis.history import Curve, RowsByRun, Value, curve_of, share_of_epoch
 from seekcli.report import wording
-from seekcli.report.figures.canvas import INK, Picture, blank, colour, dashes, label, legend, whole_numbers
+from seekcli.report.figures.canvas import (
+    CYCLE,
+    INK,
+    MARKERS,
+    Picture,
+    blank,
+    colour,
+    dashes,
+    label,
+    legend,
+    whole_numbers,
+)
 from seekcli.report.wording import group_title
+
+# Of a group its colour is that of its arm, as in the other pictures, and the dashes say which model it is.
+DASHES_OF = {X_C: "-", X_Y_B: "-", X_Y_M: "--", X_C_EQUAL: ":", Y_C_EQUAL: "-.", Y_C: "--"}
+MANY_EPOCHS, MARKS_OF_A_LINE = 30, 8
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a curve is drawn; `marker` is empty for a line without marks."""
+
+    shade: str
+    dashes: str
+    marker: str
 
 
 def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
@@ -25,8 +50,9 @@ def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
     picture = Picture(
         "learning-curves", "Learning curves: mean over seeds, shaded from the lowest to the highest", words, figure
     )
-    _draw(picture, left, accuracy, metric.mark)
-    _draw(picture, right, loss, "")
+    styles = _styles_of_groups(cell)
+    _draw(picture, left, accuracy, styles, metric.mark)
+    _draw(picture, right, loss, styles)
     label(left, "epoch", wording.metric_header(metric))
     label(right, "epoch", "training loss")
     whole_numbers(left, right)
@@ -42,7 +68,7 @@ def share_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
     curves = [_of_arm(arm, rows, share_of_epoch) for arm in cell.arms]
     words = "; ".join(_share_in_words(arm) for arm in cell.arms)
     picture = Picture("share", "Share of the larger model's steps, by epoch", words, figure)
-    _draw(picture, axes, curves, "")
+    _draw(picture, axes, curves, _styles_of_arms(cell))
     for expected in sorted({arm.share.expected for arm in cell.arms if arm.share.expected is not None}):
         line = axes.axhline(expected, color=INK, linewidth=0.9, linestyle=":")
         picture.tell(line, f"expected: {expected:.2%}")
@@ -59,16 +85,17 @@ def _share_in_words(arm: Arm) -> str:
 
 def usage_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
     """How much the added blocks do. None where no run says so."""
-    curves = [_of_arm(arm, rows, lambda row: row["added_blocks_usage"]) for arm in cell.arms]
-    curves = [curve for curve in curves if curve.points]
-    if not curves:
+    all_curves = [_of_arm(arm, rows, lambda row: row["added_blocks_usage"]) for arm in cell.arms]
+    known = [(curve, style) for curve, style in zip(all_curves, _styles_of_arms(cell), strict=True) if curve.points]
+    if not known:
         return None
+    curves, styles = [curve for curve, _ in known], [style for _, style in known]
     figure, (axes,) = blank(2.8)
     words = "; ".join(f"{one.name} ends at {one.points[-1].mean:.3g}" for one in curves)
     picture = Picture(
         "usage", "Usage of the added blocks: 0 where they do nothing, about 1 as much as the others", words, figure
     )
-    _draw(picture, axes, curves, "")
+    _draw(picture, axes, curves, styles)
     label(axes, "epoch", "usage")
     axes.set_ylim(bottom=0)
     whole_numbers(axes)
@@ -84,17 +111,32 @@ def _of_arm(arm: Arm, rows: RowsByRun, value: Value) -> Curve:
     return curve_of(arm.label, arm.motivated, rows, value)
 
 
-def _draw(picture: Picture, axes: Axes, curves: Sequence[Curve], unit: str) -> None:
-    for number, curve in enumerate(curves):
+def _styles_of_arms(cell: Cell) -> list[Style]:
+    return [Style(colour(number), dashes(number), "") for number in range(len(cell.arms))]
+
+
+def _styles_of_groups(cell: Cell) -> list[Style]:
+    """Colours come again after six arms: marks tell those apart."""
+    places = {arm.label: number for number, arm in enumerate(cell.arms)}
+    styles = []
+    for group in cell.groups:
+        number = places.get(group.arm or "")
+        turn = 0 if number is None else number // len(CYCLE)
+        marker = MARKERS[turn % len(MARKERS)] if turn else ""
+        styles.append(Style(INK if number is None else colour(number), DASHES_OF[group.name], marker))
+    return styles
+
+
+def _draw(picture: Picture, axes: Axes, curves: Sequence[Curve], styles: Sequence[Style], unit: str = "") -> None:
+    for curve, style in zip(curves, styles, strict=True):
         epochs, means = [one.epoch for one in curve.points], [one.mean for one in curve.points]
-        shade = colour(number)
-        marker = "." if len(epochs) < 30 else ""
-        (line,) = axes.plot(epochs, means, color=shade, linestyle=dashes(number), marker=marker, label=curve.name)
+        (line,) = axes.plot(
+            epochs, means, color=style.shade, linestyle=style.dashes, label=curve.name, markersize=4,
+            marker=style.marker or ("." if len(epochs) < MANY_EPOCHS else ""),
+            markevery=max(1, len(epochs) // MARKS_OF_A_LINE) if style.marker else 1,
+        )  # fmt: skip
         low, high = [one.low for one in curve.points], [one.high for one in curve.points]
-        axes.fill_between(epochs, low, high, color=shade, alpha=0.15, linewidth=0)
+        axes.fill_between(epochs, low, high, color=style.shade, alpha=0.15, linewidth=0)
         if curve.points:
-            picture.tell(
-                line,
-                f"{curve.name}: {means[-1]:.4g} {unit}".rstrip()
-                + f" after epoch {epochs[-1]}, n = {curve.points[-1].n}",
-            )
+            words = f"{curve.name}: {means[-1]:.4g} {unit}".rstrip()
+            picture.tell(line, f"{words} after epoch {epochs[-1]}, n = {curve.points[-1].n}")
