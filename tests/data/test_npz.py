@@ -167,6 +167,15 @@ def test_images_that_are_not_clear_are_refused(tmp_path: Path, images: np.ndarra
     assert words in refused(tmp_path, train_images=images, train_labels=LABELS)
 
 
+def test_floats_are_rounded_to_the_nearest_level(tmp_path: Path) -> None:
+    images = np.full((4, 2, 2), 0.998, dtype=np.float32)  # 254.49; 1 / 510 more is the next level
+    images[::2] = 0.5, 0.999
+    dataset = load(
+        saved(tmp_path, train_images=images, train_labels=LABELS[:4], test_images=images, test_labels=LABELS[:4])
+    )
+    assert sorted(set(dataset.train_images.flatten().tolist())) == [128, 254, 255]
+
+
 def test_both_splits_are_brought_to_0_to_255_by_one_rule(tmp_path: Path) -> None:
     arrays = with_test((GREY / 255).astype(np.float64))
     message = refused(tmp_path, **arrays | {"test_images": GREY[:2]})
