@@ -69,14 +69,7 @@ class GridPlan:
         refused: dict[str, dict[str, None]] = defaultdict(dict)  # what is wrong -> with which arms
         for phase in PHASES:  # whose counts or cost a point takes is looked for among those before it
             for number, spec in enumerate(specs):
-                if self.phase_of(spec) == phase:
-                    try:
-                        point = self.make(spec)
-                    except (MissingSource, NewerFile):
-                        raise
-                    except BadInput as error:
-                        refused[str(error)][spec.arm.label] = None
-                        continue
+                if self.phase_of(spec) == phase and (point := self.made_or_refused(spec, refused)) is not None:
                     self.by_key.setdefault(point.key, point)
                     made[number] = point.key
         self.refuse(refused)
@@ -89,6 +82,16 @@ class GridPlan:
             else:
                 arms.append(spec.arm)
         self.by_key = {key: self.by_key[key] for key in self.arms_of}
+
+    def made_or_refused(self, spec: Spec, refused: dict[str, dict[str, None]]) -> Point | None:
+        """None, and noted in `refused`, where no point can be made of it."""
+        try:
+            return self.make(spec)
+        except (MissingSource, NewerFile):
+            raise
+        except BadInput as error:
+            refused[str(error)][spec.arm.label] = None
+            return None
 
     def refuse(self, found: Mapping[str, Mapping[str, None]]) -> None:
         """Raise BadInput, a line for each thing that is wrong, with the arms that it is wrong with."""
