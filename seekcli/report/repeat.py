@@ -21,6 +21,7 @@ FLAGS = {
     "seed": "--seed",
     "data.name": "--data",
     "data.dir": "--data-dir",
+    "train.task": "--task",
     "data.image_size": "--image-size",
     "data.limit_train": "--limit-train",
     "train.epochs": "--epochs",
@@ -45,7 +46,7 @@ SWITCHES = {"transfer.pretrained": "--pretrained", "runtime.force": "--force"}
 # Resolved, never typed.
 FOUND = (
     "recipe_file",
-    *("data.fingerprint", "data.classes", "data.channels", "transfer.sha256", "transfer.run"),
+    *("data.fingerprint", "data.classes", "data.channels", "data.input_shape", "transfer.sha256", "transfer.run"),
     *("extend.run", "extend.sha256", "extend.epochs_before", "extend.settings_sha256"),
 )
 ALWAYS_SAID = ("pair.base", "pair.motivated", "schedule", "seed")
@@ -82,6 +83,7 @@ def command_of_config(config: RunConfig, seeds: Iterable[int], out: Path) -> str
     """
     flat = flat_config(config)
     unread = {*NOT_HASHED, *unread_settings(flat), *FOUND, "seed", "motivation.counts_from"} - {*BESIDE}
+    unread |= {"data.image_size"} if config.data.input_shape is not None else set()
     known = config.recipe in recipe_names() and config.recipe_file is None
     usual = DEFAULTS | (load_recipe(str(config.recipe), config.data.name) if known else {})
     words = ["seek", "train"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from importlib.metadata import EntryPoint
@@ -16,6 +17,7 @@ import seekcli
 from seekcli.cli.app import app
 from seekcli.engines.run import train_run
 from seekcli.own_code import installed
+from seekcli.report.repeat import command_of_config
 from seekcli.resolve.resolve import resolve
 from seekcli.runs.folder import RunFolder
 
@@ -101,6 +103,10 @@ def test_a_regression_from_training_to_comparison_and_evaluation(here):
     done = CliRunner().invoke(app, ["export", str(run)])
     assert done.exit_code == 2
     assert "is of a task of your own, my_tasks:regression" in done.stderr
+    command = command_of_config(RunFolder(run).config_file().config, [0], Path("results"))
+    assert "--task my_tasks:regression" in command
+    assert "--image-size" not in command
+    assert f"state       finished: {run}" in seek(*shlex.split(command)[1:], "--dry-run")
     seek("compare", "results", "--tables", "published")
     assert "102 test rows" not in seek("compare", "published", "--metric", "test_absolute_error", "--format", "csv")
     assert seekcli.epochs("published")["test_absolute_error"].notna().all()
