@@ -7,6 +7,8 @@ from pathlib import Path
 from seekcli.errors import BadInput
 from seekcli.runs.folder import RunFolder
 
+OF_OWN_LOOP = "card.json"  # what own_loop/saved.py writes beside the models of a loop of somebody's own
+
 
 def find_card(path: Path) -> Path:
     """The card that `path` means. Raises BadInput when there is none, or more than one."""
@@ -34,6 +36,11 @@ def is_export(path: Path) -> bool:
 def find_cards(folder: Path) -> list[Path]:
     """The cards in a folder: every JSON file with weights of its name beside it. Raises BadInput when there is none."""
     cards = sorted(path for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file())
+    if not cards and (folder / OF_OWN_LOOP).is_file():
+        raise BadInput(
+            f"{folder} was saved by a loop of one's own, whose modules seek cannot build: make the module, and load "
+            "base.safetensors or motivated.safetensors into it with safetensors.torch.load_file"
+        )
     if not cards:
         raise BadInput(f"{folder} holds no exported model (no .json card with a .safetensors file beside it)")
     return cards

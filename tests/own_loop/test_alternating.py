@@ -546,6 +546,15 @@ def test_what_is_no_pair_optimizer_record_loss_or_metric_is_one_line(tmp_path):
         alternating.end_epoch({"test_r2": {"base": math.nan, "motivated": 0.5}})
 
 
+def test_what_a_loop_saved_is_no_export_and_says_so(tmp_path):
+    alternating = loop(depth_pair())
+    stepped(alternating, 1.0)
+    alternating.end_epoch()
+    alternating.save(tmp_path / "models")
+    with pytest.raises(BadInput, match=r"was saved by a loop of one's own.*load_file"):
+        seekcli.load_model(tmp_path / "models")
+
+
 def stepped(alternating, loss):
     model, optimizer = alternating.active
     optimizer.zero_grad()
