@@ -31,6 +31,9 @@ COLUMNS_INTRODUCTION = """# Columns of a run's tables
 What `seek list columns` shows. Units are in the names: `_percent` 0 to 100, `_flops` 2 a multiply-accumulate (MAC). Of
 a run of two models epochs.parquet has two rows an epoch, one of each role; what is of the run or of the epoch stands in
 both and counts once.
+
+Images stand here for whatever a model is shown: windows of a text, rows of numbers, the examples of a loop of your own.
+A task or a loop of your own may add columns `test_NAME` and `validation_NAME`, numbers or null, after all others.
 """
 
 
