@@ -90,6 +90,16 @@ def names_of(contrasts: Sequence[Contrast]) -> dict[int, str]:
     return {id(one): _name(one, whole=seen[short[id(one)]] > 1) for one in contrasts}
 
 
+# Of drawn differences: what is so many times farther than the middle one would make dots of all others.
+FARTHEST_OF_MEDIAN = 6
+
+
+def drawn_reach(ends: Sequence[float]) -> float:
+    """How far from 0 a drawing of intervals with these ends goes; what lies beyond it has an arrow at the edge."""
+    far = sorted(map(abs, ends))
+    return min(far[-1], FARTHEST_OF_MEDIAN * far[len(far) // 2]) or far[-1] or 1.0
+
+
 def _name(one: Contrast, whole: bool = False) -> str:
     left, right = one.difference.left, one.difference.right
     name = wording.between_arms(left, one.differ_in, whole) if one.differ_in else wording.difference(left, right)

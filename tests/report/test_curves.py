@@ -7,9 +7,12 @@ from typing import Any
 from run_folders import Results
 
 from seekcli.analysis.history import epoch_rows
+from seekcli.report.differences import difference_table, drawn_reach
 from seekcli.report.figures.canvas import CYCLE, INK, MARKERS
 from seekcli.report.figures.cost import accuracy_against_compute
 from seekcli.report.figures.curves import learning_curves
+from seekcli.report.figures.differences import forest
+from seekcli.report.html.intervals import drawn_intervals
 from seekcli.runs.scan import scan_runs
 
 
@@ -52,3 +55,33 @@ def test_a_gain_that_is_rounding_alone_is_none(results: Results) -> None:
     results.add_seeds("alternating", [(91.3, 90.0), (91.7, 90.0), (91.1, 90.0)])
     (cell,) = results.compare().cells
     assert cell.arms[0].efficiency.gain_x_y_b == 0.0
+
+
+def test_one_difference_far_off_leaves_the_others_room_and_is_an_arrow(results: Results) -> None:
+    results.add_seeds("base", [98.0, 98.1, 98.3])
+    for k in (1, 2, 3):
+        results.add_seeds("alternating", [(98.2, 98.0), (98.0, 98.2), (98.5, 98.3)], motivation__k=k)
+    results.add_seeds("alternating", [(50.0, 50.3), (51.0, 50.2), (49.0, 49.9)], motivation__k=4)
+    (cell,) = results.compare().cells
+    picture = forest(cell)
+    assert picture is not None
+    axes = picture.figure.axes[0]
+    low, high = axes.get_xlim()
+    assert -30 < low < -1
+    assert picture.note.startswith("Arrows: ")
+    arrows = [line for line in axes.lines if line.get_marker() == "<"]
+    assert picture.note.startswith(f"Arrows: {len(arrows) + sum(line.get_marker() == '>' for line in axes.lines)} diff")
+    assert all(low < line.get_xdata()[0] < high for line in arrows)
+    drawn = [str(one) for one in drawn_intervals(difference_table(cell)) or ()]
+    assert sum("<path" in one for one in drawn) == len(arrows) + sum(line.get_marker() == ">" for line in axes.lines)
+
+
+def test_differences_of_one_size_are_drawn_whole(results: Results) -> None:
+    results.add_seeds("base", [98.0, 98.1, 98.3])
+    results.add_seeds("alternating", [(98.2, 98.0), (98.0, 98.2), (98.5, 98.3)])
+    (cell,) = results.compare().cells
+    picture = forest(cell)
+    assert picture is not None
+    assert picture.note == ""
+    assert drawn_reach([0.0, 0.0]) == 1.0
+    assert drawn_reach([0.0, 0.0, 2.0]) == 2.0
