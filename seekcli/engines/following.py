@@ -64,10 +64,10 @@ class Follower:
 
     def after_step(self) -> None:
         assert self.trainer is not None
-        stop, save = self.ranks.any([self.stop_requested() is not None, False])
-        if stop or save:
+        reason, save = leading.agreed(self.ranks, self.stop_requested(), False)
+        if reason is not None or save:
             self.trainer.state()  # the first process looks at the last gradient now, and may refuse to save it
-        if stop:
+        if reason is not None:
             self.ranks.decided(False)  # comes when the first process has saved
             raise Stopped("")
 

@@ -67,9 +67,9 @@ def train_epoch(trainer: Trainer, after_step: Callable[[], None]) -> None:
 
 
 def agreed(ranks: Ranks, reason: str | None, save: bool) -> tuple[str | None, bool]:
-    """After a step: why all stop, if any process was asked to, and whether the first one saves."""
+    """After a step, in every process: why all stop, if any was asked to, and whether the first one saves."""
     stop, save = ranks.any([reason is not None, save])
-    return (reason or "stopped by a signal to another process") if stop else None, save
+    return (next(words for words in ranks.from_each(reason) if words is not None) if stop else None), save
 
 
 def others_leave(ranks: Ranks) -> None:

@@ -94,7 +94,7 @@ def assert_equal_runs(resolved, folder):
 def test_a_stop_that_another_process_hears_of_stops_all(tmp_path):
     resolved = tiny(**TWO)
     first, other = train_two(resolved, tmp_path, None, lambda: "SIGUSR1")
-    assert first.startswith("Stopped: stopped by a signal to another process: saved at step 1;")
+    assert first.startswith("Stopped: SIGUSR1: saved at step 1;")
     assert other == "Stopped: "
     status = RunFolder.of(tmp_path, resolved.config).status()
     assert (status.state, status.steps_saved) == ("stopped", 1)
