@@ -19,7 +19,7 @@ from seekcli.engines import leading, start
 from seekcli.errors import BadInput, DamagedRun, LostProcess, RunFailed, SeekError, Stopped
 from seekcli.ranks import ALONE, Ranks
 from seekcli.resolve.conditions import expected_share_of
-from seekcli.resolve.expected_cost import image_shape, train_shape
+from seekcli.resolve.expected_cost import forward_macs
 from seekcli.resolve.short_epochs import require_several_steps
 from seekcli.runs import records
 from seekcli.runs.environment import describe_environment
@@ -128,8 +128,7 @@ class RecordedTraining:
         self.state: records.RunState = "failed"
         self.rows: list[dict[str, Any]] = []
         self.step_log = StepLog()
-        shapes = image_shape(self.config), train_shape(self.config)
-        self.forward_macs, self.train_macs = (start.forward_macs(self.config, trainer, shape) for shape in shapes)
+        self.forward_macs, self.train_macs = forward_macs(self.config, trainer.models)
         self.run_id = run_id(self.config)
         self.columns = run_columns(self.config, self.run_id, trainer.coverage)
         self.saved_at = time.monotonic()

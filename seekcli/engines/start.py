@@ -15,7 +15,6 @@ from seekcli.data.splitting.holdout import hold_out
 from seekcli.data.splitting.overlap import overlap_note, watched_overlap_note
 from seekcli.errors import BadInput, counted
 from seekcli.models.catalog import same_start_note
-from seekcli.models.costs import forward_cost
 from seekcli.models.transplant import SourceWeights
 from seekcli.ranks import ALONE, Ranks
 from seekcli.resolve.build import build_trainer
@@ -117,12 +116,6 @@ def load_data(config: RunConfig, progress: Progress) -> Dataset:
     if (watched := watched_overlap_note(dataset)) is not None:
         progress.note(watched)
     return dataset
-
-
-def forward_macs(config: RunConfig, trainer: Trainer, shape: tuple[int, ...]) -> dict[str, float]:
-    """MACs of one image's forward pass, by role; `shape` is that of the image, or of a window of text."""
-    models = trainer.models.items()
-    return {role: forward_cost(model, config.model_name(role), shape).per_image for role, model in models}
 
 
 def say_few_steps(config: RunConfig, steps_done: int, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""What a run is expected to cost in training, from its settings alone.
+"""What a forward of a run's models costs, and the run in training, from its settings alone.
 
 MACs of the usual models at the sizes of the usual data are written down in models/known_macs.json: to count them takes
 torch and a forward pass, which are seconds.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from seekcli.config.schema import RunConfig
 from seekcli.method.cost_measures import mean_forward_cost, training_flops_per_image
@@ -16,6 +17,9 @@ from seekcli.models.known_macs import known_macs
 from seekcli.resolve.conditions import expected_share_of
 from seekcli.resolve.length import planned_bounds, planned_length
 from seekcli.train.length import images_in
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def train_flops_ahead(config: RunConfig) -> float | None:
@@ -48,6 +52,30 @@ def train_macs(config: RunConfig, role: str) -> float:
     data = config.data
     assert data.classes and data.side, "the config is not resolved"
     return counted_macs(config.model_name(role), data.classes, data.side, train_shape(config))
+
+
+def forward_macs(config: RunConfig, models: Mapping[str, nn.Module]) -> tuple[dict[str, int], dict[str, int]]:
+    """MACs of a forward of one test image, or window of text, by role; and of one training image.
+
+    What is not written down is counted of `models` themselves, which may be modules of the user's own.
+    """
+    shapes = image_shape(config), train_shape(config)
+    of_shape = {
+        shape: {role: macs_of(model, config.model_name(role), config, shape) for role, model in models.items()}
+        for shape in dict.fromkeys(shapes)
+    }
+    return of_shape[shapes[0]], of_shape[shapes[1]]
+
+
+def macs_of(model: nn.Module, name: str, config: RunConfig, shape: tuple[int, ...]) -> int:
+    data = config.data
+    assert data.classes and data.side, "the config is not resolved"
+    known = known_macs(name, data.classes, data.side, shape)
+    if known is not None:
+        return known
+    from seekcli.models.costs import forward_cost
+
+    return forward_cost(model, name, shape).per_image
 
 
 # A grid asks this for every seed of every arm, and a count takes a second.

@@ -18,11 +18,10 @@ from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_ahead
 from seekcli.errors import counted, human_flops, visible
 from seekcli.models.catalog import nests_fully, same_start_note
-from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
 from seekcli.models.transplant import SourceWeights
 from seekcli.resolve.conditions import expected_share_of
-from seekcli.resolve.expected_cost import expected_train_flops, image_shape, mean_macs, train_shape
+from seekcli.resolve.expected_cost import expected_train_flops, forward_macs, image_shape, mean_macs, train_shape
 from seekcli.resolve.extension import extension_note
 from seekcli.resolve.length import planned_length
 from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
@@ -43,7 +42,7 @@ class Plan:
     matched: str | None
     notes: list[str]
     starts_from: str | None
-    forward_macs: dict[str, float]
+    forward_macs: dict[str, int]
     coverage: float | None
     expected_share: float | None
     expected_train_flops: float | None
@@ -53,7 +52,7 @@ class Plan:
         config, length, facts = self.config, planned_length(self.config), data_facts(self.config.data)
         own = {name: value for name, value in vars(self).items() if name not in ("config", "folder", "forward_macs")}
         models = {
-            role: {"model": config.model_name(role), "forward_macs_per_image": macs}
+            role: {"model": config.model_name(role), "forward_macs_per_image": float(macs)}
             for role, macs in self.forward_macs.items()
         }
         return {
@@ -88,12 +87,7 @@ def plan_of(resolved: Resolved, results: Path) -> Plan:
         notes = plan_notes(resolved, results, state)
         source = start_weights(config, results) if state == "new" else None
         coverage = None if config.classic else coverage_of(config, source)
-        macs, train_macs = {}, {}
-        for role, model in build_models(config, source).items():
-            macs[role], train_macs[role] = (
-                float(forward_cost(model, config.model_name(role), shape).per_image)
-                for shape in (image_shape(config), train_shape(config))
-            )
+        macs, train_macs = forward_macs(config, build_models(config, source))
         share = None if config.classic else expected_share_of(config, planned_length(config))
     return Plan(
         config=config,

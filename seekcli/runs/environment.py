@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -71,8 +72,12 @@ def bf16_units() -> list[str]:
     return [name for flag, name in BF16_FLAGS.items() if flag in flags]
 
 
+@functools.cache
 def git_commit() -> str | None:
-    """The commit of a source checkout, with `-dirty` when it has changes; None for an installed package."""
+    """The commit of a source checkout, with `-dirty` when it has changes; None for an installed package.
+
+    Asked once by a process: the code that it runs is what it has imported, whatever is checked out later.
+    """
     root = Path(seekcli.__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seekcli.data.keys import key_of
+from seekcli.data.keys import seed_draws
 from seekcli.data.loading.run_batches import RunBatches
 from seekcli.errors import AgreedFailure, RunFailed
 from seekcli.method.alternating import TurnRule
@@ -131,7 +131,7 @@ class Trainer:
         rate = self._learning_rate(self.steps_done)
         # Dropout draws depend on (seed, epoch, step, process) alone, not on what was drawn before or by which model.
         key = "dropout", self._seed, self.epochs_before + self.epoch, self.batch
-        torch.manual_seed(key_of(*key) if self.ranks.first else key_of(*key, self.ranks.rank))
+        seed_draws(self.device, *key if self.ranks.first else (*key, self.ranks.rank))
         norm = self.steps[role].take(images, labels, rate, self._loss.start)
         if self.averages is not None:
             self.averages.update(role, fresh=self.turn_rule.motivated_steps == 0)

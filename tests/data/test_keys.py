@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from seekcli.data.keys import generator_for, key_of
+from seekcli.data.keys import generator_for, key_of, seed_draws
 
 
 def test_a_key_is_the_same_on_every_machine() -> None:
@@ -36,3 +36,11 @@ def test_a_generator_leaves_the_global_one_alone() -> None:
 def test_keys_need_no_torch() -> None:
     code = "import sys; from seekcli.data.keys import key_of; key_of('a', 1); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_draws_are_seeded_as_by_torch_itself():
+    torch.manual_seed(key_of("dropout", 0, 1))
+    expected = torch.rand(5)
+    torch.rand(3)
+    seed_draws(torch.device("cpu"), "dropout", 0, 1)
+    assert torch.equal(torch.rand(5), expected)
