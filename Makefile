@@ -6,7 +6,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if "$$name" -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then echo "$$name"; break; fi; done)
 # make setup TORCH=cpu: torch without CUDA, 1 GB and not 6, where this index can be reached.
 CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
-PYTEST_FLAGS ?= -n 2
+# worksteal: each process begins with a half of the tests in their order, so that what a file makes once is made once.
+PYTEST_FLAGS ?= -n 2 --dist worksteal
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import sys
@@ -39,6 +40,12 @@ typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ig
 
 settings.register_profile("seekcli", deadline=None, derandomize=True, database=None)
 settings.load_profile("seekcli")
+
+
+def pytest_collection_finish() -> None:
+    """The modules and tests that are loaded stay: to look through them for garbage again and again takes seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 HOMES = count()

@@ -103,12 +103,11 @@ def imports_in(node: ast.AST) -> Iterator[tuple[int, str]]:
             yield from ((child.lineno, f"{child.module}.{alias.name}") for alias in child.names)
 
 
-def own_modules_imported(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def own_modules_imported(path: Path) -> list[tuple[int, str]]:
     """(line, module) of every import of this package's own; of `from seekcli.a import b` both `a` and `a.b`."""
-    for line, name in imports_in(tree_of(path)):
-        top, _, module = name.partition(".")
-        if top == "seekcli" and module not in {"", "__version__"}:
-            yield line, module
+    parts = [(line, *name.partition(".")[::2]) for line, name in imports_in(tree_of(path))]
+    return [(line, module) for line, top, module in parts if top == "seekcli" and module not in {"", "__version__"}]
 
 
 def is_within(module: str, part: str) -> bool:
@@ -126,15 +125,16 @@ def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
         yield from run_at_import(child)
 
 
-def calls_in(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
+@cache
+def calls_in(path: Path) -> list[tuple[int, str, ast.Call]]:
     """(line, dotted name of what is called, the call)."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Call):
-            yield node.lineno, ast.unparse(node.func), node
+    nodes = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    return [(node.lineno, ast.unparse(node.func), node) for node in nodes]
 
 
-def functions_in(path: Path) -> Iterator[Function]:
-    return (node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
+@cache
+def functions_in(path: Path) -> list[Function]:
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, Function)]
 
 
 def length_in_lines(function: Function, with_signature: bool) -> int:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import seekcli
+from seekcli.cli.app import app
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-def test_models_and_images_of_ones_own(tmp_path):
+def test_models_and_images_of_ones_own(tmp_path, monkeypatch):
+    """In this process, which has imported torch: tests/cli/test_own_models.py starts one of its own."""
+    monkeypatch.chdir(EXAMPLES)
+    monkeypatch.syspath_prepend(EXAMPLES)
     pair = ["--base", "my_models:tiny", "--motivated", "my_models:large", "--data", "my_data:load"]
-    command = [sys.executable, "-m", "seekcli", "train", *pair, "--epochs", "2", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES, check=False)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["train", *pair, "--epochs", "1", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     assert "my_models:large: test accuracy" in done.stdout
 
 
-def test_a_loop_of_ones_own(tmp_path):
-    command = [
-        sys.executable,
-        str(EXAMPLES / "own_loop.py"),
-        "--epochs",
-        "2",
-        "--steps",
-        "20",
-        "--all",
-        "--out",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLES.parent, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "coverage 100%" in done.stdout
+def test_a_loop_of_ones_own(tmp_path, monkeypatch, capsys):
+    program = EXAMPLES / "own_loop.py"
+    words = ["--epochs", "1", "--steps", "8", "--all", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [str(program), *words])
+    runpy.run_path(str(program), run_name="__main__")
+    assert "coverage 100%" in capsys.readouterr().out
     frame = seekcli.compare(tmp_path).to_frame()
     assert list(frame["group"]) == ["X-C", "X-Y-B", "X-Y-M", "Y-C"]
     assert list(frame["model"]) == ["char-1", "char-1", "char-3", "char-3"]

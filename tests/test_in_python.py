@@ -70,7 +70,7 @@ def test_importing_seekcli_imports_nothing_heavy():
 
 def test_a_folder_of_the_same_name_is_still_one():
     code = (
-        "import seekcli.train.trainer as t, seekcli.report.text; import seekcli; from seekcli.train import step; "
-        "assert seekcli.train.trainer is t and callable(seekcli.train) and callable(seekcli.report)"
+        "import seekcli.train.progress as t, seekcli.report.text; import seekcli; from seekcli.train import length; "
+        "assert seekcli.train.progress is t and callable(seekcli.train) and callable(seekcli.report)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -118,7 +118,9 @@ def test_a_data_set_at_another_size() -> None:
     "words",
     [
         ["--model", "efficientnet-b0-to-b1", "--data", "cifar100"],
-        ["--model", "efficientnet-b0-to-b1", "--data", "cifar10", "--image-size", "64"],
+        pytest.param(
+            ["--model", "efficientnet-b0-to-b1", "--data", "cifar10", "--image-size", "64"], marks=pytest.mark.slow
+        ),
         ["--model", "vit-tiny-to-small", "--data", "digits"],
         ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3"],
         ["--model", "resnet20-to-32", "--data", "cifar10"],

@@ -56,8 +56,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     return {each: results_with_one_run(folder / str(each), folder / "g.toml", each) for each in (True, False)}
 
 
-@pytest.mark.parametrize("table", ["epochs.parquet", "steps.parquet", "classes.parquet"])
-@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(
+    ("table", "finished"),
+    [
+        ("epochs.parquet", True),
+        ("steps.parquet", False),
+        ("classes.parquet", True),
+        *(pytest.param(f"{name}.parquet", is_done, marks=pytest.mark.slow)
+          for name, is_done in (("epochs", False), ("steps", True), ("classes", False))),
+    ],
+)  # fmt: skip
 def test_half_a_table_is_told_by_plan_and_run_alike(
     tmp_path: Path, prepared: dict[bool, Path], table: str, finished: bool
 ) -> None:

@@ -277,7 +277,9 @@ def test_a_non_finite_loss_exits_1_and_names_the_step(tmp_path):
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 75, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_says_how_to_go_on_and_the_same_command_does(tmp_path, number, code):
     # A process of its own: what is forked from one that has trained cannot train where torch has threads for devices.
     words = ["train", *TINY, "--epochs", "4000", "--progress", "plain", "--out", str(tmp_path / "r")]

@@ -101,13 +101,14 @@ def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch
         assert content(RunFolder.of(results, resolved.config).path) == expected, results
 
 
-def test_killed_with_sigkill_at_five_moments(tmp_path, whole):
+@pytest.mark.parametrize("steps", [(3, 8), pytest.param((2, 5, 7, 9, 10), marks=pytest.mark.slow)])
+def test_killed_with_sigkill_at_several_moments(tmp_path, whole, steps):
     settings = {"train__epochs": 2, "pair__recalibrate_batches": 2, "runtime__checkpoint_minutes": 0.0}
-    command = [sys.executable, TESTS / "kill_at_steps.py", tmp_path, json.dumps(settings), *map(str, (2, 5, 7, 9, 10))]
+    command = [sys.executable, TESTS / "kill_at_steps.py", tmp_path, json.dumps(settings), *map(str, steps)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     kills = json.loads(done.stdout)
-    assert [kill["code"] for kill in kills] == [-signal.SIGKILL] * 5
+    assert [kill["code"] for kill in kills] == [-signal.SIGKILL] * len(steps)
     assert "finished" not in [kill["state"] for kill in kills]
     landed = [kill["step"] for kill in kills]
     assert all(0 < step < 12 for step in landed)

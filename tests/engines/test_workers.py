@@ -11,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from resumed_runs import content
+from typer.testing import CliRunner
 
+from seekcli.cli.app import app
 from seekcli.documents import read_document
 from seekcli.engines.slots import (
     Slot,
@@ -118,10 +121,16 @@ def test_gpus_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch
 
 
 def test_threads_hold_without_workers_too(tmp_path: Path) -> None:
-    out, _ = grid_run(tmp_path, "--out", tmp_path / "results", "--set", "train.steps=1").communicate(timeout=240)
+    file, threads = tmp_path / "small.toml", torch.get_num_threads()
+    file.write_text(GRID.format(epochs=1, lr=0.1).replace("seeds = 2", "seeds = 1"), encoding="utf-8")
+    words = ["grid", "run", file, "--threads", 2, "--jobs", 1, "--out", tmp_path / "results", "--set", "train.steps=1"]
+    try:
+        done = CliRunner().invoke(app, [str(word) for word in words])
+    finally:
+        torch.set_num_threads(threads)
     environments = [read_document(path) for path in tmp_path.glob("results/runs/*/environment.json")]
-    assert {one["threads"] for one in environments} == {1}, out
-    assert len(environments) >= 2
+    assert {one["threads"] for one in environments} == {2}, done.output
+    assert len(environments) == 2
 
 
 @pytest.mark.slow

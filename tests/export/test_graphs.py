@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def exported(results: Path, to: Path, format_name: str = "pt2", preprocessing: b
     return one
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A graph, not to be written to: to trace one takes a second."""
+    folder = tmp_path_factory.mktemp("plain")
+    return exported(folder, folder / "to")
+
+
 def expected_logits(results: Path, pixels: torch.Tensor) -> torch.Tensor:
     taken = take_model(open_run(make_run(results)), "base")
     with torch.no_grad():
@@ -37,8 +45,8 @@ def expected_logits(results: Path, pixels: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("preprocessing", [False, True])
-def test_a_pt2_file_answers_as_the_model_for_any_batch(tmp_path: Path, preprocessing: bool) -> None:
-    one = exported(tmp_path, tmp_path / "to", preprocessing=preprocessing)
+def test_a_pt2_file_answers_as_the_model_for_any_batch(tmp_path: Path, plain: Exported, preprocessing: bool) -> None:
+    one = exported(tmp_path, tmp_path / "to", preprocessing=True) if preprocessing else plain
     module = torch.export.load(str(one.weights_path)).module()
     for count in (1, 3, 7):
         images = PIXELS[:count] if preprocessing else one.card.normalise(PIXELS[:count])
@@ -61,9 +69,9 @@ def test_an_onnx_file_answers_as_the_model_and_says_what_it_is(tmp_path: Path) -
     assert latencies([one])[0].median > 0
 
 
-def test_the_card_says_what_was_compared(tmp_path: Path) -> None:
-    one = exported(tmp_path, tmp_path / "to")
-    card = read_card(tmp_path / "to" / "resnet8-base.pt2.json")
+def test_the_card_says_what_was_compared(plain: Exported) -> None:
+    one = plain
+    card = read_card(one.weights_path.with_name("resnet8-base.pt2.json"))
     assert card == one.card
     assert card.graph is not None
     assert (card.graph.input_name, card.graph.input_dtype) == ("images", "float32")
@@ -72,15 +80,15 @@ def test_the_card_says_what_was_compared(tmp_path: Path) -> None:
     assert (card.weights.file, card.weights.bytes) == ("resnet8-base.pt2", one.weights_path.stat().st_size)
 
 
-def test_weights_and_graphs_share_a_folder(tmp_path: Path) -> None:
-    exported(tmp_path, tmp_path / "to")
+def test_weights_and_graphs_share_a_folder(tmp_path: Path, plain: Exported) -> None:
+    shutil.copytree(plain.weights_path.parent, tmp_path / "to")
     export_run(open_run(make_run(tmp_path)), ["base"], tmp_path / "to")
     assert load_model(tmp_path / "to")[1].graph is None
     assert "graph" not in read_document(tmp_path / "to" / "resnet8-base.json")
 
 
-def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path) -> None:
-    exported(tmp_path, tmp_path / "to")
+def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path, plain: Exported) -> None:
+    shutil.copytree(plain.weights_path.parent, tmp_path / "to")
     exported(tmp_path, tmp_path / "to")
     with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json exists and is another export: .*--overwrite"):
         exported(tmp_path, tmp_path / "to", preprocessing=True)
@@ -99,10 +107,9 @@ def test_a_graph_that_answers_otherwise_gets_no_name(tmp_path: Path, monkeypatch
     assert list((tmp_path / "to").iterdir()) == []
 
 
-def test_a_graph_holds_no_weights_to_load(tmp_path: Path) -> None:
-    one = exported(tmp_path, tmp_path / "to")
+def test_a_graph_holds_no_weights_to_load(plain: Exported) -> None:
     with pytest.raises(BadInput, match=r"is of a graph \(pt2\), which torch\.export\.load runs"):
-        load_model(one.weights_path)
+        load_model(plain.weights_path)
 
 
 def test_a_missing_package_is_named_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,13 +24,15 @@ def counted(name: str, classes: int, shape: Shape, convention: str = "macs") -> 
 
 
 @pytest.mark.parametrize(("name", "shape"), QUICK)
-@pytest.mark.parametrize("classes", [2, 37])
-def test_what_is_written_down_is_what_is_counted(name: str, classes: int, shape: Shape) -> None:
-    for convention in ("macs", "flops"):
+def test_what_is_written_down_is_what_is_counted(name: str, shape: Shape) -> None:
+    """For counts of classes that are not that of the slow test: what a class costs is written down."""
+    asked = [(37, "macs"), (2, "flops")] if name.startswith(("resnet8", "gpt")) else [(37, "macs")]
+    for classes, convention in asked:
+        expected = counted(name, classes, shape, convention)
         found = known_cost(name, classes, shape[-1], shape, convention)
-        assert found == counted(name, classes, shape, convention)
+        assert found == expected
         assert found is not None
-        assert list(found.per_stage) == list(counted(name, classes, shape).per_stage)
+        assert list(found.per_stage) == list(expected.per_stage)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -48,15 +49,39 @@ def with_history(folder: Path, motivated: bool) -> Path:
     return folder
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Results:
-    results = Results(tmp_path)
+TITLE = "Cats & dogs <img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """A folder to be read and not written to."""
+    results = Results(tmp_path_factory.mktemp("results"))
     for seed in range(3):
         with_history(results.add("base", seed=seed, accuracy=97.0 + 0.1 * seed), motivated=False)
         with_history(results.add(seed=seed, accuracy=(97.5 + 0.2 * seed, 98.0)), motivated=True)
     results.add("motivated", seed=0, accuracy=98.0)
     results.add(seed=9, accuracy=None, state="failed", message="<script>alert('no')</script>")
     return results
+
+
+@pytest.fixture
+def folder(made: Results, tmp_path: Path) -> Results:
+    """A copy of it."""
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    return Results(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def written(made: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the page of `made` and, under `plots`, its pictures: drawn once, which takes seconds."""
+    to = tmp_path_factory.mktemp("written")
+    report(made.folder, to / "report.html", "--title", TITLE, "--plots", to / "plots")
+    return to
+
+
+@pytest.fixture
+def text(written: Path) -> str:
+    return (written / "report.html").read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
@@ -93,15 +118,13 @@ class Page(HTMLParser):
             self.headings[-1] += data
 
 
-def report(folder: Path, *words: object) -> str:
-    out = folder / "report.html"
-    result = CliRunner().invoke(app, ["report", str(folder), "--out", str(out), *(str(word) for word in words)])
+def report(path: Path, out: Path, *words: object) -> str:
+    result = CliRunner().invoke(app, ["report", str(path), "--out", str(out), *(str(word) for word in words)])
     assert result.exit_code == 0, (result.output, result.exception)
     return out.read_text(encoding="utf-8")
 
 
-def test_a_report_is_one_page_that_asks_for_nothing(folder: Results) -> None:
-    text = report(folder.folder)
+def test_a_report_is_one_page_that_asks_for_nothing(text: str) -> None:
     page = Page(text)
     assert all(one.startswith(("#", "data:")) for one in page.asked)
     assert "@import" not in text
@@ -110,8 +133,8 @@ def test_a_report_is_one_page_that_asks_for_nothing(folder: Results) -> None:
     assert len(text) < 1_000_000
 
 
-def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
-    page = Page(report(folder.folder, "--title", "Cats & dogs"))
+def test_findings_come_first_and_all_parts_are_there(text: str) -> None:
+    page = Page(text)
     assert page.headings[0] == "Findings"
     assert page.headings[2:] == [
         "The paper's rows beside ours",
@@ -121,7 +144,7 @@ def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
         "Commands that repeat it",
         "How to read this",
     ]
-    assert "Cats & dogs" in page.words
+    assert TITLE in page.words
     assert [label.partition(".")[0].partition(":")[0] for label in page.labels] == [
         "Paired differences, with 95 % intervals",
         "Accuracy against training compute",
@@ -135,8 +158,7 @@ def test_findings_come_first_and_all_parts_are_there(folder: Results) -> None:
     ]
 
 
-def test_a_table_stands_with_the_picture_that_shows_the_same(folder: Results) -> None:
-    text = report(folder.folder)
+def test_a_table_stands_with_the_picture_that_shows_the_same(text: str) -> None:
     in_order = [
         "<span>Final test accuracy",
         "<span>Paired differences in accuracy",
@@ -161,23 +183,23 @@ def test_a_table_stands_with_the_picture_that_shows_the_same(folder: Results) ->
     assert places == sorted(places), dict(zip(in_order, places, strict=True))
 
 
-def test_findings_and_claims_are_the_sentences_of_compare(folder: Results) -> None:
+def test_findings_and_claims_are_the_sentences_of_compare(made: Results, text: str) -> None:
     """One source for the words: the page says no other sentence than the first screen and `--claims`."""
-    page = " ".join(Page(report(folder.folder)).words.split())
-    first = CliRunner().invoke(app, ["compare", str(folder.folder)]).stdout.partition("In words: ")[2]
+    page = " ".join(Page(text).words.split())
+    first = CliRunner().invoke(app, ["compare", str(made.folder)]).stdout.partition("In words: ")[2]
     sentences = [line.removeprefix("- ") for line in first.partition("\n\n")[0].splitlines()]
     assert sentences[0] == "resnet20-to-32 on digits"
     assert sentences[1].startswith("base, alternating, against base alone: ")
-    claims = CliRunner().invoke(app, ["compare", str(folder.folder), "--claims"]).stdout.splitlines()
+    claims = CliRunner().invoke(app, ["compare", str(made.folder), "--claims"]).stdout.splitlines()
     verdicts = [line for line in claims if re.match(r"\d\. |- (What would|The condition|cheaper: )", line)]
     assert len(verdicts) > 6
     for line in [*sentences, *verdicts]:
         assert line.removeprefix("- ") in page
 
 
-def test_every_number_of_the_tables_of_compare_is_in_the_page(folder: Results) -> None:
-    shown = CliRunner().invoke(app, ["compare", str(folder.folder), "--format", "markdown"]).stdout
-    words = " ".join(Page(report(folder.folder)).words.split())
+def test_every_number_of_the_tables_of_compare_is_in_the_page(made: Results, text: str) -> None:
+    shown = CliRunner().invoke(app, ["compare", str(made.folder), "--format", "markdown"]).stdout
+    words = " ".join(Page(text).words.split())
     cells = {cell.strip(" *") for line in shown.splitlines() if line.startswith("|") for cell in line.split("|")}
     numbers = {cell for cell in cells if re.search(r"\d", cell)}
     assert len(numbers) > 30
@@ -187,7 +209,7 @@ def test_every_number_of_the_tables_of_compare_is_in_the_page(folder: Results) -
 def test_what_follows_for_another_arm_is_folded_away_and_printed(folder: Results) -> None:
     for seed in range(3):
         with_history(folder.add(seed=seed, motivation__k=3), motivated=True)
-    text = report(folder.folder)
+    text = report(folder.folder, folder.folder / "report.html")
     folded = re.findall(r'<details class="printed"><summary>(.*?)</summary>\s*<figure>', text)
     assert folded == [
         "Loss by step, shaded where the larger model took it: loss k=3 identity, seed 0",
@@ -199,8 +221,7 @@ def test_what_follows_for_another_arm_is_folded_away_and_printed(folder: Results
     assert "<td>base alone</td>" in text
 
 
-def test_text_of_users_stays_text(folder: Results) -> None:
-    text = report(folder.folder, "--title", "<img src=x onerror=alert(1)>")
+def test_text_of_users_stays_text(text: str) -> None:
     page = Page(text)
     assert page.scripts == 1
     assert "<script>alert('no')</script>" in page.words
@@ -208,8 +229,7 @@ def test_text_of_users_stays_text(folder: Results) -> None:
     assert "<img" not in text
 
 
-def test_the_policy_of_the_page_lets_its_own_script_run_and_no_other(folder: Results) -> None:
-    text = report(folder.folder)
+def test_the_policy_of_the_page_lets_its_own_script_run_and_no_other(text: str) -> None:
     (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
@@ -218,9 +238,9 @@ def test_the_policy_of_the_page_lets_its_own_script_run_and_no_other(folder: Res
     assert rules["script-src"] == f"'sha256-{digest}'"
 
 
-def test_a_picture_says_its_numbers_in_words_and_on_hover(folder: Results) -> None:
-    comparison = folder.compare()
-    places = {run.run_id: run.path for run in scan_runs([folder.folder])}
+def test_a_picture_says_its_numbers_in_words_and_on_hover(made: Results) -> None:
+    comparison = made.compare()
+    places = {run.run_id: run.path for run in scan_runs([made.folder])}
     pictures = {picture.name: picture for picture in pictures_of(comparison.cells[0], places)}
     (difference, *_) = comparison.cells[0].contrasts
     assert f"{difference.difference.mean:+.2f} [" in pictures["differences"].words
@@ -244,37 +264,31 @@ def test_the_front_is_of_the_accuracies_that_are_drawn(results: Results) -> None
     assert list(axes.lines[0].get_ydata()) == [96.0, 99.0]
 
 
-def test_equal_runs_give_an_equal_page(folder: Results) -> None:
-    assert report(folder.folder) == report(folder.folder)
+def test_equal_runs_give_an_equal_page(made: Results, text: str, tmp_path: Path) -> None:
+    """With --plots, and without."""
+    assert report(made.folder, tmp_path / "report.html", "--title", TITLE) == text
 
 
-def test_plots_are_written_as_png_and_svg(folder: Results) -> None:
-    report(folder.folder, "--plots", folder.folder / "plots")
-    names = sorted(path.name for path in (folder.folder / "plots").iterdir())
+def test_plots_are_written_as_png_and_svg(written: Path) -> None:
+    names = sorted(path.name for path in (written / "plots").iterdir())
     assert len(names) == 2 * 9
     assert names[:2] == ["1-01-differences.png", "1-01-differences.svg"]
 
 
-def test_a_notebook_gets_the_same_figures(folder: Results) -> None:
-    figures = seekcli.plots.all_figures(folder.folder)
+def test_a_notebook_gets_the_same_figures(made: Results) -> None:
+    figures = seekcli.plots.all_figures(made.folder)
     assert len(figures) == 9
-    (forest,) = seekcli.plots.forest(folder.folder, ["k=2"]).values()
+    (forest,) = seekcli.plots.forest(made.folder, ["k=2"]).values()
     shown = [one.get_text() for one in forest.axes[0].get_yticklabels()]
     assert shown[:2] == ["loss k=2 identity", "base - base alone"]
-    assert seekcli.plots.usage_by_epoch(folder.folder) == {}
+    assert seekcli.plots.usage_by_epoch(made.folder) == {}
 
 
 def test_one_run_and_published_tables_have_a_report_too(folder: Results, tmp_path: Path) -> None:
     (run, *_) = sorted(path for path in (tmp_path / "runs").iterdir() if path.name.startswith("resnet20-to-32"))
-    assert "nothing to compare" in report_of(run, tmp_path / "one.html")
+    assert "nothing to compare" in report(run, tmp_path / "one.html")
     table = folder.publish("digits", [path for path in (tmp_path / "runs").iterdir() if "_s0_" in path.name])
-    assert "base, alternating" in report_of(table, tmp_path / "table.html")
-
-
-def report_of(path: Path, out: Path) -> str:
-    result = CliRunner().invoke(app, ["report", str(path), "--out", str(out)])
-    assert result.exit_code == 0, (result.output, result.exception)
-    return out.read_text(encoding="utf-8")
+    assert "base, alternating" in report(table, tmp_path / "table.html")
 
 
 @pytest.mark.parametrize(
@@ -305,15 +319,18 @@ def test_a_folder_without_a_finished_run_has_no_report(tmp_path: Path) -> None:
     assert not (tmp_path / "x.html").exists()
 
 
-@pytest.mark.parametrize("name", [STEPS, CLASSES])
-def test_half_a_table_of_one_run_is_left_out_of_the_pictures_and_named(folder: Results, name: str) -> None:
-    path = next(folder.folder.glob(f"runs/resnet20-to-32*_s1_*/{name}"))
-    path.write_bytes(path.read_bytes()[:100])
+def test_half_a_table_of_a_run_is_left_out_of_the_pictures_and_named(folder: Results) -> None:
+    paths = [
+        next(folder.folder.glob(f"runs/resnet20-to-32*_s{seed}_*/{name}")) for seed, name in ((1, STEPS), (2, CLASSES))
+    ]
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:100])
     out = folder.folder / "report.html"
     result = CliRunner().invoke(app, ["report", str(folder.folder), "--out", str(out)])
     assert result.exit_code == 0, result.output
-    note = f"not in the pictures: {path} is damaged or no parquet file"
-    assert f"seek: {note}" in result.stderr
     page = Page(out.read_text(encoding="utf-8"))
-    assert note in page.words
+    for path in paths:
+        note = f"not in the pictures: {path} is damaged or no parquet file"
+        assert f"seek: {note}" in result.stderr
+        assert note in page.words
     assert len(page.labels) == 9

@@ -41,7 +41,14 @@ def resolved_for(name, **changes):
     return tiny(motivation__condition=name, train__epochs=2, **FIRING.get(name, {}), **changes)
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+# A condition's own state is resumed exactly in tests/method/test_condition.py. Of the runs: one with a condition that
+# has a state, one that is shown held-out images, one that is shown the gradient norm, one that counts by epoch.
+RESUMED = ("loss", "validation-loss", "gradient-norm", "matched-count")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in RESUMED else pytest.mark.slow) for name in CONDITIONS]
+)
 def test_stopped_and_resumed_at_several_steps_equals_the_uninterrupted_run(tmp_path, name):
     resolved = resolved_for(name)
     train_run(resolved, tmp_path / "whole")

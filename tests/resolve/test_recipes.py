@@ -116,7 +116,13 @@ def small(name, **settings):
     return resolve([("test", overrides)])
 
 
-@pytest.mark.parametrize("name", recipe_names())
+# Of each family that takes long the recipe with more settings is trained; AdamW with cosine is that of `text` too.
+ALIKE = ("small-efficientnet", "small-vit")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in recipe_names()]
+)
 def test_a_recipe_trains_a_pair_of_its_family(name):
     """Two epochs of small images. The large families train their smallest model alone, to be quick."""
     alone = PAIRS[name][0] not in ("resnet8", "resnet14")

@@ -284,8 +284,8 @@ IMAGENET = {"pair__base": "resnet18", "pair__motivated": "resnet34", "data__name
     ("changes", "role"),
     [
         ({"schedule": "base"}, "base"),
-        ({"schedule": "motivated"}, "motivated"),
-        ({}, "base"),
+        pytest.param({"schedule": "motivated"}, "motivated", marks=pytest.mark.slow),
+        pytest.param({}, "base", marks=pytest.mark.slow),
         ({"transfer__role": "motivated"}, "motivated"),
     ],
 )

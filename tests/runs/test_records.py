@@ -81,7 +81,7 @@ def drawn_rows(schema: pa.Schema, key: tuple[str, ...], **fixed: Any) -> st.Sear
     return st.lists(row, max_size=4, unique_by=lambda row: tuple(row[name] for name in key))
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(drawn_rows(EPOCH_SCHEMA, ("run_id", "epoch", "role"), schema_version=SCHEMA_VERSION))
 def test_epochs_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     path = tmp_path_factory.getbasetemp() / "round-trip.parquet"

@@ -1,4 +1,4 @@
-"""The fixed cases of the fast tests, as a program: it prints as JSON what of them did not hold.
+"""The fixed cases of the tests, as a program: it prints as JSON what of them did not hold.
 
 A process of its own, since the storm forks: one that has computed gradients or used CUDA must not be forked.
 """

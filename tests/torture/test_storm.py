@@ -1,4 +1,4 @@
-"""The storm's part of the fast tests: fixed cases of each kind against real processes; `make torture` has the rest.
+"""The storm's part of the tests: fixed cases of each kind against real processes; `make torture` has the rest.
 
 One test and not one a case: it makes the runs that it disturbs once, and whatever did not hold is told at its end.
 """
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.storm
 TESTS = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_what_is_disturbed_goes_on_or_is_told_of(tmp_path: Path) -> None:
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(

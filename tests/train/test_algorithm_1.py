@@ -160,11 +160,11 @@ def assert_equal_states(trainer, reference):
 @pytest.mark.parametrize(
     ("init", "k", "base", "motivated", "buffers", "epochs"),
     [
-        ("paper", 2, "resnet14", "resnet20", "own", 4),
+        ("paper", 2, "resnet14", "resnet20", "own", 2),
         pytest.param("paper", 2, "resnet14", "resnet20", "own", EPOCHS, marks=pytest.mark.slow),
-        ("paper", 2, "resnet14", "resnet20", "carried", 2),
-        ("identity", 1, "resnet8", "resnet14", "own", 3),
-        ("identity", 1, "resnet8", "resnet14", "carried", 6),
+        pytest.param("paper", 2, "resnet14", "resnet20", "carried", 2, marks=pytest.mark.slow),
+        pytest.param("identity", 1, "resnet8", "resnet14", "own", 3, marks=pytest.mark.slow),
+        ("identity", 1, "resnet8", "resnet14", "carried", 2),
         pytest.param("identity", 1, "resnet8", "resnet14", "carried", EPOCHS, marks=pytest.mark.slow),
     ],
 )
@@ -258,9 +258,9 @@ def five_of_twenty_after_falls(losses, decisions):
 @pytest.mark.parametrize(
     ("condition", "rule", "options"),
     [
-        ("inverse", rose_twice, {}),
+        pytest.param("inverse", rose_twice, {}, marks=pytest.mark.slow),
         ("window", inside_10_to_30, {"window_start": 10 / 260, "window_stop": 30 / 260}),
-        ("periodic", every_third, {"every_steps": 3}),
+        pytest.param("periodic", every_third, {"every_steps": 3}, marks=pytest.mark.slow),
         ("budget", five_of_twenty_after_falls, {"share": 0.25}),
     ],
 )

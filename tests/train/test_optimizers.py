@@ -168,8 +168,8 @@ def all_tensors(models, states):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_150_alternating_steps_equal_lazy_state_and_plain_copies(name):
-    steps = 150
+def test_many_alternating_steps_equal_lazy_state_and_plain_copies(name):
+    steps = 60
     models, _, states, _ = run_ours(name, steps)
     reference = Reference(name)
     for step, (batch, who) in enumerate(zip(batches(steps), turns(steps), strict=True)):
@@ -189,7 +189,7 @@ def test_150_alternating_steps_equal_lazy_state_and_plain_copies(name):
                 assert torch.equal(tensor, value), (role, parameter_name, key)
     assert ("step" in keys) is (not name.startswith("sgd"))
     # Both models took many steps, and the motivated model's own part fewer than what it shares.
-    assert 40 < turns(steps).count("motivated") < 110
+    assert 15 < turns(steps).count("motivated") < 45
     if "step" in keys:
         shared, own = states["motivated"]["conv.weight"]["step"], states["motivated"]["added.weight"]["step"]
         last_is_base = turns(steps)[-1] == "base"
