@@ -48,6 +48,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """What is frozen at the end some libraries would report as leaked."""
+    gc.unfreeze()
+
+
 HOMES = count()
 
 

@@ -17,6 +17,7 @@ from seekcli.data.sets.sources import data_facts
 from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_ahead
 from seekcli.errors import counted, human_flops, visible
+from seekcli.method.pair import Pair
 from seekcli.models.catalog import nests_fully, same_start_note
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
 from seekcli.models.transplant import SourceWeights
@@ -86,8 +87,9 @@ def plan_of(resolved: Resolved, results: Path) -> Plan:
             require_several_steps(config)
         notes = plan_notes(resolved, results, state)
         source = start_weights(config, results) if state == "new" else None
-        coverage = None if config.classic else coverage_of(config, source)
-        macs, train_macs = forward_macs(config, build_models(config, source))
+        pair = None if config.classic else suitable_pair(config, source)
+        models = {"base": pair.base, "motivated": pair.motivated} if pair else build_models(config, source)
+        macs, train_macs = forward_macs(config, models)
         share = None if config.classic else expected_share_of(config, planned_length(config))
     return Plan(
         config=config,
@@ -99,7 +101,7 @@ def plan_of(resolved: Resolved, results: Path) -> Plan:
         notes=notes,
         starts_from=None if source is None else f"{source.label}: {' and '.join(source.models)}",
         forward_macs=macs,
-        coverage=coverage,
+        coverage=pair.weights_map.coverage if pair else None,
         expected_share=share,
         expected_train_flops=(
             None if not config.classic and share is None else expected_train_flops(config, train_macs, share)
@@ -147,12 +149,12 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def coverage_of(config: RunConfig, source: SourceWeights | None) -> float:
-    """Of the weights map. Raises BadInput for a pair that the settings of its differential parts do not suit."""
-    weights_map = build_pair(config, source).weights_map
+def suitable_pair(config: RunConfig, source: SourceWeights | None) -> Pair:
+    """The pair of the run. Raises BadInput for one that the settings of its differential parts do not suit."""
+    pair = build_pair(config, source)
     if config.pair.differential_lr_factor != 1.0:
-        differential_parameters(weights_map)
-    return weights_map.coverage
+        differential_parameters(pair.weights_map)
+    return pair
 
 
 def noun_of(config: RunConfig) -> str:

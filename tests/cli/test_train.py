@@ -283,15 +283,20 @@ def test_a_non_finite_loss_exits_1_and_names_the_step(tmp_path):
 def test_a_signal_saves_says_how_to_go_on_and_the_same_command_does(tmp_path, number, code):
     # A process of its own: what is forked from one that has trained cannot train where torch has threads for devices.
     words = ["train", *TINY, "--epochs", "4000", "--progress", "plain", "--out", str(tmp_path / "r")]
+    before = signal.signal(number, signal.SIG_DFL)  # a background job of a shell ignores Ctrl-C, and its children do
     with (tmp_path / "stderr").open("w") as handle:
         child = subprocess.Popen(
             [sys.executable, "-m", "seekcli", *words], stdout=subprocess.DEVNULL, stderr=handle, start_new_session=True
         )
+    signal.signal(number, before)
     deadline = time.monotonic() + 60
     while not list((tmp_path / "r").glob("runs/*/checkpoint/step-*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(number)
-    status = child.wait(60)
+    try:
+        status = child.wait(60)
+    finally:
+        child.kill()
     errors = (tmp_path / "stderr").read_text()
     assert status == code, errors
     assert "the same command again goes on" in errors
