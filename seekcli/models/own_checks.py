@@ -89,6 +89,9 @@ def check_same(said: str, one: Mapping[str, Tensor], other: Mapping[str, Tensor]
     """Two calls with one seed: a run is a function of its settings."""
     if shapes_in_words(one) != shapes_in_words(other):
         raise BadInput(f"{said}: gave a module of other names or shapes when it was called again")
+    for name, tensor in one.items():
+        if bool(torch.isnan(tensor).any()):
+            raise BadInput(f"{said}: {name} has a NaN in a new module")
     odd = [name for name, tensor in one.items() if not torch.equal(tensor, other[name])]
     if odd:
         raise BadInput(

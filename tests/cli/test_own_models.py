@@ -156,6 +156,10 @@ def unseeded(classes, channels, image_size):
     net = Net(classes, channels, 8, 2)
     net.stem.weight.data.normal_(generator=torch.Generator().manual_seed(next(widths)))
     return net
+def nan(classes, channels, image_size):
+    net = Net(classes, channels, 8, 2)
+    net.fc.bias.data[0] = float("nan")
+    return net
 def deep(classes, channels, image_size):
     net = Net(classes, channels, 12, 4)
     for block in net.blocks: block.norm = block._modules.pop("bn"); block.bn_ = None
@@ -177,6 +181,7 @@ def deep(classes, channels, image_size):
         ("mistakes:lazy", "the shape of 1.weight depends on the data (a lazy layer)"),
         ("mistakes:grows", "gave a module of other names or shapes when it was called again"),
         ("mistakes:unseeded", "stem.weight has other values when it is called again"),
+        ("mistakes:nan", "fc.bias has a NaN in a new module"),
         ("mistakes:strange", "the two modules share no tensor that could be linked"),
         ("my_models:large", "a pair needs two different models, got my_models:large twice"),
     ],
