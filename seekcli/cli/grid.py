@@ -27,7 +27,7 @@ from seekcli.cli.options import TRACK, set_layers, track_assignments
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
 from seekcli.config.value_types import TRACKERS
-from seekcli.errors import unknown
+from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
 
@@ -146,7 +146,15 @@ def run_grid(asked: Asked, slots: Sequence[Slot], failed_alone: bool) -> None:
             return
     from seekcli.cli.outcomes import conclude
 
-    conclude(run_asked(asked, plan), asked.out, grid.path.name)
+    outcomes = run_asked(asked, plan)
+    try:
+        conclude(outcomes, asked.out, grid.path.name)
+    except RunFailed as failed:
+        try:
+            refuse_edited(grid)
+        except BadInput as edited:
+            raise RunFailed(f"{failed}; {edited}") from None
+        raise
     refuse_edited(grid)
 
 

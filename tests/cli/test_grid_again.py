@@ -116,6 +116,16 @@ def test_a_grid_that_is_edited_while_it_runs_is_told_in_one_line(
     assert names(trained) == ids(grid)
 
 
+def test_an_edit_is_told_beside_a_failed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid, out = grid_of(tmp_path, 1, "[1e30]"), tmp_path / "r"
+    watch_training(monkeypatch, lambda: grid_of(tmp_path, 2, "[1e30]"))
+    result = seek("grid", "run", grid, "--out", out)
+    last = result.stderr.splitlines()[-1]
+    assert result.exit_code == 1
+    assert last.startswith("seek: error: 1 of 1 runs failed; ")
+    assert f"grid file {grid} was edited while it ran" in last
+
+
 def test_a_grid_goes_on_with_the_threads_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not trained with them: two threads on a core that others use as well take half a minute."""
     out, grid = tmp_path / "r", grid_of(tmp_path, 1, "[0.1]")
