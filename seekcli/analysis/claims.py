@@ -226,7 +226,8 @@ def _condition(cell: Cell, alphas: dict[QuestionFamily, float]) -> Claim:
     if not tested:
         return Claim(Question.CONDITION, Answer.NOT_TESTED, tuple(rows), controls)
     # These rows are exploratory: at most a hint.
-    answer = _hint(tested) if HINT in _words(tested) else Answer.UNDECIDED
+    too_few = {*_words(tested)} == {Unsaid.FEW_SEEDS}
+    answer = _hint(tested) if HINT in _words(tested) else Answer.NOT_TESTED if too_few else Answer.UNDECIDED
     return Claim(Question.CONDITION, answer, tuple(rows), _what_decides(answer, tested))
 
 

@@ -10,7 +10,7 @@ import pytest
 from seekcli.analysis.claims import Answer, Claim, Question, alphas_of, claims_of
 from seekcli.analysis.comparison import Comparison
 from seekcli.analysis.power import decision, power, seeds_needed
-from seekcli.analysis.verdicts import ALPHA, EXPLORATORY_ALPHA, QuestionFamily
+from seekcli.analysis.verdicts import ALPHA, EXPLORATORY_ALPHA, QuestionFamily, Unsaid
 
 if TYPE_CHECKING:
     from run_folders import Results
@@ -118,6 +118,18 @@ def test_a_control_has_the_same_count(results: Results, control_steps: int, word
         assert str(row.against).startswith("periodic")
         assert row.contrast is not None
         assert row.contrast.difference.mean == pytest.approx(8.0)  # the condition minus its control
+
+
+def test_a_condition_of_two_seeds_is_not_tested(results: Results) -> None:
+    for seed in (0, 1):
+        results.add("base", seed=seed, accuracy=97.0)
+        results.add(seed=seed, accuracy=(98.0 + seed, 98.5))
+        control = {"motivation__condition": "periodic", "motivation__every_steps": 6}
+        results.add(seed=seed, accuracy=(90.0, 90.5 + seed), **control)
+    found = claims(results)[Question.CONDITION]
+    assert {row.word for row in found.evidence} == {Unsaid.FEW_SEEDS}
+    assert found.answer is Answer.NOT_TESTED
+    assert found.needs
 
 
 @pytest.mark.parametrize(("accuracy", "answer"), [(98.0, Answer.HINT), (96.0, Answer.HINT_OF_WORSE)])
