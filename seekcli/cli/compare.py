@@ -115,9 +115,11 @@ def compare(
 
 def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) -> None:
     from seekcli.report.frames import write_tables
+    from seekcli.runs.model_files import AFRESH
 
     def tell(error: BadInput) -> None:
-        say(f"seek: not in the tables: {visible(str(error))}", err=True)
+        helps = f"; {AFRESH}" if " is damaged" in str(error) else ""
+        say(f"seek: not in the tables: {visible(str(error))}{helps}", err=True)
 
     for path in write_tables(folder, runs, comparison, tell):
         say(f"seek: wrote {visible(str(path))}", err=True)

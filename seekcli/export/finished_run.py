@@ -238,6 +238,15 @@ def open_run(path: Path) -> FinishedRun:
 
 def read_run_as_it_is(path: Path) -> FinishedRun:
     """As `open_run`, whatever the state of the run is."""
+    try:
+        return read_files(path)
+    except BadInput as error:
+        if type(error) is BadInput and " is damaged" in str(error) and "; " not in str(error):
+            raise BadInput(f"{error}; {AFRESH}") from None
+        raise
+
+
+def read_files(path: Path) -> FinishedRun:
     folder = RunFolder(path)
     document = folder.config_file()
     if document.facts.get("made_by") == "own loop":

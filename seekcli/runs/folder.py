@@ -279,16 +279,16 @@ class RunFolder:
         refuse_other_contents(stored, asked.data)
 
     def check_finished(self, status: RunStatus, whole: bool = True) -> None:
-        """Raise BadInput, naming it, for a file that a finished run must have and that is missing or damaged.
-
-        They may be large: without `whole` ends of tables and sizes of model files are looked at.
-        """
+        """Raise BadInput, naming it, for a file of a finished run that is missing or damaged. They may be large:
+        without `whole` ends of tables and sizes of model files are looked at."""
         if not whole:
             finished_tables.check_ends(self.path, status)
         elif len(self.epochs()) != status.epochs_done * len(status.models):
             raise BadInput(f"{self.epochs_path} lacks rows of a finished run")
         else:
             finished_tables.check_tables(self.path, status)
+            self.environment()
+            model_files.check_sizes(self.checkpoints())  # read whole where a run goes on from one
         model_files.check_model_files(self.path, status, whole)
 
     def check_epochs(self, status: RunStatus) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from seekcli.errors import BadInput
 from seekcli.runs.records import RunStatus
 
 AFRESH = "the `seek train` command of this run with --fresh sets it aside and makes it anew"
-# Of small models some hundred files, read in a moment.
-MOST_BYTES_READ = 64_000_000
+# Of small models some hundred files, read in a moment. To open one counts as so many bytes.
+MOST_BYTES_READ, OPENING = 64_000_000, 64_000
 # A safetensors file: the length of its header, the header (JSON that says where each tensor ends), the tensors.
 LENGTH_BYTES, MOST_HEADER_BYTES = 8, 100_000_000
 TENSOR_END = re.compile(rb'"data_offsets":\s*\[\s*\d+\s*,\s*(\d+)\s*\]')
@@ -48,6 +49,11 @@ def check_size(path: Path) -> None:
     if expected != found:
         what = "its header cannot be read" if expected is None else f"{found:,} bytes, and its header says {expected:,}"
         raise BadInput(f"{path} is damaged: {what}")
+
+
+def check_sizes(paths: Iterable[Path]) -> None:
+    for path in paths:
+        check_size(path)
 
 
 def check_digest(path: Path, sha256: str | None) -> None:
@@ -84,7 +90,7 @@ def sha256_once(path: Path, inode: int, size: int, modified_ns: int) -> str:
 
 
 class QuickCheck:
-    """The model files of many runs: all sizes, and digests until so many bytes are read."""
+    """The files of many runs: sizes of all models, and digests of models and tables until so many bytes are read."""
 
     def __init__(self, most_bytes: int = MOST_BYTES_READ) -> None:
         self.bytes_left = most_bytes
@@ -94,13 +100,16 @@ class QuickCheck:
         try:
             for role in status.models:
                 if (path := weights_path(run_dir, role)).is_file():
+                    check_size(path)
                     self.check(path, status.weights_sha256.get(role))
+            for name, sha256 in status.tables_sha256.items():
+                if self.bytes_left > 0 and (path := run_dir / name).is_file():
+                    self.check(path, sha256)
         except BadInput as error:
             return f"{error}; {AFRESH}"
         return None
 
     def check(self, path: Path, sha256: str | None) -> None:
-        check_size(path)
-        self.bytes_left -= path.stat().st_size
+        self.bytes_left -= max(path.stat().st_size, OPENING)
         if self.bytes_left >= 0:
             check_digest(path, sha256)

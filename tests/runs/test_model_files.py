@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,7 +17,7 @@ from cli.bad_input import error_of, seek
 from documents import rewrite
 from finished_runs import make_run
 
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, DamagedRun
 from seekcli.runs import records
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.model_files import QuickCheck, check_model_files, sizes
@@ -114,3 +116,25 @@ def test_a_thousand_runs_are_checked_in_no_time(tmp_path: Path) -> None:
     assert {check.problem(run, status) for _ in range(1000)} == {None}
     assert time.process_time() - before_seconds < 1.0
     assert json.loads((run / records.STATUS).read_text(encoding="utf-8"))["weights_sha256"]
+
+
+@pytest.mark.parametrize("name", ["environment.json", "checkpoint"])
+def test_what_no_number_hangs_on_is_checked_too(trained: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    folder = RunFolder(run)
+    path = folder.environment_path if name == "environment.json" else folder.checkpoints()[-1]
+    cut(path)
+    with pytest.raises(DamagedRun, match=re.escape(path.name)):
+        folder.finished_status()
+
+
+@pytest.mark.parametrize("name", [records.STEPS, records.CLASSES])
+def test_tables_of_many_runs_are_checked_by_digest_too(trained: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    status = records.read_status(run)
+    assert QuickCheck().problem(run, status) is None
+    flip(run / name)
+    assert name in str(QuickCheck().problem(run, status))
+    assert QuickCheck(most_bytes=0).problem(run, status) is None
