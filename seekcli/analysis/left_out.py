@@ -12,8 +12,9 @@ from seekcli.runs.scan import NEWER
 if TYPE_CHECKING:
     from seekcli.analysis.runs import ArmSettings
 
-# Over a fold of a search for k; with a file that is not whole, or of another run. NEWER: written by a newer seek.
-FOLD, DAMAGED = "fold", "damaged"
+# Over a fold of a search for k; finished, but without the metric; with a file that is not whole, or of another run.
+# NEWER: written by a newer seek.
+FOLD, UNMEASURED, DAMAGED = "fold", "unmeasured", "damaged"
 
 
 @dataclass(frozen=True)

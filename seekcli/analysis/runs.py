@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seekcli.analysis.left_out import DAMAGED, FOLD, LeftOut, state_after
+from seekcli.analysis.left_out import DAMAGED, FOLD, UNMEASURED, LeftOut, state_after
 from seekcli.analysis.metrics import Metric, held, metric_for
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.pair_settings import OWN_DIGESTS, own_sources
@@ -165,7 +165,7 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
     reason = _why_left_out(summary, status, rows, steps)
     state = summary.state if status.state != "finished" else DAMAGED
     if reason is None and metric is None:
-        reason = _without(asked, rows, facts)
+        reason, state = _without(asked, rows, facts), UNMEASURED
     elif reason is None:
         try:
             reason = _problem_of_files(summary, status, quick)

@@ -41,7 +41,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     for cell in comparison.cells:
         _print_cell(screen, comparison, cell)
     if not comparison.cells:
-        _print_lines(screen, "Nothing to compare yet", ["no run has finished"])
+        _print_lines(screen, "Nothing to compare yet", ["no run has finished with what runs are compared by"])
     _print_lines(screen, "Notes", list(comparison.notes))
     _print_lines(screen, "Not counted", [tables.left_out_line(entry) for entry in comparison.left_out])
     _print_lines(screen, "How to read this", page.legend(comparison), "dim")

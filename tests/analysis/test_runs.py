@@ -72,6 +72,7 @@ def test_a_finished_run_without_accuracy_is_left_out(results: Results) -> None:
     folder = results.add(accuracy=(98.0, None))  # type: ignore[arg-type]
     runs, (entry,) = load_runs(scan_runs([folder]))
     assert runs == []
+    assert entry.state == "unmeasured"
     assert "without a final test accuracy" in entry.reason
 
 

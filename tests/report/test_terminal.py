@@ -102,5 +102,5 @@ def test_nothing_finished_is_said(results: Results, capsys: pytest.CaptureFixtur
     print_comparison(results.compare())
     shown = capsys.readouterr().out
     assert shown.startswith("1 run: 0 finished, 1 interrupted\n")
-    assert "no run has finished" in shown
+    assert "no run has finished with what runs are compared by" in shown
     assert f"interrupted: {folder} (3 of 20 epochs; dead, resumable: the same command goes on with it)" in shown
