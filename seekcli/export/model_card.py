@@ -91,7 +91,7 @@ def model_card(cards: Sequence[Card], macs: Mapping[str, float]) -> str:
         "\n".join(table(models, macs)),
         *notes(models),
         "## Input",
-        input_in_words(first),
+        input_in_words(first) + inside_in_words(cards),
         "## Loading",
         *(f"```python\n{loading(card)}\n```" for card in one_of_each_format(cards)),
         "## Training",
@@ -183,6 +183,12 @@ def input_in_words(card: Card) -> str:
         f"float32 [batch, {size.channels}, {size.image_size}, {size.image_size}]; {size.scale}. mean = ({mean}), "
         f"std = ({std}). {card.classes} classes, by name in the JSON file."
     )
+
+
+def inside_in_words(cards: Sequence[Card]) -> str:
+    if not any(card.graph is not None and card.graph.preprocessing_inside for card in cards):
+        return ""
+    return " Graphs that take `pixels` (below) are given uint8 0..255 and normalise them themselves."
 
 
 def one_of_each_format(cards: Sequence[Card]) -> list[Card]:

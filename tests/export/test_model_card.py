@@ -7,10 +7,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import torch
 from finished_runs import make_run
 
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
+from seekcli.export.graph_files import export_graphs
+from seekcli.export.graphs import Example
 from seekcli.export.model_card import OURS, README, write_model_card
 
 
@@ -29,6 +32,18 @@ def test_it_names_both_models_with_their_accuracy_and_cost(tmp_path: Path) -> No
     assert "value: 0.975" in text
     assert 'load_model("resnet8-base")' in text
     assert "one run with one seed" in text
+
+
+def test_the_input_is_told_where_a_graph_normalises_itself(tmp_path: Path) -> None:
+    folder = folder_with_exports(tmp_path)
+    write_model_card(folder)
+    assert "normalise them themselves" not in (folder / README).read_text(encoding="utf-8")
+    pixels = Example(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), "made-up pixels")
+    export_graphs(open_run(make_run(tmp_path)), ["base"], folder, "pt2", lambda _: pixels, preprocessing=True)
+    write_model_card(folder)
+    text = (folder / README).read_text(encoding="utf-8")
+    assert "Graphs that take `pixels` (below) are given uint8 0..255 and normalise them themselves." in text
+    assert "logits = model(pixels)  # uint8" in text
 
 
 def test_it_is_the_same_page_again(tmp_path: Path) -> None:
