@@ -24,7 +24,7 @@ MOST_ROWS = 60
 
 
 def pictures_of(cell: Cell, places: Places, damaged: Damaged = refused) -> list[Picture]:
-    """What a cell has the records for; published findings hold no steps.
+    """What a cell has the records for; steps and classes are read from run folders, not from published tables.
 
     Raises BadInput for a damaged table of epochs. Of a damaged one of steps or classes `damaged` is told, and the
     pictures are drawn without that run.
