@@ -178,13 +178,15 @@ def windows_to_test(path: Path, device: str) -> WindowBatches:
     """Those of the text that the run was made of. Raises BadInput where it is gone, or is another one by now."""
     import torch
 
+    from seekcli.data.loading.windows import WindowBatches
     from seekcli.data.sets.sources import load
     from seekcli.resolve.build import build_batches
     from seekcli.runs.folder import RunFolder
 
     config = RunFolder(path).config_file().config
     batches = build_batches(config, load(config.data), torch.device(device))
-    return batches  # type: ignore[return-value]
+    assert isinstance(batches, WindowBatches), "a language model reads a text"
+    return batches
 
 
 def groups_of(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -232,21 +234,31 @@ def open_run(path: Path) -> FinishedRun:
         what = f"its final rows lack {lacking[0]}" if lacking else "it has no final rows"
         raise BadInput(f"{folder.status_path} is damaged: {what}")
     if folder.epochs_path.exists():
-        folder.check_epochs(status)
+        with saying_what_helps():
+            folder.check_epochs(status)
     return run
 
 
 def read_run_as_it_is(path: Path) -> FinishedRun:
     """As `open_run`, whatever the state of the run is."""
+    with saying_what_helps():
+        folder, config, facts, status = read_documents(path)
+    return FinishedRun(folder, config, facts, status, recorded_environment(folder))
+
+
+@contextmanager
+def saying_what_helps() -> Iterator[None]:
+    """Of a damaged file: to make the run anew."""
     try:
-        return read_files(path)
+        yield
     except BadInput as error:
-        if type(error) is BadInput and " is damaged" in str(error) and "; " not in str(error):
-            raise BadInput(f"{error}; {AFRESH}") from None
-        raise
+        if type(error) is not BadInput or " is damaged" not in str(error):
+            raise
+        raise BadInput(f"{error}; {AFRESH}") from None
 
 
-def read_files(path: Path) -> FinishedRun:
+def read_documents(path: Path) -> tuple[RunFolder, RunConfig, RecordedFacts, RunStatus]:
+    """Its settings, the facts of its data and its status. Raises BadInput as `open_run`."""
     folder = RunFolder(path)
     document = folder.config_file()
     if document.facts.get("made_by") == "own loop":
@@ -265,8 +277,7 @@ def read_files(path: Path) -> FinishedRun:
     status = folder.status()
     if status.run_id != document.run_id:
         raise BadInput(f"{folder.status_path} belongs to another run ({status.run_id}) than {document.path}")
-    folder = RunFolder(path, status.run_id)
-    return FinishedRun(folder, document.config, facts, status, recorded_environment(folder))
+    return RunFolder(path, status.run_id), document.config, facts, status
 
 
 def recorded_environment(folder: RunFolder) -> dict[str, Any]:

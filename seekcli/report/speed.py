@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -70,12 +70,9 @@ class Speed:
     retested_images: int
     peak_memory_bytes: int
     disk_bytes: int
-    hours: dict[str, float | None] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hours", self._hours())
-
-    def _hours(self) -> dict[str, float | None]:
+    @property
+    def hours(self) -> dict[str, float | None]:
         """By schedule, what a run would take at the median times."""
         lengths, tested = self.lengths, self.lengths.evaluations * self.lengths.images_per_evaluation
         seconds: dict[str, float | None] = {

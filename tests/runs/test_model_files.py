@@ -138,3 +138,14 @@ def test_tables_of_many_runs_are_checked_by_digest_too(trained: Path, tmp_path: 
     flip(run / name)
     assert name in str(QuickCheck().problem(run, status))
     assert QuickCheck(most_bytes=0).problem(run, status) is None
+
+
+@pytest.mark.parametrize("name", [records.STATUS, records.CONFIG, records.EPOCHS])
+def test_export_of_a_run_with_a_damaged_file_says_what_helps(trained: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    cut(run / name)
+    said = error_of(seek("export", run, "--to", tmp_path / "exports"))
+    assert str(run / name) in said
+    assert "--fresh" in said
+    assert not (tmp_path / "exports").exists()

@@ -2,79 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from seekcli.data.keys import generator_for
-from seekcli.data.loading.batch_bounds import batch_bounds
-from seekcli.data.sets.dataset import Dataset
-from seekcli.errors import BadInput
+from seekcli.data.loading.row_batches import RowBatches
 
 
-class WindowBatches:
+class WindowBatches(RowBatches):
     """The batches of one run on its device: tokens int64 [B, T], and the token that follows each, int64 [B, T].
 
-    The text is on the device once; an epoch shows each training window once.
+    The text is on the device once, in the type that it is kept in; an epoch shows each training window once.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        device: torch.device,
-        *,
-        batch_size: int,
-        eval_batch_size: int,
-        seed: int = 0,
-        drop_last: bool = False,
-    ) -> None:
-        """`batch_size` and `eval_batch_size` count windows. Raises BadInput when there is no batch to train on."""
-        self.device, self.seed, self.eval_batch_size = device, seed, eval_batch_size
-        self.train = on_device(dataset.train_images, dataset.train_labels, device)
-        windows = len(self.train[1])
-        self.bounds = batch_bounds(windows, batch_size, drop_last)
-        if not self.bounds:
-            raise BadInput(f"--batch-size {batch_size}: with train.drop_last, {windows} windows make no batch")
-        self.to_evaluate = {"test": on_device(dataset.test_images, dataset.test_labels, device)}
-        if dataset.validation_labels is not None:
-            validation = on_device(dataset.validation_images, dataset.validation_labels, device)
-            self.to_evaluate["validation"] = validation
+    examples = "windows"
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(self.to_evaluate)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return len(self.bounds)
-
-    def epoch(self, epoch: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self.train[1]), generator=generator_for("order", self.seed, epoch)).to(self.device)
-        for first, last in self.bounds[start:stop]:
-            yield self.at(self.train, order[first:last])
-
-    def evaluation(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
-        return self.in_order(self.to_evaluate[split])
-
-    def held_out(self, dataset: Dataset) -> list[tuple[Tensor, Tensor]]:
-        """The held-out windows, `eval_batch_size` at a time. Raises BadInput when the data set has none."""
-        if dataset.holdout_labels is None:
-            raise BadInput("data.holdout_images is 0: there is no held-out batch whose loss could be watched")
-        return list(self.in_order(on_device(dataset.holdout_images, dataset.holdout_labels, self.device)))
-
-    def in_order(self, windows: tuple[Tensor, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        for first in range(0, len(windows[1]), self.eval_batch_size):
-            yield self.at(windows, slice(first, first + self.eval_batch_size))
-
-    def at(self, windows: tuple[Tensor, Tensor], index: Tensor | slice) -> tuple[Tensor, Tensor]:
-        seen, following = windows
+    def at(self, rows: tuple[Tensor, Tensor], index: Tensor | slice) -> tuple[Tensor, Tensor]:
+        seen, following = rows
         return seen[index].to(torch.int64), following[index].to(torch.int64)
-
-    def close(self) -> None:
-        """There is nothing to let go."""
-
-
-def on_device(seen: object, following: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    assert isinstance(seen, Tensor)
-    return seen.to(device), following.to(device)
