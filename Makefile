@@ -114,6 +114,11 @@ starts: setup  ## run grids/starts.toml and write the table of docs/starts.md (a
 	$(VENV)/bin/seek grid run grids/starts.toml --out results/starts
 	$(VENV)/bin/python benchmarks/starts.py --write docs/starts.md
 
+.PHONY: known
+known: setup  ## write the costs and layouts of the catalog's models again (seekcli/models/*.json; half an hour)
+	PYTHONPATH=tests $(VENV)/bin/python tests/models/test_known_layouts.py seekcli/models/known_layouts.json
+	PYTHONPATH=tests $(VENV)/bin/python tests/models/test_known_macs.py seekcli/models/known_macs.json
+
 findings: setup  ## write the tables of FINDINGS.md again from results/published
 	$(VENV)/bin/python benchmarks/findings.py --write FINDINGS.md
 

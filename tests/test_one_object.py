@@ -21,7 +21,7 @@ from seekcli.data.images.arrays import Arrays
 from seekcli.data.sets import kinds
 from seekcli.data.sets.kind import DataFacts, NamedSet
 from seekcli.method.pair import Pair
-from seekcli.method.weights_map import WeightsMap, build_map
+from seekcli.method.weights_map import Shapes, WeightsMap, map_shapes
 from seekcli.models import catalog
 from seekcli.models.added_channels import ignore_added_inputs
 from seekcli.models.family import Family, ModelSpec, Recipes
@@ -57,8 +57,8 @@ def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.M
     return Strip(spec.order, classes, channels, image_size)
 
 
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
-    return build_map(base, motivated)
+def link(base: Shapes, motivated: Shapes, map_name: str) -> WeightsMap:
+    return map_shapes(base, motivated)
 
 
 def identity(pair: Pair) -> Pair:

@@ -139,7 +139,7 @@ def test_a_wheel_is_what_gets_imported(installed: Path, tmp_path: Path) -> None:
 def test_a_wheel_carries_all_of_the_package(installed: Path) -> None:
     expected = {
         path.relative_to(ROOT)
-        for pattern in ("*.py", "*.toml", "*.csv", "py.typed")
+        for pattern in ("*.py", "*.toml", "*.csv", "*.json", "py.typed")
         for path in (ROOT / "seekcli").rglob(pattern)
     }
     found = {path.relative_to(installed) for path in (installed / "seekcli").rglob("*") if path.is_file()}

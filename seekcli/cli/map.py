@@ -41,6 +41,7 @@ def map_command(
         "--image-size": ("data.image_size", image_size),
     }
     layers = [*model_layers(model, base, motivated), *flag_layers(flags), *set_layers(assignments)]
+    layers.append(("a look at the map", {"schedule": "alternating"}))  # it is one of two models
     config = resolve(layers if starts else without_start(layers)).config
     document = describe_pair(config)
     if starts:

@@ -10,11 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+if TYPE_CHECKING:  # a map is one of names and shapes: `seek map` makes it without torch
+    from torch import Tensor, nn
 
 Region = tuple[tuple[int, int], ...]
 Shape = tuple[int, ...]
+Shapes = Mapping[str, Shape]  # of all tensors of a model by name, in the order of its state_dict
 RegionRule = Callable[[str, Shape, Shape], list[tuple[Region, Region]]]
 
 
@@ -40,8 +43,8 @@ class WeightsMap:
     """
 
     links: tuple[Link, ...]
-    base_shapes: Mapping[str, Shape]
-    motivated_shapes: Mapping[str, Shape]
+    base_shapes: Shapes
+    motivated_shapes: Shapes
 
     def __post_init__(self) -> None:
         for link in self.links:
@@ -98,7 +101,7 @@ def view(tensor: Tensor, region: Region) -> Tensor:
     return tensor
 
 
-def check_region(name: str, region: Region, shapes: Mapping[str, Shape]) -> None:
+def check_region(name: str, region: Region, shapes: Shapes) -> None:
     if name not in shapes:
         raise ValueError(f"weights map names {name!r}, which the model does not have")
     shape = shapes[name]
@@ -222,8 +225,21 @@ def build_map(
     regions: RegionRule = leading,
     rename: Callable[[str], str] | None = None,
 ) -> WeightsMap:
-    """The map of two modules: names say which tensor, `regions` which part; the rest stays unlinked."""
-    base_shapes, motivated_shapes = shapes_of(base), shapes_of(motivated)
+    """`map_shapes` of two modules."""
+    shapes = shapes_of(base), shapes_of(motivated)
+    return map_shapes(*shapes, stages=stages, alignment=alignment, regions=regions, rename=rename)
+
+
+def map_shapes(
+    base_shapes: Shapes,
+    motivated_shapes: Shapes,
+    *,
+    stages: Sequence[str] = (),
+    alignment: str = "last-to-last",
+    regions: RegionRule = leading,
+    rename: Callable[[str], str] | None = None,
+) -> WeightsMap:
+    """The map of two models: names say which tensor, `regions` which part; the rest stays unlinked."""
     rename = rename or block_renames(list(base_shapes), list(motivated_shapes), stages, alignment)
     links = [
         Link(name, target, base_region, motivated_region)

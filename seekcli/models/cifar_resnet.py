@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STAGES = ("layer1", "layer2", "layer3")
 WIDTHS = (16, 32, 64)
 
 

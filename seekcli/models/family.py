@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
+    from seekcli.method.weights_map import Shapes, WeightsMap
     from seekcli.models.added_blocks import Blocks
 
 ALIGNED: Mapping[str, str | None] = {"aligned": None}
@@ -80,7 +80,7 @@ class Family:
     models: tuple[ModelSpec, ...]  # smallest first
 
     build: Callable[[ModelSpec, int, int, int], nn.Module]  # spec, classes, channels, image size -> module
-    link: Callable[[nn.Module, nn.Module, str], WeightsMap]  # base, motivated, map name -> weights map
+    link: Callable[[Shapes, Shapes, str], WeightsMap]  # shapes of base and motivated, map name -> weights map
     identity: Callable[[Pair], Pair]  # makes the motivated model compute what the base computes
 
     head: str  # the module that knows the classes, such as "fc"

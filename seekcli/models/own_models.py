@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from seekcli.config.pair_settings import PairConfig
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
 
 TIMM = "timm:"
 # Pixels a side that folders of photographs are resized to where the user names none.
@@ -147,16 +146,11 @@ def is_own_pair(pair: PairConfig) -> bool:
 
 
 def of_pair(pair: PairConfig) -> Family:
-    """What links and starts a pair in which one module or both are of one's own: as the settings of the pair say."""
-
-    def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
-        from seekcli.models import own_pairs
-
-        return own_pairs.link(pair, base, motivated)
+    """What starts a pair in which one module or both are of one's own: as the settings of the pair say."""
 
     def identity(made: Pair) -> Pair:
         from seekcli.models import own_pairs
 
         return own_pairs.identity(pair, made)
 
-    return replace(OWN, link=link, identity=identity)
+    return replace(OWN, identity=identity)

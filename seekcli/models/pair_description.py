@@ -5,13 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from torch import nn
+from seekcli.errors import BadInput
+from seekcli.models.layouts import Layout, known_layout, layout_of, link_shapes
 
+if TYPE_CHECKING:
     from seekcli.config.schema import RunConfig
     from seekcli.method.weights_map import WeightsMap
-
-from seekcli.errors import BadInput
 
 # Tensor name -> (stage, block).
 TensorPlaces = dict[str, tuple[str, str]]
@@ -19,12 +18,8 @@ STARTS_IMAGES = 32
 
 
 def describe_pair(config: RunConfig) -> dict[str, Any]:
-    """The pair and its map as plain data. The models are built without memory for their weights."""
-    from seekcli.method.pair import running_statistics
-    from seekcli.models.pairs import link_models, planned_models
-
-    models = planned_models(config)
-    weights_map = link_models(config.pair, models)
+    """The pair and its map as plain data."""
+    weights_map, base, motivated = mapped(config)
     return {
         "pair": config.pair_name,
         "models": {"base": config.pair.base, "motivated": config.pair.motivated},
@@ -34,9 +29,22 @@ def describe_pair(config: RunConfig) -> dict[str, Any]:
         "channels": config.data.channels,
         "image_size": config.data.image_size,
         "context_length": config.data.context_length,
-        "running_statistics": config.pair.buffers if running_statistics(models["base"]) else None,
-        **describe_map(weights_map, models["base"], models["motivated"]),
+        "running_statistics": config.pair.buffers if base.running_statistics else None,
+        **describe_map(weights_map, base, motivated),
     }
+
+
+def mapped(config: RunConfig) -> tuple[WeightsMap, Layout, Layout]:
+    """The map, and base and motivated model: as written down, else built, without memory for their weights."""
+    data, names = config.data, (config.pair.base, config.pair.motivated)
+    assert data.classes and data.channels and data.side, "the config is not resolved"
+    base, motivated = (known_layout(name, data.classes, data.channels, data.side) for name in names)
+    if base is not None and motivated is not None:
+        return link_shapes(config.pair, base.shapes, motivated.shapes), base, motivated
+    from seekcli.models.pairs import link_models, planned_models
+
+    models = planned_models(config)
+    return link_models(config.pair, models), layout_of(models["base"]), layout_of(models["motivated"])
 
 
 def measure_starts(config: RunConfig) -> dict[str, float]:
@@ -71,7 +79,7 @@ def measure_starts(config: RunConfig) -> dict[str, float]:
     return errors
 
 
-def describe_map(weights_map: WeightsMap, base: nn.Module, motivated: nn.Module) -> dict[str, Any]:
+def describe_map(weights_map: WeightsMap, base: Layout, motivated: Layout) -> dict[str, Any]:
     """Totals and stages, elements being those of parameters and buffers alike."""
     base_places, motivated_places = places(base), places(motivated)
     names = dict.fromkeys([stage for stage, _ in (motivated_places | base_places).values()])
@@ -127,18 +135,15 @@ def describe_stage(
     }
 
 
-def places(module: nn.Module) -> TensorPlaces:
+def places(layout: Layout) -> TensorPlaces:
     """Tensor name -> (stage, block): `layer1.0.conv1.weight` is in stage `layer1`, block `layer1.0`.
 
     What comes before the first stage is the `stem`, what comes after the last the `classifier`, as in `seek flops`.
     """
-    from seekcli.models.costs import stage_prefixes
-
-    prefixes = stage_prefixes(module)
     found: TensorPlaces = {}
     stage = "stem"
-    for name in module.state_dict():
-        own = next((prefix for prefix in prefixes if name.startswith(f"{prefix}.")), None)
+    for name in layout.shapes:
+        own = next((prefix for prefix in layout.stages if name.startswith(f"{prefix}.")), None)
         if own is None:
             stage = "stem" if stage == "stem" else "classifier"
             found[name] = (stage, name.partition(".")[0])

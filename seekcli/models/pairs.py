@@ -14,8 +14,10 @@ from seekcli.config.schema import RunConfig
 from seekcli.data.keys import key_of
 from seekcli.errors import BadInput
 from seekcli.method.pair import Pair
-from seekcli.method.weights_map import WeightsMap
+from seekcli.method.weights_map import WeightsMap, shapes_of
 from seekcli.models.catalog import check_image_size, check_pair, check_start, family_of, family_of_pair, model_spec
+from seekcli.models.layouts import does_not_nest, link_shapes
+from seekcli.models.own_models import is_own_pair
 from seekcli.models.starts import start
 from seekcli.models.transplant import SourceWeights, carve_base, transplant
 
@@ -110,7 +112,11 @@ def link_models(pair: PairConfig, models: dict[str, nn.Module]) -> WeightsMap:
 
     Raises BadInput when the two do not nest, or nothing of the base has a counterpart.
     """
+    if not is_own_pair(pair):
+        return link_shapes(pair, shapes_of(models["base"]), shapes_of(models["motivated"]))
+    from seekcli.models import own_pairs
+
     try:
-        return family_of_pair(pair).link(models["base"], models["motivated"], pair.map)
+        return own_pairs.link(pair, models["base"], models["motivated"])
     except ValueError as error:
-        raise BadInput(f"{pair.base} does not nest in {pair.motivated}: {error}") from None
+        raise does_not_nest(pair, error) from None

@@ -111,6 +111,10 @@ def test_tensors_shows_every_tensor_of_both_models() -> None:
         assert any(tensor["motivated"] in row.split() and row.endswith("only here") for row in rows)
 
 
+def test_a_schedule_of_one_model_changes_no_map() -> None:
+    assert document("--set", "schedule=base") == document()
+
+
 def test_base_and_motivated_name_a_pair_too() -> None:
     assert document("--base", "resnet14", "--motivated", "resnet44")["pair"] == "resnet14-to-44"
 

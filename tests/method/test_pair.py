@@ -11,7 +11,8 @@ import torch
 from seekcli.config.settings import OptimizerConfig
 from seekcli.method.pair import Pair, StateTransfer, running_statistics
 from seekcli.method.weights_map import build_map, tensors_of, view
-from seekcli.models.cifar_resnet import STAGES, CifarResNet
+from seekcli.models.cifar_resnet import CifarResNet
+from seekcli.models.families.cifar_resnet import STAGES
 from seekcli.train.optimizers import build_optimizer, optimizer_state
 
 PAIRS = [(8, 14), (14, 20), (20, 32)]

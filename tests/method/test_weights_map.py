@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from seekcli.method.weights_map import Link, WeightsMap, align_blocks, build_map, fused, leading, tensors_of, view
-from seekcli.models.cifar_resnet import STAGES, CifarResNet
+from seekcli.models.cifar_resnet import CifarResNet
+from seekcli.models.families.cifar_resnet import STAGES
 
 DEPTH_PAIRS = [(8, 14), (8, 20), (14, 20), (20, 32)]
 

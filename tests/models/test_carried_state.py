@@ -8,7 +8,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from seekcli.config.pair_settings import PairConfig
 from seekcli.method.pair import Pair, StateTransfer
-from seekcli.method.weights_map import tensors_of, view
+from seekcli.method.weights_map import shapes_of, tensors_of, view
 from seekcli.models.families.vit import FAMILY
 from seekcli.models.pairs import build_model, link_models
 from seekcli.train.optimizers import optimizer_state
@@ -29,7 +29,7 @@ def small_transformer(width, heads):
 def transformers():
     """ViTs of width 12 and 24 with heads of 4 channels: the shape of tiny and small, in little."""
     base, motivated = small_transformer(12, 3), small_transformer(24, 6)
-    return Pair(base, motivated, FAMILY.link(base, motivated, "aligned"))
+    return Pair(base, motivated, FAMILY.link(shapes_of(base), shapes_of(motivated), "aligned"))
 
 
 def resnets():
@@ -97,7 +97,7 @@ def test_up_and_down_gives_the_base_its_state_back(name):
 @pytest.mark.parametrize(("map_name", "links"), [("aligned", 3), ("leading", 1)])
 def test_a_fused_projection_has_its_counter_copied_once(map_name, links):
     pair = transformers()
-    pair = Pair(pair.base, pair.motivated, FAMILY.link(pair.base, pair.motivated, map_name))
+    pair = Pair(pair.base, pair.motivated, FAMILY.link(shapes_of(pair.base), shapes_of(pair.motivated), map_name))
     fused = [link for link in pair.weights_map.links if link.base == "blocks.0.attn.qkv.weight"]
     assert len(fused) == links
     small = stepped(pair.base, OPTIMIZERS["adamw"], 3)

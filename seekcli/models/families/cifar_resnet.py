@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
+    from seekcli.method.weights_map import Shapes, WeightsMap
     from seekcli.models.added_blocks import Blocks
 
 DEPTHS = (8, 14, 20, 32, 44, 56, 110)
+STAGES = ("layer1", "layer2", "layer3")
 
 
 def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.Module:
@@ -23,11 +24,10 @@ def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.M
     return CifarResNet(spec.order, classes, channels)
 
 
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
-    from seekcli.method.weights_map import build_map
-    from seekcli.models.cifar_resnet import STAGES
+def link(base: Shapes, motivated: Shapes, map_name: str) -> WeightsMap:
+    from seekcli.method.weights_map import map_shapes
 
-    return build_map(base, motivated, stages=STAGES, alignment="last-to-last")
+    return map_shapes(base, motivated, stages=STAGES, alignment="last-to-last")
 
 
 def identity(pair: Pair) -> Pair:

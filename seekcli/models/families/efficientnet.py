@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
+    from seekcli.method.weights_map import Shapes, WeightsMap
     from seekcli.models.added_blocks import Blocks
 
 IMAGE_SIZES = (224, 240, 260, 300, 380, 456, 528, 600)  # Tan and Le 2019; native, per model
@@ -34,11 +34,11 @@ def timm_form(spec: ModelSpec, classes: int, channels: int, image_size: int) -> 
     return TimmForm(spec.name.replace("-", "_"), arguments | regularised)
 
 
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
+def link(base: Shapes, motivated: Shapes, map_name: str) -> WeightsMap:
     """Equal names: layer i of a stage is layer i of the motivated stage, so only slices remain to be said."""
-    from seekcli.method.weights_map import build_map
+    from seekcli.method.weights_map import map_shapes
 
-    return build_map(base, motivated)
+    return map_shapes(base, motivated)
 
 
 def identity(pair: Pair) -> Pair:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
+    from seekcli.method.weights_map import Shapes, WeightsMap
     from seekcli.models.added_blocks import Blocks
 
 NAMES = ("gpt-2x64", "gpt-4x64-ff128", "gpt-4x64", "gpt-4x128", "gpt-6x128", "gpt-6x256", "gpt-12x768")
@@ -54,12 +54,12 @@ def build(spec: ModelSpec, classes: int, channels: int, image_size: int) -> nn.M
     return Gpt(*size_of(spec.name), classes, image_size)
 
 
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
+def link(base: Shapes, motivated: Shapes, map_name: str) -> WeightsMap:
     """Leading slices, queries, keys and values each; the last block to the last, the others to the first."""
-    from seekcli.method.weights_map import block_renames, build_map, fused, shapes_of
+    from seekcli.method.weights_map import block_renames, fused, map_shapes
 
-    renames = block_renames(list(shapes_of(base)), list(shapes_of(motivated)), STAGES, "last-to-last")
-    return build_map(base, motivated, regions=fused(3, r"attn\.qkv\."), rename=renames)
+    renames = block_renames(list(base), list(motivated), STAGES, "last-to-last")
+    return map_shapes(base, motivated, regions=fused(3, r"attn\.qkv\."), rename=renames)
 
 
 def identity(pair: Pair) -> Pair:

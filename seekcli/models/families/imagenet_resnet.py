@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
+    from seekcli.method.weights_map import Shapes, WeightsMap
     from seekcli.models.added_blocks import Blocks
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -59,25 +59,24 @@ def partial(base: ModelSpec, motivated: ModelSpec) -> str | None:
     return None if basic[0] == basic[1] else "the weights map is partial (basic blocks in bottlenecks)"
 
 
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
+def link(base: Shapes, motivated: Shapes, map_name: str) -> WeightsMap:
     """Depth map, last block to last block; a basic base lies partly in a bottleneck model (coverage below 1)."""
-    from timm.models.resnet import BasicBlock, Bottleneck
+    from seekcli.method.weights_map import block_renames, map_shapes
 
-    from seekcli.method.weights_map import block_renames, build_map, shapes_of
-
-    renames = block_renames(list(shapes_of(base)), list(shapes_of(motivated)), STAGES, "last-to-last")
-    if not (has_blocks(base, BasicBlock) and has_blocks(motivated, Bottleneck)):
-        return build_map(base, motivated, rename=renames)
+    renames = block_renames(list(base), list(motivated), STAGES, "last-to-last")
+    if has_bottlenecks(base) or not has_bottlenecks(motivated):
+        return map_shapes(base, motivated, rename=renames)
 
     def rename(name: str) -> str:
         found = re.fullmatch(r"(layer\d+\.\d+\.)(conv\d|bn\d)(\..+)", renames(name))
         return found[1] + BASIC_TO_BOTTLENECK[found[2]] + found[3] if found else renames(name)
 
-    return build_map(base, motivated, rename=rename)
+    return map_shapes(base, motivated, rename=rename)
 
 
-def has_blocks(model: nn.Module, kind: type) -> bool:
-    return any(isinstance(module, kind) for module in model.modules())
+def has_bottlenecks(shapes: Shapes) -> bool:
+    """A bottleneck block has three convolutions, a basic one two."""
+    return any(name.endswith(".conv3.weight") for name in shapes)
 
 
 def identity(pair: Pair) -> Pair:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from seekcli.method.pair import Pair
-    from seekcli.method.weights_map import WeightsMap
+    from seekcli.method.weights_map import Shapes, WeightsMap
 
 SIZES = ("tiny", "small", "base")
 PATCHES = ((128, 16), (64, 8), (16, 4), (0, 2))
@@ -34,15 +34,15 @@ def timm_form(spec: ModelSpec, classes: int, channels: int, image_size: int) -> 
     return TimmForm(name, arguments | {"patch_size": FAMILY.patch_at(image_size)})
 
 
-def link(base: nn.Module, motivated: nn.Module, map_name: str) -> WeightsMap:
+def link(base: Shapes, motivated: Shapes, map_name: str) -> WeightsMap:
     """Leading slices. `aligned` slices q, k and v each, so heads stay heads (64 channels in every size).
 
     `leading` takes the first rows of the fused tensor: base keys and values land among motivated queries and keys.
     """
-    from seekcli.method.weights_map import build_map, fused, leading
+    from seekcli.method.weights_map import fused, leading, map_shapes
 
     regions = fused(3, r"attn\.qkv\.") if map_name == "aligned" else leading
-    return build_map(base, motivated, regions=regions)
+    return map_shapes(base, motivated, regions=regions)
 
 
 def identity(pair: Pair) -> Pair:
