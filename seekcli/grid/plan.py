@@ -17,6 +17,7 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Layers, Resolved
 from seekcli.config.settings import flatten
 from seekcli.config.value_types import MOST_POINTS
+from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.listings import is_folder
 from seekcli.errors import BadInput, BadInputs, MissingData, MissingSource, NewerFile
 from seekcli.grid.points import Point, Spec, specs_of, specs_of_arm
@@ -122,12 +123,20 @@ class GridPlan:
         self.drafts.clear()
         self.groups.clear()
         settled: list[Point] = []
-        for old in sorted(self.by_key.values(), key=lambda point: PHASES.index(self.phase_of(point.spec))):
-            if old.run_id is None and (found := self.make(old.spec)).run_id is not None:
-                self.renamed[found.key] = old.key
-                self.by_key[old.key] = replace(found, key=old.key)
-                settled.append(self.by_key[old.key])
+        with listings_kept():
+            for old in sorted(self.by_key.values(), key=lambda point: PHASES.index(self.phase_of(point.spec))):
+                if old.run_id is not None or self.is_early(old):
+                    continue
+                if (found := self.make(old.spec)).run_id is not None:
+                    self.renamed[found.key] = old.key
+                    self.by_key[old.key] = replace(found, key=old.key)
+                    settled.append(self.by_key[old.key])
         return settled
+
+    def is_early(self, point: Point) -> bool:
+        """Whether a run that its settings come of is not finished. An arm that it only comes after is none of these."""
+        needed = [self.by_key[key] for key in point.needs if key in self.by_key]
+        return not point.spec.arm.needs and not all(map(self.is_finished, needed))
 
     def is_finished(self, point: Point) -> bool:
         if point.run_id is None:

@@ -69,6 +69,15 @@ def test_what_comes_after_sees_every_change(photos: Path, kind: str) -> None:
     assert fingerprint_of(data) != first
 
 
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_contents_are_put_together_once(photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    data, asked, contents = data_of(photos, kind), [], identity.read_contents
+    monkeypatch.setattr(identity, "read_contents", lambda *words: asked.append("asked") or contents(*words))
+    with listings_kept():
+        assert {fingerprint_of(data) for _ in range(3)} == {fingerprint_of(data)}
+    assert len(asked) == 1
+
+
 def test_a_run_sees_what_changed_since_it_was_planned(photos: Path) -> None:
     with listings_kept():
         config = tiny(data__name=f"folder:{photos}", data__image_size=4, data__rules=2).config

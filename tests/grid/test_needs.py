@@ -62,6 +62,22 @@ def test_nothing_is_known_of_a_grid_of_needs_but_what_waits_for_what(tmp_path: P
     assert not (tmp_path / "r").exists()
 
 
+def test_a_point_is_looked_at_again_only_when_all_that_it_comes_of_is_finished(tmp_path: Path, monkeypatch) -> None:
+    """One look at a folder of 60,000 photographs takes seconds, and a grid asks after each of its runs."""
+    grid = write(tmp_path / "g.toml", seeds=2)
+    grid.write_text(grid.read_text().replace('"auto"', "1"))
+    plan = GridPlan(read_grid(grid), [], tmp_path / "r")
+    loss = [point.run_id for point in plan.points if point.spec.arm.name == "loss"]
+    looks: list[object] = []
+    resolved = GridPlan.draft_of
+    monkeypatch.setattr(GridPlan, "draft_of", lambda self, spec: looks.append(spec) or resolved(self, spec))
+    assert plan.advance() == []
+    assert not looks
+    plan.finished.add(loss[0])
+    plan.advance()  # what starts from the run of seed 0, and nothing that takes a mean over both
+    assert {(spec.seed, spec.arm.label) for spec in looks if spec.arm.name != "loss"} == {(0, "arm 4")}
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The grid with two seeds, done."""

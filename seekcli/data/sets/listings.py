@@ -45,8 +45,15 @@ def listing_of(data: DataConfig) -> Listing | None:
     kind = folder_set(data)
     if kind is None:
         return None
-    root, more = folder_of(data), kind.place(data.name.partition(":")[2]).more
-    return kept((kind.word, str(root), more, data.rules, data.whole_digest), lambda: kind.list_files(root, data))
+    return kept(listing_key(data), lambda: kind.list_files(folder_of(data), data))
+
+
+def listing_key(data: DataConfig) -> tuple[str, str, str, int, bool]:
+    """All that a listing is of."""
+    kind = folder_set(data)
+    assert kind is not None
+    more = kind.place(data.name.partition(":")[2]).more
+    return kind.word, str(folder_of(data)), more, data.rules, data.whole_digest
 
 
 def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | None:
@@ -58,10 +65,16 @@ def fingerprint_of(data: DataConfig, listing: Listing | None = None) -> str | No
     """
     if is_text(data):
         return text_of(data).sha256
-    listing = listing or listing_of(data)
+    if listing is not None:
+        return identity_of(data, listing)
+    listing = listing_of(data)
     if listing is None:
         kind = own_set(data)
         return None if kind is None else kind.by_contents()
+    return kept(("fingerprint", *listing_key(data)), lambda: identity_of(data, listing))
+
+
+def identity_of(data: DataConfig, listing: Listing) -> str:
     return listing.sizes if data.rules == 1 else contents_of(listing)
 
 
