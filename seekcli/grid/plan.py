@@ -141,9 +141,10 @@ class GridPlan:
     def is_finished(self, point: Point) -> bool:
         if point.run_id is None:
             return False
-        folder = RunFolder.of(self.results, point.resolved.config)
-        if point.run_id not in self.finished and folder.standing_or_damage()[0] == "finished":
-            self.finished.add(point.run_id)
+        if point.run_id not in self.finished:
+            folder = RunFolder(self.results / "runs" / point.run_id, point.run_id, point.resolved.config)
+            if folder.standing_or_damage()[0] == "finished":
+                self.finished.add(point.run_id)
         return point.run_id in self.finished
 
     def make(self, spec: Spec) -> Point:
