@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from seekcli import files
+from seekcli import files, plain_data
 from seekcli.errors import BadInput, NewerFile
 
 # The version of the files of a run: a file of a newer one is refused by name.
@@ -35,7 +35,27 @@ def read_document(path: Path, since: str | None = None) -> Any:
     Raises BadInput, naming the file, when it is missing, unreadable, not JSON, or not what its digest says. `since` is
     a key that documents of this kind have had since they carry a digest: one with content under it has lost its digest.
     """
-    content = files.read_json(path)
+    return parse_document(path, read_file(path), since)
+
+
+def read_file(path: Path) -> bytes:
+    """Raises BadInput, naming the file, when it is missing or cannot be read."""
+    plain_data.refuse_special(path)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {files.system_reason(error)}") from error
+
+
+def parse_document(path: Path, data: bytes, since: str | None = None) -> Any:
+    """As `read_document`, of a file that was read."""
+    try:
+        content = plain_data.parse_json(data, finite_only=False)
+    except ValueError as error:
+        raise BadInput(f"{path} is damaged (not JSON: {error})") from error
     if not isinstance(content, dict):
         return content
     stored = content.pop(DIGEST, None)
@@ -75,7 +95,11 @@ def first_problem(error: ValidationError) -> str:
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(digested_text(content).encode()).hexdigest()
+
+
+# One text for equal content.
+digested_text = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def is_digest(value: object) -> bool:

@@ -29,7 +29,7 @@ os.umask(UMASK)
 OURS, REPLACED = ("runs", "reports", "published", "tuning", "engines", "refused"), ".replaced"
 NOT_CONTENT = (".gitignore", ".gitkeep", ".DS_Store")
 LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.tmp(\.[^.]*)?")
-LONGEST_NAME_BYTES = 255  # of one name in a path, on the file systems of Linux and macOS
+LONGEST_NAME_BYTES, PART_BYTES = 255, 2**18  # of one name in a path, on Linux and macOS; of a file read part by part
 Check = Callable[[], None]
 
 
@@ -119,27 +119,17 @@ def remove_leftovers(folder: Path, check: Check = unshared) -> None:
             remove(path, check)
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file. Raises BadInput, naming the file, when it is missing, unreadable or not JSON."""
-    plain_data.refuse_special(path)
-    try:
-        return plain_data.parse_json(path.read_bytes(), finite_only=False)
-    except FileNotFoundError:
-        raise BadInput(f"{path} does not exist") from None
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {_system_reason(error)}") from error
-    except ValueError as error:
-        raise BadInput(f"{path} is damaged (not JSON: {error})") from error
-
-
 def sha256_of(path: Path) -> str:
     """Raises BadInput, naming the file, when it is missing or cannot be read."""
     plain_data.refuse_special(path)
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with open(path, "rb", buffering=0) as file:  # file_digest clears 256 kB of memory first, for any small file
+            digest = hashlib.sha256(file.read(PART_BYTES))
+            while part := file.read(PART_BYTES):
+                digest.update(part)
+            return digest.hexdigest()
     except OSError as error:
-        raise BadInput(f"cannot read {path}: {_system_reason(error)}") from error
+        raise BadInput(f"cannot read {path}: {system_reason(error)}") from error
 
 
 def quarantine(path: Path, check: Check = unshared) -> Path:
@@ -188,7 +178,7 @@ def require_results_folder(path: Path) -> None:
         with cleaned(temporary_beside(standing / "probe")) as temporary:
             write_new(temporary, b"seek")
     except OSError as error:
-        raise BadInput(f"results folder {path} is not writable: {_system_reason(error)}") from error
+        raise BadInput(f"results folder {path} is not writable: {system_reason(error)}") from error
 
 
 def require_possible_path(path: Path) -> None:
@@ -203,7 +193,7 @@ def require_possible_path(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError) as error:
-        raise BadInput(f"cannot use {path}: {_system_reason(error) or error}") from error
+        raise BadInput(f"cannot use {path}: {system_reason(error) or error}") from error
 
 
 def require_writable_folders(*folders: Path) -> None:
@@ -214,7 +204,7 @@ def require_writable_folders(*folders: Path) -> None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            raise BadInput(f"cannot use {folder}: {_system_reason(error)}") from error
+            raise BadInput(f"cannot use {folder}: {system_reason(error)}") from error
         if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
             raise BadInput(f"{folder} is {'not writable' if folder.is_dir() else 'in the way: it is not a folder'}")
 
@@ -224,15 +214,14 @@ def require_free_bytes(path: Path, needed_bytes: int) -> None:
     try:
         free_bytes = shutil.disk_usage(_standing(path)).free
     except OSError as error:
-        raise BadInput(f"cannot tell how much disk is free at {path}: {_system_reason(error)}") from error
+        raise BadInput(f"cannot tell how much disk is free at {path}: {system_reason(error)}") from error
     if free_bytes < needed_bytes:
         raise BadInput(f"not enough disk at {path}: needs {human_bytes(needed_bytes)}, has {human_bytes(free_bytes)}")
 
 
 def _require_ours(folder: Path) -> None:
     # Another process may be trying the folder at this moment, or was killed while it did: what it wrote is no content.
-    found = {name for name in os.listdir(folder) if not LEFTOVER.fullmatch(name)}
-    names = sorted(found - set(NOT_CONTENT))
+    names = sorted({name for name in os.listdir(folder) if not LEFTOVER.fullmatch(name)} - set(NOT_CONTENT))
     if names and not any((folder / name).is_dir() for name in OURS):
         raise BadInput(
             f"results folder {folder} holds something else ({names[0]}...): name an empty or new folder, "
@@ -269,7 +258,7 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _system_reason(error: BaseException) -> str | None:
+def system_reason(error: BaseException) -> str | None:
     """What the system says went wrong ("No space left on device"), or None when it was not the system."""
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno else str(error)
@@ -283,7 +272,7 @@ def failing(what: str, check: Check = unshared) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = _system_reason(error)
+        reason = system_reason(error)
         if reason is None:
             raise
         check()

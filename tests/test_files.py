@@ -25,6 +25,7 @@ from hypothesis import given, strategies as st
 from safetensors.numpy import save_file
 
 from seekcli import files
+from seekcli.documents import read_document
 from seekcli.errors import BadInput, RunFailed, human_bytes
 from seekcli.runs import exclusive
 
@@ -56,7 +57,7 @@ def test_bytes_text_and_json_arrive(tmp_path: Path) -> None:
     files.write_text(path, "größer\n")
     assert path.read_bytes() == "größer\n".encode()
     files.write_json(path, {"b": [1, None], "a": "größer"})
-    assert files.read_json(path) == {"b": [1, None], "a": "größer"}
+    assert read_document(path) == {"b": [1, None], "a": "größer"}
     assert path.read_text().splitlines()[1].strip() == '"b": ['
     assert names(path.parent) == ["file"]
 
@@ -71,7 +72,7 @@ def test_bytes_text_and_json_arrive(tmp_path: Path) -> None:
 def test_json_reads_back_exactly(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.getbasetemp() / "value.json"
     files.write_json(path, value)
-    assert repr(files.read_json(path)) == repr(value)
+    assert repr(read_document(path)) == repr(value)
 
 
 def test_written_files_have_the_usual_permissions(tmp_path: Path) -> None:
@@ -345,15 +346,15 @@ def test_damaged_json_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "config.json"
     path.write_bytes(data)
     with pytest.raises(BadInput) as caught:
-        files.read_json(path)
+        read_document(path)
     assert str(caught.value).startswith(f"{path} is damaged (not JSON: ")
 
 
 def test_unreadable_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"missing\.json does not exist"):
-        files.read_json(tmp_path / "missing.json")
+        read_document(tmp_path / "missing.json")
     with pytest.raises(BadInput, match=r"cannot read .*: Is a directory"):
-        files.read_json(tmp_path)
+        read_document(tmp_path)
 
 
 def test_quarantine_counts_up_and_takes_folders(tmp_path: Path) -> None:

@@ -182,8 +182,24 @@ def run_key(config: RunConfig, flat: Mapping[str, Any] | None = None) -> dict[st
 
 def run_id(config: RunConfig, key: Mapping[str, Any] | None = None) -> str:
     """A readable name that ends in 10 hex digits of the sha256 of its `run_key`: `key`, for those who have it."""
-    payload = json.dumps(run_key(config) if key is None else key, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(payload.encode()).hexdigest()[:10]
+    return RunIds(config, run_key(config) if key is None else key)[config.seed]
+
+
+class RunIds:
+    """The run ids of a config with its seed or any other one, by seed: but for the seed all is settled once."""
+
+    def __init__(self, config: RunConfig, key: Mapping[str, Any]) -> None:
+        payload = json.dumps({**key, "seed": 0}, sort_keys=True, separators=(",", ":"))
+        self.before, self.seed, self.after = payload.partition('"seed":0')  # in a value these quotes are escaped
+        self.name = words_of(config)
+
+    def __getitem__(self, seed: int) -> str:
+        digest = hashlib.sha256(f"{self.before}{self.seed[:-1]}{seed}{self.after}".encode()).hexdigest()[:10]
+        return f"{self.name}_s{seed}_{digest}"
+
+
+def words_of(config: RunConfig) -> str:
+    """A run id without its seed and its digest."""
     data = config.data.name.partition(":")[0]
     if config.classic:
         words = [config.model_name(config.schedule), data]
@@ -197,4 +213,4 @@ def run_id(config: RunConfig, key: Mapping[str, Any] | None = None) -> str:
         words.append(f"fold{config.data.fold}-of-{config.data.folds}")
     if config.smoke:
         words.append("smoke")
-    return re.sub(r"[^a-z0-9_.-]+", "-", "_".join([*words, f"s{config.seed}", digest]).lower())
+    return re.sub(r"[^a-z0-9_.-]+", "-", "_".join(words).lower())

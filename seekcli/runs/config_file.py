@@ -9,16 +9,27 @@ import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from seekcli.config.identity import flat_config, run_id, run_key, stored_config
+from seekcli.config.identity import RunIds, flat_config, run_id, run_key, stored_config
 from seekcli.config.schema import RunConfig
 from seekcli.config.value_types import MOST_SEED
-from seekcli.documents import SCHEMA_VERSION, first_problem, read_document, refuse_newer
+from seekcli.documents import (
+    DIGEST,
+    SCHEMA_VERSION,
+    digested_text,
+    first_problem,
+    parse_document,
+    read_document,
+    read_file,
+    refuse_newer,
+)
 from seekcli.errors import BadInput
+from seekcli.plain_data import parse_json
 from seekcli.runs.records import CONFIG
 
 CONFIGS = "configs.json"  # of published findings: run id -> what config.json of the run said
@@ -60,7 +71,73 @@ class ConfigFile:
 def read_config(run_dir: Path) -> ConfigFile:
     """Raises BadInput, naming the file, when it is missing, damaged, newer, or its settings are not those of its id."""
     path = run_dir / CONFIG
-    return _from_tree(path, read_document(path))
+    data = read_file(path)
+    return _like_another(path, data) or _from_tree(path, parse_document(path, data))
+
+
+# What differs between the config.json of runs that differ in their seed alone, as the file is written.
+BEFORE_NAME, BEFORE_SEED, BEFORE_DIGEST = b'\n  "run_id": "', b'\n    "seed": ', b'\n  "sha256": "'
+NAME_MARK, SEED_MARK, DIGEST_MARK = "<run id>", "<seed>", "<digest>"
+
+
+def _like_another(path: Path, data: bytes) -> ConfigFile | None:
+    """The same as for any config.json, where one that differs in its seed alone may have been read before, so that its
+    settings need not be read once more. None for a file in another form, and for one that is damaged."""
+    head, _, rest = data.partition(BEFORE_NAME)
+    name, _, rest = rest.partition(b'"')
+    middle, _, rest = rest.partition(BEFORE_SEED)
+    seed, _, rest = rest.partition(b",")
+    rest, _, end = rest.rpartition(BEFORE_DIGEST)
+    digest, _, tail = end.partition(b'"')
+    if not (seed.isdigit() and len(seed) < 20 and name.isascii()) or int(seed) > MOST_SEED:
+        return None
+    found = _but_for_the_seed((head, middle, rest, tail))
+    if found is None or found.digest_of(name, seed) != digest or found.run_ids[int(seed)].encode() != name:
+        return None
+    return _with_seed(path, name.decode(), found.file, int(seed))
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """What files that differ in their seed alone have in common: `file` is the one of seed 0, `texts` are the parts of
+    the digested text between the seed and the run id."""
+
+    file: ConfigFile
+    run_ids: RunIds
+    texts: tuple[bytes, bytes, bytes]
+
+    def digest_of(self, name: bytes, seed: bytes) -> bytes:
+        before, between, after = self.texts
+        return sha256(b"".join((before, seed, between, b'"', name, b'"', after))).hexdigest().encode()
+
+
+@lru_cache(maxsize=10_000)
+def _but_for_the_seed(parts: tuple[bytes, bytes, bytes, bytes]) -> _Alike | None:
+    """Of the bytes around run id, seed and digest. None where these are not those of the run, as the marks in their
+    places show, or there is something wrong with the file."""
+    marks = (NAME_MARK, SEED_MARK, DIGEST_MARK)
+    head, middle, rest, tail = parts
+    before_seed = head + BEFORE_NAME + NAME_MARK.encode() + b'"' + middle + BEFORE_SEED
+    text = before_seed + b'"%s",' % SEED_MARK.encode() + rest + BEFORE_DIGEST + DIGEST_MARK.encode() + b'"' + tail
+    try:
+        tree = parse_json(text, finite_only=False)
+        if (tree["run_id"], tree["config"]["seed"], tree.pop(DIGEST)) != marks:
+            return None
+        digested = digested_text(tree).encode()
+        before, _, rest = digested.partition(b'"%s"' % SEED_MARK.encode())
+        between, _, after = rest.partition(b'"%s"' % NAME_MARK.encode())
+        tree["config"]["seed"], tree["run_id"] = 0, None
+        found = _from_tree(Path(CONFIG), tree)
+    except (ValueError, TypeError, KeyError, BadInput):
+        return None
+    run_ids = RunIds(found.config, run_key(found.config, found.flat))
+    return _Alike(found, run_ids, (before, between, after))
+
+
+def _with_seed(path: Path, name: str, found: ConfigFile, seed: int) -> ConfigFile:
+    own = {"seed": seed}
+    config, flat = found.config.model_copy(update=own), {**found.flat, **own}
+    return ConfigFile(path, name, config, flat, found.settings_key, found.facts)
 
 
 def published_config(table: Path, run_id: str) -> ConfigFile | None:

@@ -78,17 +78,19 @@ def scan_runs(paths: Sequence[Path]) -> list[RunSummary]:
     """
     found: dict[tuple[str, str], RunSummary] = {}
     _real_folder.cache_clear()
+    _real.cache_clear()
     for path in paths:
-        summaries = list(_scan(path))
-        if not summaries:
-            published = _visible(path / "published") if (path / "published").is_dir() else []
-            hint = f"; published findings are read when they are named: {published[0]}" if published else ""
-            raise MissingSource(f"no runs in {path}{hint or TRAIN_FIRST}")
-        for summary in summaries:
+        summary = None
+        for summary in _scan(path):
             found.setdefault((_real(summary.path), summary.run_id), summary)
+        if summary is None:
+            published = _visible(path / "published") if (path / "published").is_dir() else []
+            hint = f"; published findings are read when they are named: {published[0].path}" if published else ""
+            raise MissingSource(f"no runs in {path}{hint or TRAIN_FIRST}")
     return list(found.values())
 
 
+@lru_cache(maxsize=10)
 def _real(path: Path) -> str:
     """As `os.path.realpath`, which looks at every folder on the way: that of thousands of runs is the same."""
     if path.name in ("", "..") or path.is_symlink():
@@ -120,8 +122,9 @@ def _scan(path: Path) -> Iterator[RunSummary]:
 
 def _scan_folder(folder: Path) -> Iterator[RunSummary]:
     """The runs of a runs/ or published/ folder. In runs/ every folder is a run, even one that is still empty."""
-    for path in _visible(folder):
-        if path.is_file():
+    for entry in _visible(folder):
+        path = folder / entry.name
+        if entry.is_file():
             yield from _summaries(path) if path.suffix == ".parquet" and path.name not in NOT_OF_RUNS else ()
         elif folder.name == "runs" or _is_run(path):
             yield from _summaries(path)
@@ -129,9 +132,12 @@ def _scan_folder(folder: Path) -> Iterator[RunSummary]:
             yield from _scan(path)
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """By name. What lists a folder tells files from folders too: nobody has to look at each."""
     try:
-        return sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+        return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise BadInput(f"cannot read {folder}: {error.strerror}") from error
 
@@ -142,11 +148,9 @@ def _is_run(folder: Path) -> bool:
 
 def _summaries(path: Path) -> list[RunSummary]:
     """The run of a folder or those of a published table; what cannot be read is a summary too."""
-    # Looked at before the status is read, which may be written in between.
     folder = RunFolder(path)
-    begun = path.is_dir() and not any((path / name).exists() for name in RUN_FILES)
     try:
-        if path.is_file():
+        if path.suffix == ".parquet" and path.is_file():
             return _published(path)
         status = folder.status()
         dead = False
@@ -158,6 +162,9 @@ def _summaries(path: Path) -> list[RunSummary]:
     except BadInput as error:
         if not os.path.lexists(path):  # set aside in between
             return []
+        begun = path.is_dir() and not any((path / name).exists() for name in RUN_FILES)
+        if not begun and folder.status_path.exists() and str(error) == f"{folder.status_path} does not exist":
+            return _summaries(path)  # written in between
         early = f"{folder.status_path} does not exist: nothing is recorded of this run yet"
         name, dead = _real_name(path), begun and not folder.is_being_written
         newer = isinstance(error, NewerFile)

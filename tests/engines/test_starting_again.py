@@ -13,6 +13,7 @@ from run_content import Notes, content
 from tiny import tiny
 
 from seekcli import files
+from seekcli.documents import read_document
 from seekcli.engines.run import RecordedTraining, train_run
 from seekcli.errors import BadInput, DamagedRun, RunFailed, Stopped
 from seekcli.runs import records
@@ -159,7 +160,7 @@ def test_killed_before_its_environment_is_written_a_run_gets_one(tmp_path, whole
     (folder / records.STATUS).unlink()
     with pytest.raises(RunFailed, match="non-finite"):
         train_run(tiny(optimizer__lr=1e30), tmp_path)
-    assert "torch" in files.read_json(folder / records.ENVIRONMENT)
+    assert "torch" in read_document(folder / records.ENVIRONMENT)
 
 
 def refusals():
