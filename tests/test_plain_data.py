@@ -43,6 +43,28 @@ def test_good_json_is_read() -> None:
     assert parse_json(json.dumps(value).encode()) == value
 
 
+@pytest.mark.parametrize("text", ["[" * 60 + "]" * 60, "9" * 400, "9" * 4301, '{"a": 1,}', '"\t"', "-NaN", "01", "1 2"])
+def test_documents_are_bounded_too(text: str) -> None:
+    with pytest.raises(ValueError, match=r"deep|range|digits|Expecting|control|Extra"):
+        parse_json(text.encode(), finite_only=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "-0", "-0.0", "1e-08", "1e22", "5e-324", "9007199254740993", "1" * 300, "NaN", "-Infinity", "1e999"),
+        *('"\\ud800"', '"\\ud83d\\ude00"', '{"b": 1, "a": 2, "b": 3}'),
+    ],
+)
+def test_documents_hold_what_json_holds(text: str) -> None:
+    assert repr(parse_json(text.encode(), finite_only=False)) == repr(json.loads(text))
+
+
+def test_documents_in_other_encodings_are_read() -> None:
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        assert parse_json('{"ä": 1}'.encode(encoding), finite_only=False) == {"ä": 1}
+
+
 @pytest.mark.parametrize("text", ["a = " + "[" * DEEP + "]" * DEEP, "a = " + "{a = " * DEEP, "a." * 100 + "b = 1"])
 def test_toml_is_bounded_too(text: str) -> None:
     with pytest.raises(ValueError, match="nested too deep"):

@@ -10,12 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import fmean, stdev
+from statistics import fmean
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
 # Percentages are rounded quotients: a spread below this is rounding of equal numbers, not noise.
 NO_SPREAD = 1e-9
+DOUBLE_BITS = 2 * 53 + 6  # of the square of a double, and some
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,33 @@ def sample(values: Sequence[float]) -> Sample:
     mean = fmean(values)
     if len(values) < 2:
         return Sample(n=1, mean=mean, sd=None, interval=None)
-    sd = stdev(values) if min(values) < max(values) else 0.0
+    sd = exact_sd(values) if min(values) < max(values) else 0.0
     half = t_quantile(len(values) - 1, 0.5 + CONFIDENCE / 2) * sd / math.sqrt(len(values))
     return Sample(n=len(values), mean=mean, sd=sd, interval=Interval(mean - half, mean + half))
+
+
+def exact_variance(values: Sequence[float]) -> tuple[int, int]:
+    """Numerator and denominator of the variance (ddof 1) of two or more finite values, without any rounding.
+
+    As `statistics.variance`, which takes five times as long over its fractions: those of doubles are powers of two.
+    """
+    ratios = [value.as_integer_ratio() for value in values]
+    unit, n = max(denominator for _, denominator in ratios), len(ratios)
+    whole = [numerator * (unit // denominator) for numerator, denominator in ratios]
+    return n * sum(value * value for value in whole) - sum(whole) ** 2, n * (n - 1) * unit * unit
+
+
+def exact_sd(values: Sequence[float]) -> float:
+    """The standard deviation (ddof 1) of two or more values, rounded once; NaN where one is not finite."""
+    if not all(map(math.isfinite, values)):
+        return math.nan
+    numerator, denominator = exact_variance(values)
+    # So many bits that the root has more than a double, and one more for what is left of it.
+    shift = max(0, (DOUBLE_BITS - numerator.bit_length() + denominator.bit_length()) // 2)
+    square, rest = divmod(numerator << 2 * shift, denominator)
+    root = math.isqrt(square)
+    is_cut = rest > 0 or root * root < square
+    return (2 * root + is_cut) / (2 << shift)
 
 
 def paired_difference(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from seekcli.analysis.checks import Checks, bootstrap_interval, sign_flip_p_value, welch_p_value
+from seekcli.analysis.checks import RESAMPLES, Checks, bootstrap_interval, sign_flip_p_value, welch_p_value
 from seekcli.analysis.statistics import PairedDifference, paired_difference
 
 LEFT, RIGHT = [92.1, 93.4, 91.7, 94.0], [91.0, 93.0, 92.5, 90.9]
@@ -61,6 +61,18 @@ def test_bootstrap_agrees_with_scipy() -> None:
     found = bootstrap_interval(values)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
     assert found == bootstrap_interval(values)
+
+
+@pytest.mark.parametrize("n", [2, 3, 20])
+def test_bootstrap_ends_are_quantiles_of_numpy_to_the_last_bit(n: int) -> None:
+    values = np.random.default_rng(n).normal(0.3, 0.5, n)
+    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+    means = np.zeros(RESAMPLES)
+    for which in range(n):
+        means += (drawn == which).sum(axis=1) * (values[which] / n)
+    low, high = np.quantile(means, [(1 - 0.95) / 2, (1 + 0.95) / 2])
+    found = bootstrap_interval(values.tolist())
+    assert (found.low, found.high) == (low, high)
 
 
 def test_what_cannot_be_computed_is_none() -> None:

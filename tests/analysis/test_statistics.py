@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
-from seekcli.analysis.statistics import Interval, equivalence_p_value, paired_difference, sample
+from seekcli.analysis.statistics import (
+    Interval,
+    equivalence_p_value,
+    exact_sd,
+    exact_variance,
+    paired_difference,
+    sample,
+)
 
 accuracies = st.floats(0, 100).map(lambda value: round(value, 2))
 
@@ -138,3 +146,14 @@ def test_equivalence_by_hand() -> None:
 def test_interval_holds_its_ends() -> None:
     assert 1.0 in Interval(1.0, 2.0)
     assert 2.1 not in Interval(1.0, 2.0)
+
+
+@given(st.lists(st.floats(-1e150, 1e150), min_size=2, max_size=20))
+def test_sd_is_that_of_the_standard_library_to_the_last_bit(values: list[float]) -> None:
+    numerator, denominator = exact_variance(values)
+    assert numerator / denominator == statistics.variance(values)
+    assert exact_sd(values) == statistics.stdev(values)
+
+
+def test_sd_of_what_is_no_number_is_none() -> None:
+    assert math.isnan(exact_sd([1.0, math.inf]))
