@@ -18,7 +18,7 @@ from seekcli.config.pair_settings import OWN_DIGESTS, own_sources
 from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import ConfigFile, published_config
-from seekcli.runs.model_files import QuickCheck
+from seekcli.runs.quick_check import QuickCheck
 from seekcli.runs.records import RunStatus, done_in_words
 from seekcli.runs.scan import RunSummary
 

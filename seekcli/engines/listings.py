@@ -11,7 +11,7 @@ from seekcli.errors import BadInput, NewerFile
 from seekcli.method.roles import ROLES
 
 if TYPE_CHECKING:
-    from seekcli.runs.model_files import QuickCheck
+    from seekcli.runs.quick_check import QuickCheck
     from seekcli.runs.records import RunStatus
     from seekcli.runs.scan import RunSummary
 
@@ -123,7 +123,7 @@ def rounded(share: float | None) -> float | None:
 
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included. Files of a finished run are looked at, never read whole."""
-    from seekcli.runs.model_files import QuickCheck
+    from seekcli.runs.quick_check import QuickCheck
     from seekcli.runs.scan import NEWER, scan_runs
 
     rows, sizes_alone = [], QuickCheck(most_bytes=0)

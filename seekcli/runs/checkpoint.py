@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,9 @@ from seekcli import files
 from seekcli.documents import refuse_newer
 from seekcli.errors import BadInput, DamagedRun
 from seekcli.plain_data import parse_json
+from seekcli.runs.checkpoint_files import CHECKPOINT_FORMAT, OWNER, checkpoints as checkpoints
 
-CHECKPOINT_FORMAT = 1
 KEPT = 2
-# The key of the plain state under which a checkpoint says whose it is. Those of the first version do not.
-OWNER = "run_id"
-CHECKPOINT_NAME = re.compile(r"step-(\d{1,18})\.safetensors", re.ASCII)
 Load = Callable[[Mapping[str, Tensor], Mapping[str, Any]], None]
 
 
@@ -55,13 +51,6 @@ def keep_newest(folder: Path, count: int, check: files.Check = files.unshared) -
         files.remove(old, check)
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """Oldest first. A folder is no checkpoint, whatever its name, and neither is a file that a user called like one."""
-    steps = {path: CHECKPOINT_NAME.fullmatch(path.name) for path in folder.glob("step-*.safetensors")}
-    named = {path: int(name[1]) for path, name in steps.items() if name and path.is_file()}
-    return sorted(named, key=lambda path: named[path])
-
-
 def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and plain state. Raises BadInput for a damaged file, one of a newer program, or one of another run."""
     try:
@@ -80,7 +69,7 @@ def read_checkpoint(path: Path, run_id: str) -> tuple[dict[str, Tensor], dict[st
 
 
 def checkpoint_sha256(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> str:
-    """sha256 over names, shapes, types, bytes and the plain state."""
+    """sha256 over names, shapes, types, bytes and the plain state; `checkpoint_files` computes it of a file alone."""
     sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()

@@ -11,6 +11,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.documents import read_document
 from seekcli.errors import BadInput, DamagedRun, MissingSource, NewerFile
 from seekcli.runs import finished_tables, model_files, records
+from seekcli.runs.checkpoint_files import check_checkpoint, checkpoints
 from seekcli.runs.config_file import ConfigFile, read_config
 from seekcli.runs.data_contents import refuse_other_contents
 from seekcli.runs.liveness import is_being_written
@@ -180,8 +181,6 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """Oldest first."""
-        from seekcli.runs.checkpoint import checkpoints
-
         return checkpoints(self.checkpoints_path)
 
     def checkpoint(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -288,7 +287,8 @@ class RunFolder:
         else:
             finished_tables.check_tables(self.path, status)
             self.environment()
-            model_files.check_sizes(self.checkpoints())  # read whole where a run goes on from one
+            for path in self.checkpoints():
+                check_checkpoint(path, status.run_id)
         model_files.check_model_files(self.path, status, whole)
 
     def check_epochs(self, status: RunStatus) -> None:

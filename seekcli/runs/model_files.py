@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from seekcli.errors import BadInput
 from seekcli.runs.records import RunStatus
 
 AFRESH = "the `seek train` command of this run with --fresh sets it aside and makes it anew"
-# Of small models some hundred files, read in a moment. To open one counts as so many bytes.
-MOST_BYTES_READ, OPENING = 64_000_000, 64_000
 # A safetensors file: the length of its header, the header (JSON that says where each tensor ends), the tensors.
 LENGTH_BYTES, MOST_HEADER_BYTES = 8, 100_000_000
 TENSOR_END = re.compile(rb'"data_offsets":\s*\[\s*\d+\s*,\s*(\d+)\s*\]')
@@ -51,11 +48,6 @@ def check_size(path: Path) -> None:
         raise BadInput(f"{path} is damaged: {what}")
 
 
-def check_sizes(paths: Iterable[Path]) -> None:
-    for path in paths:
-        check_size(path)
-
-
 def check_digest(path: Path, sha256: str | None) -> None:
     if sha256 is not None and sha256_once(path, *identity_of(path)) != sha256:
         raise BadInput(f"{path} is damaged, or is not the file that was recorded: its sha256 differs")
@@ -87,29 +79,3 @@ def identity_of(path: Path) -> tuple[int, int, int]:
 def sha256_once(path: Path, inode: int, size: int, modified_ns: int) -> str:
     """One command looks at a run more than once; a file that has changed in between is read again."""
     return files.sha256_of(path)
-
-
-class QuickCheck:
-    """The files of many runs: sizes of all models, and digests of models and tables until so many bytes are read."""
-
-    def __init__(self, most_bytes: int = MOST_BYTES_READ) -> None:
-        self.bytes_left = most_bytes
-
-    def problem(self, run_dir: Path, status: RunStatus) -> str | None:
-        """What is wrong with the files that are there (published runs have none), and what helps. None: nothing."""
-        try:
-            for role in status.models:
-                if (path := weights_path(run_dir, role)).is_file():
-                    check_size(path)
-                    self.check(path, status.weights_sha256.get(role))
-            for name, sha256 in status.tables_sha256.items():
-                if self.bytes_left > 0 and (path := run_dir / name).is_file():
-                    self.check(path, sha256)
-        except BadInput as error:
-            return f"{error}; {AFRESH}"
-        return None
-
-    def check(self, path: Path, sha256: str | None) -> None:
-        self.bytes_left -= max(path.stat().st_size, OPENING)
-        if self.bytes_left >= 0:
-            check_digest(path, sha256)

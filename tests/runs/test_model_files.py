@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -19,8 +20,11 @@ from finished_runs import make_run
 
 from seekcli.errors import BadInput, DamagedRun
 from seekcli.runs import records
+from seekcli.runs.checkpoint import save_checkpoint
+from seekcli.runs.checkpoint_files import check_checkpoint
 from seekcli.runs.folder import RunFolder
-from seekcli.runs.model_files import QuickCheck, check_model_files, sizes
+from seekcli.runs.model_files import check_model_files, sizes
+from seekcli.runs.quick_check import QuickCheck
 
 TINY = ("train", "--model", "resnet8-to-14", "--data", "synthetic:1x8x8:3:30", "--schedule", "base")
 TINY += ("--epochs", "1", "--batch-size", "12", "--device", "cpu", "--progress", "plain")
@@ -127,6 +131,52 @@ def test_what_no_number_hangs_on_is_checked_too(trained: Path, tmp_path: Path, n
     cut(path)
     with pytest.raises(DamagedRun, match=re.escape(path.name)):
         folder.finished_status()
+
+
+@pytest.mark.parametrize("place", [3, 40, 0.05, 0.5, -1])
+def test_a_flipped_byte_of_the_checkpoint_is_seen_wherever_it_is(trained: Path, tmp_path: Path, place: float) -> None:
+    """In the length of the header, in the header, the plain state and the tensors."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    folder, status = RunFolder(run), records.read_status(run)
+    assert folder.finished_status() is not None
+    path = folder.checkpoints()[-1]
+    data = bytearray(path.read_bytes())
+    data[place if isinstance(place, int) else int(place * len(data))] ^= 16
+    path.write_bytes(data)
+    for problem in (refusal(folder), str(QuickCheck().problem(run, status))):
+        assert f"{path} is damaged" in problem
+    path.unlink()
+    assert folder.finished_status() is not None, "the run is whole without it"
+
+
+def refusal(folder: RunFolder) -> str:
+    with pytest.raises(DamagedRun) as refused:
+        folder.finished_status()
+    return str(refused.value)
+
+
+def test_a_damaged_checkpoint_is_named_by_train_and_compare(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    path = RunFolder(run).checkpoints()[-1]
+    flip(path)
+    for said in (error_of(seek(*TINY, "--out", tmp_path)), error_of(seek("compare", tmp_path))):
+        assert said.startswith(f"{path} is damaged: its content does not match its sha256; ")
+        assert "--extend" in said
+    assert QuickCheck(most_bytes=0).problem(run, records.read_status(run)) is None, "of many runs some are read"
+
+
+def test_the_digest_of_a_file_is_that_of_its_tensors(tmp_path: Path) -> None:
+    """Of every type that torch and safetensors share and a run may hold; scalars, nothing, and NaN in the state."""
+    types = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.bool, torch.uint8)
+    types += (torch.int8, torch.int16, torch.int32, torch.int64)
+    tensors = {str(kind): torch.arange(6).reshape(2, 3).to(kind) for kind in types}
+    tensors |= {"scalar": torch.tensor(3.0), "empty": torch.zeros(0, 4), "long": torch.rand(300_000)}
+    path = save_checkpoint(tmp_path, 7, tensors, {"loss": float("nan"), "x": [1, {"y": 0.1}]}, "run-1")
+    check_checkpoint(path, "run-1")
+    with pytest.raises(BadInput, match="belongs to another run, run-1"):
+        check_checkpoint(path, "run-2")
 
 
 @pytest.mark.parametrize("name", [records.STEPS, records.CLASSES])

@@ -1,0 +1,44 @@
+"""Whether the files of many finished runs are those that they wrote, as far as that is seen in a moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seekcli.errors import BadInput
+from seekcli.runs.checkpoint_files import check_checkpoint, checkpoints
+from seekcli.runs.model_files import AFRESH, check_digest, check_size, weights_path
+from seekcli.runs.records import CHECKPOINTS, RunStatus
+
+# Of small models some hundred files, read in a moment. To open one counts as so many bytes.
+MOST_BYTES_READ, OPENING = 64_000_000, 64_000
+
+
+class QuickCheck:
+    """The files of many runs: sizes of all models; digests of models, tables and checkpoints until so many bytes are
+    read."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES_READ) -> None:
+        self.bytes_left = most_bytes
+
+    def problem(self, run_dir: Path, status: RunStatus) -> str | None:
+        """What is wrong with the files that are there (published runs have none), and what helps. None: nothing."""
+        try:
+            for role in status.models:
+                if (path := weights_path(run_dir, role)).is_file():
+                    check_size(path)
+                    self.check(path, status.weights_sha256.get(role))
+            for name, sha256 in status.tables_sha256.items():
+                if self.bytes_left > 0 and (path := run_dir / name).is_file():
+                    self.check(path, sha256)
+            for path in checkpoints(run_dir / CHECKPOINTS) if self.bytes_left > 0 else ():
+                self.bytes_left -= max(path.stat().st_size, OPENING)
+                if self.bytes_left >= 0:
+                    check_checkpoint(path, status.run_id)
+        except BadInput as error:
+            return f"{error}; {AFRESH}"
+        return None
+
+    def check(self, path: Path, sha256: str | None) -> None:
+        self.bytes_left -= max(path.stat().st_size, OPENING)
+        if self.bytes_left >= 0:
+            check_digest(path, sha256)
