@@ -11,12 +11,17 @@ TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 @dataclass(frozen=True)
 class Place:
-    """This process among those that were started together; the `local` ones are those of this machine, from 0."""
+    """This process among those that were started together; the `local` ones are those of this machine, from 0.
+
+    `restarts` says how often torchrun has started them anew (--max-restarts). It is counted for each machine apart, so
+    it is 0 where there are several.
+    """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     local_size: int = 1
+    restarts: int = 0
 
     @property
     def first(self) -> bool:
@@ -29,7 +34,11 @@ def place() -> Place:
     if not all(os.environ.get(name) for name in TOLD):
         return Place()
     rank, size = number("RANK", 0), number("WORLD_SIZE", 1)
-    return Place(rank, size, number("LOCAL_RANK", rank), number("LOCAL_WORLD_SIZE", size)) if size > 1 else Place()
+    if size <= 1:
+        return Place()
+    local_size = number("LOCAL_WORLD_SIZE", size)
+    restarts = number("TORCHELASTIC_RESTART_COUNT", 0) if local_size == size else 0
+    return Place(rank, size, number("LOCAL_RANK", rank), local_size, restarts)
 
 
 def number(name: str, default: int) -> int:

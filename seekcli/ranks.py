@@ -8,10 +8,12 @@ processes, in the same order.
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -20,33 +22,61 @@ from torch import Tensor, nn
 from seekcli.errors import AgreedFailure, BadInput, LostProcess, Stopped
 from seekcli.launched import Place, place
 
-# Longer than the first process evaluates or saves while the others wait. One that dies is noticed without a time.
-PATIENCE = timedelta(days=2)
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
+
+# How long a process is waited for that hangs. One that dies is noticed without a time. Within a step the longest work
+# of one process alone is to save a checkpoint, or to measure a held-out loss.
+HUNG_MINUTES, HUNG = 30.0, "SEEK_HUNG_MINUTES"
+# Between epochs the others wait while the first one evaluates, decodes a data set or writes files.
+ORDER_PATIENCE = timedelta(days=1)
 AGAIN = "what was saved is kept, and the same command again goes on from there"
 
 
 class Ranks:
-    """The process `rank` of `size`, from 0; the process group of torch is there already where `size` is above 1."""
+    """The process `rank` of `size`, from 0; the process group of torch is there already where `size` is above 1.
 
-    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
-        self.rank, self.size, self.local_rank = rank, size, local_rank
+    `orders` is a group of the same processes with more patience; without it orders go through the one that is there.
+    """
+
+    def __init__(
+        self, rank: int = 0, size: int = 1, local_rank: int = 0, orders: dist.ProcessGroup | None = None
+    ) -> None:
+        self.rank, self.size, self.local_rank, self._orders = rank, size, local_rank, orders
         self._parted = False
 
     @classmethod
     def join(cls, told: Place | None = None) -> Ranks:
         """Meet the processes that were started with this one.
 
-        Raises LostProcess where they do not come, and BadInput where this torch cannot.
+        Raises LostProcess where they do not come, and BadInput where this torch cannot, or for a wrong
+        SEEK_HUNG_MINUTES.
         """
         own = told or place()
         if own.size == 1:
             return cls()
         if not (dist.is_available() and dist.is_gloo_available()):
             raise BadInput(f"torch {torch.__version__} was built without gloo: a run is trained in one process here")
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+        from torch.distributed.distributed_c10d import rendezvous
+
+        patience = patience_told()
         with noticing_the_lost():
-            dist.init_process_group(backend, timeout=PATIENCE)
-        return cls(own.rank, own.size, own.local_rank)
+            store, _, _ = next(rendezvous("env://", timeout=patience))
+        return cls.meet(store, own, patience)
+
+    @classmethod
+    def meet(cls, store: Store, own: Place, patience: timedelta) -> Ranks:
+        """Through a store. torchrun has one for all of its restarts, where the addresses of the dead still stand: each
+        restart has keys of its own. Raises LostProcess."""
+        from torch.distributed.distributed_c10d import PrefixStore
+
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+        keys = PrefixStore(f"seekcli restart {own.restarts}", store)
+        with noticing_the_lost():
+            dist.init_process_group(backend, timeout=patience, rank=own.rank, world_size=own.size, store=keys)
+            orders = dist.new_group(backend="gloo", timeout=ORDER_PATIENCE)
+        assert isinstance(orders, dist.ProcessGroup), "all of them are members"
+        return cls(own.rank, own.size, own.local_rank, orders)
 
     def leave(self) -> None:
         """End the group. What the others still wait for does not come any more."""
@@ -85,6 +115,14 @@ class Ranks:
     def from_each(self, value: Any) -> list[Any]:
         """What every process gives, in all of them: plain data."""
         return [value] if self.size == 1 else [self._from(rank, value) for rank in range(self.size)]
+
+    def order(self, value: Any = None) -> Any:
+        """As `from_first`, between steps: the first process may be long about something before it comes."""
+        return value if self.size == 1 else self._from(0, value, self._orders)
+
+    def answers(self, value: Any) -> list[Any]:
+        """As `from_each`, of an order that may take long."""
+        return [value] if self.size == 1 else [self._from(rank, value, self._orders) for rank in range(self.size)]
 
     def decided(self, decision: bool) -> bool:
         """The decision of the first process."""
@@ -153,23 +191,27 @@ class Ranks:
                     dist.broadcast(part, rank)
         return torch.cat(parts)
 
-    def _from(self, rank: int, value: Any) -> Any:
+    def _from(self, rank: int, value: Any, group: dist.ProcessGroup | None = None) -> Any:
         data = json.dumps(value).encode() if rank == self.rank else b""
         length = torch.tensor([len(data)])
         with self._telling():
-            dist.broadcast(length, rank)
+            dist.broadcast(length, rank, group)
             content = torch.zeros(int(length), dtype=torch.uint8)
             if data:
                 content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
-            dist.broadcast(content, rank)
+            dist.broadcast(content, rank, group)
         return json.loads(content.numpy().tobytes())
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
         if self._parted:
             raise LostProcess(f"the processes have parted, since a run failed in the midst of a step; {AGAIN}")
-        with noticing_the_lost():
-            yield
+        try:
+            with noticing_the_lost():
+                yield
+        except LostProcess:  # one that hangs would not hear that all leave
+            self._parted = True
+            raise
 
 
 @contextmanager
@@ -181,7 +223,21 @@ def noticing_the_lost() -> Iterator[None]:
         raise
     except RuntimeError as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
-        raise LostProcess(f"another process of this run is gone; {AGAIN} ({words[0][:200]})") from error
+        late = "timed out waiting" in str(error).lower()
+        what = f"did not answer in time and may hang ({HUNG})" if late else "is gone"
+        raise LostProcess(f"another process of this run {what}; {AGAIN} ({words[0][:200]})") from error
+
+
+def patience_told() -> timedelta:
+    """Raises BadInput for a SEEK_HUNG_MINUTES that is no number of minutes."""
+    word = os.environ.get(HUNG) or f"{HUNG_MINUTES}"
+    try:
+        minutes = float(word)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes <= ORDER_PATIENCE / timedelta(minutes=1):
+        raise BadInput(f"{HUNG} is '{word}': a number of minutes above 0, and at most a day's (1440)")
+    return timedelta(minutes=minutes)
 
 
 ALONE = Ranks()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
+from datetime import timedelta
 
 import pytest
 import torch
-from joined_processes import in_processes
+from joined_processes import in_processes, joined
 from torch import nn
 
-from seekcli.errors import AgreedFailure, LostProcess
+from seekcli.errors import AgreedFailure, BadInput, LostProcess
 from seekcli.launched import Place, place
-from seekcli.ranks import Ranks
+from seekcli.ranks import Ranks, patience_told
 
 
 def told(ranks: Ranks) -> dict:
@@ -105,6 +107,46 @@ def test_a_process_that_is_gone_is_noticed(tmp_path):
     assert LostProcess.exit_code == 75
 
 
+def hanging(ranks: Ranks) -> str:
+    """The second process comes to the order after three times the patience, and to a step too late."""
+    if not ranks.first:
+        time.sleep(0.6)
+    words = ranks.order("an order" if ranks.first else None)
+    if not ranks.first:
+        time.sleep(1.2)
+    for tell in (ranks.any, ranks.order):
+        try:
+            tell([True])
+        except LostProcess as error:
+            words += f": {error}"
+    return words
+
+
+def test_one_that_hangs_in_a_step_is_noticed_in_time_and_an_order_may_take_long():
+    """After that it is not waited for again, to be told to leave."""
+    words = in_processes(2, hanging, patience=0.2)[0]
+    assert words.startswith("an order: another process of this run did not answer in time")
+    assert "SEEK_HUNG_MINUTES" in words
+    assert ": the processes have parted" in words
+
+
+def test_how_long_is_waited_is_half_an_hour_or_what_the_environment_says(monkeypatch):
+    monkeypatch.delenv("SEEK_HUNG_MINUTES", raising=False)
+    assert patience_told() == timedelta(minutes=30)
+    monkeypatch.setenv("SEEK_HUNG_MINUTES", "0.5")
+    assert patience_told() == timedelta(seconds=30)
+    for word in ("0", "-1", "soon", "nan", "1441"):
+        monkeypatch.setenv("SEEK_HUNG_MINUTES", word)
+        with pytest.raises(BadInput, match=f"SEEK_HUNG_MINUTES is '{word}': a number of minutes above 0"):
+            patience_told()
+
+
+def test_processes_that_are_started_anew_meet_where_the_dead_have_met(tmp_path):
+    """torchrun keeps its store over restarts, and the addresses of the first group stand in it."""
+    for restarts in (0, 1):
+        assert joined(2, tmp_path, lambda ranks: ranks.any([ranks.first]), restarts=restarts) == [[True], [True]]
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -115,10 +157,20 @@ def test_a_process_that_is_gone_is_noticed(tmp_path):
             {"RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "1", "LOCAL_RANK": "1"},
             Place(3, 4, 1, 4),
         ),
+        (
+            {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1", "TORCHELASTIC_RESTART_COUNT": "3"},
+            Place(1, 2, 1, 2, restarts=3),
+        ),
+        (  # each machine counts its own
+            {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1", "LOCAL_WORLD_SIZE": "1"}
+            | {"TORCHELASTIC_RESTART_COUNT": "3"},
+            Place(1, 2, 1, 1),
+        ),
     ],
 )
 def test_a_launcher_says_which_process_this_is(monkeypatch, said, expected):
-    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "LOCAL_WORLD_SIZE",
+                 "TORCHELASTIC_RESTART_COUNT"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():
         monkeypatch.setenv(name, value)

@@ -22,7 +22,7 @@ def follow(ranks: Ranks, stop_requested: Callable[[], str | None]) -> None:
     """
     follower = Follower(ranks, stop_requested)
     try:
-        while (order := ranks.from_first())["do"] != leading.LEAVE:
+        while (order := ranks.order())["do"] != leading.LEAVE:
             follower.obey(order)
     finally:
         follower.close()
@@ -39,7 +39,7 @@ class Follower:
     def obey(self, order: Mapping[str, Any]) -> None:
         if order["do"] == leading.BUILD:
             self.close()
-            self.ranks.from_each(self.build(RunConfig.model_validate(order["config"]), order["data"]))
+            self.ranks.answers(self.build(RunConfig.model_validate(order["config"]), order["data"]))
             return
         assert self.trainer is not None, "the first process has said what to build"
         if order["do"] == leading.TAKE_STATE:

@@ -36,8 +36,8 @@ def others_build(ranks: Ranks, config: RunConfig, dataset: Dataset) -> None:
     """The data and the models, as they are here. Raises RunFailed where one of the others cannot."""
     if ranks.size == 1:
         return
-    ranks.from_first({"do": BUILD, "config": config.model_dump(mode="json"), "data": facts_of(dataset)})
-    problems = [(rank, problem) for rank, problem in enumerate(ranks.from_each(None)) if problem is not None]
+    ranks.order({"do": BUILD, "config": config.model_dump(mode="json"), "data": facts_of(dataset)})
+    problems = [(rank, problem) for rank, problem in enumerate(ranks.answers(None)) if problem is not None]
     if problems:
         rank, problem = problems[0]
         raise RunFailed(f"process {rank} of {ranks.size} (counted from 0): {problem}")
@@ -55,13 +55,13 @@ def others_take_state(trainer: Trainer) -> None:
     if trainer.ranks.size == 1:
         return
     tensors, plain = trainer.state()
-    trainer.ranks.from_first({"do": TAKE_STATE, "plain": plain})
+    trainer.ranks.order({"do": TAKE_STATE, "plain": plain})
     trainer.ranks.copy_from_first(tensors)
 
 
 def train_epoch(trainer: Trainer, after_step: Callable[[], None]) -> None:
     """In all processes together."""
-    trainer.ranks.from_first({"do": TRAIN_EPOCH})
+    trainer.ranks.order({"do": TRAIN_EPOCH})
     with trainer.ranks.in_step():
         trainer.train_epoch(after_step)
 
@@ -75,5 +75,5 @@ def agreed(ranks: Ranks, reason: str | None, save: bool) -> tuple[str | None, bo
 def others_leave(ranks: Ranks) -> None:
     """At the end of the command, however it ended; those that are gone already are not told."""
     with suppress(LostProcess):
-        ranks.from_first({"do": LEAVE})
+        ranks.order({"do": LEAVE})
     ranks.leave()

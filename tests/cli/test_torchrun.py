@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from resumed_runs import content
-from torchrun import SECONDS, ended, run_in, started
+from torchrun import SECONDS, TORCHRUN, ended, run_in, started
 
 from seekcli.cli.several import processes_layer
 
@@ -71,6 +71,25 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(tmp_path, rank):
     for out in ("parts", "whole"):
         code, _, stderr = ended(started(tmp_path / out, "--epochs", "8", *SAVING))
         assert code == 0, stderr
+    whole, parts = (content(run_in(tmp_path / out).path) for out in ("whole", "parts"))
+    assert whole == parts
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="not run: reads /proc")
+@pytest.mark.parametrize(("rank", "sent"), [(0, signal.SIGKILL), (1, signal.SIGSTOP)])
+def test_torchrun_starts_all_anew_where_one_dies_or_hangs(tmp_path, monkeypatch, rank, sent):
+    """One that hangs is given up after 12 seconds here; torchrun takes 30 more until it kills it."""
+    if sent == signal.SIGSTOP:
+        monkeypatch.setenv("SEEK_HUNG_MINUTES", "0.2")
+    process = started(tmp_path / "parts", "--epochs", "8", *SAVING, launcher=(*TORCHRUN, "--max-restarts", "1"))
+    wait_for_steps(tmp_path / "parts", 8)
+    os.kill(children_of(process)[rank], sent)
+    code, stdout, stderr = ended(process)
+    assert code == 0, stderr
+    assert "going on from step" in stdout
+    assert ("did not answer in time and may hang (SEEK_HUNG_MINUTES)" in stderr) is (sent == signal.SIGSTOP)
+    assert ended(started(tmp_path / "whole", "--epochs", "8"))[0] == 0
     whole, parts = (content(run_in(tmp_path / out).path) for out in ("whole", "parts"))
     assert whole == parts
 

@@ -87,6 +87,7 @@ def test_a_worker_is_killed_and_a_node_goes_and_every_point_is_done_once(grid: P
 
 def test_a_stop_reaches_the_workers_and_the_local_engine_goes_on(grid: Path, tmp_path: Path) -> None:
     out = tmp_path / "r"
+    grid.write_text(GRID.replace("epochs = 15", "epochs = 60"), encoding="utf-8")  # none is done before the stop
     run = seek("grid", "run", grid, "--out", out, "--engine", "ray")
     wait_until(lambda: list(out.glob("runs/*/epochs.parquet")))
     run.send_signal(signal.SIGTERM)
