@@ -57,7 +57,7 @@ class Ranks:
             return cls()
         if not (dist.is_available() and dist.is_gloo_available()):
             raise BadInput(f"torch {torch.__version__} was built without gloo: a run is trained in one process here")
-        from torch.distributed.distributed_c10d import rendezvous
+        from torch.distributed.rendezvous import rendezvous
 
         patience = patience_told()
         with noticing_the_lost():
