@@ -19,7 +19,6 @@ import numpy.typing as npt
 from seekcli.analysis.statistics import Sample, sample
 from seekcli.method.observation import Observation
 from seekcli.method.streaks import LossCondition
-from seekcli.runs.folder import RunFolder
 
 STEPS_BEFORE, STEPS_AFTER = 4, 8
 Flags = npt.NDArray[np.bool_]
@@ -42,6 +41,7 @@ class StepRow:
 
     arm: str
     seed: int
+    run_id: str
     motivated: Flags
 
     @property
@@ -68,11 +68,6 @@ def epochs_of_run(columns: Mapping[str, Sequence[Any]]) -> list[Epoch]:
         losses[epoch].append(loss)
         motivated[epoch].append(role == "motivated")
     return [Epoch(number, tuple(losses[number]), tuple(motivated[number])) for number in sorted(losses)]
-
-
-def read_run(folder: RunFolder) -> list[Epoch]:
-    """The steps of a run. Raises BadInput where its table is damaged or missing (published findings hold none)."""
-    return epochs_of_run(folder.steps())
 
 
 def share_of(epoch: Epoch) -> float:
@@ -107,6 +102,15 @@ def turns_of(epoch: Epoch) -> list[int]:
     """Where a turn of the larger model begins: places in the epoch, from 0."""
     before = (False, *epoch.motivated)
     return [place for place, now in enumerate(epoch.motivated) if now and not before[place]]
+
+
+def turns_with_lengths(epoch: Epoch) -> list[tuple[int, int]]:
+    """Where a turn of the larger model begins, from 0, and how many steps of the epoch it has."""
+    found = []
+    for start in turns_of(epoch):
+        rest = epoch.motivated[start:]
+        found.append((start, rest.index(False) if False in rest else len(rest)))
+    return found
 
 
 def around_switches(runs: Iterable[Sequence[Epoch]]) -> tuple[AroundSwitch, ...]:

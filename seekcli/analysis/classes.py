@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seekcli.analysis.groups import Group
-from seekcli.analysis.history import Places, is_of
+from seekcli.analysis.history import is_of
 from seekcli.analysis.statistics import Sample, sample
 from seekcli.errors import BadInput
-from seekcli.runs.folder import RunFolder
+from seekcli.runs.step_tables import StepTables
 
 # What to do about a damaged table of one run among many: refuse, or tell of it and leave the run out.
 Damaged = Callable[[BadInput], object]
@@ -28,10 +28,12 @@ class ClassDifference:
     found: Sample
 
 
-def class_differences(left: Group, right: Group, places: Places, damaged: Damaged = refused) -> list[ClassDifference]:
+def class_differences(
+    left: Group, right: Group, tables: StepTables, damaged: Damaged = refused
+) -> list[ClassDifference]:
     """On the test images; empty where one side has no table of classes. A damaged table is left to `damaged`."""
     by_name: dict[str, list[float]] = defaultdict(list)
-    ours, theirs = _by_seed(left, places, damaged), _by_seed(right, places, damaged)
+    ours, theirs = _by_seed(left, tables, damaged), _by_seed(right, tables, damaged)
     for seed in ours.keys() & theirs.keys():
         for name, percent in ours[seed].items():
             if name in theirs[seed]:
@@ -39,14 +41,13 @@ def class_differences(left: Group, right: Group, places: Places, damaged: Damage
     return [ClassDifference(name, sample(values)) for name, values in by_name.items()]
 
 
-def _by_seed(group: Group, places: Places, damaged: Damaged) -> dict[int, dict[str, float]]:
+def _by_seed(group: Group, tables: StepTables, damaged: Damaged) -> dict[int, dict[str, float]]:
     found: dict[int, dict[str, float]] = {}
-    for seed, run_id in zip(group.seeds, group.run_ids, strict=True):
-        folder = RunFolder(places[run_id], run_id)
-        if not folder.classes_path.is_file():
+    for seed, run_id in group.run_by_seed.items():
+        if not tables.has_classes(run_id):
             continue
         try:
-            classes = folder.classes()
+            classes = tables.classes(run_id)
         except BadInput as error:
             damaged(error)
             continue

@@ -75,13 +75,14 @@ class Planned:
     """A comparison that a cell has the runs for. `arm` is the label of the arm that it stands under, if any.
 
     `differ_in` is what tells the two sides apart where these are of two arms, `("k=2", "k=3")`, and `between` has the
-    labels of those arms.
+    labels of those arms. `sides` are the groups left and right.
     """
 
     family: QuestionFamily
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
+    sides: tuple[Group, Group]
     test_images: int | None
     differ_in: tuple[str, str] | None = None
     between: tuple[str, str] | None = None
@@ -95,6 +96,7 @@ class Contrast:
     arm: str | None
     accuracy: Accuracy
     difference: PairedDifference
+    sides: tuple[Group, Group]
     verdict: Verdict
     scale: Scale
     differ_in: tuple[str, str] | None = None
@@ -125,7 +127,7 @@ def plan_contrasts(
         return []
     accuracy = accuracy or like_with_like(left, right)
     found = paired_difference(left.name, right.name, left.by_seed(accuracy), right.by_seed(accuracy))
-    return [Planned(family, arm, accuracy, found, left.test_images)] if found else []
+    return [Planned(family, arm, accuracy, found, (left, right), left.test_images)] if found else []
 
 
 def of_each_arm(cell: Cell) -> Iterator[Planned]:
@@ -152,8 +154,9 @@ def of_arms(cell: Cell) -> Iterator[Planned]:
             accuracy = like_with_like(one, other) if larger else Accuracy.AS_TRAINED
             found = paired_difference(left_name, right_name, one.by_seed(accuracy), other.by_seed(accuracy))
             if found:
-                between = left.label, right.label
-                yield Planned(QuestionFamily.EXPLORATORY, None, accuracy, found, one.test_images, differ_in, between)
+                between, sides = (left.label, right.label), (one, other)
+                family, images = QuestionFamily.EXPLORATORY, one.test_images
+                yield Planned(family, None, accuracy, found, sides, images, differ_in, between)
 
 
 PLANNERS: tuple[Callable[[Cell], Iterator[Planned]], ...] = (of_each_arm, of_the_cell, of_arms)
@@ -185,4 +188,5 @@ def _hypothesis(row: Planned, cell_number: int, scale: Scale) -> Hypothesis:
 
 
 def _contrast(row: Planned, verdict: Verdict, scale: Scale) -> Contrast:
-    return Contrast(row.family, row.arm, row.accuracy, row.difference, verdict, scale, row.differ_in, row.between)
+    shared = (row.family, row.arm, row.accuracy, row.difference, row.sides)
+    return Contrast(*shared, verdict, scale, row.differ_in, row.between)

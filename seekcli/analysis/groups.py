@@ -105,6 +105,11 @@ class Group:
     def seeds(self) -> tuple[int, ...]:
         return tuple(self.value_by_seed)
 
+    @property
+    def run_by_seed(self) -> dict[int, str]:
+        """Seed -> run id."""
+        return dict(zip(self.seeds, self.run_ids, strict=True))
+
     @cached_property
     def recalibrated(self) -> Sample | None:
         values = list(self.recalibrated_by_seed.values())
@@ -115,6 +120,12 @@ class Group:
         """Re-estimated where every seed has it, as the models of a run of both are written; else as trained."""
         again = self.recalibrated
         return again if again is not None and again.n == self.final.n else self.final
+
+    @property
+    def written_by_seed(self) -> Mapping[int, float]:
+        """The values that `of_written_model` sums up."""
+        again = self.recalibrated_by_seed
+        return again if len(again) == self.final.n else self.value_by_seed
 
     @property
     def sampling_error_points(self) -> float | None:

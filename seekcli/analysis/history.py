@@ -34,9 +34,20 @@ class Point:
 
 
 @dataclass(frozen=True)
+class RunCurve:
+    """The values of one run: (epoch, value)."""
+
+    run_id: str
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
 class Curve:
+    """A group by epoch, and each run of it that has a value."""
+
     name: str
     points: tuple[Point, ...]
+    runs: tuple[RunCurve, ...]
 
 
 def epoch_rows(groups: Iterable[Group], places: Places) -> RowsByRun:
@@ -55,16 +66,18 @@ def epoch_rows(groups: Iterable[Group], places: Places) -> RowsByRun:
 def curve_of(name: str, group: Group, rows_by_run: RowsByRun, value: Value) -> Curve:
     """The values of the group's model; epochs in which no run has one are left out."""
     by_epoch: dict[int, list[float]] = defaultdict(list)
+    of_runs: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for run_id in group.run_ids:
         for row in rows_by_run[run_id]:
             found = value(row) if is_of(group, row) else None
             if found is not None:
                 by_epoch[row["epoch"]].append(found)
+                of_runs[run_id].append((row["epoch"], found))
     points = (
         Point(epoch, len(values), sample(values).mean, min(values), max(values))
         for epoch, values in sorted(by_epoch.items())
     )
-    return Curve(name, tuple(points))
+    return Curve(name, tuple(points), tuple(RunCurve(run_id, tuple(sorted(of))) for run_id, of in of_runs.items()))
 
 
 def is_of(group: Group, row: Row) -> bool:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from seekcli.analysis.expected_share import expected_share_of_run
 from seekcli.analysis.left_out import DAMAGED, FOLD, UNMEASURED, LeftOut, state_after
 from seekcli.analysis.metrics import Metric, held, metric_for
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
@@ -173,7 +174,8 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
             reason, state = str(error), state_after(error)
     if reason is not None or metric is None or settings is None or seed is None:
         return LeftOut(status.run_id, summary.path, state, reason or "its settings are not recorded", seed, settings)
-    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, status.expected_share, facts, metric)
+    share = expected_share_of_run(summary, status, found)
+    return Run(status.run_id, summary.path, seed, settings, rows, status.totals, share, facts, metric)
 
 
 def _is_over_a_fold(summary: RunSummary) -> bool:

@@ -6,10 +6,10 @@ Column names are those of `seek list columns` and of `seek compare --format json
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -21,12 +21,14 @@ from seekcli.documents import write_document
 from seekcli.errors import BadInput
 from seekcli.report.data import comparison_data
 from seekcli.runs.config_file import CONFIGS, document_to_publish
-from seekcli.runs.records import EPOCH_TABLE, STEP_SCHEMA, Row, own_columns
+from seekcli.runs.records import CLASS_SCHEMA, EPOCH_TABLE, STEP_SCHEMA, Row, own_columns
 from seekcli.runs.scan import RunSummary, published_rows, scan_runs
+from seekcli.runs.step_tables import StepTables
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 Paths = str | Path | Sequence[str | Path]
 # What names a cell of a comparison in each of its rows.
 CELL_KEYS = ("pair", "data")
@@ -42,7 +44,7 @@ def epochs(paths: Paths = "results") -> pd.DataFrame:
 
 
 def steps(paths: Paths = "results") -> pd.DataFrame:
-    """One row per update of every run at `paths`; published findings hold none. Else as `epochs`."""
+    """One row per update of every run at `paths`; of published ones where it is beside them. Else as `epochs`."""
     return steps_frame(scan_runs(as_paths(paths)))
 
 
@@ -69,15 +71,27 @@ def epoch_schema(names: Iterable[str]) -> pa.Schema:
 
 def steps_frame(runs: Sequence[RunSummary], damaged: Damaged = refused) -> pd.DataFrame:
     """Of a damaged table `damaged` is told, and the others are in the frame."""
-    found = []
-    for run in runs:
-        if run.folder.steps_path.exists():
-            try:
-                found.append(run.folder.steps())
-            except BadInput as error:
-                damaged(error)
+    tables = StepTables({run.run_id: run.path for run in runs})
+    found = _read([run.run_id for run in runs if tables.has_steps(run.run_id)], tables.steps, damaged)
     columns = {name: [value for one in found for value in one[name]] for name in STEP_SCHEMA.names}
     return as_frame(pa.Table.from_pydict(columns, schema=STEP_SCHEMA))
+
+
+def classes_frame(runs: Sequence[RunSummary], damaged: Damaged = refused) -> pd.DataFrame:
+    """One row per class, split and role of the runs that have classes. Else as `steps_frame`."""
+    tables = StepTables({run.run_id: run.path for run in runs})
+    found = _read([run.run_id for run in runs if tables.has_classes(run.run_id)], tables.classes, damaged)
+    return as_frame(pa.Table.from_pylist([row for rows in found for row in rows], schema=CLASS_SCHEMA))
+
+
+def _read(run_ids: Iterable[str], reader: Callable[[str], T], damaged: Damaged) -> list[T]:
+    found = []
+    for run_id in run_ids:
+        try:
+            found.append(reader(run_id))
+        except BadInput as error:
+            damaged(error)
+    return found
 
 
 def groups(comparison: Comparison) -> pd.DataFrame:
@@ -117,11 +131,12 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 def write_tables(
     folder: Path, runs: Sequence[RunSummary], comparison: Comparison, damaged: Damaged = refused
 ) -> list[Path]:
-    """Write epochs, steps, groups and differences of what is compared into `folder`, as parquet and as CSV; the paths.
+    """Write epochs, steps, classes, groups and differences of what is compared into `folder`, as parquet and as CSV.
 
     configs.json has the settings of the runs, without which arms that differ in some of them could not be told apart.
 
-    Raises BadInput where `folder` is a file. Of a damaged table of steps `damaged` is told; it is not in the files.
+    Returns the paths. Raises BadInput where `folder` is a file. Of a damaged table of steps or of classes `damaged` is
+    told; it is not in the files.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--tables {folder} is a file; name a folder")
@@ -131,6 +146,7 @@ def write_tables(
     frames = {
         "epochs": epochs_of(compared),
         "steps": steps_frame(compared, damaged),
+        "classes": classes_frame(compared, damaged),
         "groups": groups(comparison),
         "differences": differences_frame(comparison),
     }
@@ -138,7 +154,8 @@ def write_tables(
     schemas = {
         "epochs": epoch_schema(frames["epochs"].columns),
         "steps": STEP_SCHEMA,
-    }  # these two are read back, as published findings
+        "classes": CLASS_SCHEMA,
+    }  # these are read back, as published findings
     written = [folder / CONFIGS]
     write_document(written[0], {"runs": _configs(compared)})
     for name, frame in frames.items():

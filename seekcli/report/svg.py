@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 
 from seekcli.report.figures.canvas import INK, Picture
+from seekcli.report.short_svg import SVG, shorten
 
-SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
@@ -23,10 +23,11 @@ def svg_text(picture: Picture, prefix: str) -> str:
             root.remove(child)
     for name in ("width", "height"):
         root.attrib.pop(name, None)
-    root.attrib |= {"role": "img", "aria-label": f"{picture.title}. {picture.words}"}
+    root.attrib |= {"role": "img", "aria-label": picture.alternative}
     for element in root.iter():
         _show_on_hover(element, picture.hover)
         _with_prefix(element, prefix)
+    shorten(root, prefix)
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     return ElementTree.tostring(root, encoding="unicode").replace(INK, "currentColor")
@@ -35,14 +36,19 @@ def svg_text(picture: Picture, prefix: str) -> str:
 def svg_bytes(picture: Picture) -> bytes:
     """Text stays text, so that it can be read aloud and searched; equal pictures are equal bytes."""
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "seek", "font.family": "sans-serif"}):
-        picture.figure.canvas.print_figure(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    words = {"Date": None, "Title": picture.title, "Description": picture.words}
+    with mpl.rc_context({
+        "svg.fonttype": "none", "svg.hashsalt": "seek", "font.family": "sans-serif", "text.parse_math": False
+    }):  # fmt: skip
+        picture.figure.canvas.print_figure(buffer, format="svg", facecolor="none", metadata=words)
     return buffer.getvalue()
 
 
 def png_bytes(picture: Picture, dots_per_inch: int = 160) -> bytes:
     buffer = io.BytesIO()
-    picture.figure.canvas.print_figure(buffer, format="png", dpi=dots_per_inch, facecolor="white")
+    words = {"Title": picture.title, "Description": picture.words, "Software": None}
+    with mpl.rc_context({"text.parse_math": False}):
+        picture.figure.canvas.print_figure(buffer, format="png", dpi=dots_per_inch, facecolor="white", metadata=words)
     return buffer.getvalue()
 
 

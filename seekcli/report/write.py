@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seekcli import files
+from seekcli.analysis.cell_records import CellRecords
 from seekcli.analysis.comparison import Comparison
 from seekcli.report.figures.canvas import Picture
 from seekcli.report.figures.gallery import pictures_of
@@ -32,7 +33,8 @@ def write_report(
     """
     places = {run.run_id: run.path for run in runs}
     damage: dict[str, None] = {}  # in order, each once: a baseline stands beside several arms
-    drawn = [pictures_of(cell, places, lambda error: damage.setdefault(str(error))) for cell in comparison.cells]
+    of_cells = [CellRecords(cell, places, lambda error: damage.setdefault(str(error))) for cell in comparison.cells]
+    drawn = [pictures_of(records) for records in of_cells]
     notes = [f"not in the pictures: {line}" for line in damage]
     files.write_bytes(out, report_html(comparison, places, drawn, title, notes).encode())
     return Written([out, *([] if plots is None else write_plots(plots, drawn))], notes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seekcli.config.condition_settings import SCHEDULE_OPTIONS, settings_read
+from seekcli.config.expected_share import condition_settings as settings_of_length, expected_share_in
 from seekcli.config.layers import Resolved
 from seekcli.config.schema import RunConfig
 from seekcli.errors import BadInput, RunFailed, counted, unknown
@@ -19,10 +20,8 @@ from seekcli.method.condition import (
     MEASURED_ON_DEMAND,
     Condition,
     ConditionSettings,
-    expected_share,
     needs_of,
 )
-from seekcli.method.growing import grown_share
 from seekcli.method.observation import Observation
 from seekcli.own_code.installed import CONDITIONS as GROUP, installed, installed_path
 from seekcli.own_code.paths import imported, is_path, line_of
@@ -72,26 +71,13 @@ def resolve_condition(resolved: Resolved, results: Path) -> Resolved:
 
 
 def condition_settings(config: RunConfig, length: RunLength) -> ConditionSettings:
-    """What a shipped condition is made from, given the length of the run. Settings that are not set keep defaults."""
-    motivation = config.motivation
-    optional = {key: getattr(motivation, key) for key in SCHEDULE_OPTIONS}
-    return ConditionSettings(
-        k=motivation.k,
-        seed=config.seed,
-        ema_alpha=motivation.ema_alpha,
-        ema_fall_percent=motivation.ema_fall_percent,
-        counts=motivation.counts or (),
-        steps=length.steps,
-        steps_per_epoch=length.steps_per_epoch,
-        **{key: value for key, value in optional.items() if value is not None},
-    )
+    """What a shipped condition is made from, given the length of the run."""
+    return settings_of_length(config, length.steps, length.steps_per_epoch)
 
 
 def expected_share_of(config: RunConfig, length: RunLength) -> float | None:
     """Of a run of both models, by chance or by its schedule; None where no expectation is known."""
-    if config.schedule == "grow":
-        return grown_share(config.motivation.grow_at, length.steps)
-    return expected_share(config.motivation.condition, condition_settings(config, length))
+    return expected_share_in(config, length.steps, length.steps_per_epoch)
 
 
 def with_source(resolved: Resolved, path: str) -> Resolved:

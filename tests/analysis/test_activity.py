@@ -9,13 +9,12 @@ from seekcli.analysis.activity import (
     Epoch,
     around_switches,
     epochs_of_run,
-    read_run,
     share_of,
     turns_of,
+    turns_with_lengths,
     would_be,
 )
 from seekcli.engines.run import train_run
-from seekcli.errors import BadInput
 from seekcli.runs.folder import RunFolder
 
 
@@ -63,11 +62,10 @@ def test_replayed_on_its_own_losses_the_condition_gives_the_turns_of_a_real_run(
     """Algorithm 1 once more: what the run recorded follows from its losses alone."""
     resolved = tiny(motivation__k=2)
     train_run(resolved, tmp_path)
-    epochs = read_run(RunFolder.of(tmp_path, resolved.config))
+    epochs = epochs_of_run(RunFolder.of(tmp_path, resolved.config).steps())
     assert any(turns_of(one) for one in epochs)
     assert would_be(epochs, k=2) == epochs
 
 
-def test_a_run_without_steps_is_named(tmp_path):
-    with pytest.raises(BadInput, match=r"steps\.parquet"):
-        read_run(RunFolder(tmp_path))
+def test_a_turn_has_a_length_of_one_epoch():
+    assert turns_with_lengths(epoch(1, [0.0] * 7, "mbbmmbm")) == [(0, 1), (3, 2), (6, 1)]

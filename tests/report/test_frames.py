@@ -44,7 +44,7 @@ def test_whole_numbers_that_may_be_missing_stay_whole(results: Path) -> None:
 def test_tables_are_written_beside_the_comparison(results: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(results), "--tables", str(tmp_path / "new" / "tables")])
     assert done.exit_code == 0, done.output
-    names = ("epochs", "steps", "groups", "differences")
+    names = ("epochs", "steps", "classes", "groups", "differences")
     folder = tmp_path / "new" / "tables"
     wanted = {f"{name}.{kind}" for name in names for kind in ("parquet", "csv")} | {"configs.json"}
     assert {path.name for path in folder.iterdir()} == wanted

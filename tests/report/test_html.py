@@ -11,42 +11,20 @@ from pathlib import Path
 
 import pytest
 from run_folders import Results
+from run_history import with_history
 from typer.testing import CliRunner
 
-import seekcli
+from seekcli.analysis.cell_records import CellRecords
 from seekcli.analysis.compute import front
 from seekcli.cli.app import app
+from seekcli.report.figures import gallery
 from seekcli.report.figures.cost import accuracy_against_compute
 from seekcli.report.figures.gallery import pictures_of
 from seekcli.report.svg import png_bytes, svg_text
-from seekcli.runs.records import CLASS_SCHEMA, CLASSES, STEPS, write_classes, write_steps
+from seekcli.runs.records import CLASSES, STEPS
 from seekcli.runs.scan import scan_runs
 
 ASKS = {"src", "href", "xlink:href", "action", "data", "poster", "srcset"}
-
-
-def with_history(folder: Path, motivated: bool) -> Path:
-    """Give a run of `Results` steps and classes."""
-    losses = [2.0 - 0.01 * step + (0.3 if step % 5 == 0 else 0.0) for step in range(40)]
-    roles = ["motivated" if motivated and step % 5 == 3 else "base" for step in range(40)]
-    write_steps(folder / STEPS, {
-        "run_id": [folder.name] * 40, "epoch": [1 + step // 10 for step in range(40)], "step": list(range(1, 41)),
-        "role": roles, "loss": losses, "learning_rate": [0.1] * 40,
-    })  # fmt: skip
-    rows = [
-        dict.fromkeys(CLASS_SCHEMA.names)
-        | {"run_id": folder.name, "epoch": 20, "role": role, "split": "test", "class_index": index}
-        | {
-            "class_name": name,
-            "images": 10,
-            "correct": 5 + index + motivated,
-            "accuracy_percent": 50.0 + 10 * (index + motivated),
-        }
-        for role in (("base", "motivated") if motivated else ("base",))
-        for index, name in enumerate(("<b>cat</b>", "dog"))
-    ]
-    write_classes(folder / CLASSES, rows)
-    return folder
 
 
 TITLE = "Cats & dogs <img src=x onerror=alert(1)>"
@@ -241,7 +219,7 @@ def test_the_policy_of_the_page_lets_its_own_script_run_and_no_other(text: str) 
 def test_a_picture_says_its_numbers_in_words_and_on_hover(made: Results) -> None:
     comparison = made.compare()
     places = {run.run_id: run.path for run in scan_runs([made.folder])}
-    pictures = {picture.name: picture for picture in pictures_of(comparison.cells[0], places)}
+    pictures = {picture.name: picture for picture in pictures_of(CellRecords(comparison.cells[0], places))}
     (difference, *_) = comparison.cells[0].contrasts
     assert f"{difference.difference.mean:+.2f} [" in pictures["differences"].words
     drawn = svg_text(pictures["differences"], "x")
@@ -275,20 +253,42 @@ def test_plots_are_written_as_png_and_svg(written: Path) -> None:
     assert names[:2] == ["1-01-differences.png", "1-01-differences.svg"]
 
 
-def test_a_notebook_gets_the_same_figures(made: Results) -> None:
-    figures = seekcli.plots.all_figures(made.folder)
-    assert len(figures) == 9
-    (forest,) = seekcli.plots.forest(made.folder, ["k=2"]).values()
-    shown = [one.get_text() for one in forest.axes[0].get_yticklabels()]
-    assert shown[:2] == ["loss k=2 identity", "base - base alone"]
-    assert seekcli.plots.usage_by_epoch(made.folder) == {}
-
-
 def test_one_run_and_published_tables_have_a_report_too(folder: Results, tmp_path: Path) -> None:
     (run, *_) = sorted(path for path in (tmp_path / "runs").iterdir() if path.name.startswith("resnet20-to-32"))
     assert "nothing to compare" in report(run, tmp_path / "one.html")
     table = folder.publish("digits", [path for path in (tmp_path / "runs").iterdir() if "_s0_" in path.name])
     assert "base, alternating" in report(table, tmp_path / "table.html")
+
+
+def test_published_tables_of_steps_and_classes_have_the_pictures_of_the_folder(
+    made: Results, text: str, tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables"
+    done = CliRunner().invoke(app, ["compare", str(made.folder), "--tables", str(tables)])
+    assert done.exit_code == 0, done.output
+    published = report(tables, tmp_path / "page.html")
+    # The words of each picture have its numbers; a table has no expected share, it follows from the settings.
+    labels = [label.replace("16.00% by chance", "16.62% by chance") for label in Page(text).labels]
+    assert Page(published).labels == labels
+    (tables / STEPS).write_bytes(b"PAR1")
+    result = CliRunner().invoke(app, ["report", str(tables), "--out", str(tmp_path / "page.html")])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count(f"not in the pictures: {tables / STEPS} is damaged") == 1
+    assert len(Page((tmp_path / "page.html").read_text(encoding="utf-8")).labels) == len(Page(text).labels) - 3
+
+
+def test_of_very_many_arms_the_first_have_pictures_of_their_own_and_the_others_are_named(
+    folder: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "MOST_ARMS", 1)
+    with_history(folder.add(seed=0, motivation__k=3), motivated=True)
+    (cell,) = folder.compare().cells
+    places = {run.run_id: run.path for run in scan_runs([folder.folder])}
+    pictures = [one for one in pictures_of(CellRecords(cell, places)) if one.arm is not None]
+    assert [(one.name, one.arm) for one in pictures] == [
+        (name, "loss k=2 identity") for name in ("loss-trace", "classes")
+    ]
+    assert {one.note for one in pictures} == {"Not drawn, of 1 other arm: loss k=3 identity. --where chooses runs."}
 
 
 @pytest.mark.parametrize(

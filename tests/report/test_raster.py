@@ -9,7 +9,8 @@ import pytest
 from run_folders import Results
 
 from seekcli.analysis.activity import StepRow, shares_by_column, steps_per_column
-from seekcli.report.figures import gallery
+from seekcli.analysis.cell_records import CellRecords
+from seekcli.report.figures import raster
 from seekcli.report.figures.canvas import Picture
 from seekcli.report.figures.gallery import pictures_of
 from seekcli.report.figures.raster import runs_raster
@@ -29,7 +30,7 @@ def with_steps(folder: Path, motivated: list[int], count: int = 20) -> Path:
 def raster_of(results: Results) -> Picture:
     places = {run.run_id: run.path for run in scan_runs([results.folder])}
     (cell,) = results.compare().cells
-    return next(one for one in pictures_of(cell, places) if one.name == "activity")
+    return next(one for one in pictures_of(CellRecords(cell, places)) if one.name == "activity")
 
 
 def test_every_run_of_every_arm_has_its_row(results: Results) -> None:
@@ -47,14 +48,16 @@ def test_every_run_of_every_arm_has_its_row(results: Results) -> None:
     assert (
         "loss k=2 identity, seeds 0-2: the larger model took 15.00% to 15.00% of the steps, in 2 to 2" in picture.words
     )
-    assert "loss k=3 identity, seed 2: the larger model took 5.00% of 20 steps, in 1 turns" in picture.hover.values()
+    run = next(results.folder.glob("runs/*k3*_s2_*")).name
+    words = f"{run} (loss k=3 identity, seed 2): the larger model took 5.00% of 20 steps, in 1 turns"
+    assert words in picture.hover.values()
     assert picture.note == ""
 
 
 def test_of_very_many_runs_each_arm_keeps_its_first_seeds_and_the_others_are_named(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery, "MOST_ROWS", 3)
+    monkeypatch.setattr(raster, "MOST_ROWS", 3)
     for seed in range(3):
         with_steps(results.add(seed=seed), [3])
     for seed in range(2):
@@ -78,11 +81,11 @@ def test_one_run_alone_has_a_row_an_epoch(results: Results) -> None:
 def test_a_column_of_a_long_run_is_the_share_of_its_steps() -> None:
     taken = np.zeros(1500, dtype=bool)
     taken[:4] = taken[1498] = True
-    row = StepRow("arm", 0, taken)
+    row = StepRow("arm", 0, "run", taken)
     assert steps_per_column([row]) == 3
     shares = shares_by_column(row, 3)
     assert (len(shares), shares[0], shares[1], shares[2]) == (500, 1.0, pytest.approx(1 / 3), 0.0)
     assert shares_by_column(row, 7)[-1] == pytest.approx(1 / 2)  # of the two steps that are left
     assert (row.turns, row.share) == (2, pytest.approx(5 / 1500))
-    picture = runs_raster([row, StepRow("arm", 1, taken[:1490])])
+    picture = runs_raster([row, StepRow("arm", 1, "other", taken[:1490])])
     assert "a column is 3 steps, the darkest has 100% of the larger model's" in picture.figure.axes[0].get_xlabel()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
-from seekcli.analysis.activity import AroundSwitch, Epoch, share_of, turns_of
+from seekcli.analysis.activity import AroundSwitch, Epoch, share_of, turns_of, turns_with_lengths
 from seekcli.report.figures.canvas import (
     BLUE,
     INK,
@@ -24,7 +24,7 @@ from seekcli.report.figures.canvas import (
 MOST_ROWS = 200
 
 
-def raster(name: str, epochs: Sequence[Epoch]) -> Picture:
+def epochs_raster(name: str, epochs: Sequence[Epoch]) -> Picture:
     """One run: a row an epoch, a column a step, dark where the larger model took it. Of many epochs every n-th."""
     shown = epochs[:: -(-len(epochs) // MOST_ROWS)]
     steps = max(len(epoch.motivated) for epoch in shown)
@@ -51,7 +51,7 @@ def _two_shades() -> Colormap:
     return ListedColormap(["#8080802e", VERMILION]).with_extremes(bad=(0, 0, 0, 0))
 
 
-def loss_trace(name: str, epochs: Sequence[Epoch]) -> Picture:
+def loss_trace(name: str, run_id: str, epochs: Sequence[Epoch]) -> Picture:
     """The loss of every step in the first, the middle and the last epoch of one run (the paper's figure 2)."""
     chosen = [epochs[index] for index in sorted({0, len(epochs) // 2, len(epochs) - 1})]
     figure, axes = blank(1.6 * len(chosen) + 0.4, rows=len(chosen))
@@ -61,11 +61,14 @@ def loss_trace(name: str, epochs: Sequence[Epoch]) -> Picture:
     )
     picture = Picture("loss-trace", f"Loss by step, shaded where the larger model took it: {name}", words, figure)
     for place, (one, panel) in enumerate(zip(chosen, axes, strict=True)):
-        for step, motivated in enumerate(one.motivated, 1):
-            if motivated:
-                panel.axvspan(step - 0.5, step + 0.5, color=ORANGE, alpha=0.35, linewidth=0)
+        spans = [(place + 0.5, steps) for place, steps in turns_with_lengths(one)]
+        panel.broken_barh(spans, (0, 1), transform=panel.get_xaxis_transform(), color=ORANGE, alpha=0.35, linewidth=0)
         (line,) = panel.plot(range(1, len(one.losses) + 1), one.losses, color=BLUE, linewidth=1)
-        picture.tell(line, f"epoch {one.number}: mean loss {sum(one.losses) / len(one.losses):.4g}")
+        mean = sum(one.losses) / len(one.losses)
+        turns = sum(one.motivated), len(one.motivated)
+        picture.tell(
+            line, f"{run_id}: mean loss {mean:.4g} in epoch {one.number}, {turns[0]} of {turns[1]} steps larger"
+        )
         whole_numbers(panel)
         label(panel, "step of the epoch" if place + 1 == len(chosen) else "", "loss", f"epoch {one.number}")
     return picture

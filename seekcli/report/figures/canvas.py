@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from seekcli.errors import visible
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
 
@@ -26,12 +28,13 @@ WIDTH_INCHES = 7.2
 FONT_POINTS = 9
 # Characters of a name in a legend of two columns, and how high a line of it is.
 LONGEST_OF_TWO, LEGEND_ROW_INCHES = 44, 0.18
+LONGEST_OF_ONE, LONGEST_BESIDE = 96, 44  # of a legend of one column; of a name beside an axis
 
 
 @dataclass
 class Picture:
     """A figure, its title, and the sentence that says the same in words. `hover` is what a mouse over a part shows,
-    `note` what stands below it: what is not drawn."""
+    `note` what stands below it: what is not drawn. `arm` is that of a picture that is drawn one an arm."""
 
     name: str
     title: str
@@ -39,12 +42,21 @@ class Picture:
     figure: Figure
     hover: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    arm: str | None = None
+
+    def __post_init__(self) -> None:
+        self.title, self.words, self.note = map(visible, (self.title, self.words, self.note))
+
+    @property
+    def alternative(self) -> str:
+        """For who cannot see it."""
+        return f"{self.title}. {self.words}"
 
     def tell(self, artist: Artist, words: str) -> None:
         """Show `words` where a mouse is over this part of the figure."""
         key = f"hover-{len(self.hover)}"
         artist.set_gid(key)
-        self.hover[key] = words
+        self.hover[key] = "\n".join(map(visible, words.split("\n")))
 
 
 def blank(height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
@@ -74,11 +86,18 @@ def label(axes: Axes, x: str, y: str, title: str = "") -> None:
         axes.set_title(title, color=INK, fontsize=FONT_POINTS + 1, loc="left")
 
 
+def cut(name: str, most: int = LONGEST_BESIDE) -> str:
+    """A name as it stands in a picture: a long one ends in dots. The words of the picture have all of it."""
+    shown = visible(name)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
 def legend(axes: Axes, columns: int | None = None) -> None:
     """Below the figure, which grows by it; in two columns where the names are short enough for them."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    handles, labels = axes.get_legend_handles_labels()
+    handles, names = axes.get_legend_handles_labels()
+    labels = [cut(name, LONGEST_OF_ONE) for name in names]
     size = FONT_POINTS - 1
     columns = columns or (1 if max(map(len, labels), default=0) > LONGEST_OF_TWO else 2)
     wide, high = figure.get_size_inches()

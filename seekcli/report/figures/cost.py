@@ -21,46 +21,70 @@ from seekcli.report.figures.canvas import (
     Picture,
     blank,
     colour,
+    cut,
     label,
     legend,
 )
+from seekcli.report.figures.single_runs import are_few, draw_single, in_order, runs_of_group, with_ends
 from seekcli.report.wording import group_title
 
 PARTS = (("base", BLUE), ("larger", VERMILION), ("evaluation", GREEN), ("re-estimation", PURPLE), ("condition", ORANGE))
 
+SMALL_DOTS = "Small dots: the single runs."
+
 
 def accuracy_against_compute(cell: Cell) -> Picture:
-    """Each group at its training FLOPs, with the standard deviation over its seeds; the line joins the best ones."""
+    """Each group at its training FLOPs, with the standard deviation over its seeds and its runs behind it; the line
+    joins the best ones."""
     figure, (axes,) = blank(3.6)
     groups = list(cell.groups)
     prefix, factor = wording.prefix_for([group.cost.train_flops.mean for group in groups])
-    best = front(groups)
     what = "accuracy" if cell.metric.of_the_paper else cell.metric.title
-    words = "; ".join(_words(group, prefix, factor) for group in groups)
     picture = Picture(
-        "accuracy-against-compute", f"{what[0].upper()}{what[1:]} against training compute", words, figure
+        "accuracy-against-compute",
+        f"{what[0].upper()}{what[1:]} against training compute",
+        "; ".join(_words(group, prefix, factor) for group in groups),
+        figure,
     )
+    best = front(groups)
     axes.plot(
         [group.cost.train_flops.mean / factor for group in best],
         [group.of_written_model.mean for group in best],
         color=INK, linewidth=1, linestyle=":", label="no group is better at this cost",
     )  # fmt: skip
-    shapes = dict(zip((X_Y_B, X_Y_M, X_C_EQUAL, Y_C_EQUAL), MARKERS, strict=False))
     shades = {arm.label: colour(number) for number, arm in enumerate(cell.arms)}
-    for group in groups:
+    runs = {place: runs_of_group(group, factor, prefix) for place, group in enumerate(groups)}
+    few = are_few(runs)
+    picture.note = " ".join(filter(None, (SMALL_DOTS if few else "", _which_accuracy(groups))))
+    for place, group in enumerate(groups):
         x, accuracy = group.cost.train_flops.mean / factor, group.of_written_model
-        shade, shape = shades.get(group.arm or "", INK), shapes.get(group.name, "s" if group.name == X_C else "P")
+        shade, words = shades.get(group.arm or "", INK), _words(group, prefix, factor)
+        if few:
+            draw_single(picture, axes, runs[place], shade)
         axes.errorbar(x, accuracy.mean, yerr=accuracy.sd, color=shade, capsize=2, linewidth=1.2)
-        (point,) = axes.plot([x], [accuracy.mean], shape, color=shade)
-        picture.tell(point, _words(group, prefix, factor))
+        (point,) = axes.plot([x], [accuracy.mean], _shape(group.name), color=shade)
+        picture.tell(point, words if few else with_ends(words, in_order(runs[place], lambda run: run.y)))
     for name in dict.fromkeys(group.name for group in groups):
-        shape = shapes.get(name, "s" if name == X_C else "P")
-        axes.plot([], [], shape, color=INK, fillstyle="none", label=PLAIN_NAMES[name])
+        axes.plot([], [], _shape(name), color=INK, fillstyle="none", label=PLAIN_NAMES[name])
     for name, shade in shades.items():
         axes.plot([], [], color=shade, linewidth=4, label=name)
     label(axes, f"training {prefix}FLOPs of the run", f"{wording.metric_header(cell.metric)} (± sd over seeds)")
     legend(axes)
     return picture
+
+
+def _which_accuracy(groups: Sequence[Group]) -> str:
+    """With which BatchNorm statistics, where both are known of some group."""
+    again = [group.written_by_seed is group.recalibrated_by_seed for group in groups]
+    if not any(again):
+        return ""
+    others = "; ".join(group_title(group) for group, is_again in zip(groups, again, strict=True) if not is_again)
+    return f"Accuracy is with re-estimated BatchNorm statistics{f', as trained of {others}' if others else ''}."
+
+
+def _shape(name: str) -> str:
+    """The mark of a kind of group."""
+    return dict(zip((X_Y_B, X_Y_M, X_C_EQUAL, Y_C_EQUAL), MARKERS, strict=False)).get(name, "s" if name == X_C else "P")
 
 
 def _words(group: Group, prefix: str, factor: float) -> str:
@@ -82,7 +106,7 @@ def cost_split(cell: Cell) -> Picture:
             (bar,) = axes.barh(place, flops / factor, left=left / factor, color=shade, height=0.6)
             picture.tell(bar, f"{one.name}, {part}: {wording.scaled(flops, factor)} {prefix}FLOPs")
             left += flops
-    axes.set_yticks(range(len(spent)), [one.name for one in spent])
+    axes.set_yticks(range(len(spent)), [cut(one.name) for one in spent])
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=FONT_POINTS - 1, length=0)
     for part, shade in PARTS:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.groups import X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL, Arm, Group
-from seekcli.analysis.history import Curve, RowsByRun, Value, curve_of, share_of_epoch
+from seekcli.analysis.history import Curve, RowsByRun, Value, curve_of, is_of, share_of_epoch
 from seekcli.report import wording
 from seekcli.report.figures.canvas import (
     CYCLE,
@@ -23,11 +23,14 @@ from seekcli.report.figures.canvas import (
     legend,
     whole_numbers,
 )
+from seekcli.report.figures.single_runs import MOST_MARKS, value_words, with_ends
 from seekcli.report.wording import group_title
+from seekcli.runs.records import Row
 
 # Of a group its colour is that of its arm, as in the other pictures, and the dashes say which model it is.
 DASHES_OF = {X_C: "-", X_Y_B: "-", X_Y_M: "--", X_C_EQUAL: ":", Y_C_EQUAL: "-.", Y_C: "--"}
 MANY_EPOCHS, MARKS_OF_A_LINE = 30, 8
+MOST_LINES = 60  # single runs of all groups together: more lines nobody tells apart
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,48 @@ class Style:
 def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
     """Test accuracy (or what is compared) of the written model and training loss, of all groups."""
     figure, (left, right) = blank(3.4, columns=2)
-    accuracy = _of_groups(cell.groups, rows, lambda row: row[cell.metric.column])
-    loss = _of_groups(cell.groups, rows, lambda row: row["train_loss"])
     metric = cell.metric
+    accuracy = _of_groups(cell.groups, rows, lambda row: row[metric.column])
+    loss = _of_groups(cell.groups, rows, lambda row: row["train_loss"])
     ends = [(one.name, one.points[-1].mean) for one in accuracy if one.points]
-    words = "; ".join(f"{name} ends at {mean:.{metric.digits}f} {metric.mark}".rstrip() for name, mean in ends)
     picture = Picture(
-        "learning-curves", "Learning curves: mean over seeds, shaded from the lowest to the highest", words, figure
+        "learning-curves",
+        "Learning curves: mean over seeds, shaded from the lowest to the highest",
+        "; ".join(f"{name} ends at {value_words(mean, metric)}" for name, mean in ends),
+        figure,
+        note=_which_accuracy(cell, rows),
     )
     styles = _styles_of_groups(cell)
-    _draw(picture, left, accuracy, styles, metric.mark)
-    _draw(picture, right, loss, styles)
+    _draw(picture, left, accuracy, styles, lambda value: value_words(value, metric))
+    _draw(picture, right, loss, styles, lambda value: f"training loss {value:.4g}")
     label(left, "epoch", wording.metric_header(metric))
     label(right, "epoch", "training loss")
     whole_numbers(left, right)
     legend(left)
     return picture
+
+
+def _which_accuracy(cell: Cell, rows: RowsByRun) -> str:
+    """With which BatchNorm statistics: those of a run of both are re-estimated where it says so."""
+    if not cell.metric.of_the_paper:
+        return ""
+    again = {
+        group.arm is None or group.name in (X_C_EQUAL, Y_C_EQUAL)
+        for group in cell.groups
+        if any(_is_re_estimated(row) for run_id in group.run_ids for row in rows[run_id] if is_of(group, row))
+    }
+    if again != {False}:
+        return ""
+    return (
+        "Accuracy of both models of a run that alternates is with re-estimated BatchNorm statistics, that of the "
+        "models alone as trained: each as it is written. The tables have both of the last epoch."
+    )
+
+
+def _is_re_estimated(row: Row) -> bool:
+    """Whether the accuracy of the row is the re-estimated one of two."""
+    found = row["test_accuracy_recalibrated_percent"]
+    return found is not None and found == row["test_accuracy_percent"]
 
 
 def share_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
@@ -68,7 +97,7 @@ def share_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
     curves = [_of_arm(arm, rows, share_of_epoch) for arm in cell.arms]
     words = "; ".join(_share_in_words(arm) for arm in cell.arms)
     picture = Picture("share", "Share of the larger model's steps, by epoch", words, figure)
-    _draw(picture, axes, curves, _styles_of_arms(cell))
+    _draw(picture, axes, curves, _styles_of_arms(cell), lambda value: f"{value:.2%} of the steps")
     for expected in sorted({arm.share.expected for arm in cell.arms if arm.share.expected is not None}):
         line = axes.axhline(expected, color=INK, linewidth=0.9, linestyle=":")
         picture.tell(line, f"expected: {expected:.2%}")
@@ -95,7 +124,7 @@ def usage_by_epoch(cell: Cell, rows: RowsByRun) -> Picture | None:
     picture = Picture(
         "usage", "Usage of the added blocks: 0 where they do nothing, about 1 as much as the others", words, figure
     )
-    _draw(picture, axes, curves, styles)
+    _draw(picture, axes, curves, styles, lambda value: f"usage {value:.3g}")
     label(axes, "epoch", "usage")
     axes.set_ylim(bottom=0)
     whole_numbers(axes)
@@ -127,16 +156,28 @@ def _styles_of_groups(cell: Cell) -> list[Style]:
     return styles
 
 
-def _draw(picture: Picture, axes: Axes, curves: Sequence[Curve], styles: Sequence[Style], unit: str = "") -> None:
+def _draw(
+    picture: Picture, axes: Axes, curves: Sequence[Curve], styles: Sequence[Style], say: Callable[[float], str]
+) -> None:
+    """`say` writes a value with its unit. Runs are thin lines where they are few; the shade of a curve names them."""
+    count = sum(len(curve.runs) for curve in curves)
     for curve, style in zip(curves, styles, strict=True):
+        if not curve.points:
+            continue
         epochs, means = [one.epoch for one in curve.points], [one.mean for one in curve.points]
+        low, high = [one.low for one in curve.points], [one.high for one in curve.points]
+        last = curve.points[-1]
+        words = f"{curve.name}: {say(last.mean)} after epoch {last.epoch}, n = {last.n}"
+        runs = sorted(curve.runs, key=lambda run: run.points[-1][1])
+        said = [f"{run.run_id}: {say(run.points[-1][1])} after epoch {run.points[-1][0]}" for run in runs]
+        shade = axes.fill_between(epochs, low, high, color=style.shade, alpha=0.15, linewidth=0)
+        picture.tell(shade, "\n".join([words, *said]) if count <= MOST_MARKS else with_ends(words, said))
+        for run, of_run in zip(runs, said, strict=True) if count <= MOST_LINES and len(runs) > 1 else ():
+            (line,) = axes.plot(*zip(*run.points, strict=True), color=style.shade, alpha=0.35, linewidth=0.7)
+            picture.tell(line, of_run)
         (line,) = axes.plot(
             epochs, means, color=style.shade, linestyle=style.dashes, label=curve.name, markersize=4,
             marker=style.marker or ("." if len(epochs) < MANY_EPOCHS else ""),
             markevery=max(1, len(epochs) // MARKS_OF_A_LINE) if style.marker else 1,
         )  # fmt: skip
-        low, high = [one.low for one in curve.points], [one.high for one in curve.points]
-        axes.fill_between(epochs, low, high, color=style.shade, alpha=0.15, linewidth=0)
-        if curve.points:
-            words = f"{curve.name}: {means[-1]:.4g} {unit}".rstrip()
-            picture.tell(line, f"{words} after epoch {epochs[-1]}, n = {curve.points[-1].n}")
+        picture.tell(line, words)

@@ -2,16 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 from seekcli.analysis.activity import StepRow, shares_by_column, steps_per_column
+from seekcli.analysis.cell_records import CellRecords
 from seekcli.report import wording
-from seekcli.report.figures.canvas import FONT_POINTS, INK, VERMILION, Picture, blank, label, whole_numbers
+from seekcli.report.figures.activity import epochs_raster
+from seekcli.report.figures.canvas import (
+    FONT_POINTS,
+    INK,
+    LONGEST_OF_ONE,
+    VERMILION,
+    Picture,
+    blank,
+    cut,
+    label,
+    whole_numbers,
+)
 
 ROW_INCHES, AROUND_INCHES = 0.16, 0.75
+# Of all arms together: more rows no eye compares.
+MOST_ROWS = 60
+
+
+def raster(records: CellRecords) -> Picture | None:
+    """A row a run; of one run alone a row an epoch. None where no run has its steps."""
+    arms = {arm.label: arm for arm in records.alternating}
+    recorded = {label: records.seeds_with_steps(arm.base) for label, arm in arms.items()}
+    chosen = some_of(recorded, MOST_ROWS)
+    rows = [row for label, seed in chosen if (row := records.step_row(arms[label], seed)) is not None]
+    if len(rows) == 1:
+        [only] = rows
+        epochs = records.epochs(only.run_id)
+        return None if epochs is None else epochs_raster(f"{only.arm}, seed {only.seed}", epochs)
+    missing = {label: sorted(set(arm.base.seeds) - set(recorded[label])) for label, arm in arms.items()}
+    left_out = {label: [seed for seed in seeds if (label, seed) not in chosen] for label, seeds in recorded.items()}
+    notes = [
+        f"{len(chosen)} of {sum(map(len, recorded.values()))} runs are drawn; not drawn: {_named(left_out)}."
+        if any(left_out.values())
+        else "",
+        f"Without recorded steps: {_named(missing)}." if any(missing.values()) else "",
+    ]
+    return runs_raster(rows, " ".join(filter(None, notes))) if rows else None
+
+
+def some_of(recorded: Mapping[str, Sequence[int]], most: int) -> list[tuple[str, int]]:
+    """Of every arm its first seed, then the second, ... until there are so many; in the order of the arms."""
+    ranked = [(rank, label, seed) for label, seeds in recorded.items() for rank, seed in enumerate(seeds)]
+    chosen = {(label, seed) for _, label, seed in sorted(ranked, key=lambda one: one[0])[:most]}
+    return [(label, seed) for _, label, seed in ranked if (label, seed) in chosen]
+
+
+def _named(seeds: Mapping[str, Sequence[int]]) -> str:
+    """`loss k=2 identity: seeds 3-9; loss k=3 identity: seeds 4-9`"""
+    return "; ".join(
+        f"{label}: seed{'' if len(left) == 1 else 's'} {wording.seed_list(left)}"
+        for label, left in seeds.items()
+        if left
+    )
 
 
 def runs_raster(rows: Sequence[StepRow], note: str = "") -> Picture:
@@ -54,7 +105,15 @@ def _begins_arm(rows: Sequence[StepRow]) -> list[bool]:
 
 
 def _name_arm(axes: Axes, arm: str, place: int) -> None:
-    axes.text(0, place, arm, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=FONT_POINTS - 1)
+    axes.text(
+        0.005,
+        place,
+        cut(arm, LONGEST_OF_ONE),
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        color=INK,
+        fontsize=FONT_POINTS - 1,
+    )
 
 
 def _axis_words(per_column: int, most: float) -> str:
@@ -65,8 +124,8 @@ def _axis_words(per_column: int, most: float) -> str:
 
 def _of_run(row: StepRow) -> str:
     return (
-        f"{row.arm}, seed {row.seed}: the larger model took {row.share:.2%} of {len(row.motivated):,} steps, "
-        f"in {row.turns} turns"
+        f"{row.run_id} ({row.arm}, seed {row.seed}): the larger model took {row.share:.2%} of "
+        f"{len(row.motivated):,} steps, in {row.turns} turns"
     )
 
 

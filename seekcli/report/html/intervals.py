@@ -38,14 +38,13 @@ def _drawn(found: tuple[float, float, float], reach: float) -> Markup:
     mean, low, high = (min(max(WIDTH / 2 + value / reach * (WIDTH / 2 - EDGE), 0.0), WIDTH) for value in found)
     mean = min(max(mean, EDGE), WIDTH - EDGE)
     middle = HEIGHT / 2
-    mark = Markup('<circle cx="{mean:.1f}" cy="{y:g}" r="3" fill="currentColor"/>').format(mean=mean, y=middle)
+    mark = Markup('<circle cx="{mean:.1f}" cy="{y:g}" r="3"/>').format(mean=mean, y=middle)
     if abs(found[0]) > reach:
         tip, back = (mean - EDGE, mean + EDGE) if found[0] < 0 else (mean + EDGE, mean - EDGE)
-        mark = Markup('<path d="M{tip:.1f} {y:g}L{back:.1f} {up:g}V{down:g}Z" fill="currentColor"/>').format(
+        mark = Markup('<path d="M{tip:.1f} {y:g}L{back:.1f} {up:g}V{down:g}Z"/>').format(
             tip=tip, back=back, y=middle, up=middle - EDGE, down=middle + EDGE
         )
     return Markup(
-        '<svg viewBox="0 0 {w:g} {h:g}" aria-hidden="true"><line x1="{m:g}" x2="{m:g}" y1="0" y2="{h:g}" '
-        'stroke="currentColor" stroke-opacity="0.4"/><line x1="{low:.1f}" x2="{high:.1f}" y1="{y:g}" y2="{y:g}" '
-        'stroke="currentColor" stroke-width="2"/>{mark}</svg>'
+        '<svg viewBox="0 0 {w:g} {h:g}" aria-hidden="true"><line x1="{m:g}" x2="{m:g}" y2="{h:g}"/>'
+        '<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:g}" y2="{y:g}"/>{mark}</svg>'
     ).format(w=WIDTH, h=HEIGHT, m=WIDTH / 2, low=low, high=high, y=middle, mark=mark)
