@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from seekcli.runs.records import CLASS_SCHEMA, CLASSES, STEPS, write_classes, write_steps
 
 
-def with_history(folder: Path, motivated: bool) -> Path:
+def with_history(folder: Path, motivated: bool, classes: Sequence[str] = ("<b>cat</b>", "dog")) -> Path:
     """Give a run of `Results` steps and classes."""
     losses = [2.0 - 0.01 * step + (0.3 if step % 5 == 0 else 0.0) for step in range(40)]
     roles = ["motivated" if motivated and step % 5 == 3 else "base" for step in range(40)]
@@ -25,7 +26,7 @@ def with_history(folder: Path, motivated: bool) -> Path:
             "accuracy_percent": 50.0 + 10 * (index + motivated),
         }
         for role in (("base", "motivated") if motivated else ("base",))
-        for index, name in enumerate(("<b>cat</b>", "dog"))
+        for index, name in enumerate(classes)
     ]
     write_classes(folder / CLASSES, rows)
     return folder

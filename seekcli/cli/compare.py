@@ -74,7 +74,7 @@ def compare(
     paper: Annotated[bool, typer.Option("--paper", help="the paper's own rows, instead of runs")] = False,
     tables: Annotated[
         Path | None,
-        typer.Option(help="also write epochs, steps, classes, groups and differences here, as parquet and CSV", metavar="DIR"),
+        typer.Option(metavar="DIR", help="also write epochs, steps, classes, groups and differences: parquet and CSV"),
     ] = None,
     format_: Annotated[CompareFormat, typer.Option("--format", help="how to print it")] = CompareFormat.TABLE,
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 
-from seekcli.report.figures.canvas import INK, Picture
+from seekcli.report.figures.canvas import INK, Picture, text_of_users
 from seekcli.report.short_svg import SVG, shorten
 
 XLINK = "http://www.w3.org/1999/xlink"
@@ -35,20 +36,19 @@ def svg_text(picture: Picture, prefix: str) -> str:
 
 def svg_bytes(picture: Picture) -> bytes:
     """Text stays text, so that it can be read aloud and searched; equal pictures are equal bytes."""
-    buffer = io.BytesIO()
     words = {"Date": None, "Title": picture.title, "Description": picture.words}
-    with mpl.rc_context({
-        "svg.fonttype": "none", "svg.hashsalt": "seek", "font.family": "sans-serif", "text.parse_math": False
-    }):  # fmt: skip
-        picture.figure.canvas.print_figure(buffer, format="svg", facecolor="none", metadata=words)
-    return buffer.getvalue()
+    return _printed(picture, format="svg", facecolor="none", metadata=words)
 
 
 def png_bytes(picture: Picture, dots_per_inch: int = 160) -> bytes:
-    buffer = io.BytesIO()
     words = {"Title": picture.title, "Description": picture.words, "Software": None}
-    with mpl.rc_context({"text.parse_math": False}):
-        picture.figure.canvas.print_figure(buffer, format="png", dpi=dots_per_inch, facecolor="white", metadata=words)
+    return _printed(picture, format="png", dpi=dots_per_inch, facecolor="white", metadata=words)
+
+
+def _printed(picture: Picture, **how: Any) -> bytes:
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "seek", "font.family": "sans-serif"}), text_of_users():
+        picture.figure.canvas.print_figure(buffer, **how)
     return buffer.getvalue()
 
 

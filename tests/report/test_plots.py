@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from run_folders import Results
 from run_history import with_history
 
+import seekcli
 from seekcli.errors import BadInput
 from seekcli.report import plots
 from seekcli.report.figures.gallery import PICTURES
@@ -93,3 +95,23 @@ def test_the_runs_behind_a_mean_are_named_with_their_number_and_unit(folder: Pat
     # two seeds of five groups; of every paired difference; of every curve
     assert small[0] == small[2] == 10
     assert small[1] == 2 * sum(text.get_fontweight() != "bold" for text in figures[1].axes[0].get_yticklabels())
+
+
+def test_names_of_users_break_no_picture(results: Results) -> None:
+    """Formulas, control characters, a script that the font lacks, and a word of 300 characters; no warning either."""
+    names = ("$\\frac{1}{$", "a\x1b[31m\nb", "猫", "W" * 300)
+    for seed in range(2):
+        with_history(results.add("base", seed=seed), motivated=False, classes=names)
+        with_history(results.add(seed=seed), motivated=True, classes=names)
+    figure = plots.classes(results.folder)
+    shown = [one.get_text() for one in figure.axes[0].get_yticklabels()]
+    assert shown[:3] == ["$\\frac{1}{$", "a\\x1b[31m\\nb", "猫"]
+    assert shown[3].startswith("WWW")
+    assert shown[3].endswith("W…")
+    assert len(shown[3]) < 40
+    assert "W" * 300 in str(figure.get_label())
+    page = results.folder / "page.html"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seekcli.report(results.folder, page)
+    assert "\x1b" not in page.read_text(encoding="utf-8")

@@ -5,12 +5,17 @@ Colours are those of Okabe and Ito (2008). Lines also differ in their dashes, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
 from seekcli.errors import visible
@@ -26,9 +31,9 @@ DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "^", "D", "v", "s")
 WIDTH_INCHES = 7.2
 FONT_POINTS = 9
-# Characters of a name in a legend of two columns, and how high a line of it is.
-LONGEST_OF_TWO, LEGEND_ROW_INCHES = 44, 0.18
-LONGEST_OF_ONE, LONGEST_BESIDE = 96, 44  # of a legend of one column; of a name beside an axis
+# How wide a name may be in a legend of two columns or of one, and beside an axis; and how high a line of a legend is.
+WIDEST_OF_TWO, WIDEST_OF_ONE, WIDEST_BESIDE = 215.0, 440.0, 200.0
+LEGEND_ROW_INCHES = 0.18
 
 
 @dataclass
@@ -86,10 +91,27 @@ def label(axes: Axes, x: str, y: str, title: str = "") -> None:
         axes.set_title(title, color=INK, fontsize=FONT_POINTS + 1, loc="left")
 
 
-def cut(name: str, most: int = LONGEST_BESIDE) -> str:
+@contextmanager
+def text_of_users() -> Iterator[None]:
+    """Names are not of this program: a dollar in them begins no formula, and matplotlib's font may lack their script
+    (a browser has another one; in a PNG it is a box)."""
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def cut(name: str, most_points: float = WIDEST_BESIDE) -> str:
     """A name as it stands in a picture: a long one ends in dots. The words of the picture have all of it."""
     shown = visible(name)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    while (width := width_points(shown)) > most_points:
+        shown = f"{shown[: int(len(shown) * most_points / width) - 1]}…"
+    return shown
+
+
+def width_points(text: str) -> float:
+    """Of a name in a legend or beside an axis."""
+    found, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=FONT_POINTS - 1), ismath=False)
+    return float(found)
 
 
 def legend(axes: Axes, columns: int | None = None) -> None:
@@ -97,9 +119,9 @@ def legend(axes: Axes, columns: int | None = None) -> None:
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     handles, names = axes.get_legend_handles_labels()
-    labels = [cut(name, LONGEST_OF_ONE) for name in names]
+    labels = [cut(name, WIDEST_OF_ONE) for name in names]
     size = FONT_POINTS - 1
-    columns = columns or (1 if max(map(len, labels), default=0) > LONGEST_OF_TWO else 2)
+    columns = columns or (1 if max(map(width_points, labels), default=0) > WIDEST_OF_TWO else 2)
     wide, high = figure.get_size_inches()
     figure.set_size_inches(wide, high + LEGEND_ROW_INCHES * -(-len(labels) // columns))
     figure.legend(

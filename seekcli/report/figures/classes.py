@@ -22,6 +22,7 @@ def by_class(arm: str, differences: Sequence[ClassDifference]) -> Picture | None
         f" ({MOST} of {len(ordered)} classes)" if len(ordered) > MOST else ""
     )
     picture = Picture("classes", title, words, figure, arm=arm)
+    picture.note = "Mean over seeds. The intervals are not corrected for the number of classes."
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, one in enumerate(shown):
         (bar,) = axes.barh(place, one.found.mean, color=BLUE if one.found.mean >= 0 else VERMILION, height=0.6)
@@ -30,5 +31,5 @@ def by_class(arm: str, differences: Sequence[ClassDifference]) -> Picture | None
             axes.hlines(place, one.found.interval.low, one.found.interval.high, color=INK, linewidth=0.9)
     axes.set_yticks(range(len(shown)), [cut(one.class_name) for one in shown])
     axes.tick_params(axis="y", labelsize=FONT_POINTS - 1, length=0)
-    label(axes, "accuracy points, mean over seeds, 95 % interval (not corrected for the number of classes)", "")
+    label(axes, "accuracy points, 95 % interval", "")
     return picture

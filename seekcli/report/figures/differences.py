@@ -13,7 +13,7 @@ from seekcli.report.differences import by_arm, drawn_reach, names_of
 from seekcli.report.figures.canvas import BLUE, FONT_POINTS, INK, VERMILION, Picture, blank, cut, label
 from seekcli.report.figures.single_runs import SingleRun, are_few, draw_single, in_order, pairs_of_contrast, with_ends
 
-LONGEST = 56  # characters of a name
+WIDEST = 250.0  # points of a name
 ROW_INCHES, FRAME_INCHES, EDGE = 0.22, 0.9, 0.04
 PAIR_BELOW = 0.3  # of a row: where the single seeds stand, so that they hide no interval
 MOST_FOR_SEEDS = 3  # times: how much longer they may make the axis
@@ -58,7 +58,7 @@ def forest(cell: Cell) -> Picture | None:
     if goes_on:
         low, high = max(min(ends), -reach), min(max(ends), reach)
         axes.set_xlim(low - EDGE * (high - low), high + EDGE * (high - low))
-    axes.set_yticks(range(len(shown)), [cut(name, LONGEST) for name, _ in shown])
+    axes.set_yticks(range(len(shown)), [cut(name, WIDEST) for name, _ in shown])
     for place, text in enumerate(axes.get_yticklabels()):
         text.set_fontweight("normal" if place in drawn else "bold")
     axes.set_ylim(len(shown) - 0.4, -0.6)

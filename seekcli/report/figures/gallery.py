@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib as mpl
-
 from seekcli.analysis.activity import AroundSwitch, around_switches, would_be
 from seekcli.analysis.cell_records import CellRecords
 from seekcli.analysis.groups import Arm
 from seekcli.config.layers import DEFAULTS
 from seekcli.errors import counted
 from seekcli.report.figures import activity, classes, cost, curves, differences, raster
-from seekcli.report.figures.canvas import Picture
+from seekcli.report.figures.canvas import Picture, text_of_users
 
 # Of pictures that are drawn one an arm, so many are in a report: more of them fill it.
 MOST_ARMS = 8
@@ -83,14 +81,14 @@ def pictures_of(records: CellRecords) -> list[Picture]:
         pictures = drawn(name, records, arms)
         if others and pictures and pictures[-1].arm is not None:
             labels = "; ".join(arm.label for arm in others)
-            pictures[-1].note = f"Not drawn, of {counted(len(others), 'other arm')}: {labels}. --where chooses runs."
+            note = f"Not drawn, of {counted(len(others), 'other arm')}: {labels}. --where chooses runs."
+            pictures[-1].note = " ".join(filter(None, (pictures[-1].note, note)))
         found += pictures
     return found
 
 
 def drawn(name: str, records: CellRecords, arms: Arms | None = None) -> list[Picture]:
     """Those of one name; empty where the records lack what they show. Some are drawn one an arm: of `arms`, or all."""
-    # Names are of users: a dollar in them begins no formula.
-    with mpl.rc_context({"text.parse_math": False}):
+    with text_of_users():
         found = PICTURES[name](records, records.alternating if arms is None else arms)
     return [picture for picture in found if picture is not None]

@@ -14,8 +14,8 @@ from seekcli.report.figures.activity import epochs_raster
 from seekcli.report.figures.canvas import (
     FONT_POINTS,
     INK,
-    LONGEST_OF_ONE,
     VERMILION,
+    WIDEST_OF_ONE,
     Picture,
     blank,
     cut,
@@ -108,7 +108,7 @@ def _name_arm(axes: Axes, arm: str, place: int) -> None:
     axes.text(
         0.005,
         place,
-        cut(arm, LONGEST_OF_ONE),
+        cut(arm, WIDEST_OF_ONE),
         transform=axes.get_yaxis_transform(),
         va="center",
         color=INK,
