@@ -181,18 +181,26 @@ def _cut(text: str) -> str:
     return f"{text[:WORD_ENDS]}...{text[-WORD_ENDS:]} ({len(text):,} characters)"
 
 
-def unknown(what: str, word: str, choices: Iterable[str]) -> BadInput:
-    """A BadInput that names the wrong word, the nearest valid one and, when they are few, all of them."""
+def unknown(what: str, word: str, choices: Iterable[str], listed_by: str = "") -> BadInput:
+    """A BadInput that names the wrong word, the nearest valid one and, when they are few, all of them; of more the
+    command that lists them."""
     names = sorted(choices)
     close = nearest(word, names)
     hint = f"; did you mean {close!r}?" if close else ""
     listing = f" (one of: {', '.join(map(visible, names))})" if len(names) <= 12 else ""
+    if listed_by and not listing:
+        listing = f"; `{listed_by}` has all"
     return BadInput(f"unknown {what} {shown_value(word)}{hint}{listing}")
 
 
 def nearest(word: str, names: Sequence[str]) -> str | None:
-    """The name most like the word; of equally like ones the one that begins like it (resnet21 is near resnet20)."""
-    close = difflib.get_close_matches(word, names, n=5, cutoff=0.4)
+    """The name most like the word; of equally like ones the one that begins like it (resnet21 is near resnet20).
+
+    Of names with a dot those go first whose last part is like the word's: `train.lrr` is near `optimizer.lr`.
+    """
+    last = word.rpartition(".")[2]
+    alike = [name for name in names if difflib.SequenceMatcher(None, name.rpartition(".")[2], last).ratio() >= 0.75]
+    close = alike or difflib.get_close_matches(word, names, n=5, cutoff=0.4)
 
     def likeness(name: str) -> tuple[float, int]:
         return difflib.SequenceMatcher(None, name, word).ratio(), sum(

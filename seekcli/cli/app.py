@@ -18,6 +18,7 @@ from seekcli.cli.output import never_refuse_a_character, say
 from seekcli.cli.readers import ReaderGone, closed_streams_are_nowhere, noticing_readers
 from seekcli.cli.reading import ReadingLines
 from seekcli.cli.stop import interruptible
+from seekcli.cli.unexpected import SeekCommand
 from seekcli.data.sets.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, BadInputs, SeekError, Stopped, one_line, unforeseen
 
@@ -70,7 +71,7 @@ def load_command(name: str) -> Any:
     if hasattr(module, "commands"):  # a command with commands of its own
         one.add_typer(module.commands, name=name)
     else:
-        one.command(name)(getattr(module, name if hasattr(module, name) else f"{name}_command"))
+        one.command(name, cls=SeekCommand)(getattr(module, name if hasattr(module, name) else f"{name}_command"))
     one.callback()(lambda: None)  # or a single command would be the whole program
     return typer.main.get_group(one).commands[name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,6 @@ LEGENDS = {
     "language modelling": "each epoch, of each model: training loss (nats per token), test bits per byte",
     "a task of your own": "each epoch, of each model: training loss, test loss (/ validation loss)",
 }
-
-
-def terminal_width() -> int:
-    """Columns of the terminal; 80 where there is none (COLUMNS says another width)."""
-    return shutil.get_terminal_size().columns
 
 
 # What an epoch's line and the live display show of each model: the column without its split, digits and unit.

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from seekcli.cli.options import flag_layers, model_layers, set_layers
-from seekcli.cli.output import say, say_fitting, say_json
+from seekcli.cli.output import say, say_fitting, say_json, terminal_width
 from seekcli.engines.forward_costs import cost_report
 from seekcli.errors import BadInput, unknown
 from seekcli.models.catalog import model_spec
-from seekcli.report.forward_costs import MEANING, RENDERERS
+from seekcli.report.forward_costs import MEANING, RENDERERS, cost_table
 
 
 def flops(
@@ -66,9 +66,11 @@ def flops(
         }
     )
     layers += [*set_layers(assignments), *([("--model", {"schedule": "base"})] if alone else [])]
-    text = RENDERERS[output_format](cost_report(layers, convention))
-    say_how = {"json": say_json, "table": say_fitting}.get(output_format, say)
-    say_how(text)
+    report = cost_report(layers, convention)
+    if output_format == "table":
+        say_fitting(cost_table(report, terminal_width()))
+    else:
+        (say_json if output_format == "json" else say)(RENDERERS[output_format](report))
 
 
 def single_model(model: str | None, base: str | None, motivated: str | None) -> str | None:

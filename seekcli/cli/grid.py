@@ -26,7 +26,6 @@ from seekcli.cli.grid_workers import AUTO, fitting, parse_jobs, slots_for
 from seekcli.cli.options import TRACK, set_layers, track_assignments
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
-from seekcli.config.value_types import TRACKERS
 from seekcli.errors import BadInput, RunFailed, unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
@@ -56,9 +55,7 @@ SlurmWords = Annotated[
 ]
 RayAddress = Annotated[str | None, typer.Option(help="A Ray cluster that runs; without it one on this machine.")]
 TRACK_HELP = f"{TRACK[0].upper()}{TRACK[1:]}."
-Track = Annotated[
-    list[str] | None, typer.Option(help=TRACK_HELP, metavar=f"[{'|'.join(TRACKERS)}]", autocompletion=trackers)
-]
+Track = Annotated[list[str] | None, typer.Option(help=TRACK_HELP, metavar="<choice>", autocompletion=trackers)]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until the Slurm array has ended.")]
 
 

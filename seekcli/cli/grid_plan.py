@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seekcli.cli.epoch_line import terminal_width
-from seekcli.cli.output import say, say_json
+from seekcli.cli.output import say, say_json, terminal_width
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import counted, human_bytes, human_flops, human_hours, visible
 from seekcli.grid.plan_rows import COSTS, Row, fold_rows, rows_of, standings_of

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seekcli.cli.epoch_line import terminal_width
-from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.cli.output import ReadFormat, echo_json, say, terminal_width
 from seekcli.engines import listings
 
 Rows = list[dict[str, Any]]

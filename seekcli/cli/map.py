@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seekcli.cli.options import flag_layers, model_layers, set_layers
-from seekcli.cli.output import ReadFormat, echo_json, say_fitting
+from seekcli.cli.output import ReadFormat, echo_json, say_fitting, terminal_width
 
 
 def map_command(
@@ -49,4 +49,4 @@ def map_command(
     if format_ is ReadFormat.JSON:
         echo_json(document)
     else:
-        say_fitting(weights_map_text(document, with_tensors=tensors))
+        say_fitting(weights_map_text(document, tensors, terminal_width()))

@@ -11,7 +11,7 @@ import typer
 
 from seekcli.cli.completion import models, pairs_and_models, trackers
 from seekcli.cli.progress import STYLES
-from seekcli.cli.setting_flags import MODEL, OUTPUT, RUN
+from seekcli.cli.setting_flags import MODEL, OUTPUT, RUN, choice_words
 from seekcli.config.layers import Layers, parse_assignment
 from seekcli.config.pair_settings import is_own_model
 from seekcli.config.settings_files import read_settings, read_tree
@@ -47,13 +47,13 @@ AnySetting = Annotated[
 ]
 ResultsFolder = Annotated[Path, typer.Option(help="results folder", rich_help_panel=OUTPUT)]
 ProgressStyle = Annotated[
-    str, typer.Option(help="how each run shows where it is", metavar=f"[{'|'.join(STYLES)}]", rich_help_panel=OUTPUT)
+    str, typer.Option(rich_help_panel=OUTPUT, **choice_words("how each run shows where it is", STYLES))
 ]
 
-TRACK = "show its rows there too, as they are recorded; repeatable (docs/trackers.md)"
+TRACK = f"show its rows there too, as they are recorded; repeatable (docs/trackers.md): {', '.join(TRACKERS)}"
 Track = Annotated[
     list[str] | None,
-    typer.Option(help=TRACK, metavar=f"[{'|'.join(TRACKERS)}]", rich_help_panel=OUTPUT, autocompletion=trackers),
+    typer.Option(help=TRACK, metavar="<choice>", rich_help_panel=OUTPUT, autocompletion=trackers),
 ]
 
 

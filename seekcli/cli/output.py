@@ -49,16 +49,20 @@ def as_held_by(stream: TextIO, text: str) -> str:
 def say_fitting(text: str) -> None:
     """`say`, with lines that are wider than the terminal wrapped between words, below where their text begins.
 
-    What is piped has its lines as they are.
+    A path or a name is never broken. For programs there is `--format json`.
     """
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        text = "\n".join(fitted_line(line, width) for line in visible(text, keep="\n").split("\n"))
-    say(text)
+    width = terminal_width()
+    say("\n".join(fitted_line(line, width) for line in visible(text, keep="\n").split("\n")))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 80 where there is none (COLUMNS says another width)."""
+    return shutil.get_terminal_size().columns
 
 
 def fitted_line(line: str, width: int) -> str:
-    begin = re.match(r" *(\S+ {2,})?", line)
+    """`- topic with words   its text`: the text goes on below where it begins."""
+    begin = re.match(r" *([-!] )?(\S+( \S+)* {2,})?", line)
     indent = min(begin.end() if begin else 0, width // 2)
     return line if len(line) <= width else textwrap.fill(
         line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False,

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress as RichBar, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seekcli.cli.epoch_line import LEGENDS, SHOWN, epoch_line, terminal_width
-from seekcli.cli.output import say, say_json
+from seekcli.cli.epoch_line import LEGENDS, SHOWN, epoch_line
+from seekcli.cli.output import say, say_json, terminal_width
 from seekcli.errors import counted, visible
 from seekcli.plain_data import json_text
 from seekcli.train.progress import Progress, RunFacts

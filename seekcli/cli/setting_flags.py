@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -21,6 +21,18 @@ MODEL, DATA, TRAINING, MOTIVATION, RUN, OUTPUT = "Model", "Data", "Training", "M
 PANELS = (MODEL, DATA, TRAINING, MOTIVATION, RUN, OUTPUT)
 # Recipes set these for the data and the model, so that the default of the schema says little.
 SET_BY_RECIPES = ("train", "optimizer")
+
+
+# A wider one is broken within a choice where the terminal has 80 columns.
+WIDEST_METAVAR = len("[auto|fp32|bf16|fp16]") + 1
+
+
+def choice_words(meaning: str, choices: Sequence[str], default: str = "") -> dict[str, Any]:
+    """The help of an option and how it shows the choices, if there are any: as `[one|other]`, else in the help."""
+    metavar = f"[{'|'.join(choices)}]"
+    if not choices or len(metavar) <= WIDEST_METAVAR:
+        return {"help": f"{meaning}{default}", "metavar": metavar if choices else None}
+    return {"help": f"{meaning}: {', '.join(choices)}{default}", "metavar": "<choice>"}
 
 
 def as_given(value: Any) -> Any:
@@ -64,10 +76,8 @@ class SettingFlag:
         setting = described_setting(self.key)
         shown = setting["default"] if self.key.split(".")[0] not in SET_BY_RECIPES else None
         default = f" (default: {shown})" if shown not in (None, False, "auto") else ""
-        words = {"help": f"{setting['meaning']}{default}"}
-        if self.parse is as_given and setting["choices"]:
-            words["metavar"] = f"[{'|'.join(setting['choices'])}]"
-        return words
+        choices = setting["choices"] if self.parse is as_given else None
+        return choice_words(setting["meaning"], choices or (), default)
 
 
 SHARED = (

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seekcli.cli.epoch_line import terminal_width
-from seekcli.cli.output import ReadFormat, echo_json, say
+from seekcli.cli.output import ReadFormat, echo_json, say, terminal_width
 from seekcli.errors import BadInput
 
 

@@ -58,8 +58,8 @@ def train(
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="base, motivated: one model alone; all: these two and alternating (the default); grow: see --at",
-            metavar=f"[{'|'.join(SCHEDULES)}]",
+            help="alternating (the default); base, motivated: one model alone; all: these three; grow: see --at",
+            metavar="<choice>",
             rich_help_panel=TRAINING,
             autocompletion=schedules,
         ),

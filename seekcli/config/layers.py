@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = dict(flatten(RunConfig().model_dump()))
 def check_key(key: str, source: str) -> None:
     """Raise BadInput with the nearest key unless `key` is a setting of the schema (options have names of their own)."""
     if key not in DEFAULTS and not (key + ".").startswith("motivation.options."):
-        raise unknown(f"setting in {source}:", key, DEFAULTS)
+        raise unknown(f"setting in {source}:", key, DEFAULTS, "seek list settings")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -123,7 +123,7 @@ def _recipe_tree(name: str) -> dict[str, Any]:
 def load_recipe(name: str, data_name: str = "") -> dict[str, Any]:
     """A shipped recipe's settings (`per_data` laid on top) as dotted keys. Raises BadInput for an unknown name."""
     if name not in recipe_names():
-        raise unknown("recipe", name, recipe_names())
+        raise unknown("recipe", name, recipe_names(), "seek list recipes")
     return recipe_settings(_recipe_tree(name), data_name)
 
 

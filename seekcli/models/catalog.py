@@ -74,7 +74,7 @@ def model_spec(name: str, flag: str = "model") -> ModelSpec:
     if is_own_model(name):
         return own_spec(name, flag)
     if name not in MODELS:
-        raise unknown(flag, name, MODELS)
+        raise unknown(flag, name, MODELS, "seek list models")
     return MODELS[name]
 
 
@@ -94,14 +94,14 @@ def parse_pair(text: str) -> tuple[str, str]:
     """`resnet20-to-32` -> ("resnet20", "resnet32"). Raises BadInput for what is no pair."""
     base, separator, rest = text.partition("-to-")
     if not separator:
-        raise unknown("pair", text, pair_names())
+        raise unknown("pair", text, pair_names(), "seek list models")
     if is_own_model(text):
         return parse_own_pair(text, base, rest)
     for name in MODELS:
         if text in (pair_name(base, name), f"{base}-to-{name}") and base in MODELS:
             check_pair(base, name)
             return base, name
-    raise unknown("pair", text, pair_names())
+    raise unknown("pair", text, pair_names(), "seek list models")
 
 
 def parse_own_pair(text: str, base: str, rest: str) -> tuple[str, str]:

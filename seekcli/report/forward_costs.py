@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from seekcli.plain_data import json_text
-from seekcli.report.columns import aligned, csv_of, markdown
+from seekcli.report.columns import csv_of, fitted, markdown
 
 MEANING = {
     "macs": "multiply-accumulates of convolution, linear, matmul and attention",
@@ -147,9 +147,13 @@ def facts_of(image: Image) -> dict[str, Any]:
     return {name: value for name, value in asdict(image).items() if name != "tokens"}
 
 
-def cost_table(report: CostReport) -> str:
+def cost_table(report: CostReport, width: int = 80) -> str:
+    """Columns are named by roles alone where models have long names."""
     header, *rows = table_rows(report)
-    return "\n".join([*title(report), "", aligned(header, rows, header[1:]), "", *forward_cost_notes(report)]).rstrip()
+    if len(header) > 2 and len("  ".join(header)) > width:
+        header = [name if name == "stage" else name[name.index("(") :] for name in header]
+    table = fitted(header, rows, width, header[1:])
+    return "\n".join([*title(report), "", table, "", *forward_cost_notes(report)]).rstrip()
 
 
 def as_markdown(report: CostReport) -> str:

@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import Any
 
 from seekcli.method.roles import ROLES
-from seekcli.report.columns import aligned
+from seekcli.report.columns import aligned, fitted
 
 Document = Mapping[str, Any]
 STAGE_HEADER = ("stage", "base elements", "linked", "coverage", "motivated elements")
 BLOCK_HEADER = ("stage", "base", "motivated", "tensors", "elements", "coverage")
 SHAPE_HEADER = ("stage", "tensors", "base shape", "region", "motivated shape", "region")
+NARROW_SHAPE_HEADER = ("stage", "tensors", "base", "motivated")
+REGIONS = "8x4[0:2,:] are the first two of eight rows; a shape alone is the whole tensor"
 TENSOR_HEADER = ("stage", "base tensor", "shape", "region", "motivated tensor", "shape", "region")
 START_HEADER = ("start (--init)", "output error at entry")
 NUMERIC = ("base elements", "linked", "coverage", "motivated elements", "tensors", "elements")
 
 
-def weights_map_text(document: Document, with_tensors: bool = False) -> str:
+def weights_map_text(document: Document, with_tensors: bool = False, width: int = 80) -> str:
     """What `seek map --format json` gives: stages, blocks and shapes as tables, or every tensor in one.
+
+    Where that many columns are too few, a shape and its region are one cell, and tensors are no table.
 
     Coverage is the share of the base's elements that have a counterpart.
     """
-    tables = (
-        [(TENSOR_HEADER, tensor_rows)]
-        if with_tensors
-        else [(STAGE_HEADER, stage_rows), (BLOCK_HEADER, block_rows), (SHAPE_HEADER, shape_rows)]
-    )
+    stages = document["stages"]
+
+    def table(header: tuple[str, ...], rows_of: Callable[[Document], list[tuple[object, ...]]]) -> str:
+        return fitted(header, [row for stage in stages for row in rows_of(stage)], width, NUMERIC)
+
+    def first_that_fits(whole: str, narrow: Callable[[], str]) -> str:
+        return whole if max(map(len, whole.splitlines())) <= width else f"{narrow()}\n{REGIONS}"
+
     lines = [heading(document), coverage_line(document), *statistics_lines(document)]
-    for header, rows_of in tables:
-        lines += ["", aligned(header, [row for stage in document["stages"] for row in rows_of(stage)], NUMERIC)]
+    if with_tensors:
+        rows = [row for stage in stages for row in tensor_rows(stage)]
+        lines += ["", first_that_fits(aligned(TENSOR_HEADER, rows), lambda: "\n".join(tensor_lines(stages)))]
+    else:
+        rows = [row for stage in stages for row in shape_rows(stage)]
+        shapes = aligned(SHAPE_HEADER, rows, NUMERIC)
+        lines += ["", table(STAGE_HEADER, stage_rows), "", table(BLOCK_HEADER, block_rows)]
+        lines += ["", first_that_fits(shapes, lambda: table(NARROW_SHAPE_HEADER, narrow_shape_rows))]
     if errors := document.get("output_error_at_entry"):
         rows = [(init, f"{error:.2g}") for init, error in errors.items()]
         lines += ["", aligned(START_HEADER, rows, ("output error at entry",))]
@@ -102,6 +115,32 @@ def shape_rows(stage: Document) -> list[tuple[object, ...]]:
         (*shape_and_region(link, "base"), *shape_and_region(link, "motivated")) for link in stage["links"]
     )
     return [(stage["stage"], count, *cells) for cells, count in alike.items()]
+
+
+def narrow_shape_rows(stage: Document) -> list[tuple[object, ...]]:
+    alike = Counter(tuple(narrow_region(link, side) for side in ROLES) for link in stage["links"])
+    return [(stage["stage"], count, *cells) for cells, count in alike.items()]
+
+
+def narrow_region(link: Document, side: str) -> str:
+    """`256x64x1x1[0:64,:,:,:]`; the shape alone where the region is the whole."""
+    shape, region = link[f"{side}_shape"], link[f"{side}_region"]
+    if is_whole(region, shape):
+        return shape_text(shape)
+    spans = (":" if span == [0, size] else f"{span[0]}:{span[1]}" for span, size in zip(region, shape, strict=True))
+    return f"{shape_text(shape)}[{','.join(spans)}]"
+
+
+def tensor_lines(stages: list[Document]) -> Iterator[str]:
+    """A line for each link and each tensor without one, below the name of its stage."""
+    for stage in stages:
+        yield f"{stage['stage']}:"
+        for link in stage["links"]:
+            base, motivated = (f"{link[side]} {narrow_region(link, side)}" for side in ROLES)
+            yield f"  {base} -> {motivated}"
+        yield from (f"  {name}: unlinked" for name in stage["unlinked"])
+        for tensor in stage["only_motivated"]:
+            yield f"  {tensor['motivated']} {shape_text(tensor['motivated_shape'])}: only in the motivated model"
 
 
 def shape_and_region(link: Document, side: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def with_full_names(resolved: Resolved) -> Resolved:
         if name not in MODELS and not is_own_model(name):
             path = installed_path(GROUP, MODELS, name, f"{role} model {name}")
             if path is None:
-                raise unknown(f"{role} model", name, [*MODELS, *installed(GROUP, MODELS)])
+                raise unknown(f"{role} model", name, [*MODELS, *installed(GROUP, MODELS)], "seek list models")
             resolved = resolved.updated({f"pair.{role}": path}, f"entry point {name}")
     data = config.data.name
     if kind_named(data) is None and ":" not in data and (path := installed_path(DATA, KINDS, data, f"--data {data}")):
