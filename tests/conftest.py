@@ -21,6 +21,8 @@ from hypothesis import settings
 # Read by torch and by every child process when they start, so they are set before anything imports torch. One thread:
 # xdist workers share few cores, and the last bits of a sum depend on the thread count.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where a test asks for two threads and the cores are taken, one would spin for the other for seconds.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 # matplotlib lists the machine's fonts once per configuration folder, which takes seconds: not once per test.
@@ -38,8 +40,13 @@ os.fsync = lambda handle: None
 # CliRunner builds the commands anew for every call, which takes as long as a short command: once for each app.
 typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]
 
-settings.register_profile("seekcli", deadline=None, derandomize=True, database=None)
-settings.load_profile("seekcli")
+settings.register_profile("all", deadline=None, derandomize=True, database=None)
+settings.register_profile("fast", settings.get_profile("all"), max_examples=20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties are tried on 20 examples where the slow tests are left out (`make test`), else on hypothesis' 100."""
+    settings.load_profile("fast" if config.option.markexpr == "not slow" else "all")
 
 
 def pytest_collection_finish() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,19 +60,19 @@ class Results:
         """
         own = {key.replace("__", "."): value for key, value in settings.items()}
         chosen = SETTINGS | {"schedule": schedule, "seed": seed} | own
-        config = merge([("recipe", load_recipe("digits")), ("test", chosen)]).config
-        folder = self.folder / "runs" / run_id(config)
+        config, own_id, plain = config_of(json.dumps(chosen))
+        folder = self.folder / "runs" / own_id
         folder.mkdir(parents=True)
         rows = final_rows(config, accuracy, motivated_steps, epoch_seconds) if accuracy is not None else []
         for name, value in (columns or {}).items():
             for row in rows:
                 row[name] = value[row["role"]] if isinstance(value, dict) else value
         if with_config:
-            document = {"schema_version": 1, "run_id": run_id(config), "config": config.model_dump(mode="json")}
+            document = {"schema_version": 1, "run_id": own_id, "config": plain}
             document |= {"facts": {"test_images": test_images}} if test_images else {}
             (folder / CONFIG).write_text(json.dumps(document), encoding="utf-8")
         status = RunStatus(
-            run_id=run_id(config),
+            run_id=own_id,
             state=state,
             message=message,
             epochs_done=config.train.epochs if state == "finished" else 3,
@@ -101,6 +102,13 @@ class Results:
         path.parent.mkdir(parents=True)
         write_epochs(path, [row for status in statuses for row in status["final"]])
         return path
+
+
+@functools.cache
+def config_of(chosen: str) -> tuple[RunConfig, str, dict[str, Any]]:
+    """The config of these settings (as JSON), its run id and its plain data: many tests write the same runs."""
+    config = merge([("recipe", load_recipe("digits")), ("test", json.loads(chosen))]).config
+    return config, run_id(config), config.model_dump(mode="json")
 
 
 def final_rows(config: RunConfig, accuracy: Any, motivated_steps: int, epoch_seconds: float) -> list[dict[str, Any]]:

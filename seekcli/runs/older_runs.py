@@ -111,6 +111,8 @@ def may_have_older_twin(config: RunConfig, names: Sequence[str]) -> bool:
 def older_twin_note(results: Path, resolved: Resolved) -> str | None:
     """Where a run is new and an earlier program has made it in its own way: say so, and how to go on with that one."""
     config = resolved.config
+    if not may_have_older_twin(config, foreign_names(results, [run_id(config)])):
+        return None
     for twin, values in twins(config):
         if is_recorded(twin, results):
             words = " ".join(f"--set {key}={as_assigned(value)}" for key, value in values.items())

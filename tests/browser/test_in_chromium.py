@@ -52,8 +52,13 @@ def chromium(page: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*words, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        (390, True),
+        *(pytest.param(*other, marks=pytest.mark.slow) for other in ((390, False), (1280, True), (1280, False))),
+    ],
+)
 def test_nothing_is_logged_and_nothing_asked_for(page: Path, tmp_path: Path, width: int, dark: bool) -> None:
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
     log = tmp_path / "net.json"
@@ -66,7 +71,7 @@ def test_nothing_is_logged_and_nothing_asked_for(page: Path, tmp_path: Path, wid
     assert shot.stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("width", [1280, 500])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 500])
 def test_the_page_is_no_wider_than_the_window_and_tables_sort(page: Path, tmp_path: Path, width: int) -> None:
     """500 is the narrowest window that a headless chromium opens."""
     text = page.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from seekcli.cli.app import app
 from seekcli.runs import environment
 
-TINY = ["--base", "resnet8", "--schedule", "base", "--data", "synthetic:1x8x8:3:30", "--epochs", "1"]
+TINY = ["--base", "resnet8", "--schedule", "base", "--data", "synthetic:1x8x8:3:15", "--epochs", "1"]
 TINY += ["--batch-size", "4", "--device", "cpu"]
 NOTE = "this CPU has bf16 units (AMX and AVX-512): --precision bf16 may be faster."
 

@@ -58,7 +58,7 @@ def test_the_matched_count_commands_of_the_page_run_one_after_the_other(here):
     commands = [line for line in commands_of_the_page() if "--seeds" in line]
     assert [("matched-count" in line) for line in commands] == [False, True]
     for command in commands:
-        result = seek(*shlex.split(command)[1:], *TINY, "--seeds", "1", "--k", "1")
+        result = seek(*shlex.split(command)[1:], *TINY, "--seeds", "1", "--k", "1", "--epochs", "1")
         assert result.exit_code == 0, result.output
     names = sorted(folder.name for folder in (here / "results" / "runs").iterdir())
     assert [name.split("_")[2] for name in names] == ["loss-k1", "matched-count"]
@@ -96,7 +96,7 @@ def test_the_page_names_every_condition_and_the_list_too():
 
 def test_held_out_images_go_to_all_schedules(here):
     arguments = ["--condition", "validation-loss", "--set", "data.holdout_images=6", "--schedule", "all"]
-    result = seek("train", *TINY, *arguments, "--out", "r")
+    result = seek("train", *TINY, *arguments, "--epochs", "1", "--out", "r")
     assert result.exit_code == 0, result.output
     configs = [path.read_text() for path in here.glob("r/runs/*/config.json")]
     assert len(configs) == 3

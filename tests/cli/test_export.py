@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from finished_runs import make_run
+from kept_graphs import keep_graphs
 
 from seekcli.cli.export import ExportFormat, export
 from seekcli.errors import BadInput
@@ -103,7 +104,8 @@ def test_files_in_the_way_are_bad_input_until_overwrite(tmp_path: Path) -> None:
     assert load_model(to / "resnet8-base")[1].training.seed == 1
 
 
-def test_a_graph_is_compared_and_said_to_be_so(tmp_path: Path) -> None:
+def test_a_graph_is_compared_and_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_graphs(monkeypatch)
     run = make_run(tmp_path)
     result = seek(run, "--role", "base", "--format", "pt2", "--to", tmp_path / "exports")
     assert result.exit_code == 0, result.output

@@ -44,7 +44,7 @@ def stopped(results: Path, steps: int, **settings: Any) -> Path:
     ],
 )
 def test_at_the_last_step_they_are_the_models_of_the_finished_run(tmp_path: Path, settings: dict[str, Any]) -> None:
-    resolved = tiny(**settings)
+    resolved = tiny(train__epochs=1, **settings)
     status = train_run(resolved, tmp_path)
     run = RunFolder.of(tmp_path, resolved.config).path
     records.write_status(run, status.model_copy(update={"state": "running", "tables_sha256": {}, "weights_sha256": {}}))

@@ -125,8 +125,14 @@ def test_a_data_set_at_another_size() -> None:
         ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3"],
         ["--model", "resnet20-to-32", "--data", "cifar10"],
         ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.train_size=96"],
-        ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.image_size=48"],
-        ["--model", "resnet20-to-32", "--set", "data.name=cifar100", "--set", "recipe=transfer"],
+        pytest.param(
+            ["--model", "resnet8-to-14", "--data", "cifar10", "--recipe", "imagenet-a3", "--set", "data.image_size=48"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["--model", "resnet20-to-32", "--set", "data.name=cifar100", "--set", "recipe=transfer"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_sizes_are_those_that_train_resolves_from_the_same_words(words: list[str]) -> None:

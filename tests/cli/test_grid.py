@@ -68,6 +68,7 @@ def test_a_damaged_point_is_a_state_of_the_plan_and_stops_no_other_point(grid, t
     assert seek("grid", "run", grid, "--out", out).exit_code == 0
 
 
+@pytest.mark.slow
 def test_train_over_seeds_goes_on_after_a_damaged_one(grid, tmp_path):
     out = tmp_path / "r"
     damage(grid, out)
@@ -93,6 +94,7 @@ def test_what_keeps_all_runs_from_starting_is_one_line(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_search_with_a_damaged_fold_trains_the_others_and_the_baseline_runs(tmp_path):
     out = tmp_path / "r"
     words = ["--model", "resnet8-to-14", "--data", "synthetic:1x8x8:3:60", "--epochs", "1", "--batch-size", "16"]
@@ -117,7 +119,7 @@ def test_a_search_with_a_damaged_fold_trains_the_others_and_the_baseline_runs(tm
     assert "tune.folds=2" in again
 
 
-@pytest.mark.parametrize("path", ["grids/digits.toml", "grids/starts.toml"])
+@pytest.mark.parametrize("path", ["grids/digits.toml", pytest.param("grids/starts.toml", marks=pytest.mark.slow)])
 def test_the_command_that_is_told_for_a_point_is_that_point(path):
     from pathlib import Path
 

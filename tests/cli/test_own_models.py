@@ -95,6 +95,7 @@ def test_a_pair_of_ones_own_on_data_of_ones_own_from_training_to_evaluation(here
         seekcli.load_model("exported/my_models-large-motivated")
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_bytes(here):
     train_run(resolved(), here / "whole")
     whole = content(RunFolder.of(here / "whole", resolved().config).path)

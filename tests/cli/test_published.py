@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from outlined_pictures import outline_pictures
 from run_folders import Results, results  # noqa: F401
 
 from seekcli.cli.app import app
@@ -73,7 +74,8 @@ def test_damaged_settings_are_named(published: Path) -> None:
     assert err == f"seek: error: {path} is damaged: its content does not match its sha256\n"
 
 
-def test_a_report_of_them(published: Path, tmp_path: Path) -> None:
+def test_a_report_of_them(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outline_pictures(monkeypatch)
     code, out, err = seek("report", published, "--out", tmp_path / "report.html", "--format", "json")
     assert code == 0, err
     assert json.loads(out) == {"files": [str(tmp_path / "report.html")]}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from finished_runs import make_run
 from old_runs import COMMON, OLD_WORDS, unpack
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -32,6 +33,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_old_run_is_evaluated_and_exported_as_the_new_one_was_written(results: Path) -> None:
     (new,) = (results.parent / "new" / "runs").iterdir()
     rows = {row["role"]: row for row in json.loads((new / "status.json").read_text())["final"]}
@@ -66,6 +68,7 @@ def test_a_run_whose_length_is_in_steps_gets_the_batches_of_its_last_epoch(tmp_p
     assert (training.epochs, training.steps) == (2, 14)
 
 
+@pytest.mark.slow
 def test_the_card_of_a_run_says_what_its_statistics_are(results: Path) -> None:
     (new,) = (results.parent / "new" / "runs").iterdir()
     seek("export", new, "--to", results.parent / "new-export")
@@ -78,13 +81,14 @@ def test_the_card_of_a_run_says_what_its_statistics_are(results: Path) -> None:
     assert (statistics.buffers, statistics.recalibrated_batches) == ("carried", 0)
 
 
+@pytest.mark.slow
 def test_an_old_export_alone_is_mended_by_what_its_card_and_recipe_tell(results: Path) -> None:
     export = results.parent / "exports" / "base" / "resnet8-base"
     said = seek("evaluate", export, "--recalibrate", "--data", "digits")
     assert "(160 images) of digits, augmented as recipe digits says, not mixed" in said
 
 
-def test_data_is_refused_where_it_would_not_be_read(results: Path) -> None:
-    done = CliRunner().invoke(app, ["export", str(results / "runs" / OLD), "--data", "digits"])
+def test_data_is_refused_where_it_would_not_be_read(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", str(make_run(tmp_path)), "--data", "digits"])
     assert done.exit_code == 2
     assert "--data: it is read with --recalibrate, --format onnx and --format pt2 alone" in done.output

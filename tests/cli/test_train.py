@@ -20,6 +20,7 @@ from seekcli.cli.app import app
 
 TINY = ["--base", "resnet8", "--motivated", "resnet14", "--data", "synthetic:1x8x8:3:30", "--epochs", "2"]
 TINY += ["--batch-size", "4", "--lr", "0.02", "--k", "1", "--device", "cpu", "--set", "pair.recalibrate_batches=0"]
+SHORTEST = ["--data", "synthetic:1x8x8:3:15", "--epochs", "1"]  # 3 steps
 
 
 def seek(*arguments):
@@ -87,7 +88,7 @@ def test_live_progress_draws_on_a_terminal(tmp_path, monkeypatch):
 
 
 def test_all_schedules_and_seeds_run_one_after_the_other(tmp_path):
-    result = seek("train", *TINY, "--epochs", "1", "--schedule", "all", "--seeds", "2", "--out", tmp_path / "r")
+    result = seek("train", *TINY, *SHORTEST, "--schedule", "all", "--seeds", "2", "--out", tmp_path / "r")
     assert result.exit_code == 0, result.output
     names = sorted(path.name for path in (tmp_path / "r" / "runs").iterdir())
     assert [name.rpartition("_")[0] for name in names] == [
@@ -277,8 +278,9 @@ def test_a_non_finite_loss_exits_1_and_names_the_step(tmp_path):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 75, marks=pytest.mark.slow)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)]
 )
 def test_a_signal_saves_says_how_to_go_on_and_the_same_command_does(tmp_path, number, code):
     # A process of its own: what is forked from one that has trained cannot train where torch has threads for devices.

@@ -99,6 +99,7 @@ def test_runs_over_folds_are_listed_as_such_and_compared_with_nothing(results):
     assert comparison["notes"][0].startswith("4 runs over folds are no result and left out")
 
 
+@pytest.mark.slow
 def test_a_grid_searches_before_its_points(tmp_path):
     grid = tmp_path / "grid.toml"
     grid.write_text("""

@@ -148,7 +148,7 @@ def test_a_large_jpeg_read_at_a_fraction_shows_the_same_part(tmp_path: Path) -> 
         full = tmp_path / f"{width}.png"
         Image.open(path).save(full)
         for rule in (CropRule(24, 0.875), CropRule(24, least_area=0.08, seed=2)):
-            for position in range(5):
+            for position in range(2):
                 one, other = (seen(each, rule, 0, position).astype(int) for each in (path, full))
                 assert np.abs(one - other).max() <= tolerance
 

@@ -55,6 +55,7 @@ def extended(parent: Path, epochs: int = 2, **changes: Any) -> Resolved:
 )
 def test_at_a_constant_rate_two_runs_are_one_long_run(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Weights, optimizer state, batches and augmentation: nothing is drawn twice and nothing is lost."""
+    settings = {"data__name": "synthetic:1x8x8:3:15"} | settings  # 3 steps an epoch
     whole = trained(tiny(train__epochs=3, **settings), tmp_path / "whole")
     parent = trained(tiny(train__epochs=1, **settings), tmp_path / "parts")
     child = trained(extended(parent), tmp_path / "parts")
@@ -132,7 +133,8 @@ def test_it_is_a_run_of_its_own_and_says_so_first(tmp_path: Path, parent: Path) 
 def test_comparisons_pool_extended_runs_with_each_other_alone(tmp_path: Path) -> None:
     for seed in (0, 1):
         for settings in ({}, {"schedule": "base"}):
-            extended_run = extended(trained(tiny(seed=seed, train__epochs=1, **settings), tmp_path), 1)
+            short = tiny(seed=seed, train__epochs=1, data__name="synthetic:1x8x8:3:15", **settings)
+            extended_run = extended(trained(short, tmp_path), 1)
             train_run(extended_run, tmp_path)
     found = json.loads(seek("compare", tmp_path, "--format", "json").stdout)
     assert len(found["cells"]) == 2

@@ -101,7 +101,8 @@ def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch
         assert content(RunFolder.of(results, resolved.config).path) == expected, results
 
 
-@pytest.mark.parametrize("steps", [(3, 8), pytest.param((2, 5, 7, 9, 10), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [(3, 8), (2, 5, 7, 9, 10)])
 def test_killed_with_sigkill_at_several_moments(tmp_path, whole, steps):
     settings = {"train__epochs": 2, "pair__recalibrate_batches": 2, "runtime__checkpoint_minutes": 0.0}
     command = [sys.executable, TESTS / "kill_at_steps.py", tmp_path, json.dumps(settings), *map(str, steps)]

@@ -139,6 +139,7 @@ def submission_of(element: ArrayElement, cancelled: bool):
     )
 
 
+@pytest.mark.slow
 def test_processes_of_submitit_do_a_point_and_are_waited_for(grid: Path, tmp_path: Path) -> None:
     grid.write_text(GRID.replace("seeds = 4", "seeds = 1"), encoding="utf-8")
     words = ["--engine", "slurm", "--slurm", "cluster=local", "--wait", "--progress", "plain"]

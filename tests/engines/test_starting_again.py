@@ -52,7 +52,7 @@ def age(folder, minutes):
     os.utime(folder / records.CONFIG, (stamp, stamp))
 
 
-@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("older", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_first_save_that_fails_is_no_removed_checkpoint(tmp_path, whole, older):
     folder = RunFolder.of(tmp_path, SHORT.config).path
     with file_size_limit(200_000), pytest.raises(RunFailed, match=r"checkpoint.*File too large"):
@@ -66,7 +66,14 @@ def test_a_first_save_that_fails_is_no_removed_checkpoint(tmp_path, whole, older
     assert content(folder) == whole
 
 
-@pytest.mark.parametrize("name", ["epochs.parquet", "steps.parquet", "classes.parquet", "step-000000006.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "epochs.parquet",
+        "step-000000006.safetensors",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("steps.parquet", "classes.parquet")),
+    ],
+)
 def test_any_file_of_the_first_epoch_that_cannot_be_written(tmp_path, monkeypatch, name, whole):
     write = files.write_with
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from finished_runs import make_run
+from kept_graphs import keep_graphs
 
 from seekcli.documents import read_document
 from seekcli.errors import BadInput, RunFailed
-from seekcli.export import graphs
 from seekcli.export.card import read_card
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import Exported, export_run, take_model
@@ -44,7 +44,7 @@ def expected_logits(results: Path, pixels: torch.Tensor) -> torch.Tensor:
         return taken.model(taken.card.normalise(pixels))
 
 
-@pytest.mark.parametrize("preprocessing", [False, True])
+@pytest.mark.parametrize("preprocessing", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_pt2_file_answers_as_the_model_for_any_batch(tmp_path: Path, plain: Exported, preprocessing: bool) -> None:
     one = exported(tmp_path, tmp_path / "to", preprocessing=True) if preprocessing else plain
     module = torch.export.load(str(one.weights_path)).module()
@@ -87,8 +87,9 @@ def test_weights_and_graphs_share_a_folder(tmp_path: Path, plain: Exported) -> N
     assert "graph" not in read_document(tmp_path / "to" / "resnet8-base.json")
 
 
-def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path, plain: Exported) -> None:
-    shutil.copytree(plain.weights_path.parent, tmp_path / "to")
+def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_graphs(monkeypatch)
+    exported(tmp_path, tmp_path / "to")
     exported(tmp_path, tmp_path / "to")
     with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json exists and is another export: .*--overwrite"):
         exported(tmp_path, tmp_path / "to", preprocessing=True)
@@ -98,10 +99,7 @@ def test_the_same_graph_again_is_fine_and_another_is_not(tmp_path: Path, plain: 
 
 
 def test_a_graph_that_answers_otherwise_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def other(path: Path, name: str) -> graphs.Answers:
-        return lambda images: graphs.load_pt2(path, name)(images) + 0.01
-
-    monkeypatch.setitem(graphs.LOADERS, "pt2", other)
+    keep_graphs(monkeypatch, error=0.01)
     with pytest.raises(RunFailed, match=r"resnet8 was not exported as pt2: its logits differ .* by up to 0\.01"):
         exported(tmp_path, tmp_path / "to")
     assert list((tmp_path / "to").iterdir()) == []

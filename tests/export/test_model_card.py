@@ -7,8 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import pytest
 import torch
 from finished_runs import make_run
+from kept_graphs import keep_graphs
 
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import export_run
@@ -34,7 +36,8 @@ def test_it_names_both_models_with_their_accuracy_and_cost(tmp_path: Path) -> No
     assert "one run with one seed" in text
 
 
-def test_the_input_is_told_where_a_graph_normalises_itself(tmp_path: Path) -> None:
+def test_the_input_is_told_where_a_graph_normalises_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_graphs(monkeypatch)
     folder = folder_with_exports(tmp_path)
     write_model_card(folder)
     assert "normalise them themselves" not in (folder / README).read_text(encoding="utf-8")

@@ -39,7 +39,7 @@ def exported(tmp_path: Path, model: str, image_size: int, channels: int = 3, cla
 @pytest.mark.parametrize(
     ("model", "image_size"),
     [
-        ("resnet18", 32),
+        pytest.param("resnet18", 32, marks=pytest.mark.slow),
         pytest.param("resnet18", 64, marks=pytest.mark.slow),
         pytest.param("resnet50", 32, marks=pytest.mark.slow),
         ("vit-tiny", 32),

@@ -91,6 +91,7 @@ class Refusing(Progress):
         raise AssertionError(f"{facts.run_id} is trained again")
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_where_it_was(tuned, tmp_path):
     results, _, found, _ = tuned
     steps = 0

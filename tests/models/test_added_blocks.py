@@ -62,7 +62,7 @@ def test_only_a_scale_of_zero_is_an_identity(scale: float, equal: bool) -> None:
     ("models", "start", "other"),
     [
         (("resnet8", "resnet20"), {"pair__added_scale": 1.0}, "paper"),
-        (("resnet18", "resnet34"), {"pair__added_scale": 1.0}, "paper"),
+        pytest.param(("resnet18", "resnet34"), {"pair__added_scale": 1.0}, "paper", marks=pytest.mark.slow),
         (("resnet18", "resnet34"), {"pair__init": "timm"}, "identity"),
     ],
 )

@@ -69,7 +69,7 @@ def test_the_papers_convention_gives_the_papers_figures(depth: int, mflops: floa
     assert cost.per_image == pytest.approx(mflops * 1e6, rel=2e-4)
 
 
-@pytest.mark.parametrize(("k", "mflops"), [(2, 92.47), (3, 85.12)])
+@pytest.mark.parametrize(("k", "mflops"), [(2, 92.47), pytest.param(3, 85.12, marks=pytest.mark.slow)])
 def test_the_expected_mean_cost_meets_the_papers_alternating_runs(k: int, mflops: float) -> None:
     costs = [forward_cost(CifarResNet(d, 10), f"resnet{d}", (3, 32, 32), "paper").per_image for d in (20, 32)]
     share = expected_share("loss", ConditionSettings(k=k))
@@ -237,7 +237,7 @@ def test_torchs_own_attention_module_hides_nothing(need_weights: bool) -> None:
     ("name", "gmacs", "stages"),
     [
         ("efficientnet_b0", 0.39, [f"blocks.{i}" for i in range(7)]),
-        ("resnet50", 4.09, [f"layer{i}" for i in range(1, 5)]),
+        pytest.param("resnet50", 4.09, [f"layer{i}" for i in range(1, 5)], marks=pytest.mark.slow),
     ],
 )
 def test_published_figures_of_photograph_models(name: str, gmacs: float, stages: list[str]) -> None:

@@ -20,7 +20,9 @@ MILLIONS = (5.29, 7.79, 9.11, 12.23, 19.34, 30.39, 43.04, 66.35)
 DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5)
 
 
-@pytest.mark.parametrize("index", range(8))
+@pytest.mark.parametrize(
+    "index", [pytest.param(index, marks=() if index in (0, 1, 7) else pytest.mark.slow) for index in range(8)]
+)
 def test_efficientnets_have_the_published_size_and_drop_rates(index):
     model = shape_model(f"efficientnet-b{index}", 32, 1000)
     assert sum(parameter.numel() for parameter in model.parameters()) / 1e6 == pytest.approx(MILLIONS[index], abs=0.005)
@@ -31,7 +33,7 @@ def test_efficientnets_have_the_published_size_and_drop_rates(index):
         assert (block.drop_path.drop_prob if isinstance(block.drop_path, DropPath) else 0.0) == pytest.approx(rate)
 
 
-@pytest.mark.parametrize(("image_size", "channels"), [(32, 3), (8, 1), (224, 3)])
+@pytest.mark.parametrize(("image_size", "channels"), [(32, 3), (8, 1), pytest.param(224, 3, marks=pytest.mark.slow)])
 def test_one_training_step_reaches_every_parameter(image_size, channels):
     torch.manual_seed(0)
     model = build_model("efficientnet-b0", 5, channels, image_size)

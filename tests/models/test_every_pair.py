@@ -28,7 +28,7 @@ FAST = (
 # Of each kind of identity start one: zeroed last scales, a stream that is repeated, projections; those of EfficientNets
 # and of ViTs start in single precision below.
 STARTED = (
-    *("resnet8-to-32", "resnet14-to-20", "resnet18-to-34"),
+    *("resnet8-to-32", "resnet14-to-20"),
     *("gpt-2x64-to-4x64", "gpt-2x64-to-4x128", "gpt-4x64-ff128-to-4x64"),
 )
 FULL = [name for name in pair_names() if nests_fully(*parse_pair(name))]

@@ -32,7 +32,9 @@ def test_below_64_pixels_the_stem_is_a_3x3_convolution_without_pooling(image_siz
     assert model.conv1.weight.shape == (64, 3, *model.conv1.kernel_size)
 
 
-@pytest.mark.parametrize(("name", "image_size"), [("resnet18", 32), ("resnet50", 32), ("resnet18", 224)])
+@pytest.mark.parametrize(
+    ("name", "image_size"), [("resnet18", 32), ("resnet50", 32), pytest.param("resnet18", 224, marks=pytest.mark.slow)]
+)
 def test_one_training_step_reaches_every_parameter(name, image_size):
     model = build_model(name, 5, 3, image_size)
     logits = model(torch.randn(2, 3, image_size, image_size))
@@ -95,7 +97,7 @@ def test_copying_resnet18_into_resnet50_takes_the_centre_tap():
     assert torch.equal(taken[128:], before[128:])
 
 
-@pytest.mark.parametrize("init", ["paper", "timm"])
+@pytest.mark.parametrize("init", ["paper", pytest.param("timm", marks=pytest.mark.slow)])
 def test_a_partial_map_allows_the_starts_that_need_no_identity(init):
     assert not build_pair(config_for("resnet18", "resnet50", init)).weights_map.full
 
@@ -105,6 +107,7 @@ def test_a_partial_map_refuses_the_identity_start_in_one_line():
         build_pair(config_for("resnet18", "resnet50", "identity"))
 
 
+@pytest.mark.slow
 def test_paper_does_not_zero_the_last_scales_and_timm_does_in_what_the_base_does_not_hold():
     last = "layer1.1.bn2.weight"  # of an added block
     pairs = {init: build_pair(config_for("resnet18", "resnet34", init)) for init in ("paper", "timm", "identity")}

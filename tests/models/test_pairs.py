@@ -55,7 +55,10 @@ def test_building_a_model_leaves_torchs_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", ["resnet8", "resnet18", "vit-tiny", "efficientnet-b0"])
+@pytest.mark.parametrize(
+    "name",
+    ["resnet8", "vit-tiny", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet18", "efficientnet-b0"))],
+)
 def test_weights_are_decided_by_seed_and_name_alone(name):
     torch.manual_seed(1)
     first = seeded_model(name, 3, 4, 3, 32)

@@ -37,7 +37,7 @@ def test_an_image_that_the_patch_does_not_divide_is_bad_input():
         build_model("vit-tiny", CLASSES, 3, 30)
 
 
-@pytest.mark.parametrize(("image_size", "channels"), [(32, 3), (8, 1), (224, 3)])
+@pytest.mark.parametrize(("image_size", "channels"), [(32, 3), (8, 1), pytest.param(224, 3, marks=pytest.mark.slow)])
 def test_one_training_step_reaches_every_parameter(image_size, channels):
     model = build_model("vit-tiny", 5, channels, image_size)
     logits = model(torch.randn(2, channels, image_size, image_size))

@@ -7,6 +7,7 @@ import json
 
 import pytest
 import torch
+from outlined_pictures import outline_pictures
 from torch.nn import functional
 from typer.testing import CliRunner
 
@@ -57,7 +58,8 @@ def seek(*arguments):
     return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
-def test_the_commands_read_it(tmp_path):
+def test_the_commands_read_it(tmp_path, monkeypatch):
+    outline_pictures(monkeypatch)
     alternating = train(tmp_path)
     train(tmp_path, seed=1)
     frame = seekcli.epochs(tmp_path)

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from outlined_pictures import outline_pictures
 from run_folders import Results
 from run_history import with_history
 from typer.testing import CliRunner
@@ -184,7 +185,10 @@ def test_every_number_of_the_tables_of_compare_is_in_the_page(made: Results, tex
     assert [cell for cell in numbers if " ".join(cell.split()) not in words] == []
 
 
-def test_what_follows_for_another_arm_is_folded_away_and_printed(folder: Results) -> None:
+def test_what_follows_for_another_arm_is_folded_away_and_printed(
+    folder: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outline_pictures(monkeypatch)
     for seed in range(3):
         with_history(folder.add(seed=seed, motivation__k=3), motivated=True)
     text = report(folder.folder, folder.folder / "report.html")
@@ -242,6 +246,7 @@ def test_the_front_is_of_the_accuracies_that_are_drawn(results: Results) -> None
     assert list(axes.lines[0].get_ydata()) == [96.0, 99.0]
 
 
+@pytest.mark.slow
 def test_equal_runs_give_an_equal_page(made: Results, text: str, tmp_path: Path) -> None:
     """With --plots, and without."""
     assert report(made.folder, tmp_path / "report.html", "--title", TITLE) == text
@@ -253,7 +258,10 @@ def test_plots_are_written_as_png_and_svg(written: Path) -> None:
     assert names[:2] == ["1-01-differences.png", "1-01-differences.svg"]
 
 
-def test_one_run_and_published_tables_have_a_report_too(folder: Results, tmp_path: Path) -> None:
+def test_one_run_and_published_tables_have_a_report_too(
+    folder: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outline_pictures(monkeypatch)
     (run, *_) = sorted(path for path in (tmp_path / "runs").iterdir() if path.name.startswith("resnet20-to-32"))
     assert "nothing to compare" in report(run, tmp_path / "one.html")
     table = folder.publish("digits", [path for path in (tmp_path / "runs").iterdir() if "_s0_" in path.name])
@@ -320,7 +328,10 @@ def test_a_folder_without_a_finished_run_has_no_report(tmp_path: Path) -> None:
     assert not (tmp_path / "x.html").exists()
 
 
-def test_half_a_table_of_a_run_is_left_out_of_the_pictures_and_named(folder: Results) -> None:
+def test_half_a_table_of_a_run_is_left_out_of_the_pictures_and_named(
+    folder: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outline_pictures(monkeypatch)
     paths = [
         next(folder.folder.glob(f"runs/resnet20-to-32*_s{seed}_*/{name}")) for seed, name in ((1, STEPS), (2, CLASSES))
     ]

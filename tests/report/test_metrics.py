@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from outlined_pictures import outline_pictures
 from run_folders import Results
 
 from seekcli.analysis.by import parts_by
@@ -77,7 +78,10 @@ def test_runs_of_several_metrics(losses: Results) -> None:
         parts_by(comparison, ["motivation.k"])
 
 
-def test_the_page(losses: Results, comparison: Comparison, tmp_path: Path) -> None:
+def test_the_page(
+    losses: Results, comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outline_pictures(monkeypatch)
     write_report(comparison, scan_runs([losses.folder]), tmp_path / "r.html", None, "Losses")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Test loss against training compute" in page
