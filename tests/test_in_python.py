@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from outlined_pictures import outline_pictures
 from typer.testing import CliRunner
 
 import seekcli
@@ -45,7 +46,8 @@ def test_compare_is_a_frame_and_says_what_the_command_says(results):
     assert len(seekcli.compare(results, where=["schedule=base"]).to_frame()) == 1
 
 
-def test_report_writes_the_page(results, tmp_path):
+def test_report_writes_the_page(results, tmp_path, monkeypatch):
+    outline_pictures(monkeypatch)
     written = seekcli.report(results, tmp_path / "page.html", title="My runs")
     assert "My runs" in written.read_text(encoding="utf-8")
 

@@ -72,6 +72,7 @@ def test_all_are_compared_as_they_were(results: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_finished_runs_are_exported_and_evaluated(results: Path, tmp_path: Path) -> None:
     for run in WORDS:
         seek("export", results / "runs" / run, "--to", tmp_path / run)

@@ -52,6 +52,7 @@ def test_a_run_of_both_whose_share_nobody_knows_has_no_time() -> None:
 
 
 def test_what_is_measured_is_told_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seekcli.engines.speed.BLOCK_SECONDS", 0.01)
     monkeypatch.chdir(tmp_path)
     result = seek("bench", *WORDS, "--format", "json")
     assert result.exit_code == 0, result.output

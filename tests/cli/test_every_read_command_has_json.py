@@ -49,7 +49,8 @@ def test_every_command_asks_or_does() -> None:
 
 
 @pytest.mark.parametrize("command", QUESTIONS)
-def test_it_answers_in_json_alone(command: str, tmp_path: Path) -> None:
+def test_it_answers_in_json_alone(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seekcli.engines.speed.BLOCK_SECONDS", 0.01)
     run = make_run(tmp_path / "out")
     Results(tmp_path / "records").add(accuracy=90.0)
     grid = ROOT / "grids" / "digits.toml"

@@ -161,6 +161,7 @@ def test_condition_flops_are_a_forward_of_the_held_out_batch_after_each_step(tmp
             assert row["condition_flops"] == (expected if name == "validation-loss" else 0)
 
 
+@pytest.mark.slow
 def test_expected_share_is_recorded_where_chance_gives_one(tmp_path):
     shares = {}
     for name in ("random-count", "matched-count", "ema-loss", "window", "periodic", "budget"):

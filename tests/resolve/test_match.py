@@ -156,6 +156,7 @@ def test_a_cost_that_cannot_be_had_is_bad_input(results, changes, words):
 GROWN = {"train__epochs": 4, "motivation__grow_at": 0.5, "train__match_schedule": "grow"}
 
 
+@pytest.mark.slow
 def test_a_growing_run_is_matched_to_the_step_and_joined(tmp_path):
     """All its steps through the base and half of them through the larger model as well: 24 x base + 12 x larger."""
     train_run(tiny(schedule="grow", train__epochs=4, motivation__grow_at=0.5), tmp_path)

@@ -286,7 +286,7 @@ IMAGENET = {"pair__base": "resnet18", "pair__motivated": "resnet34", "data__name
         ({"schedule": "base"}, "base"),
         pytest.param({"schedule": "motivated"}, "motivated", marks=pytest.mark.slow),
         pytest.param({}, "base", marks=pytest.mark.slow),
-        ({"transfer__role": "motivated"}, "motivated"),
+        pytest.param({"transfer__role": "motivated"}, "motivated", marks=pytest.mark.slow),
     ],
 )
 def test_timms_weights_are_a_source_like_any_other(timm_weights, tmp_path: Path, changes, role: str) -> None:

@@ -202,7 +202,7 @@ class OfText(Reference):
         return functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))
 
 
-@pytest.mark.parametrize("init", ["paper", "identity"])
+@pytest.mark.parametrize("init", [pytest.param("paper", marks=pytest.mark.slow), "identity"])
 def test_the_fast_path_equals_the_naive_reference_for_a_language_model(init):
     settings = {
         "pair.base": "gpt-2x64", "pair.motivated": "gpt-4x64", "pair.init": init, "motivation.k": 1,
@@ -259,7 +259,9 @@ def five_of_twenty_after_falls(losses, decisions):
     ("condition", "rule", "options"),
     [
         pytest.param("inverse", rose_twice, {}, marks=pytest.mark.slow),
-        ("window", inside_10_to_30, {"window_start": 10 / 260, "window_stop": 30 / 260}),
+        pytest.param(
+            "window", inside_10_to_30, {"window_start": 10 / 260, "window_stop": 30 / 260}, marks=pytest.mark.slow
+        ),
         pytest.param("periodic", every_third, {"every_steps": 3}, marks=pytest.mark.slow),
         ("budget", five_of_twenty_after_falls, {"share": 0.25}),
     ],

@@ -78,7 +78,7 @@ def test_it_is_off_by_default():
     assert trainer.models_to_keep() is trainer.models
 
 
-@pytest.mark.parametrize("schedule", ["alternating", "base"])
+@pytest.mark.parametrize("schedule", ["alternating", pytest.param("base", marks=pytest.mark.slow)])
 def test_the_average_is_resumed_evaluated_and_written(tmp_path, schedule):
     resolved = tiny(train__ema_decay=0.8, train__epochs=2, schedule=schedule)
     train_run(resolved, tmp_path / "whole")

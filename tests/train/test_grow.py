@@ -47,6 +47,7 @@ def test_the_base_is_that_of_the_classic_run_bit_for_bit(runs):
         assert [steps[name][index] for index in own] == classic[name]
 
 
+@pytest.mark.slow
 def test_dropout_draws_of_the_base_are_those_of_the_classic_run():
     states = []
     for schedule in ("grow", "base"):
@@ -110,7 +111,7 @@ def test_the_larger_model_is_a_naive_branch_with_the_bases_momentum():
 
 def test_stopped_and_resumed_at_every_step_equals_the_uninterrupted_run(runs, tmp_path):
     resolved = tiny(**GROW)
-    train_in_pieces(resolved, tmp_path, 3)
+    train_in_pieces(resolved, tmp_path, 5)
     assert content(RunFolder.of(tmp_path, resolved.config).path) == content(runs[1])
 
 

@@ -116,8 +116,14 @@ def test_the_batches_are_those_of_training_but_for_mixing_and_size():
     assert len(mixed.for_statistics(100).bounds) == len(mixed.bounds) == 6
 
 
-@pytest.mark.parametrize("changes", [{}, {"train__ema_decay": 0.5}, {"motivation__condition": "validation-loss",
-                                                                    "data__holdout_images": 6}])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train__ema_decay": 0.5},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"motivation__condition": "validation-loss", "data__holdout_images": 6}, marks=pytest.mark.slow),
+    ],
+)
 def test_training_never_sees_it(changes):
     trainers = [trainer_of(pair__recalibrate_batches=batches, **changes) for batches in (0, 3)]
     for trainer in trainers:
