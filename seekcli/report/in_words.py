@@ -58,6 +58,7 @@ def sentences(cell: Cell) -> list[str]:
     lines = []
     if base:
         lines.append(_difference("base, alternating, against base alone", base))
+        lines += _by_statistics(cell, base)
     if larger:
         lines.append(_difference("larger, alternating, against larger alone", larger))
     if not lines:
@@ -75,6 +76,31 @@ def _of(cell: Cell, left: str, right: str, family: QuestionFamily) -> list[Contr
         one
         for one in cell.contrasts
         if one.family is family and (one.difference.left, one.difference.right) == (left, right)
+    ]
+
+
+def _by_statistics(cell: Cell, base: Sequence[Contrast]) -> list[str]:
+    """Said where the statistics of BatchNorm alone move base - base alone by more than the margin.
+
+    A base that rests near the end is measured, as trained, with statistics of weights that it no longer has.
+    """
+    again = {
+        one.arm: one
+        for one in _of(cell, X_Y_B, X_C, QuestionFamily.EXPLORATORY)
+        if one.accuracy is Accuracy.RECALIBRATED
+    }
+    moved = [
+        again[one.arm]
+        for one in base
+        if one.arm in again and abs(again[one.arm].difference.mean - one.difference.mean) > one.verdict.margin
+    ]
+    if not moved:
+        return []
+    listed = "; ".join(f"{one.arm}: {_points(one)}" for one in moved[:MOST_NAMED])
+    more = f"; and {len(moved) - MOST_NAMED} more" if len(moved) > MOST_NAMED else ""
+    return [
+        "that is as trained; with BatchNorm statistics estimated again, as in the models that a run writes, base - base "
+        f"alone is another number ({listed}{more})"
     ]
 
 

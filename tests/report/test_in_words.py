@@ -54,6 +54,19 @@ def test_of_many_arms_the_decided_are_named_and_the_others_counted(results: Resu
     assert "undecided in 2 (" in base
 
 
+@pytest.mark.parametrize(("again", "is_said"), [(97.1, True), (94.1, False)])
+def test_a_base_that_is_lower_by_old_statistics_alone_is_told(results: Results, again: float, is_said: bool) -> None:
+    key = "test_accuracy_recalibrated_percent"
+    for seed in range(3):
+        more = seed / 10
+        results.add("base", accuracy=97.0 + more, seed=seed, columns={key: 97.0 + more})
+        columns = {key: {"base": again + more, "motivated": 97.0}}
+        results.add(accuracy=(94.0 + more + seed**2 / 100, 97.0), seed=seed, columns=columns)
+    told = [line for line in said(results) if "estimated again" in line]
+    assert len(told) == is_said
+    assert all("(loss k=2 identity: +0.10" in line for line in told)
+
+
 def test_many_cells_are_counted(results: Results) -> None:
     for lr in (0.1, 0.2, 0.3, 0.4, 0.5):
         results.add_seeds("base", [97.0, 97.1, 97.2], optimizer__lr=lr)
