@@ -99,8 +99,8 @@ def _by_statistics(cell: Cell, base: Sequence[Contrast]) -> list[str]:
     listed = "; ".join(f"{one.arm}: {_points(one)}" for one in moved[:MOST_NAMED])
     more = f"; and {len(moved) - MOST_NAMED} more" if len(moved) > MOST_NAMED else ""
     return [
-        "that is as trained; with BatchNorm statistics estimated again, as in the models that a run writes, base - base "
-        f"alone is another number ({listed}{more})"
+        "that is as trained; with BatchNorm statistics estimated again, as in the models that a run writes, "
+        f"base - base alone is another number ({listed}{more})"
     ]
 
 
