@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.errors import BadInput, NewerFile
-from seekcli.runs.scan import NEWER
+from seekcli.runs.records import NEWER
 
 if TYPE_CHECKING:
     from seekcli.analysis.runs import ArmSettings

@@ -85,7 +85,7 @@ def compare(
         return
     from seekcli.analysis.comparison import compare_runs
     from seekcli.analysis.selection import parse_where
-    from seekcli.cli.damaged import refuse_damaged_alone, tell_damaged
+    from seekcli.cli.damaged import end_incomplete, refuse_damaged_alone, tell_damaged
     from seekcli.runs.scan import scan_runs
 
     for flag, value in (("--margin", margin), ("--effect", effect)):
@@ -101,28 +101,33 @@ def compare(
     runs = scan_runs(paths or [Path("results")])
     comparison = compare_runs(runs, parse_where(where or []), options)
     refuse_damaged_alone(comparison)
-    if claims or keys or format_ is CompareFormat.JSON:  # the other formats name them where they stand
+    if claims or keys or format_ is not CompareFormat.CSV:  # which has all its notes on stderr
         tell_damaged(comparison)
-    if tables is not None:
-        _write_tables(tables, runs, comparison)
+    lacking = [] if tables is None else _write_tables(tables, runs, comparison)
     if claims:
         _show_claims(comparison, format_)
     elif keys:
         _show_by(comparison, parts_by(comparison, keys), format_)
     else:
         _show(comparison, format_)
+    end_incomplete(comparison, lacking)
 
 
-def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) -> None:
+def _write_tables(folder: Path, runs: list[RunSummary], comparison: Comparison) -> list[str]:
+    """What the tables lack, since it is damaged."""
     from seekcli.report.frames import write_tables
     from seekcli.runs.model_files import AFRESH
 
+    lacking: list[str] = []
+
     def tell(error: BadInput) -> None:
         helps = f"; {AFRESH}" if " is damaged" in str(error) else ""
-        say(f"seek: not in the tables: {visible(str(error))}{helps}", err=True)
+        lacking.append(f"{error}{helps}")
+        say(f"seek: not in the tables: {visible(lacking[-1])}", err=True)
 
     for path in write_tables(folder, runs, comparison, tell):
         say(f"seek: wrote {visible(str(path))}", err=True)
+    return lacking
 
 
 def _options(margin: float | None, effect: float | None, metric: str | None, convention: Convention) -> Options:

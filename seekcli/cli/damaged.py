@@ -1,14 +1,19 @@
 """What `seek compare` and `seek report` say of damaged runs, and of those that a newer seek wrote: the others are
-shown, and each of these is named."""
+shown, each of these is named on stderr, and the exit code is that of bad input, so that no script takes the rest for
+the whole."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
 
 from seekcli.analysis.comparison import Comparison
 from seekcli.analysis.left_out import DAMAGED
 from seekcli.cli.output import say
-from seekcli.errors import BadInputs, visible
+from seekcli.errors import EXIT_BAD_INPUT, BadInputs, visible
 from seekcli.report.tables import left_out_line
-from seekcli.runs.scan import NEWER
+from seekcli.runs.records import NEWER
 
 MOST_NAMED = 5
 
@@ -24,9 +29,14 @@ def _others(comparison: Comparison) -> bool:
 
 
 def tell_damaged(comparison: Comparison) -> None:
-    """On stderr, for output that has no place for it."""
     for line in damaged_lines(comparison):
         say(f"seek: not counted: {visible(line)}", err=True)
+
+
+def end_incomplete(comparison: Comparison, others: Sequence[str] = ()) -> None:
+    """Raise typer.Exit where runs are not counted since they are damaged or newer, or `others` tell of what else is."""
+    if others or damaged_lines(comparison):
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 def damaged_lines(comparison: Comparison) -> list[str]:

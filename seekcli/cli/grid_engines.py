@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from seekcli.cli.grid_run import Asked, plan_looked_at, recorded_threads, smoke_mark
 from seekcli.cli.grid_workers import watch_workers
 from seekcli.cli.output import say
-from seekcli.errors import BadInput, DamagedRun, RunFailed, counted, human_hours, unknown
+from seekcli.errors import BadInput, DamagedRun, NewerFile, RunFailed, counted, human_hours, unknown
 from seekcli.grid.engine_settings import ENGINES, MOST_ELEMENTS, Settings, read_words
 from seekcli.grid.schema import GridFile
 from seekcli.grid.shards import Shard
+from seekcli.grid.standing import WHAT_HELPS
 from seekcli.grid.submission import SubmissionFolder, is_live
+from seekcli.runs.records import NEWER
 
 if TYPE_CHECKING:
     from seekcli.cli.stop import StopSwitch
@@ -184,6 +186,9 @@ def as_they_stand(watch: Watch) -> list[Outcome]:
             found.append(Outcome(one.resolved, "finished", one.status))
         elif one.state == "damaged":
             found.append(Outcome(one.resolved, "damaged", error=DamagedRun(str(one.problem))))
+        elif one.state == NEWER:
+            said = str(one.problem).removesuffix(f"; {WHAT_HELPS}")
+            found.append(Outcome(one.resolved, "newer", error=NewerFile(said)))
         elif one.state == "failed":
             found.append(Outcome(one.resolved, "failed", error=RunFailed(one.problem or "no reason is recorded")))
         else:

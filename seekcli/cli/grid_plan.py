@@ -10,6 +10,7 @@ from seekcli.cli.output import say, say_json, terminal_width
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import counted, human_bytes, human_flops, human_hours, visible
 from seekcli.grid.plan_rows import COSTS, Row, fold_rows, rows_of, standings_of
+from seekcli.grid.standing import NOT_TO_DO
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
@@ -92,13 +93,14 @@ def disk_words(count: float | None) -> str | None:
 
 def total_line(rows: Sequence[Row], folds: Sequence[Row]) -> str:
     """What is left to do: sums over what is known, and of how many runs it is not."""
-    left = [row for row in (*rows, *folds) if row["state"] not in ("finished", "refused")]
+    left = [row for row in (*rows, *folds) if row["state"] not in NOT_TO_DO]
     sums = {name: sum((row[name] or 0.0) * (1 - row["done"]) for row in left) for name in COSTS}
     unknown = {name: sum(row[name] is None for row in left) for name in COSTS}
     if not left:
-        refused = counted(sum(row["state"] == "refused" for row in rows), "run")
-        if not refused.startswith("0"):
-            return f"left       nothing but {refused} refused"
+        counts = Counter(row["state"] for row in rows if row["state"] != "finished")
+        if counts:
+            but = " and ".join(f"{counted(count, 'run')} {state}" for state, count in counts.items())
+            return f"left       nothing but {but}"
         return f"left       nothing: all of it took {human_hours(sum(row['hours'] or 0.0 for row in rows))}"
     shown = (
         ("train_flops", f"{human_flops(sums['train_flops'])} of training (expected)", "cost"),

@@ -10,6 +10,7 @@ from seekcli.cli.output import echo_json, say
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import counted, human_hours, one_line, visible
 from seekcli.grid.progress import is_under_way, submitted_words, summary_of
+from seekcli.grid.standing import NOT_TO_DO
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -86,7 +87,7 @@ def head_line(watch: Watch, found: dict[str, Any]) -> str:
     """`20 runs: 5 finished, 2 running, 13 new; 12 min left`; `found` is what `summary_of` the watch says."""
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
     if found["hours_left"] is None:
-        over = sum(found["states"].get(state, 0) for state in ("finished", "refused"))
+        over = sum(found["states"].get(state, 0) for state in NOT_TO_DO)
         left = "" if over == len(watch.standings) else "; time left not known"
     else:
         left = f"; {human_hours(found['hours_left'])} left"

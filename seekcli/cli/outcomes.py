@@ -13,7 +13,9 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.local import Observer, Outcome
 from seekcli.errors import BadInput, HeldElsewhere, RunFailed, one_line, visible
+from seekcli.grid.standing import WHAT_HELPS
 from seekcli.report.repeat import command_of
+from seekcli.runs.records import NEWER
 from seekcli.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -93,7 +95,9 @@ def outcome_lines(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str
         if outcome.error is not None:
             name = outcome.label or run_id(outcome.resolved.config)
             lines += [f"{outcome.state:<10}{visible(name)}", f"{'cause':<10}{one_line(outcome.cause)}"]
-        if outcome.error is not None and outcome.state not in NEVER_BEGUN:
+        if outcome.state == NEWER:
+            lines.append(f"{'again':<10}{WHAT_HELPS}")
+        elif outcome.error is not None and outcome.state not in NEVER_BEGUN:
             again = command_of(outcome.resolved, out, grid, fresh=outcome.state == "damaged")
             lines.append(f"{'again':<10}{again}")
     return "\n".join(lines)

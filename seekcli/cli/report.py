@@ -31,7 +31,7 @@ def report(
     """Write what the runs say as one page that needs no network: open it with a double click."""
     from seekcli.analysis.comparison import Options, compare_runs
     from seekcli.analysis.selection import parse_where
-    from seekcli.cli.damaged import refuse_damaged_alone, tell_damaged
+    from seekcli.cli.damaged import end_incomplete, refuse_damaged_alone, tell_damaged
     from seekcli.models.catalog import has_running_statistics
     from seekcli.report.targets import check_targets
     from seekcli.runs.scan import scan_runs
@@ -53,3 +53,4 @@ def report(
         echo_json({"files": [str(path) for path in written.paths]})
     for path in written.paths:
         say(f"seek: wrote {visible(str(path))}", err=True)
+    end_incomplete(comparison, written.notes)

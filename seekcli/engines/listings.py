@@ -124,7 +124,8 @@ def rounded(share: float | None) -> float | None:
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included. Files of a finished run are looked at, never read whole."""
     from seekcli.runs.quick_check import QuickCheck
-    from seekcli.runs.scan import NEWER, scan_runs
+    from seekcli.runs.records import NEWER
+    from seekcli.runs.scan import scan_runs
 
     rows, sizes_alone = [], QuickCheck(most_bytes=0)
     for run in scan_runs([results]):

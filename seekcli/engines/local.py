@@ -39,7 +39,7 @@ from seekcli.train.progress import Progress
 # How often a run that another process writes is looked at: little against a run, and nothing for a file server.
 POLL_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
-OutcomeState = Literal["finished", "failed", "damaged", "refused", "waiting", "not begun"]
+OutcomeState = Literal["finished", "failed", "damaged", "newer", "refused", "waiting", "not begun"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Outcome:
     @property
     def refusal(self) -> str | None:
         """Why it was not begun, where that is for its settings or its data and not for who has its folder."""
-        return self.cause if self.state == "refused" and not isinstance(self.error, HeldElsewhere | NewerFile) else None
+        return self.cause if self.state == "refused" and not isinstance(self.error, HeldElsewhere) else None
 
 
 class Observer:
@@ -232,4 +232,6 @@ def not_begun(one: Resolved) -> Outcome:
 def state_after(error: Exception) -> OutcomeState:
     if isinstance(error, DamagedRun):
         return "damaged"
+    if isinstance(error, NewerFile):
+        return "newer"
     return "refused" if isinstance(error, BadInput) else "failed"

@@ -10,9 +10,10 @@ from seekcli.grid.forecast import Forecast
 from seekcli.grid.standing import STATES, Standing, Watch
 from seekcli.grid.submission import Element, Submission, SubmissionFolder, as_data, in_words, is_live
 from seekcli.runs.folder import RunFolder
+from seekcli.runs.records import NEWER
 
 # What is listed one by one; of the others their number is enough.
-LISTED = ("running", "unfinished", "dead", "failed", "damaged", "refused")
+LISTED = ("running", "unfinished", "dead", "failed", "damaged", NEWER, "refused")
 NOWHERE: dict[str, str | None] = {"node": None, "job": None}
 
 
@@ -58,9 +59,9 @@ def where_it_runs(watch: Watch, one: Standing) -> dict[str, str | None]:
 
 
 def hours_left(watch: Watch) -> float | None:
-    """Of the whole grid but for what is refused, as many runs at a time as there are now; None where the time of one of
+    """Of what this seek can do of the grid, as many runs at a time as there are now; None where the time of one of
     them is not known."""
-    standings = [one for one in watch.standings.values() if one.state != "refused"]
+    standings = [one for one in watch.standings.values() if one.state not in ("refused", NEWER)]
     finished = [one for one in standings if one.state == "finished"]
     left = [one for one in standings if one.state != "finished"]
     forecast = Forecast(watch.plan.results, finished, ())

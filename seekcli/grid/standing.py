@@ -14,10 +14,12 @@ from seekcli.grid.plan import GridPlan
 from seekcli.grid.points import Point
 from seekcli.grid.tune import ChosenK, Tuning, stored_choice
 from seekcli.runs.folder import RunFolder
-from seekcli.runs.records import RunStatus
+from seekcli.runs.records import NEWER, RunStatus
 
 # In the order in which tables count them.
-STATES = ("finished", "running", "unfinished", "dead", "failed", "damaged", "refused", "new", "waits")
+STATES = ("finished", "running", "unfinished", "dead", "failed", "damaged", NEWER, "refused", "new", "waits")
+NOT_TO_DO = ("finished", NEWER, "refused")  # nothing is left to do of them, or nothing can be done by this seek
+WHAT_HELPS = "a seek of that version can read it; --out DIR makes the run anew elsewhere"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Standing:
     label: str
     state: str
     resolved: Resolved
-    problem: str | None = None  # of a damaged, failed or refused one, and what a waiting one waits for
+    problem: str | None = None  # of a damaged, newer, failed or refused one, and what a waiting one waits for
     status: RunStatus | None = None
 
     @property
@@ -66,8 +68,8 @@ def standing_in(results: Path, one: Resolved, name: str | None = None) -> Standi
     folder = RunFolder(results / "runs" / name, name, one.config)
     try:
         state, status = folder.standing_with_status(whole=False)
-    except NewerFile:
-        raise
+    except NewerFile as error:
+        return Standing(name, NEWER, one, f"{error}; {WHAT_HELPS}")
     except BadInput as error:
         return Standing(name, "damaged", one, str(error))
     if state == "new":
@@ -95,7 +97,11 @@ def waits_for(point: Point, plan: GridPlan, states: Mapping[str, str] | None = N
     bad = [one for one in left if (states or {}).get(one.run_id or "", "finished") != "finished"]
     first = (bad or left)[0]
     others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
-    return f"waits for {first.label}{others}" + (f", which is {(states or {})[str(first.run_id)]}" if bad else "")
+    return f"waits for {first.label}{others}" + (f", {which_is((states or {})[str(first.run_id)])}" if bad else "")
+
+
+def which_is(state: str) -> str:
+    return "which a newer seek wrote" if state == NEWER else f"which is {state}"
 
 
 class Watch:

@@ -10,7 +10,7 @@ from pathlib import Path
 from seekcli.config.layers import Resolved
 from seekcli.errors import counted, human_flops, human_hours
 from seekcli.grid.forecast import Forecast
-from seekcli.grid.standing import standing_in
+from seekcli.grid.standing import NOT_TO_DO, standing_in
 from seekcli.runs.older_runs import foreign_names
 
 
@@ -33,7 +33,7 @@ def total_of(runs: Sequence[Resolved], results: Path) -> Total:
     computed."""
     standings = [standing_in(results, one) for one in runs]
     finished = [one for one in standings if one.state == "finished"]
-    left = [one for one in standings if one.state != "finished"]
+    left = [one for one in standings if one.state not in NOT_TO_DO]
     forecast = Forecast(results, finished, foreign_names(results, [one.label for one in standings]))
     costs = [(forecast.of(one), 1 - one.fraction_done) for one in left]
     flops = [cost.train_flops * rest for cost, rest in costs if cost.train_flops is not None]

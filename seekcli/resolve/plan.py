@@ -16,7 +16,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import data_facts
 from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_ahead
-from seekcli.errors import counted, human_flops, visible
+from seekcli.errors import NewerFile, counted, human_flops, visible
 from seekcli.method.pair import Pair
 from seekcli.models.catalog import nests_fully, same_start_note
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
@@ -29,6 +29,7 @@ from seekcli.resolve.short_epochs import few_steps_note, require_several_steps
 from seekcli.resolve.transfer import start_weights
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.older_runs import old_rules_note, older_twin_note
+from seekcli.runs.records import NEWER
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def plan_of(resolved: Resolved, results: Path) -> Plan:
         folder = RunFolder.of(results, config)
         files.require_possible_path(folder.path)
         state, problem = folder.standing_or_damage()
+        if state == NEWER:
+            raise NewerFile(str(problem))
         if state == "new":
             require_several_steps(config)
         notes = plan_notes(resolved, results, state)

@@ -227,16 +227,11 @@ class RunFolder:
                 raise DamagedRun(f"{problem}; {AFRESH}")
 
     def standing_or_damage(self) -> tuple[str, str | None]:
-        """`standing` for lists of runs, which go on after a damaged one: ("damaged", what is wrong with it).
-
-        Raises NewerFile: with a results folder of a later version nothing is right.
-        """
+        """`standing` for lists of runs, which go on after a bad one: ("damaged" or "newer", what is wrong with it)."""
         try:
             return self.standing(whole=False), None
-        except NewerFile:
-            raise
         except BadInput as error:
-            return "damaged", str(error)
+            return records.NEWER if isinstance(error, NewerFile) else "damaged", str(error)
 
     def epochs_problem(self) -> str | None:
         """What is plainly wrong with the table of epochs, where there is one: its first and last bytes are read."""

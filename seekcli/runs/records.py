@@ -33,6 +33,7 @@ STATUS = "status.json"
 CHECKPOINTS = "checkpoint"
 
 Row = dict[str, Any]
+NEWER = "newer"  # how a run stands that has a file of a later version of this program
 RunState = Literal["running", "stopped", "failed", "finished"]
 
 

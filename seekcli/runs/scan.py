@@ -15,6 +15,7 @@ from seekcli.runs.records import (
     CLASSES,
     CONFIG,
     EPOCHS,
+    NEWER,
     STATUS,
     STEPS,
     Row,
@@ -29,7 +30,6 @@ RUN_FILES = (STATUS, EPOCHS, STEPS, CHECKPOINTS)
 RESUMABLE = "resumable: the same command goes on with it"
 TRAIN_FIRST = ": name the folder that `seek train --out` was given, or make a run: `seek train` writes to results"
 DEAD = f"dead, {RESUMABLE}"
-NEWER = "newer"  # the state of a run with a file that a later version wrote
 
 
 @dataclass(frozen=True)

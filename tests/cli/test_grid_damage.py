@@ -13,6 +13,7 @@ from resumed_runs import StopAfter
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
+from seekcli.documents import read_document, write_document
 from seekcli.engines.run import train_run
 from seekcli.errors import Stopped
 from seekcli.grid.plan import points_of_grid
@@ -92,6 +93,27 @@ def test_half_a_table_is_told_by_plan_and_run_alike(
     again = seek(*shlex.split(lines[at + 3].removeprefix("again"))[1:])
     assert again.exit_code == 0, again.output
     assert seek("grid", "run", grid, "--out", out).exit_code == 0
+
+
+def test_a_run_of_a_newer_seek_keeps_no_other_point_from_being_done(tmp_path: Path, prepared: dict[bool, Path]) -> None:
+    out, grid = tmp_path / "r", tmp_path / "g.toml"
+    shutil.copytree(prepared[True], out)
+    more = '[[arms]]\nname = "other"\nschedule = "motivated"\ntrain.epochs = 1\n'
+    grid.write_text(GRID + more, encoding="utf-8")
+    name = points_of_grid(grid)[0].run_id
+    path = out / "runs" / str(name) / "config.json"
+    write_document(path, read_document(path) | {"schema_version": 99})
+    assert "3 runs: 1 newer, 1 new, 1 waits" in seek("grid", "status", grid, "--out", out).stdout
+
+    result = seek("grid", "run", grid, "--out", out, "--jobs", "1")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    at = lines.index("3 runs: 1 newer, 1 finished, 1 waiting")
+    assert lines[at + 1].split() == ["newer", name]
+    assert f"{path} was written by a newer seek" in lines[at + 2]
+    assert "a seek of that version can read it" in lines[at + 3]
+    assert lines[at + 5] == f"cause     waits for {name}, which a newer seek wrote"
+    assert "3 runs: 1 finished, 1 newer, 1 waits" in seek("grid", "status", grid, "--out", out).stdout
 
 
 def test_a_run_that_is_written_is_running_whatever_its_tables_hold(tmp_path: Path, prepared: dict[bool, Path]) -> None:

@@ -107,10 +107,14 @@ def test_half_a_table_and_a_newer_folder_are_told(tmp_path: Path, results: Path)
     assert "epochs.parquet is damaged" in row["problem"]
     path.write_bytes(whole)
     write_document(folder / records.CONFIG, read_document(folder / records.CONFIG) | {"schema_version": 99})
-    for command in ("plan", "run"):
-        result = seek("grid", command, tmp_path / "g.toml", "--out", copy)
-        assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
-        assert "newer seek" in result.stderr
+    row, *others = rows_of(tmp_path, copy)
+    assert (row["state"], {other["state"] for other in others}) == ("newer", {"new"})
+    said = f"{folder / records.CONFIG} was written by a newer seek (schema 99, this one knows 1)"
+    assert row["problem"] == f"{said}; a seek of that version can read it; --out DIR makes the run anew elsewhere"
+    text = seek("grid", "status", tmp_path / "g.toml", "--out", copy).stdout
+    assert text.startswith("4 runs: 1 newer, 3 new")
+    assert row["problem"] in text
+    assert "4 runs: 1 newer, 3 new" in seek("grid", "plan", tmp_path / "g.toml", "--out", copy).stdout
 
 
 def test_a_grid_of_thousands_is_planned_without_torch(tmp_path: Path) -> None:
