@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seekcli.cli.grid_run import Asked, plan_looked_at, recorded_threads, smoke_mark
 from seekcli.cli.grid_workers import watch_workers
 from seekcli.cli.output import say
-from seekcli.errors import BadInput, DamagedRun, NewerFile, RunFailed, counted, human_hours, unknown
+from seekcli.errors import BadInput, DamagedRun, RunFailed, counted, human_hours, unknown
 from seekcli.grid.engine_settings import ENGINES, MOST_ELEMENTS, Settings, read_words
 from seekcli.grid.schema import GridFile
 from seekcli.grid.shards import Shard
@@ -188,7 +188,7 @@ def as_they_stand(watch: Watch) -> list[Outcome]:
             found.append(Outcome(one.resolved, "damaged", error=DamagedRun(str(one.problem))))
         elif one.state == NEWER:
             said = str(one.problem).removesuffix(f"; {WHAT_HELPS}")
-            found.append(Outcome(one.resolved, "newer", error=NewerFile(said)))
+            found.append(Outcome(one.resolved, "newer", error=BadInput(said)))
         elif one.state == "failed":
             found.append(Outcome(one.resolved, "failed", error=RunFailed(one.problem or "no reason is recorded")))
         else:
@@ -255,5 +255,10 @@ def cancel_submitted(asked: Asked) -> None:
     """Raises BadInput where nothing was submitted."""
     from seekcli.engines.slurm import cancel
 
-    submission = cancel(SubmissionFolder.of(asked.out, asked.grid))
+    folder = SubmissionFolder.of(asked.out, asked.grid)
+    submission = folder.read()
+    if submission is not None and not submission.cancelled and not is_live(submission, folder.elements(submission)):
+        say(f"job {submission.job} has ended: nothing is left to cancel", err=True)
+        return
+    submission = cancel(folder)
     say(f"job {submission.job} is cancelled: runs that were under way save and stop; `seek grid run` goes on", err=True)

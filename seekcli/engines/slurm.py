@@ -86,7 +86,8 @@ class SlurmEngine(Engine):
         elif self.cluster == "local":
             executor.update_parameters(timeout_min=MOST_MINUTES)
         try:
-            with redirect_stderr(StringIO()):  # submitit copies what sbatch says, which is told below
+            # submitit copies what sbatch says, which is told below.
+            with redirect_stderr(StringIO()), without_output(self.cluster == "local"):
                 return list(executor.submit_array(elements))
         except (subprocess.CalledProcessError, FailedJobError, RuntimeError) as error:
             said = getattr(error, "stderr", None) or str(error)
@@ -126,6 +127,21 @@ class SlurmEngine(Engine):
 
     def __exit__(self, *_: object) -> None:
         """The array needs no process of ours."""
+
+
+@contextmanager
+def without_output(is_so: bool) -> Iterator[None]:
+    """What is started inside has no output: it would hold the pipe of `seek grid run | cat` until it ends."""
+    kept = [(number, os.dup(number)) for number in (1, 2)] if is_so else []
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            for number, _ in kept:
+                os.dup2(nowhere.fileno(), number)
+        yield
+    finally:
+        for number, own in kept:
+            os.dup2(own, number)
+            os.close(own)
 
 
 @contextmanager

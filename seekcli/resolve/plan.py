@@ -16,7 +16,7 @@ from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.data.sets.sources import data_facts
 from seekcli.data.sets.summary import summary_ahead
 from seekcli.data.splitting.overlap import overlap_ahead
-from seekcli.errors import NewerFile, counted, human_flops, visible
+from seekcli.errors import counted, human_flops, visible
 from seekcli.method.pair import Pair
 from seekcli.models.catalog import nests_fully, same_start_note
 from seekcli.models.pairs import build_models, build_pair, differential_parameters, link_models, planned_models
@@ -85,7 +85,7 @@ def plan_of(resolved: Resolved, results: Path) -> Plan:
         files.require_possible_path(folder.path)
         state, problem = folder.standing_or_damage()
         if state == NEWER:
-            raise NewerFile(str(problem))
+            folder.standing(whole=False)  # raises, as the run would
         if state == "new":
             require_several_steps(config)
         notes = plan_notes(resolved, results, state)

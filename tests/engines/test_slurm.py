@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -96,6 +99,18 @@ def test_cancel_ends_what_waits_and_lets_save_what_runs(grid: Path, slurm: Path,
     assert seek("grid", "status", grid, "--out", tmp_path / "r").stdout.startswith("4 runs: 4 new")
 
 
+def test_workers_of_this_machine_do_not_hold_the_pipe_of_the_command() -> None:
+    code = """if True:
+        import subprocess
+        from seekcli.engines.slurm import without_output
+        with without_output(True):
+            started = subprocess.Popen(["sleep", "100"])
+        print(started.pid)
+    """
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=60, check=True)
+    os.kill(int(done.stdout), signal.SIGKILL)
+
+
 def test_in_this_process_every_point_is_done_and_another_engine_finds_it_done(
     grid: Path, tmp_path: Path, in_process: None
 ) -> None:
@@ -103,6 +118,8 @@ def test_in_this_process_every_point_is_done_and_another_engine_finds_it_done(
     result = seek("grid", "run", grid, *words)
     assert result.exit_code == 0, result.output
     assert seek("grid", "status", grid, "--out", tmp_path / "r").stdout == "4 runs: 4 finished\n"
+    cancelled = seek("grid", "cancel", grid, "--out", tmp_path / "r")
+    assert (cancelled.exit_code, cancelled.stderr.endswith(" has ended: nothing is left to cancel\n")) == (0, True)
     assert "4 done already" in seek("grid", "run", grid, "--out", tmp_path / "r").stderr
     assert "nothing is left to do" in seek("grid", "run", grid, *words).stderr
     more = grid.read_text().replace("seeds = 4", "seeds = 6")

@@ -280,7 +280,7 @@ def test_published_tables_of_steps_and_classes_have_the_pictures_of_the_folder(
     assert Page(published).labels == labels
     (tables / STEPS).write_bytes(b"PAR1")
     result = CliRunner().invoke(app, ["report", str(tables), "--out", str(tmp_path / "page.html")])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 2, result.output
     assert result.stderr.count(f"not in the pictures: {tables / STEPS} is damaged") == 1
     assert len(Page((tmp_path / "page.html").read_text(encoding="utf-8")).labels) == len(Page(text).labels) - 3
 
@@ -339,7 +339,7 @@ def test_half_a_table_of_a_run_is_left_out_of_the_pictures_and_named(
         path.write_bytes(path.read_bytes()[:100])
     out = folder.folder / "report.html"
     result = CliRunner().invoke(app, ["report", str(folder.folder), "--out", str(out)])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 2, result.output
     page = Page(out.read_text(encoding="utf-8"))
     for path in paths:
         note = f"not in the pictures: {path} is damaged or no parquet file"
