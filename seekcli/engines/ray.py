@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -83,13 +84,14 @@ class RayEngine(Engine):
         tick()
 
     def cancel(self) -> None:
-        """Returns when all have saved and left."""
+        """Returns when all have saved and left. Ray may crash of a task that is cancelled as it ends."""
         import ray
 
-        for task in self.tasks:
+        _, left = ray.wait(self.tasks, num_returns=len(self.tasks), timeout=0) if self.tasks else ([], [])
+        for task in left:
             ray.cancel(task)
-        if self.tasks:
-            ray.wait(self.tasks, num_returns=len(self.tasks))
+        if left:
+            ray.wait(left, num_returns=len(left))
 
     def complaint(self) -> str | None:
         import ray
@@ -129,6 +131,8 @@ def run_worker(words: list[str], order: str, environment: dict[str, str]) -> tup
 
     A process of its own, since a task gets no signals; it saves and leaves too when the process of the task is killed.
     """
+    # Ray cancels by Ctrl-C, which what was started by `nohup ... &` ignores, and this process with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "seekcli", *words],
         env={**os.environ, **environment, STARTED_BY: str(os.getpid())},

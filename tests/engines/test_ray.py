@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib.machinery
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
-from seekcli.engines.ray import RayEngine
+from seekcli.engines.ray import RayEngine, run_worker
 from seekcli.engines.starter import STARTED_BY
 from seekcli.errors import BadInput
 
@@ -106,3 +109,30 @@ def test_a_worker_whose_starter_is_gone_saves_and_leaves(grid: Path, tmp_path: P
     assert "stopped, since the process that started this worker is gone: saved at step 1" in left.stderr
     monkeypatch.delenv(STARTED_BY)
     assert seek("grid", "work", grid, *words).exit_code == 0
+
+
+def test_a_task_is_cancelled_where_what_started_it_ignores_ctrl_c(tmp_path: Path, monkeypatch) -> None:
+    """As after `nohup seek grid run ... &`. Ray cancels by `interrupt_main`, which does nothing then."""
+    worker = tmp_path / "worker"
+    worker.write_text("#!/bin/sh\nexec sleep 3\n", encoding="utf-8")
+    worker.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(worker))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        threading.Timer(0.1, _thread.interrupt_main).start()
+        assert run_worker([], "", {}) == (75, "cancelled")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_tasks_that_have_ended_are_not_cancelled(ray: SimpleNamespace) -> None:
+    """Ray ends the process where that meets the end of the task."""
+    cancelled: list[str] = []
+    ended = {"first"}
+    ray.cancel = lambda task: cancelled.append(task) or ended.add(task)
+    ray.wait = lambda tasks, **_: ([one for one in tasks if one in ended], [one for one in tasks if one not in ended])
+    engine = RayEngine({}, 0.0)
+    engine.tasks = ["first", "second"]
+    engine.cancel()
+    engine.cancel()
+    assert cancelled == ["second"]

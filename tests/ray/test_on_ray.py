@@ -51,7 +51,8 @@ def processes(of: str) -> list[int]:
 
 
 def seek(*words: object) -> subprocess.Popen[str]:
-    whole = [sys.executable, "-m", "seekcli", *map(str, words)]
+    """As after `nohup seek ... &`, which ignores Ctrl-C."""
+    whole = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-m", "seekcli", *map(str, words)]
     return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
