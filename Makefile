@@ -6,6 +6,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if "$$name" -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then echo "$$name"; break; fi; done)
 # make setup TORCH=cpu: torch without CUDA, 1 GB and not 6, where this index can be reached.
 CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
+ifneq ($(filter-out cpu,$(TORCH)),)
+$(error TORCH=$(TORCH): expected TORCH=cpu, or no TORCH for the torch of PyPI)
+endif
 # worksteal: each process begins with a half of the tests in their order, so that what a file makes once is made once.
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 VENV := .venv
@@ -29,7 +32,7 @@ $(READY): pyproject.toml constraints.txt
 			echo "Install one (Debian, Ubuntu: python3 and python3-venv), or name it: make setup PYTHON=/path/to/python3" >&2; \
 			exit 1; \
 		fi; \
-		echo "Setting up $(VENV) with $$python: a few minutes and 6 GB, once."; \
+		echo "Setting up $(VENV) with $$python: a few minutes and $(if $(TORCH),less than the 6 GB of a torch with CUDA,6 GB), once."; \
 		"$$python" -m venv --clear $(VENV); \
 	fi
 ifeq ($(TORCH),cpu)

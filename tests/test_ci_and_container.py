@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -46,6 +47,36 @@ def test_the_image_is_two_stages_not_root_and_examined_before_it_is_done() -> No
     assert commands == {"RUN": ["seek", "doctor"], "ENTRYPOINT": ["seek"], "CMD": ["doctor"]}
     assert "doctor" in COMMANDS
     assert "seek" in PROJECT["scripts"]
+
+
+def pip_lines(*words: str) -> list[str]:
+    """What `make setup` would have pip do in a new environment, as a shell reads it."""
+    asked = ["make", "-n", "setup", "VENV=nowhere", "PYTHON=python3", *words]
+    recipe = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    lines = [line for line in recipe.replace("\\\n", " ").splitlines() if " -m pip install " in line]
+    shown = [f"echo {line.partition(' -m ')[2]}" for line in lines]
+    return subprocess.run(
+        ["sh", "-c", "\n".join(shown)], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    ).stdout.splitlines()
+
+
+def test_a_setup_without_cuda_asks_the_index_of_cpu_wheels_for_the_pinned_torch_first() -> None:
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch")]
+    usual = pip_lines()
+    (line,) = usual
+    assert line.endswith(" -c constraints.txt -e .[test]")
+    first, *rest = pip_lines("TORCH=cpu")
+    assert rest == usual, "and then the same as ever: torch is there, at the version that the constraints ask for"
+    assert first.split()[-4:] == ["--index-url", "https://download.pytorch.org/whl/cpu", *pins]
+    assert pip_lines("TORCH=cpu", "CPU_WHEELS=https://mirror")[0].split()[-3:] == ["https://mirror", *pins]
+    assert "make setup TORCH=cpu" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_another_word_for_torch_is_refused() -> None:
+    asked = ["make", "-n", "setup", "TORCH=cuda"]
+    refused = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert refused.returncode == 2
+    assert "TORCH=cuda: expected TORCH=cpu" in refused.stderr
 
 
 def test_torch_comes_from_its_own_index_at_the_version_that_is_tested() -> None:
