@@ -48,8 +48,9 @@ def test_every_dependency_is_pinned_within_its_range(wanted: str) -> None:
 
 # What an engine imports, and the extra that brings it.
 ENGINES = {"submitit": "slurm", "ray": "ray"}
-# Modules of torch that import another library.
+# Modules of torch that import another library, and one that comes with the library it is a part of.
 PART_OF = {"torch.utils.tensorboard": "tensorboard", "torch.utils.tensorboard.summary": "tensorboard"}
+PART_OF |= {"pydantic_core": "pydantic"}
 # Distributions whose module has another name.
 MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn"}
 

@@ -21,8 +21,6 @@ Shape = tuple[int, ...]  # channels, height, width; tokens of a window of text
 SMALL: tuple[Shape, ...] = ((1, 8, 8), (3, 16, 16), (3, 32, 32))
 LARGE: tuple[Shape, ...] = ((3, 160, 160), (3, 224, 224))
 WINDOW: tuple[Shape, ...] = ((128,),)  # of the recipe for texts
-# Larger models have too few users for the minutes that counting them takes.
-LARGEST = "efficientnet-b4"
 HEAD = "classifier"  # the stage that grows with the number of classes
 
 
@@ -69,8 +67,7 @@ def counted_cases() -> Iterator[tuple[str, Shape]]:
     """What is written down: the models designed for small images at such sizes, the others at large ones too."""
     for spec in MODELS.values():
         small = spec.image_size <= SMALL[-1][1]
-        too_large = spec.family == MODELS[LARGEST].family and spec.order > MODELS[LARGEST].order
-        shapes = SMALL if small else () if too_large else (*SMALL, *LARGE)
+        shapes = SMALL if small else (*SMALL, *LARGE)
         if family_of(spec.name).reads_text:
             shapes = WINDOW
         yield from ((spec.name, shape) for shape in shapes)
