@@ -22,7 +22,7 @@ from seekcli.analysis.history import Places
 from seekcli.analysis.selection import parse_where
 from seekcli.errors import BadInput, unknown
 from seekcli.report.figures.canvas import Picture
-from seekcli.report.figures.gallery import drawn, pictures_of
+from seekcli.report.figures.gallery import ONE_AN_ARM, drawn, pictures_of
 from seekcli.report.frames import Paths, as_paths
 from seekcli.report.tables import cell_title
 from seekcli.report.wording import settings
@@ -159,8 +159,9 @@ def _figure(
     arms = {one.label: one for one in records.alternating}
     if arm is not None and arm not in arms:
         raise unknown(f"{name}: arm", arm, arms)
-    # By arm, the first of all that recorded it.
-    for chosen in [[arms[arm]]] if arm is not None else [[one] for one in arms.values()] or [[]]:
+    # Of what is drawn one an arm, the first of all that recorded it.
+    choices = [[arms[arm]]] if arm is not None else [[one] for one in arms.values()]
+    for chosen in choices if name in ONE_AN_ARM else [list(arms.values())]:
         if pictures := drawn(name, records, chosen):
             return _with_words(pictures[0])
     raise BadInput(f"{name}: the runs{'' if arm is None else f' of {arm}'} recorded nothing that it could show")

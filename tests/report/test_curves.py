@@ -85,3 +85,33 @@ def test_differences_of_one_size_are_drawn_whole(results: Results) -> None:
     assert picture.note == "Small dots: the difference of each seed."
     assert drawn_reach([0.0, 0.0]) == 1.0
     assert drawn_reach([0.0, 0.0, 2.0]) == 2.0
+
+
+def test_one_group_far_off_leaves_the_others_room_and_is_an_arrow(results: Results) -> None:
+    results.add_seeds("base", [98.0, 98.1, 98.3])
+    for k in (1, 2, 3):
+        results.add_seeds("alternating", [(98.2, 98.0), (98.0, 98.2), (98.5, 98.3)], motivation__k=k)
+    results.add_seeds("alternating", [(50.0, 98.3), (51.0, 98.2), (49.0, 98.1)], motivation__k=4)
+    (cell,) = results.compare().cells
+    picture = accuracy_against_compute(cell)
+    axes = picture.figure.axes[0]
+    low, high = axes.get_ylim()
+    assert 90 < low < 98 < high < 100
+    (arrow,) = [line for line in axes.lines if line.get_markersize() == 9]
+    assert arrow.get_marker() == "v"
+    assert low < arrow.get_ydata()[0] < 98
+    assert "beyond the axis: base, alternating [loss k=4 identity] 50.00 %." in picture.note
+    assert "Small dots: the single runs, 3 of them beyond the axis." in picture.note
+
+
+def test_the_seventh_arm_has_other_marks_than_the_first(results: Results) -> None:
+    for k in range(1, len(CYCLE) + 2):
+        results.add(motivation__k=k)
+    (cell,) = results.compare().cells
+    axes = accuracy_against_compute(cell).figure.axes[0]
+    shown = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    first, last = (shown[f"loss k={k} identity"] for k in (1, len(CYCLE) + 1))
+    assert first.get_color() == last.get_color()
+    assert (first.get_fillstyle(), last.get_fillstyle()) == ("full", "none")
+    learning = lines_of(results)[0]
+    assert learning["loss k=7 identity"][2] == MARKERS[1]  # of many groups the legend names arms and kinds

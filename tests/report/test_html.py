@@ -296,8 +296,10 @@ def test_of_very_many_arms_the_first_have_pictures_of_their_own_and_the_others_a
     assert [(one.name, one.arm) for one in pictures] == [
         (name, "loss k=2 identity") for name in ("loss-trace", "classes")
     ]
+    (around,) = (one for one in pictures_of(CellRecords(cell, places)) if one.name == "around-switches")
+    assert "k=3" not in around.words
     note = "Not drawn, of 1 other arm: loss k=3 identity. --where chooses runs."
-    assert all(one.note.endswith(note) for one in pictures)
+    assert all(one.note.endswith(note) for one in [*pictures, around])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from seekcli.report.figures.canvas import (
     colour,
     label,
     legend,
+    marker,
     whole_numbers,
 )
 
@@ -86,7 +87,8 @@ def around(found: Mapping[str, Sequence[AroundSwitch]], controls: Collection[str
     for number, (name, rows) in enumerate(shown.items()):
         offsets, means = [row.offset for row in rows], [row.found.mean for row in rows]
         style = ":" if name in controls else "-"
-        (line,) = axes.plot(offsets, means, color=colour(number), linestyle=style, marker=".", label=name)
+        mark = marker(number) or "."
+        (line,) = axes.plot(offsets, means, color=colour(number), linestyle=style, marker=mark, label=name)
         picture.tell(line, _in_words(name, rows))
         bounds = [row.found.interval for row in rows]
         if all(bound is not None for bound in bounds):

@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
@@ -29,11 +30,13 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "^", "D", "v", "s")
+FILLS = ("full", "none", "left", "bottom")
 WIDTH_INCHES = 7.2
 FONT_POINTS = 9
 # How wide a name may be in a legend of two columns or of one, and beside an axis; and how high a line of a legend is.
 WIDEST_OF_TWO, WIDEST_OF_ONE, WIDEST_BESIDE = 215.0, 440.0, 200.0
 LEGEND_ROW_INCHES = 0.18
+FEW_NAMES = 8  # of a legend of one column
 
 
 @dataclass
@@ -114,18 +117,23 @@ def width_points(text: str) -> float:
     return float(found)
 
 
-def legend(axes: Axes, columns: int | None = None) -> None:
-    """Below the figure, which grows by it; in two columns where the names are short enough for them."""
+def legend(axes: Axes, columns: int | None = None, handles: Sequence[Line2D] | None = None) -> None:
+    """Below the figure, which grows by it: of what has a label, or of these handles. In two columns where the names are
+    short enough for them, or many and told apart by what stands there of them."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    handles, names = axes.get_legend_handles_labels()
-    labels = [cut(name, WIDEST_OF_ONE) for name in names]
+    shown = handles if handles is not None else axes.get_legend_handles_labels()[0]
+    names = [str(one.get_label()) for one in shown]
     size = FONT_POINTS - 1
-    columns = columns or (1 if max(map(width_points, labels), default=0) > WIDEST_OF_TWO else 2)
+    if columns is None:
+        narrow = [cut(name, WIDEST_OF_TWO) for name in names]
+        short = all(width_points(name) <= WIDEST_OF_TWO for name in names)
+        columns = 2 if short or (len(names) > FEW_NAMES and len(set(narrow)) == len(names)) else 1
+    labels = [cut(name, WIDEST_OF_ONE if columns == 1 else WIDEST_OF_TWO) for name in names]
     wide, high = figure.get_size_inches()
     figure.set_size_inches(wide, high + LEGEND_ROW_INCHES * -(-len(labels) // columns))
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=columns, frameon=False, labelcolor=INK, fontsize=size
+        shown, labels, loc="outside lower center", ncols=columns, frameon=False, labelcolor=INK, fontsize=size
     )
 
 
@@ -141,3 +149,14 @@ def colour(number: int) -> str:
 
 def dashes(number: int) -> str:
     return DASHES[number // len(CYCLE) % len(DASHES)]
+
+
+def fill(number: int) -> str:
+    """Of a mark: the seventh arm has the colour of the first."""
+    return FILLS[number // len(CYCLE) % len(FILLS)]
+
+
+def marker(number: int) -> str:
+    """Of a line: empty for the first that have a colour."""
+    turn = number // len(CYCLE)
+    return MARKERS[turn % len(MARKERS)] if turn else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.compute import Spent, front, spent_by
 from seekcli.analysis.groups import PLAIN_NAMES, X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C_EQUAL, Group
 from seekcli.errors import human_bytes
 from seekcli.report import wording
+from seekcli.report.differences import drawn_reach
 from seekcli.report.figures.canvas import (
     BLUE,
     FONT_POINTS,
@@ -22,15 +24,17 @@ from seekcli.report.figures.canvas import (
     blank,
     colour,
     cut,
+    fill,
     label,
     legend,
 )
-from seekcli.report.figures.single_runs import are_few, draw_single, in_order, runs_of_group, with_ends
+from seekcli.report.figures.single_runs import are_few, draw_single, in_order, runs_of_group, value_words, with_ends
 from seekcli.report.wording import group_title
 
 PARTS = (("base", BLUE), ("larger", VERMILION), ("evaluation", GREEN), ("re-estimation", PURPLE), ("condition", ORANGE))
 
-SMALL_DOTS = "Small dots: the single runs."
+MOST_FOR_RUNS = 3  # times: how much longer single runs may make the axis
+EDGE = 0.05  # of the axis, beyond what is drawn
 
 
 def accuracy_against_compute(cell: Cell) -> Picture:
@@ -52,25 +56,56 @@ def accuracy_against_compute(cell: Cell) -> Picture:
         [group.of_written_model.mean for group in best],
         color=INK, linewidth=1, linestyle=":", label="no group is better at this cost",
     )  # fmt: skip
-    shades = {arm.label: colour(number) for number, arm in enumerate(cell.arms)}
+    styles = {arm.label: (colour(number), fill(number)) for number, arm in enumerate(cell.arms)}
     runs = {place: runs_of_group(group, factor, prefix) for place, group in enumerate(groups)}
     few = are_few(runs)
-    picture.note = " ".join(filter(None, (SMALL_DOTS if few else "", _which_accuracy(groups))))
+    low, high, goes_on = _reach(groups, few)
+    off = sum(not low <= run.y <= high for of_group in runs.values() for run in of_group) if goes_on else 0
+    dots = f"Small dots: the single runs{f', {off} of them beyond the axis' if off else ''}."
+    notes = (dots if few else "", _far_off(groups, low, high), _which_accuracy(groups))
+    picture.note = " ".join(filter(None, notes))
     for place, group in enumerate(groups):
         x, accuracy = group.cost.train_flops.mean / factor, group.of_written_model
-        shade, words = shades.get(group.arm or "", INK), _words(group, prefix, factor)
+        (shade, filled), words = styles.get(group.arm or "", (INK, "full")), _words(group, prefix, factor)
         if few:
             draw_single(picture, axes, runs[place], shade)
         axes.errorbar(x, accuracy.mean, yerr=accuracy.sd, color=shade, capsize=2, linewidth=1.2)
-        (point,) = axes.plot([x], [accuracy.mean], _shape(group.name), color=shade)
+        # One that is far off stands at the edge, above its arrow.
+        height = min(max(accuracy.mean, low), high)
+        if height != accuracy.mean:
+            axes.plot([x], [height], "v" if height == low else "^", color=shade, markersize=9, fillstyle="none")
+        (point,) = axes.plot([x], [height], _shape(group.name), color=shade, fillstyle=filled)
         picture.tell(point, words if few else with_ends(words, in_order(runs[place], lambda run: run.y)))
     for name in dict.fromkeys(group.name for group in groups):
         axes.plot([], [], _shape(name), color=INK, fillstyle="none", label=PLAIN_NAMES[name])
-    for name, shade in shades.items():
-        axes.plot([], [], color=shade, linewidth=4, label=name)
+    for name, (shade, filled) in styles.items():
+        axes.plot([], [], "s", color=shade, fillstyle=filled, markersize=8, label=name)
+    if goes_on:
+        axes.set_ylim(low - EDGE * (high - low), high + EDGE * (high - low))
     label(axes, f"training {prefix}FLOPs of the run", f"{wording.metric_header(cell.metric)} (± sd over seeds)")
     legend(axes)
     return picture
+
+
+def _reach(groups: Sequence[Group], with_runs: bool) -> tuple[float, float, bool]:
+    """The lowest and the highest value that is drawn, and whether there are others: a group far off leaves the rest
+    room, as in the forest plot."""
+    found = [group.of_written_model for group in groups]
+    ends = [end for one in found for end in (one.mean - (one.sd or 0.0), one.mean + (one.sd or 0.0))]
+    middle = median(one.mean for one in found)
+    reach = drawn_reach([end - middle for end in ends])
+    near = [group for group in groups if abs(group.of_written_model.mean - middle) <= reach]
+    runs = [value for group in near for value in group.written_by_seed.values() if with_runs]
+    far = max(reach, min(MOST_FOR_RUNS * reach, max((abs(value - middle) for value in runs), default=0.0)))
+    low, high = (max(min(*ends, *runs), middle - far), min(max(*ends, *runs), middle + far))
+    return low, high, low > min(ends) or high < max(ends)
+
+
+def _far_off(groups: Sequence[Group], low: float, high: float) -> str:
+    beyond = [group for group in groups if not low <= group.of_written_model.mean <= high]
+    values = [value_words(group.of_written_model.mean, group.metric) for group in beyond]
+    named = "; ".join(f"{group_title(group)} {value}" for group, value in zip(beyond, values, strict=True))
+    return f"Arrows at the edge, beyond the axis: {named}." if beyond else ""
 
 
 def _which_accuracy(groups: Sequence[Group]) -> str:

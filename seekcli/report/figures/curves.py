@@ -6,21 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from seekcli.analysis.comparison import Cell
-from seekcli.analysis.groups import X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL, Arm, Group
+from seekcli.analysis.groups import PLAIN_NAMES, X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL, Arm, Group
 from seekcli.analysis.history import Curve, RowsByRun, Value, curve_of, is_of, share_of_epoch
 from seekcli.report import wording
 from seekcli.report.figures.canvas import (
-    CYCLE,
+    FEW_NAMES,
     INK,
-    MARKERS,
     Picture,
     blank,
     colour,
     dashes,
     label,
     legend,
+    marker,
     whole_numbers,
 )
 from seekcli.report.figures.single_runs import MOST_MARKS, value_words, with_ends
@@ -29,6 +30,7 @@ from seekcli.runs.records import Row
 
 # Of a group its colour is that of its arm, as in the other pictures, and the dashes say which model it is.
 DASHES_OF = {X_C: "-", X_Y_B: "-", X_Y_M: "--", X_C_EQUAL: ":", Y_C_EQUAL: "-.", Y_C: "--"}
+ARM_GREY = "#808080"  # in the legend, for the colour of whichever arm
 MANY_EPOCHS, MARKS_OF_A_LINE = 30, 8
 MOST_LINES = 60  # single runs of all groups together: more lines nobody tells apart
 
@@ -62,8 +64,19 @@ def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
     label(left, "epoch", wording.metric_header(metric))
     label(right, "epoch", "training loss")
     whole_numbers(left, right)
-    legend(left)
+    legend(left, handles=_key(cell, left) if len(cell.groups) > FEW_NAMES else None)
     return picture
+
+
+def _key(cell: Cell, axes: Axes) -> list[Line2D]:
+    """Of many groups the dashes of each kind, and the colour of each arm: few lines say what many would."""
+    found = []
+    for name in dict.fromkeys(group.name for group in cell.groups):
+        shade = INK if name in (X_C, Y_C) else ARM_GREY
+        found += axes.plot([], [], color=shade, linestyle=DASHES_OF[name], label=PLAIN_NAMES[name])
+    for number, arm in enumerate(cell.arms):
+        found += axes.plot([], [], color=colour(number), linewidth=3, marker=marker(number), label=arm.label)
+    return found
 
 
 def _which_accuracy(cell: Cell, rows: RowsByRun) -> str:
@@ -150,9 +163,8 @@ def _styles_of_groups(cell: Cell) -> list[Style]:
     styles = []
     for group in cell.groups:
         number = places.get(group.arm or "")
-        turn = 0 if number is None else number // len(CYCLE)
-        marker = MARKERS[turn % len(MARKERS)] if turn else ""
-        styles.append(Style(INK if number is None else colour(number), DASHES_OF[group.name], marker))
+        shade, mark = (INK, "") if number is None else (colour(number), marker(number))
+        styles.append(Style(shade, DASHES_OF[group.name], mark))
     return styles
 
 

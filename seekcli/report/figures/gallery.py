@@ -12,8 +12,10 @@ from seekcli.errors import counted
 from seekcli.report.figures import activity, classes, cost, curves, differences, raster
 from seekcli.report.figures.canvas import Picture, text_of_users
 
-# Of pictures that are drawn one an arm, so many are in a report: more of them fill it.
+# Of pictures of steps and classes so many arms are in a report: more of them fill it, and nobody tells them apart.
 MOST_ARMS = 8
+ONE_AN_ARM = ("loss_trace", "classes")
+OF_SOME_ARMS = (*ONE_AN_ARM, "around_switches")
 Arms = Sequence[Arm]
 
 
@@ -29,15 +31,15 @@ def loss_traces(records: CellRecords, arms: Arms) -> list[Picture]:
     return found
 
 
-def around(records: CellRecords) -> Picture | None:
-    """All arms, beside base alone where it would have switched."""
+def around(records: CellRecords, arms: Arms) -> Picture | None:
+    """The arms, beside base alone where it would have switched."""
     found: dict[str, Sequence[AroundSwitch]] = {
-        arm.label: around_switches(records.epochs_by_seed(arm.base).values()) for arm in records.alternating
+        arm.label: around_switches(records.epochs_by_seed(arm.base).values()) for arm in arms
     }
     controls = []
     if (alone := records.cell.x_c) is not None:
         runs = records.epochs_by_seed(alone).values()
-        for k in sorted({_k(arm) for arm in records.cell.arms if _condition(arm) == "loss"}):
+        for k in sorted({_k(arm) for arm in arms if _condition(arm) == "loss"}):
             controls.append(f"base alone, where loss k={k} would have switched")
             found[controls[-1]] = around_switches(would_be(epochs, k) for epochs in runs)
     return activity.around(found, controls)
@@ -66,7 +68,7 @@ PICTURES: Mapping[str, Callable[[CellRecords, Arms], Sequence[Picture | None]]] 
     "raster": lambda records, _: [raster.raster(records)],
     "share_by_epoch": lambda records, _: [curves.share_by_epoch(records.cell, records.rows)],
     "loss_trace": loss_traces,
-    "around_switches": lambda records, _: [around(records)],
+    "around_switches": lambda records, arms: [around(records, arms)],
     "usage_by_epoch": lambda records, _: [curves.usage_by_epoch(records.cell, records.rows)],
     "classes": by_class,
     "cost_split": lambda records, _: [cost.cost_split(records.cell)],
@@ -79,7 +81,7 @@ def pictures_of(records: CellRecords) -> list[Picture]:
     found = []
     for name in PICTURES:
         pictures = drawn(name, records, arms)
-        if others and pictures and pictures[-1].arm is not None:
+        if others and pictures and name in OF_SOME_ARMS:
             labels = "; ".join(arm.label for arm in others)
             note = f"Not drawn, of {counted(len(others), 'other arm')}: {labels}. --where chooses runs."
             pictures[-1].note = " ".join(filter(None, (pictures[-1].note, note)))
@@ -88,7 +90,7 @@ def pictures_of(records: CellRecords) -> list[Picture]:
 
 
 def drawn(name: str, records: CellRecords, arms: Arms | None = None) -> list[Picture]:
-    """Those of one name; empty where the records lack what they show. Some are drawn one an arm: of `arms`, or all."""
+    """Those of one name; empty where the records lack what they show. Some are of arms: of these, or of all."""
     with text_of_users():
         found = PICTURES[name](records, records.alternating if arms is None else arms)
     return [picture for picture in found if picture is not None]
