@@ -115,3 +115,18 @@ def test_the_seventh_arm_has_other_marks_than_the_first(results: Results) -> Non
     assert (first.get_fillstyle(), last.get_fillstyle()) == ("full", "none")
     learning = lines_of(results)[0]
     assert learning["loss k=7 identity"][2] == MARKERS[1]  # of many groups the legend names arms and kinds
+
+
+def test_which_accuracy_a_curve_has_is_said_where_there_are_two(results: Results) -> None:
+    def note() -> str:
+        (cell,) = results.compare().cells
+        places = {run.run_id: run.path for run in scan_runs([results.folder])}
+        picture = learning_curves(cell, epoch_rows(cell.groups, places))
+        ticks = [tick for tick in picture.figure.axes[0].get_xticks() if 19 < tick < 21]
+        assert ticks == [20]  # a single epoch has no fractions beside it
+        return picture.note
+
+    results.add(columns={"test_accuracy_recalibrated_percent": 98.0, "test_accuracy_as_trained_percent": 60.0})
+    assert note() == "Accuracy is with re-estimated BatchNorm statistics, as the models are written."
+    results.add("base")
+    assert "re-estimated BatchNorm statistics, that of the models alone as trained" in note()

@@ -75,7 +75,10 @@ def test_one_run_alone_has_a_row_an_epoch(results: Results) -> None:
     with_steps(results.add(seed=4), [3, 13])
     picture = raster_of(results)
     assert picture.title.endswith("loss k=2 identity, seed 4")
-    assert np.asarray(picture.figure.axes[0].images[0].get_array()).shape == (2, 10)
+    axes = picture.figure.axes[0]
+    assert np.asarray(axes.images[0].get_array()).shape == (2, 10)
+    shown = [tick for tick in axes.get_yticks() if 0.5 <= tick <= 2.5]
+    assert shown == [1.0, 2.0]  # whole epochs
 
 
 def test_a_column_of_a_long_run_is_the_share_of_its_steps() -> None:

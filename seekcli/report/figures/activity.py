@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.colors import Colormap, ListedColormap
-from matplotlib.ticker import MaxNLocator
 
 from seekcli.analysis.activity import AroundSwitch, Epoch, share_of, turns_of, turns_with_lengths
 from seekcli.report.figures.canvas import (
@@ -20,6 +19,7 @@ from seekcli.report.figures.canvas import (
     legend,
     marker,
     whole_numbers,
+    whole_ticks,
 )
 
 MOST_ROWS = 200
@@ -44,7 +44,7 @@ def epochs_raster(name: str, epochs: Sequence[Epoch]) -> Picture:
     axes.grid(visible=False)
     label(axes, "step of the epoch", "epoch")
     whole_numbers(axes)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(whole_ticks(min(len(shown), 9)))
     return picture
 
 

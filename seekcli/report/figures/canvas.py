@@ -140,7 +140,12 @@ def legend(axes: Axes, columns: int | None = None, handles: Sequence[Line2D] | N
 def whole_numbers(*axes: Axes) -> None:
     """Epochs and steps have no halves."""
     for one in axes:
-        one.xaxis.set_major_locator(MaxNLocator(integer=True))
+        one.xaxis.set_major_locator(whole_ticks())
+
+
+def whole_ticks(most: int = 9) -> MaxNLocator:
+    """One tick is enough: a second one beside a single epoch would be a fraction."""
+    return MaxNLocator(most, integer=True, min_n_ticks=1)
 
 
 def colour(number: int) -> str:

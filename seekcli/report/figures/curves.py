@@ -90,6 +90,8 @@ def _which_accuracy(cell: Cell, rows: RowsByRun) -> str:
     }
     if again != {False}:
         return ""
+    if not any(group.arm is None for group in cell.groups):
+        return "Accuracy is with re-estimated BatchNorm statistics, as the models are written."
     return (
         "Accuracy of both models of a run that alternates is with re-estimated BatchNorm statistics, that of the "
         "models alone as trained: each as it is written. The tables have both of the last epoch."
