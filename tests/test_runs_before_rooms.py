@@ -49,6 +49,7 @@ def test_a_finished_run_is_found_by_the_words_of_then(results: Path, run: str) -
     assert {path.name for path in (results / "runs").iterdir()} == {*WORDS, STOPPED}
 
 
+@pytest.mark.slow
 def test_the_stopped_run_is_resumed_to_its_end(tmp_path: Path) -> None:
     results = unpack(tmp_path, "4214a82")
     seek("train", *COMMON, "--k", "1", "--init", "paper", "--seed", "1", "--progress", "plain", "--out", results)

@@ -60,7 +60,9 @@ def test_random_boxes_have_the_areas_and_shapes_of_the_rule() -> None:
     assert max(right for _, _, right, _ in boxes) == 1000
 
 
-@pytest.mark.parametrize(("width", "height", "least"), [(500, 375, 0.08), (300, 900, 0.3)])
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(500, 375, 0.08), pytest.param(300, 900, 0.3, marks=pytest.mark.slow)]
+)
 def test_random_boxes_have_torchvisions_distribution(width: int, height: int, least: float) -> None:
     """The wide one rarely draws again; the high one often does, and takes the way out."""
     count = 3000

@@ -76,8 +76,12 @@ def test_stopped_after_every_single_step_and_resumed_each_time(tmp_path, whole):
     assert content(RunFolder.of(tmp_path, RUN.config).path) == whole
 
 
-def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch):
-    """What a kill leaves is what lies on the disk then. It is copied at each of these moments, and taken up there."""
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch, every):
+    """What a kill leaves is what lies on the disk then. It is copied at each of these moments, and taken up there.
+
+    Quickly: at every third.
+    """
     resolved = tiny(train__epochs=2, data__name="synthetic:1x8x8:3:15")  # 3 steps an epoch
     whole, kills = tmp_path / "whole", []
     without_leases = shutil.ignore_patterns("*lease*")  # those of processes that are gone have tests of their own
@@ -96,7 +100,7 @@ def test_killed_before_every_write_and_removal_and_resumed(tmp_path, monkeypatch
         train_run(resolved, whole)
     expected = content(RunFolder.of(whole, resolved.config).path)
     assert len(kills) >= 12
-    for results in kills:
+    for results in kills[::every]:
         train_run(resolved, results)
         assert content(RunFolder.of(results, resolved.config).path) == expected, results
 

@@ -42,7 +42,7 @@ def exported(tmp_path: Path, model: str, image_size: int, channels: int = 3, cla
         pytest.param("resnet18", 32, marks=pytest.mark.slow),
         pytest.param("resnet18", 64, marks=pytest.mark.slow),
         pytest.param("resnet50", 32, marks=pytest.mark.slow),
-        ("vit-tiny", 32),
+        pytest.param("vit-tiny", 32, marks=pytest.mark.slow),
         pytest.param("vit-tiny", 224, marks=pytest.mark.slow),
         ("efficientnet-b0", 32),
         pytest.param("efficientnet-b1", 64, marks=pytest.mark.slow),

@@ -104,7 +104,13 @@ def test_counted_arms_wait_for_the_runs_whose_counts_they_take(name: str, tmp_pa
     assert bool(counted) == (name != "table7-conditions")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "table3-transfer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "table4-efficientnet-cifar100" else ())
+        for name in (*NAMES, "table3-transfer")
+    ],
+)
 def test_the_small_size_is_of_bundled_data_and_says_that_it_is_no_result(name: str, tmp_path: Path) -> None:
     points = GridPlan(grid_of(name, smoke=True), [], tmp_path).points
     configs = [point.resolved.config for point in points]

@@ -144,9 +144,14 @@ def test_differential_parameters_learn_at_their_own_rate() -> None:
     ("base", "motivated", "changes", "problem"),
     [
         ("resnet8", "resnet14", {"pair__init": "paper", "pair__added_scale": 0.3}, "for --init identity, not paper"),
-        ("vit-tiny", "vit-small", {"pair__added_scale": 0.3, "data__image_size": 16}, "no added blocks"),
+        *(
+            pytest.param("vit-tiny", "vit-small", changes | {"data__image_size": 16}, problem, marks=pytest.mark.slow)
+            for changes, problem in (
+                ({"pair__added_scale": 0.3}, "no added blocks"),
+                ({"pair__differential_lr_factor": 2.0}, "depth alone"),
+            )
+        ),
         ("vit-tiny", "vit-small", {"pair__init": "stack", "data__image_size": 16}, "equally many blocks"),
-        ("vit-tiny", "vit-small", {"pair__differential_lr_factor": 2.0, "data__image_size": 16}, "depth alone"),
     ],
 )
 def test_a_start_that_means_nothing_for_the_pair_is_bad_input(

@@ -247,6 +247,7 @@ def test_published_figures_of_photograph_models(name: str, gmacs: float, stages:
     assert list(cost.per_stage) == ["stem", *stages, "classifier"]
 
 
+@pytest.mark.slow
 def test_torchs_own_counter_agrees() -> None:
     timm = pytest.importorskip("timm")
     builders = {

@@ -68,6 +68,7 @@ def assert_equal_training(one, many, tolerance, names=lambda name: True):
         assert all(torch.equal(process["tensors"][name], many[0]["tensors"][name]) for name in own)
 
 
+@pytest.mark.slow
 def test_a_language_model_trains_as_in_one_process(tmp_path):
     """No BatchNorm; the batches of 4 windows are 2 and 2."""
     resolved = tiny_text(tmp_path)
