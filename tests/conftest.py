@@ -6,6 +6,7 @@ import functools
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -35,6 +36,9 @@ os.environ.pop("FORCE_COLOR", None)
 # make them anew takes every worker ten seconds, and every child process one.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Tests send Ctrl-C to processes of theirs, which what was started in the background (`nohup make test &`) would ignore.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test cuts the power. What was asked to be on the disk, and when, is what tests/test_files.py looks at.
 os.fsync = lambda handle: None
 # CliRunner builds the commands anew for every call, which takes as long as a short command: once for each app.
