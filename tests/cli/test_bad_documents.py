@@ -42,7 +42,8 @@ def test_one_file_that_is_nested_without_end_is_its_own_runs_affair(name: str, r
     (first / name).write_text(DEEP)
     for words in (["list", "runs", "--out", results], ["compare", results], ["compare", results, "--format", "json"]):
         result = seek(*words)
-        assert result.exit_code == 0, result.output
+        is_left_out = words[0] == "compare" and name in ("status.json", "config.json")
+        assert result.exit_code == (2 if is_left_out else 0), result.output
         assert "finished" in result.stdout  # that of the run beside it
         assert_safe(result)
     if name != "lease.json":
@@ -72,7 +73,8 @@ def changed(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
 def ends_well(*words: object) -> None:
     result = seek(*words)
     assert_safe(result)
-    if result.exit_code:
+    is_told_beside_others = words[0] == "compare" and result.stderr.startswith("seek: not counted: ")
+    if result.exit_code and not is_told_beside_others:
         error_of(result, result.exit_code)
     assert result.exit_code in (0, 1, 2), result.exception
     assert "NaN" not in result.stdout
