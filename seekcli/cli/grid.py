@@ -135,11 +135,11 @@ def run_grid(asked: Asked, slots: Sequence[Slot], failed_alone: bool) -> None:
         asked = replace(asked, slots=[replace(slot, threads=number) for slot in slots])
     asked = replace(asked, threads=number)
     if failed_alone:
-        from seekcli.grid.standing import failed_points
+        from seekcli.grid.standing import failed_points, other_trouble
 
         asked = replace(asked, only=failed_points(plan))
         if not asked.only:
-            say(f"{grid.path}: no point has failed", err=True)
+            say(f"{grid.path}: no point has failed{other_trouble(plan)}", err=True)
             return
     from seekcli.cli.outcomes import conclude
 

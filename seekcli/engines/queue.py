@@ -8,7 +8,7 @@ from typing import Any
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.local import Outcome
-from seekcli.errors import RunFailed, SeekError
+from seekcli.errors import BadInput, RunFailed, SeekError
 from seekcli.grid.plan import GridPlan
 from seekcli.grid.points import Point
 from seekcli.grid.standing import needs_of, waits_for
@@ -96,7 +96,12 @@ class PointQueue:
     def waiting(self) -> list[Outcome]:
         """At the end: the points that could not be run, and what each waits for."""
         left = [point for point in self.points if point.run_id not in self.given]
-        return [Outcome(one.resolved, "waiting", error=RunFailed(self.reason(one)), label=one.label) for one in left]
+        return [self.left_out(one) for one in left]
+
+    def left_out(self, point: Point) -> Outcome:
+        if point.refused is not None:
+            return Outcome(point.resolved, "refused", error=BadInput(point.refused), label=point.label)
+        return Outcome(point.resolved, "waiting", error=RunFailed(self.reason(point)), label=point.label)
 
     def reason(self, point: Point) -> str:
         if point.tuning is not None:

@@ -6,7 +6,7 @@ What a point needs is known ahead; its settings may be known only afterwards: th
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from math import prod
@@ -127,7 +127,12 @@ class GridPlan:
             for old in sorted(self.by_key.values(), key=lambda point: PHASES.index(self.phase_of(point.spec))):
                 if old.run_id is not None or self.is_early(old):
                     continue
-                if (found := self.make(old.spec)).run_id is not None:
+                try:
+                    found = self.make(old.spec)
+                except BadInput as error:  # one point ends no grid
+                    self.by_key[old.key] = replace(old, refused=str(error))
+                    continue
+                if found.run_id is not None:
                     self.renamed[found.key] = old.key
                     self.by_key[old.key] = replace(found, key=old.key)
                     settled.append(self.by_key[old.key])
@@ -243,6 +248,7 @@ class GridPlan:
         said = self.said(spec)
         if mean == "cost" and name != ARM:
             group = self.runs_of_arm(spec, self.grid.by_name[str(name)], every_seed=True)
+            self.require_one_arm(spec, group, str(name))
         else:
             seeds = dict.fromkeys(seed for arm in self.grid.arms for seed in arm.seeds)
             twins = [self.make(replace(spec, seed=seed).under(twin_settings(said, mean))) for seed in seeds]
@@ -254,6 +260,16 @@ class GridPlan:
         fixed = group_as_recorded(self.results, mean, partial.config, known)
         words = {word.strip() for word in (fixed or "").split(",")}
         return tuple(point for point in group if fixed is None or point.run_id in words)
+
+    def require_one_arm(self, spec: Spec, group: Sequence[Point], name: str) -> None:
+        """A cost is a mean over seeds, not over what else a list in the named arm stands for. Raises BadInput."""
+        found = {repr(sorted(one.spec.settings.items())) for one in group}
+        if len(found) > 1:
+            lists = " and ".join(key for key, values in self.grid.by_name[name].choices.items() if len(values) > 1)
+            raise BadInput(
+                f"grid file {self.grid.path}: {spec.arm.label}: match_from = {name!r} is {len(found)} arms, by their "
+                f"{lists}, and a cost is that of one: give that one [[arms]] and a name of its own"
+            )
 
     def no_group(self, spec: Spec, mean: Mean, twin: Point) -> str:
         what = "matched-count takes counts of `loss` runs" if mean == "counts" else f"match_from = {ARM!r} takes a cost"

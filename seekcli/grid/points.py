@@ -48,7 +48,8 @@ class Point:
     Until what it waits for is there `run_id` is None, and `resolved` are its settings without what comes of that.
     `needs` are keys of points that are to be finished before it; `source` is what it waits for that is no point of this
     grid, with `no_data` its data set, for which another stands in `resolved`. With `motivation.k = "auto"` and
-    no k chosen yet it waits for `tuning`. `key` stays when the run id is known.
+    no k chosen yet it waits for `tuning`. `refused` says why no run can be made of it, where that was seen only once
+    what it needs was there. `key` stays when the run id is known.
     """
 
     spec: Spec
@@ -59,6 +60,7 @@ class Point:
     tuning: Tuning | None = None
     source: str | None = None
     no_data: bool = False
+    refused: str | None = None
 
     @property
     def arm(self) -> Arm:

@@ -41,6 +41,8 @@ class Standing:
 
 
 def standing_of(point: Point, plan: GridPlan) -> Standing:
+    if point.refused is not None:
+        return Standing(point.label, "refused", point.resolved, point.refused)
     if point.run_id is None:
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
     if not (plan.results / "runs" / point.run_id).exists():  # of thousands of points most are not there
@@ -169,3 +171,10 @@ def failed_points(plan: GridPlan) -> frozenset[str]:
     while more := {point.key for point in plan.points if found & set(point.needs)} - found:
         found |= more
     return frozenset(found)
+
+
+def other_trouble(plan: GridPlan) -> str:
+    """`; 2 damaged, 1 refused: ...`, of what `retry` does not repeat; nothing where there is none."""
+    states = [standing_of(point, plan).state for point in plan.points]
+    found = [f"{states.count(state)} {state}" for state in ("damaged", NEWER, "refused") if state in states]
+    return f"; {', '.join(found)}: `seek grid status` says what helps" if found else ""

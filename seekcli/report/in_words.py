@@ -80,7 +80,7 @@ def _of(cell: Cell, left: str, right: str, family: QuestionFamily) -> list[Contr
 
 
 def _by_statistics(cell: Cell, base: Sequence[Contrast]) -> list[str]:
-    """Said where the statistics of BatchNorm alone move base - base alone by more than the margin.
+    """Said where the statistics of BatchNorm alone move base - base alone out of its interval, by more than the margin.
 
     A base that rests near the end is measured, as trained, with statistics of weights that it no longer has.
     """
@@ -89,11 +89,7 @@ def _by_statistics(cell: Cell, base: Sequence[Contrast]) -> list[str]:
         for one in _of(cell, X_Y_B, X_C, QuestionFamily.EXPLORATORY)
         if one.accuracy is Accuracy.RECALIBRATED
     }
-    moved = [
-        again[one.arm]
-        for one in base
-        if one.arm in again and abs(again[one.arm].difference.mean - one.difference.mean) > one.verdict.margin
-    ]
+    moved = [again[one.arm] for one in base if one.arm in again and _is_another(again[one.arm], one)]
     if not moved:
         return []
     listed = "; ".join(f"{one.arm}: {_points(one)}" for one in moved[:MOST_NAMED])
@@ -102,6 +98,12 @@ def _by_statistics(cell: Cell, base: Sequence[Contrast]) -> list[str]:
         "that is as trained; with BatchNorm statistics estimated again, as in the models that a run writes, "
         f"base - base alone is another number ({listed}{more})"
     ]
+
+
+def _is_another(again: Contrast, one: Contrast) -> bool:
+    mean, ends = again.difference.mean, one.difference.interval
+    inside = ends is not None and ends.low <= mean <= ends.high
+    return not inside and abs(mean - one.difference.mean) > one.verdict.margin
 
 
 def _difference(what: str, found: Sequence[Contrast], named: bool = True) -> str:

@@ -9,9 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from seekcli.cli.app import app
+from seekcli.engines.queue import PointQueue
 from seekcli.errors import BadInput
 from seekcli.grid.plan import GridPlan, points_of_grid
 from seekcli.grid.schema import read_grid
+from seekcli.grid.standing import standing_of
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 
@@ -76,6 +78,50 @@ def test_a_point_is_looked_at_again_only_when_all_that_it_comes_of_is_finished(t
     plan.finished.add(loss[0])
     plan.advance()  # what starts from the run of seed 0, and nothing that takes a mean over both
     assert {(spec.seed, spec.arm.label) for spec in looks if spec.arm.name != "loss"} == {(0, "arm 4")}
+
+
+def test_a_cost_of_several_arms_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    grid = write(tmp_path / "g.toml")
+    grid.write_text(grid.read_text().replace('motivation.k = "auto"', "motivation.k = [1, 2]", 1))
+    with pytest.raises(BadInput, match=r"g\.toml: 'equal': match_from = 'loss' is 2 arms, by their motivation\.k"):
+        GridPlan(read_grid(grid), [], tmp_path / "r")
+
+
+def test_a_point_that_is_refused_when_its_needs_are_there_ends_no_grid(tmp_path: Path, monkeypatch) -> None:
+    grid = write(tmp_path / "g.toml")
+    grid.write_text(grid.read_text().replace('"auto"', "1"))
+    plan = GridPlan(read_grid(grid), [], tmp_path / "r")
+    make = GridPlan.make
+
+    def refusing(self: GridPlan, spec):
+        if spec.arm.name == "equal":
+            raise BadInput("no cost can be had")
+        return make(self, spec)
+
+    monkeypatch.setattr(GridPlan, "make", refusing)
+    plan.finished.add(plan.points[0].run_id)
+    plan.advance()
+    assert [(one.state, one.problem) for one in (standing_of(point, plan) for point in plan.points)][2] == (
+        "refused",
+        "no cost can be had",
+    )
+    (left,) = [one for one in PointQueue(plan).waiting() if one.state == "refused"]
+    assert left.cause == "no cost can be had"
+
+
+def test_the_example_of_the_docs_is_a_grid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "grids.md").read_text(encoding="utf-8")
+    (tmp_path / "g.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    plan = GridPlan(read_grid(tmp_path / "g.toml"), [], tmp_path / "r")
+    assert sum(point.spec.settings.get("train.match_from") == "loss" for point in plan.points) == 6
+
+
+def test_a_folder_that_is_not_there_has_as_many_images_as_are_asked_for(tmp_path: Path) -> None:
+    grid = tmp_path / "g.toml"
+    grid.write_text('[settings]\ndata.name = "folder:nowhere"\ndata.limit_train = 25000\n[[arms]]\nschedule = "base"\n')
+    (point,) = points_of_grid(grid, results=tmp_path / "r")
+    assert point.source is not None
+    assert "nowhere" in point.source
 
 
 @pytest.fixture(scope="module")
