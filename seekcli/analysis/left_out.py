@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seekcli.errors import BadInput, NewerFile
+from seekcli.runs.model_files import AFRESH
 from seekcli.runs.records import NEWER
 
 if TYPE_CHECKING:
@@ -32,3 +33,9 @@ class LeftOut:
 def state_after(error: BadInput) -> str:
     """Of a run whose files raised it."""
     return NEWER if isinstance(error, NewerFile) else DAMAGED
+
+
+def with_help(one: LeftOut) -> LeftOut:
+    """What is damaged in a run folder is told with what helps, where its reason does not say so itself."""
+    told = "--fresh" in one.reason or "; remove " in one.reason
+    return one if one.state != DAMAGED or told or one.path.is_file() else replace(one, reason=f"{one.reason}; {AFRESH}")

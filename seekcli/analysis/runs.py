@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seekcli.analysis.expected_share import expected_share_of_run
-from seekcli.analysis.left_out import DAMAGED, FOLD, UNMEASURED, LeftOut, state_after
+from seekcli.analysis.left_out import DAMAGED, FOLD, UNMEASURED, LeftOut, state_after, with_help
 from seekcli.analysis.metrics import Metric, held, metric_for
 from seekcli.config.identity import CLASSIC_NOT_HASHED, OLD_BEHAVIOUR, telling_settings
 from seekcli.config.pair_settings import OWN_DIGESTS, own_sources
@@ -140,7 +140,7 @@ def load_runs(summaries: Sequence[RunSummary], metric: str | None = None) -> tup
         if isinstance(outcome, Run):
             runs.append(outcome)
         else:
-            left_out.append(outcome)
+            left_out.append(with_help(outcome))
     return runs, left_out
 
 

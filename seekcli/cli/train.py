@@ -187,10 +187,12 @@ def schedule_layers(schedule: str | None) -> Layers:
 
 def describe_runs(runs: list[Layers], out: Path, as_config: bool, as_json: bool, to_come: str | None) -> None:
     """`to_come` is what follows once these runs are done."""
+    from seekcli.grid.refusals import refuse_ahead
     from seekcli.grid.tune import draft
 
     with listings_kept():
         drafts = [draft(one, out) for one in runs]
+        refuse_ahead([one.resolved.config for one in drafts if not as_config], out)
         if as_config:
             say("\n".join(as_toml(one.resolved) for one in drafts))
         elif as_json:
@@ -234,10 +236,12 @@ def train_all(
     runs: list[Layers], out: Path, progress: str, fresh: bool, ranks: Ranks | None = None
 ) -> list[Outcome]:
     """Train one run after the other; one that fails does not keep the next from running. A search for k comes first."""
+    from seekcli.grid.refusals import refuse_ahead
     from seekcli.grid.tune import draft
 
     with listings_kept():
         drafts = [draft(one, out) for one in runs]
+        refuse_ahead([one.resolved.config for one in drafts], out, fresh)
     # What takes seconds to import comes when the words are known to be right.
     from seekcli.cli.outcomes import Announcer
     from seekcli.cli.stop import StopSwitch

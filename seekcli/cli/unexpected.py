@@ -31,6 +31,6 @@ def flag_for(word: str) -> str | None:
     from seekcli.data.sets.kinds import kind_named
     from seekcli.models.catalog import is_model
 
-    if "-to-" in word or is_model(word):
-        return "--model"
-    return "--data" if kind_named(word) is not None else None
+    if kind_named(word) is not None:  # first: `folder:photos` could be a callable of a module, too
+        return "--data"
+    return "--model" if "-to-" in word or is_model(word) else None

@@ -15,6 +15,7 @@ from seekcli.config.schema import RunConfig
 from seekcli.documents import SCHEMA_VERSION, read_document, write_document
 from seekcli.errors import BadInput, MissingSource
 from seekcli.resolve.short_epochs import require_several_steps
+from seekcli.runs.folder import RunFolder
 
 FOLDER = "refused"
 
@@ -56,6 +57,17 @@ def refused_ahead(config: RunConfig) -> str | None:
     except BadInput as error:
         return str(error)
     return None
+
+
+def refuse_ahead(runs: Iterable[RunConfig], results: Path, fresh: bool = False) -> None:
+    """Raise BadInput, before any of them is trained, where one that is new could not begin."""
+    causes = [
+        refused_ahead(config)
+        for config in runs
+        if fresh or RunFolder.of(results, config).standing_or_damage()[0] == "new"
+    ]
+    for cause in filter(None, causes):
+        raise BadInput(cause)
 
 
 def record_refusals(results: Path, causes: Iterable[tuple[str, str | None]]) -> None:

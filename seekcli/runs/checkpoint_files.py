@@ -38,7 +38,7 @@ def check_checkpoint(path: Path, run_id: str) -> None:
     """Raise BadInput for a file that is cut, whose content is not that of its own sha256, or that is of another run."""
     check_size(path)
     if reason := _problem(path, run_id, *identity_of(path)):
-        raise BadInput(f"{path} {reason}; a finished run needs it for --extend alone, and is whole without the file")
+        raise BadInput(f"{path} {reason}; remove that file: a finished run needs it for --extend alone")
 
 
 @lru_cache(maxsize=100_000)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seekcli.documents import read_document
 from seekcli.errors import BadInput
 from seekcli.runs.checkpoint_files import check_checkpoint, checkpoints
 from seekcli.runs.model_files import AFRESH, check_digest, check_size, weights_path
-from seekcli.runs.records import CHECKPOINTS, RunStatus
+from seekcli.runs.records import CHECKPOINTS, ENVIRONMENT, RunStatus
 
 # Of small models some hundred files, read in a moment. To open one counts as so many bytes.
 MOST_BYTES_READ, OPENING = 64_000_000, 64_000
 
 
 class QuickCheck:
-    """The files of many runs: sizes of all models; digests of models, tables and checkpoints until so many bytes are
-    read."""
+    """The files of many runs: sizes of all models; digests of models, tables, environments and checkpoints until so
+    many bytes are read."""
 
     def __init__(self, most_bytes: int = MOST_BYTES_READ) -> None:
         self.bytes_left = most_bytes
@@ -30,12 +31,18 @@ class QuickCheck:
             for name, sha256 in status.tables_sha256.items():
                 if self.bytes_left > 0 and (path := run_dir / name).is_file():
                     self.check(path, sha256)
+            if self.bytes_left > 0 and (path := run_dir / ENVIRONMENT).is_file():
+                self.bytes_left -= OPENING
+                read_document(path, since="run_id")
+        except BadInput as error:
+            return f"{error}; {AFRESH}"
+        try:
             for path in checkpoints(run_dir / CHECKPOINTS) if self.bytes_left > 0 else ():
                 self.bytes_left -= max(path.stat().st_size, OPENING)
                 if self.bytes_left >= 0:
                     check_checkpoint(path, status.run_id)
-        except BadInput as error:
-            return f"{error}; {AFRESH}"
+        except BadInput as error:  # says itself what helps
+            return str(error)
         return None
 
     def check(self, path: Path, sha256: str | None) -> None:

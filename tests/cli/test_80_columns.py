@@ -86,6 +86,7 @@ def test_help_breaks_no_choice(command: str, monkeypatch: pytest.MonkeyPatch) ->
         ("flops resnet20", "unexpected 'resnet20'; did you mean --model resnet20?"),
         ("train resnet20-to-32", "unexpected 'resnet20-to-32'; did you mean --model resnet20-to-32?"),
         ("train digits", "unexpected 'digits'; did you mean --data digits?"),
+        ("train folder:photos", "unexpected 'folder:photos'; did you mean --data folder:photos?"),
         ("doctor resnet20-to-32", "unexpected 'resnet20-to-32'; `seek doctor --help` has what it takes"),
         ("map --model foo", "unknown pair 'foo'; `seek list models` has all"),
         ("flops --model foo", "unknown --model 'foo'; `seek list models` has all"),

@@ -25,6 +25,15 @@ def test_one_step_an_epoch_is_refused_with_a_batch_size_that_does(tmp_path: Path
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize("extra", [[], ["--dry-run"]])
+def test_of_several_runs_none_is_begun_where_one_is_refused(tmp_path: Path, extra: list[str]) -> None:
+    words = ["--limit-train", "32", "--batch-size", "128", "--schedule", "all", "--seeds", "2"]
+    done = seek(tmp_path / "results", *words, *extra)
+    assert done.exit_code == 2
+    assert done.output.startswith("seek: error: --batch-size 128: 32 training images make one step an epoch")
+    assert not (tmp_path / "results").exists()
+
+
 def test_it_is_trained_when_it_is_forced_and_then_found_without(tmp_path: Path) -> None:
     words = ["--limit-train", "10", "--batch-size", "10"]
     assert seek(tmp_path, *words, "--force").exit_code == 0

@@ -199,3 +199,13 @@ def test_export_of_a_run_with_a_damaged_file_says_what_helps(trained: Path, tmp_
     assert str(run / name) in said
     assert "--fresh" in said
     assert not (tmp_path / "exports").exists()
+
+
+@pytest.mark.parametrize("name", [records.STATUS, records.CONFIG, records.EPOCHS, records.ENVIRONMENT])
+def test_compare_of_a_run_with_a_damaged_file_says_what_helps(trained: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    flip(run / name)
+    said = error_of(seek("compare", tmp_path))
+    assert str(run / name) in said
+    assert said.count("--fresh") == 1
