@@ -199,7 +199,8 @@ def nearest(word: str, names: Sequence[str]) -> str | None:
     Of names with a dot those go first whose last part is like the word's: `train.lrr` is near `optimizer.lr`.
     """
     last = word.rpartition(".")[2]
-    alike = [name for name in names if difflib.SequenceMatcher(None, name.rpartition(".")[2], last).ratio() >= 0.75]
+    dotted = [name for name in names if "." in name] if "." in word else []
+    alike = [name for name in dotted if difflib.SequenceMatcher(None, name.rpartition(".")[2], last).ratio() >= 0.75]
     close = alike or difflib.get_close_matches(word, names, n=5, cutoff=0.4)
 
     def likeness(name: str) -> tuple[float, int]:
