@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -80,3 +81,20 @@ def test_the_command_begins_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seekcli.cli.app.app", lambda prog_name: called.append(prog_name))
     main()
     assert called == ["memory", "seek"]
+
+
+@pytest.mark.parametrize(
+    ("words", "collects"), [(["compare"], False), (["list", "runs"], False), (["train"], True), ([], True)]
+)
+def test_what_holds_all_to_its_end_looks_for_no_cycles(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], collects: bool
+) -> None:
+    found: list[bool] = []
+    monkeypatch.setattr("seekcli.cli.app.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("seekcli.cli.app.app", lambda prog_name: found.append(gc.isenabled()))
+    monkeypatch.setattr("sys.argv", ["seek", *words])
+    try:
+        main()
+    finally:
+        gc.enable()
+    assert found == [collects]
