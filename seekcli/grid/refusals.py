@@ -61,13 +61,10 @@ def refused_ahead(config: RunConfig) -> str | None:
 
 def refuse_ahead(runs: Iterable[RunConfig], results: Path, fresh: bool = False) -> None:
     """Raise BadInput, before any of them is trained, where one that is new could not begin."""
-    causes = [
-        refused_ahead(config)
-        for config in runs
-        if fresh or RunFolder.of(results, config).standing_or_damage()[0] == "new"
-    ]
-    for cause in filter(None, causes):
-        raise BadInput(cause)
+    for config in runs:
+        is_new = fresh or RunFolder.of(results, config).standing_or_damage()[0] == "new"
+        if is_new and (cause := refused_ahead(config)) is not None:
+            raise BadInput(cause)
 
 
 def record_refusals(results: Path, causes: Iterable[tuple[str, str | None]]) -> None:
