@@ -19,7 +19,8 @@ from seekcli.config.pair_settings import OWN_DIGESTS, own_sources
 from seekcli.config.settings import CLASSIC, pair_name
 from seekcli.errors import BadInput
 from seekcli.runs.config_file import ConfigFile, published_config
-from seekcli.runs.quick_check import QuickCheck
+from seekcli.runs.overlapped import overlapped
+from seekcli.runs.quick_check import QuickCheck, problem_of_sizes
 from seekcli.runs.records import RunStatus, done_in_words
 from seekcli.runs.scan import RunSummary
 
@@ -135,8 +136,10 @@ def load_runs(summaries: Sequence[RunSummary], metric: str | None = None) -> tup
     left_out: list[LeftOut] = []
     quick = QuickCheck()
     known: dict[bytes, ArmSettings] = {}
-    for summary in summaries:
-        outcome = _load(summary, metric, quick, known)
+    outcomes = overlapped(lambda summary: _load(summary, metric, known), summaries)
+    for summary, outcome in zip(summaries, outcomes, strict=True):
+        if isinstance(outcome, Run) and summary.status and (wrong := quick.problem(summary.path, summary.status)):
+            outcome = LeftOut(outcome.run_id, outcome.path, DAMAGED, wrong, outcome.seed, outcome.settings)
         if isinstance(outcome, Run):
             runs.append(outcome)
         else:
@@ -144,7 +147,7 @@ def load_runs(summaries: Sequence[RunSummary], metric: str | None = None) -> tup
     return runs, left_out
 
 
-def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict[bytes, ArmSettings]) -> Run | LeftOut:
+def _load(summary: RunSummary, asked: str | None, known: dict[bytes, ArmSettings]) -> Run | LeftOut:
     """`known` has the settings of runs that were read before, by what their files say without the seed."""
     status = summary.status
     if _is_over_a_fold(summary):
@@ -169,7 +172,7 @@ def _load(summary: RunSummary, asked: str | None, quick: QuickCheck, known: dict
         reason, state = _without(asked, rows, facts), UNMEASURED
     elif reason is None:
         try:
-            reason = _problem_of_files(summary, status, quick)
+            reason = _problem_of_files(summary, status)
         except BadInput as error:
             reason, state = str(error), state_after(error)
     if reason is not None or metric is None or settings is None or seed is None:
@@ -209,7 +212,7 @@ def _without(asked: str | None, rows: Mapping[str, Mapping[str, Any]], facts: Ma
     return f"finished without a final {asked or 'test accuracy or test loss'}{has}"
 
 
-def _problem_of_files(summary: RunSummary, status: RunStatus, quick: QuickCheck) -> str | None:
+def _problem_of_files(summary: RunSummary, status: RunStatus) -> str | None:
     """A published table was read; files of a run folder have to be those that its status was written for.
 
     Raises BadInput for the table of epochs.
@@ -217,7 +220,7 @@ def _problem_of_files(summary: RunSummary, status: RunStatus, quick: QuickCheck)
     if summary.path.is_file():
         return None
     summary.folder.check_epochs(status)
-    return quick.problem(summary.path, status)
+    return problem_of_sizes(summary.path, status)
 
 
 def run_config(summary: RunSummary, owner: str | None = None) -> ConfigFile | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from seekcli.cli.output import say, say_json, terminal_width
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import counted, human_bytes, human_flops, human_hours, visible
-from seekcli.grid.plan_rows import COSTS, Row, fold_rows, rows_of, standings_of
-from seekcli.grid.standing import NOT_TO_DO
+from seekcli.grid.plan_rows import COSTS, Row, fold_rows, rows_of
+from seekcli.grid.standing import NOT_TO_DO, standings_of
 from seekcli.plain_data import json_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ NOT_KNOWN = "not known"
 
 def show_plan(plan: GridPlan, format_name: str) -> None:
     with listings_kept():
-        standings = standings_of(plan)
+        standings = standings_of(plan.points, plan)
         rows = rows_of(plan, standings)
         folds = fold_rows(plan, standings)
     if format_name == "json":

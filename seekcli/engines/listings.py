@@ -11,7 +11,6 @@ from seekcli.errors import BadInput, NewerFile
 from seekcli.method.roles import ROLES
 
 if TYPE_CHECKING:
-    from seekcli.runs.quick_check import QuickCheck
     from seekcli.runs.records import RunStatus
     from seekcli.runs.scan import RunSummary
 
@@ -123,48 +122,50 @@ def rounded(share: float | None) -> float | None:
 
 def run_rows(results: Path) -> Rows:
     """One row a run, those that cannot be read included. Files of a finished run are looked at, never read whole."""
-    from seekcli.runs.quick_check import QuickCheck
-    from seekcli.runs.records import NEWER
+    from seekcli.runs.overlapped import overlapped
     from seekcli.runs.scan import scan_runs
 
-    rows, sizes_alone = [], QuickCheck(most_bytes=0)
-    for run in scan_runs([results]):
-        config, state, message = None, run.state, run.message
-        try:
-            config = run.folder.config() if run.folder.config_path.is_file() else None
-            if run.status is not None and state == "finished":
-                require_whole(run, run.status, sizes_alone)
-        except BadInput as error:
-            if state not in ("unreadable", NEWER):
-                state, message = NEWER if isinstance(error, NewerFile) else "damaged", str(error)
-        final = {row["role"]: row for row in run.status.final} if run.status else {}
-        rows.append(
-            {
-                "run": run.run_id,
-                "state": state,
-                "smoke": True if config is not None and config.smoke else None,
-                "data": next((row["data"] for row in final.values()), config.data.name if config else None),
-                **length_columns(run.status, config.train.steps if config else None),
-                "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
-                **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
-                **{
-                    f"{role}_validation_accuracy_percent": final.get(role, {}).get("validation_accuracy_percent")
-                    for role in ROLES
-                },
-                "path": str(run.path),
-                "message": message,
-            }
-        )
-    return rows
+    return list(overlapped(run_row, scan_runs([results])))
 
 
-def require_whole(run: RunSummary, status: RunStatus, sizes_alone: QuickCheck) -> None:
+def run_row(run: RunSummary) -> dict[str, Any]:
+    from seekcli.runs.records import NEWER
+
+    config, state, message = None, run.state, run.message
+    try:
+        config = run.folder.config() if run.folder.config_path.is_file() else None
+        if run.status is not None and state == "finished":
+            require_whole(run, run.status)
+    except BadInput as error:
+        if state not in ("unreadable", NEWER):
+            state, message = NEWER if isinstance(error, NewerFile) else "damaged", str(error)
+    final = {row["role"]: row for row in run.status.final} if run.status else {}
+    return {
+        "run": run.run_id,
+        "state": state,
+        "smoke": True if config is not None and config.smoke else None,
+        "data": next((row["data"] for row in final.values()), config.data.name if config else None),
+        **length_columns(run.status, config.train.steps if config else None),
+        "fold": f"{run.status.fold} of {run.status.folds}" if run.status and run.status.folds else None,
+        **{f"{role}_accuracy_percent": final.get(role, {}).get("test_accuracy_percent") for role in ROLES},
+        **{
+            f"{role}_validation_accuracy_percent": final.get(role, {}).get("validation_accuracy_percent")
+            for role in ROLES
+        },
+        "path": str(run.path),
+        "message": message,
+    }
+
+
+def require_whole(run: RunSummary, status: RunStatus) -> None:
     """Raise BadInput for what is plainly wrong with the files of a finished run that are there; a published one has
     none.
 
     Of its table of epochs the first and last bytes are read.
     """
-    if wrong := run.folder.epochs_problem() or sizes_alone.problem(run.path, status):
+    from seekcli.runs.quick_check import problem_of_sizes
+
+    if wrong := run.folder.epochs_problem() or problem_of_sizes(run.path, status):
         raise BadInput(wrong)
 
 

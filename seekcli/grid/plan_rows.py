@@ -8,16 +8,12 @@ from typing import Any
 
 from seekcli.grid.forecast import Cost, Forecast
 from seekcli.grid.plan import GridPlan
-from seekcli.grid.standing import Standing, standing_of, standing_of_run
+from seekcli.grid.standing import Standing, standings_of_runs
 from seekcli.resolve.expected_cost import train_flops_ahead
 from seekcli.runs.older_runs import foreign_names
 
 COSTS = ("train_flops", "hours", "disk_bytes")
 Row = dict[str, Any]
-
-
-def standings_of(plan: GridPlan) -> list[Standing]:
-    return [standing_of(point, plan) for point in plan.points]
 
 
 def rows_of(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
@@ -46,7 +42,8 @@ def rows_of(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
 def fold_rows(plan: GridPlan, standings: Sequence[Standing]) -> list[Row]:
     """Of the runs over folds that are still to be made, to choose k by: what they cost."""
     searches = {point.tuning.name: point.tuning for point in plan.points if point.tuning}
-    runs = [standing_of_run(one, plan) for tuning in searches.values() for _, _, one in tuning.runs()]
+    folds = [one for tuning in searches.values() for _, _, one in tuning.runs()]
+    runs = standings_of_runs(folds, plan.results)
     forecast = Forecast(plan.results, [one for one in [*standings, *runs] if one.state == "finished"], ())
     costs = [forecast.of(one) for one in runs]
     return [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from seekcli.grid.plan import GridPlan
 from seekcli.grid.points import Point
 from seekcli.grid.tune import ChosenK, Tuning, stored_choice
 from seekcli.runs.folder import RunFolder
+from seekcli.runs.overlapped import overlapped
 from seekcli.runs.records import NEWER, RunStatus
 
 # In the order in which tables count them.
@@ -40,15 +42,31 @@ class Standing:
         return min(1.0, self.status.steps_done / total) if self.status and total else 0.0
 
 
-def standing_of(point: Point, plan: GridPlan) -> Standing:
+def standings_of(points: Sequence[Point], plan: GridPlan) -> list[Standing]:
+    """In the order of the points."""
+    begun = names_in(plan.results / "runs")  # of thousands of points most are not there
+    there = [point for point in points if point.refused is None and point.run_id in begun]
+    looks = overlapped(lambda point: standing_in(plan.results, point.resolved, point.run_id), there)
+    found = {point.key: one for point, one in zip(there, looks, strict=True)}
+    plan.finished |= {one.label for one in found.values() if one.state == "finished"}
+    return [standing_as(point, plan, found.get(point.key)) for point in points]
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """Of files and folders; none where it is not there."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+def standing_as(point: Point, plan: GridPlan, found: Standing | None) -> Standing:
+    """As its folder was `found`, where it has one, and as what it needs stands."""
     if point.refused is not None:
         return Standing(point.label, "refused", point.resolved, point.refused)
     if point.run_id is None:
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
-    if not (plan.results / "runs" / point.run_id).exists():  # of thousands of points most are not there
-        found = Standing(point.run_id, "new", point.resolved)
-    else:
-        found = standing_of_run(point.resolved, plan, point.run_id)
+    found = found or Standing(point.run_id, "new", point.resolved)
     if found.state == "new" and any(not plan.is_finished(one) for one in needs_of(point, plan)):
         return Standing(point.label, "waits", point.resolved, waits_for(point, plan))
     if found.state == "new" and (reason := plan.refusals.of(point.run_id, point.resolved.config)) is not None:
@@ -56,16 +74,13 @@ def standing_of(point: Point, plan: GridPlan) -> Standing:
     return found
 
 
-def standing_of_run(one: Resolved, plan: GridPlan, name: str | None = None) -> Standing:
-    """`name` is its run id, for those who have it."""
-    found = standing_in(plan.results, one, name)
-    if found.state == "finished":
-        plan.finished.add(found.label)
-    return found
+def standings_of_runs(runs: Iterable[Resolved], results: Path) -> list[Standing]:
+    """Of each, in their order, in a results folder, whatever else is there."""
+    return list(overlapped(lambda one: standing_in(results, one), runs))
 
 
 def standing_in(results: Path, one: Resolved, name: str | None = None) -> Standing:
-    """Of one run in a results folder, whatever else is asked for."""
+    """`name` is its run id, for those who have it."""
     name = name or run_id(one.config)
     folder = RunFolder(results / "runs" / name, name, one.config)
     try:
@@ -128,13 +143,14 @@ class Watch:
         if choices or len(self.plan.finished) != self.settled_with:
             self.plan.advance()
         self.settled_with = len(self.plan.finished)
-        found: dict[str, Standing] = {}
-        for one in self.folds():
-            name = run_id(one.config)
-            found[name] = self.known(name) or standing_of_run(one, self.plan)
-        for point in filter(self.is_asked, self.plan.points):
-            found[point.key] = self.known(point.key) or standing_of(point, self.plan)
-        self.standings = found
+        folds = {run_id(one.config): one for one in self.folds()}
+        points = {point.key: point for point in filter(self.is_asked, self.plan.points)}
+        known = {name: found for name in (*folds, *points) if (found := self.known(name)) is not None}
+        over = [one for name, one in folds.items() if name not in known]
+        left = [point for key, point in points.items() if key not in known]
+        known |= {one.label: one for one in standings_of_runs(over, self.plan.results)}
+        known |= {point.key: one for point, one in zip(left, standings_of(left, self.plan), strict=True)}
+        self.standings = {name: known[name] for name in (*folds, *points)}
 
     def known(self, key: str) -> Standing | None:
         """What is known of a finished one."""
@@ -167,7 +183,8 @@ class Watch:
 
 def failed_points(plan: GridPlan) -> frozenset[str]:
     """Keys of the points that have failed, and of those that wait for them, at whatever distance."""
-    found = {point.key for point in plan.points if standing_of(point, plan).state == "failed"}
+    standings = zip(plan.points, standings_of(plan.points, plan), strict=True)
+    found = {point.key for point, one in standings if one.state == "failed"}
     while more := {point.key for point in plan.points if found & set(point.needs)} - found:
         found |= more
     return frozenset(found)
@@ -175,6 +192,6 @@ def failed_points(plan: GridPlan) -> frozenset[str]:
 
 def other_trouble(plan: GridPlan) -> str:
     """`; 2 damaged, 1 refused: ...`, of what `retry` does not repeat; nothing where there is none."""
-    states = [standing_of(point, plan).state for point in plan.points]
+    states = [one.state for one in standings_of(plan.points, plan)]
     found = [f"{states.count(state)} {state}" for state in ("damaged", NEWER, "refused") if state in states]
     return f"; {', '.join(found)}: `seek grid status` says what helps" if found else ""

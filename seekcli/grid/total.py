@@ -10,7 +10,7 @@ from pathlib import Path
 from seekcli.config.layers import Resolved
 from seekcli.errors import counted, human_flops, human_hours
 from seekcli.grid.forecast import Forecast
-from seekcli.grid.standing import NOT_TO_DO, standing_in
+from seekcli.grid.standing import NOT_TO_DO, standings_of_runs
 from seekcli.runs.older_runs import foreign_names
 
 
@@ -31,7 +31,7 @@ class Total:
 def total_of(runs: Sequence[Resolved], results: Path) -> Total:
     """Hours by finished runs of the results folder that are like them, since how long a step takes is measured and not
     computed."""
-    standings = [standing_in(results, one) for one in runs]
+    standings = standings_of_runs(runs, results)
     finished = [one for one in standings if one.state == "finished"]
     left = [one for one in standings if one.state not in NOT_TO_DO]
     forecast = Forecast(results, finished, foreign_names(results, [one.label for one in standings]))

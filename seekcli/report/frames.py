@@ -21,6 +21,7 @@ from seekcli.documents import write_document
 from seekcli.errors import BadInput
 from seekcli.report.data import comparison_data
 from seekcli.runs.config_file import CONFIGS, document_to_publish
+from seekcli.runs.overlapped import overlapped
 from seekcli.runs.records import CLASS_SCHEMA, EPOCH_TABLE, STEP_SCHEMA, Row, own_columns
 from seekcli.runs.scan import RunSummary, published_rows, scan_runs
 from seekcli.runs.step_tables import StepTables
@@ -54,14 +55,15 @@ def as_paths(paths: Paths) -> list[Path]:
 
 def epochs_of(runs: Sequence[RunSummary]) -> pd.DataFrame:
     known = [run for run in runs if run.status]
-    rows: list[Row] = []
-    for run in known:
-        if not run.path.is_file() and run.folder.epochs_path.exists():
-            rows += run.folder.epochs()
+    rows = [row for found in overlapped(_epochs_in_folder, known) for row in found]
     wanted = {run.run_id for run in known}
     for path in dict.fromkeys(run.path for run in known if run.path.is_file()):  # of published runs, many in one
         rows += [row for row in published_rows(path) if row["run_id"] in wanted]
     return as_frame(pa.Table.from_pylist(rows, schema=epoch_schema(own_columns(rows))))
+
+
+def _epochs_in_folder(run: RunSummary) -> list[Row]:
+    return run.folder.epochs() if not run.path.is_file() and run.folder.epochs_path.exists() else []
 
 
 def epoch_schema(names: Iterable[str]) -> pa.Schema:

@@ -14,20 +14,34 @@ from seekcli.runs.records import CHECKPOINTS, ENVIRONMENT, RunStatus
 MOST_BYTES_READ, OPENING = 64_000_000, 64_000
 
 
+def problem_of_sizes(run_dir: Path, status: RunStatus) -> str | None:
+    """What is wrong with the model files that are there (published runs have none), and what helps. None: nothing."""
+    try:
+        for path in model_files(run_dir, status).values():
+            check_size(path)
+    except BadInput as error:
+        return f"{error}; {AFRESH}"
+    return None
+
+
+def model_files(run_dir: Path, status: RunStatus) -> dict[str, Path]:
+    found = {role: weights_path(run_dir, role) for role in status.models}
+    return {role: path for role, path in found.items() if path.is_file()}
+
+
 class QuickCheck:
-    """The files of many runs: sizes of all models; digests of models, tables, environments and checkpoints until so
-    many bytes are read."""
+    """Digests of models, tables, environments and checkpoints of many runs, until so many bytes are read."""
 
     def __init__(self, most_bytes: int = MOST_BYTES_READ) -> None:
         self.bytes_left = most_bytes
 
     def problem(self, run_dir: Path, status: RunStatus) -> str | None:
-        """What is wrong with the files that are there (published runs have none), and what helps. None: nothing."""
+        """As `problem_of_sizes`, of the contents."""
+        if self.bytes_left <= 0:
+            return None
         try:
-            for role in status.models:
-                if (path := weights_path(run_dir, role)).is_file():
-                    check_size(path)
-                    self.check(path, status.weights_sha256.get(role))
+            for role, path in model_files(run_dir, status).items():
+                self.check(path, status.weights_sha256.get(role))
             for name, sha256 in status.tables_sha256.items():
                 if self.bytes_left > 0 and (path := run_dir / name).is_file():
                     self.check(path, sha256)

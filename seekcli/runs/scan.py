@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seekcli.errors import BadInput, MissingSource, NewerFile
 from seekcli.runs.folder import RunFolder
+from seekcli.runs.overlapped import overlapped
 from seekcli.runs.records import (
     CHECKPOINTS,
     CLASSES,
@@ -122,14 +123,17 @@ def _scan(path: Path) -> Iterator[RunSummary]:
 
 def _scan_folder(folder: Path) -> Iterator[RunSummary]:
     """The runs of a runs/ or published/ folder. In runs/ every folder is a run, even one that is still empty."""
-    for entry in _visible(folder):
+
+    def found(entry: os.DirEntry[str]) -> list[RunSummary]:
         path = folder / entry.name
         if entry.is_file():
-            yield from _summaries(path) if path.suffix == ".parquet" and path.name not in NOT_OF_RUNS else ()
-        elif folder.name == "runs" or _is_run(path):
-            yield from _summaries(path)
-        elif folder.name == "published":
-            yield from _scan(path)
+            return _summaries(path) if path.suffix == ".parquet" and path.name not in NOT_OF_RUNS else []
+        if folder.name == "runs" or _is_run(path):
+            return _summaries(path)
+        return list(_scan(path)) if folder.name == "published" else []
+
+    for summaries in overlapped(found, _visible(folder)):
+        yield from summaries
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -17,7 +17,7 @@ from seekcli.cli.app import app
 from seekcli.documents import read_document, write_document
 from seekcli.grid.plan import GridPlan
 from seekcli.grid.schema import read_grid
-from seekcli.grid.standing import standing_of
+from seekcli.grid.standing import standings_of
 from seekcli.runs import records
 
 GRID = """
@@ -159,7 +159,7 @@ def test_a_finished_point_is_looked_at_by_few_files_each_opened_once(
 
     for place in (builtins, io):
         monkeypatch.setattr(place, "open", noted)
-    found = standing_of(plan.points[0], plan)
+    (found,) = standings_of(plan.points[:1], plan)
     monkeypatch.undo()
     assert (found.state, found.status is not None) == ("finished", True)
     files = ["base.safetensors", "classes.parquet", "config.json", "epochs.parquet", "status.json", "steps.parquet"]

@@ -13,7 +13,7 @@ from seekcli.engines.queue import PointQueue
 from seekcli.errors import BadInput
 from seekcli.grid.plan import GridPlan, points_of_grid
 from seekcli.grid.schema import read_grid
-from seekcli.grid.standing import standing_of
+from seekcli.grid.standing import standings_of
 from seekcli.runs import records
 from seekcli.runs.config_file import read_config
 
@@ -101,7 +101,7 @@ def test_a_point_that_is_refused_when_its_needs_are_there_ends_no_grid(tmp_path:
     monkeypatch.setattr(GridPlan, "make", refusing)
     plan.finished.add(plan.points[0].run_id)
     plan.advance()
-    assert [(one.state, one.problem) for one in (standing_of(point, plan) for point in plan.points)][2] == (
+    assert [(one.state, one.problem) for one in standings_of(plan.points, plan)][2] == (
         "refused",
         "no cost can be had",
     )
