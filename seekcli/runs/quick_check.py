@@ -17,14 +17,14 @@ MOST_BYTES_READ, OPENING = 64_000_000, 64_000
 def problem_of_sizes(run_dir: Path, status: RunStatus) -> str | None:
     """What is wrong with the model files that are there (published runs have none), and what helps. None: nothing."""
     try:
-        for path in model_files(run_dir, status).values():
+        for path in models_there(run_dir, status).values():
             check_size(path)
     except BadInput as error:
         return f"{error}; {AFRESH}"
     return None
 
 
-def model_files(run_dir: Path, status: RunStatus) -> dict[str, Path]:
+def models_there(run_dir: Path, status: RunStatus) -> dict[str, Path]:
     found = {role: weights_path(run_dir, role) for role in status.models}
     return {role: path for role, path in found.items() if path.is_file()}
 
@@ -40,7 +40,7 @@ class QuickCheck:
         if self.bytes_left <= 0:
             return None
         try:
-            for role, path in model_files(run_dir, status).items():
+            for role, path in models_there(run_dir, status).items():
                 self.check(path, status.weights_sha256.get(role))
             for name, sha256 in status.tables_sha256.items():
                 if self.bytes_left > 0 and (path := run_dir / name).is_file():

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +19,7 @@ from run_folders import Results, results  # noqa: F401
 
 from seekcli.cli.app import app
 from seekcli.documents import read_document, write_document
+from seekcli.runs import overlapped, records
 from seekcli.runs.records import STEPS, read_steps, write_steps
 
 
@@ -231,6 +234,22 @@ def test_a_thousand_runs(results: Results, seeds: int) -> None:  # noqa: F811
         assert [group["n"] for group in cell["groups"]] == [seeds] * 8
         gains = [arm["gain_x_y_b_points"] for arm in cell["arms"]]
         assert gains == pytest.approx([0.2, 0.3, 0.4])
+
+
+def test_a_file_system_that_waits_changes_no_letter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = seek(folder, "--format", "json")
+    threads: set[str] = set()
+    read_status = records.read_status
+
+    def noted(*given: Any) -> records.RunStatus:
+        threads.add(threading.current_thread().name.partition("_")[0])
+        return read_status(*given)
+
+    monkeypatch.setattr(overlapped, "LONG_WAIT_SECONDS", -1.0)
+    monkeypatch.setattr(overlapped, "TIMED", 1)
+    monkeypatch.setattr(records, "read_status", noted)
+    assert seek(folder, "--format", "json") == plain
+    assert threads == {"MainThread", "look"}
 
 
 def half(path: Path) -> Path:
