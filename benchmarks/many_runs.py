@@ -11,9 +11,11 @@ own, and exits with 1 where one is over a limit.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,6 +113,16 @@ def _shared(config: RunConfig, epoch: int, taken: int, draw: random.Random) -> r
     return row
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """A file may have so many names (65,000 on ext4)."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno != errno.EMLINK:
+            raise
+        shutil.copyfile(source, target)
+
+
 def write_run(folder: Path, config: RunConfig, models: dict[str, tuple[Path, str]], draw: random.Random) -> None:
     """Without the fsync of real runs: nothing here is worth keeping."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +131,7 @@ def write_run(folder: Path, config: RunConfig, models: dict[str, tuple[Path, str
     table = table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})
     pq.write_table(table, folder / records.EPOCHS, write_page_checksum=True)
     for role in config.roles:
-        os.link(models[role][0], folder / f"{role}.safetensors")
+        link_or_copy(models[role][0], folder / f"{role}.safetensors")
     status = records.RunStatus(
         run_id=identifier,
         state="finished",
