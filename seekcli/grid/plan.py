@@ -26,6 +26,7 @@ from seekcli.grid.references import (
     Mean,
     group_as_recorded,
     mean_of,
+    near_arm,
     settings_without,
     stand_in,
     starts_of,
@@ -177,7 +178,7 @@ class GridPlan:
             try:
                 return self.settled(spec, self.draft_of(spec.under(over)), needs)
             except MissingSource as error:
-                source = str(error)
+                source = f"{error}{near_arm(said, names)}"
         partial, no_data = self.partial_of(spec, said)
         source = no_data or source
         of = [f"{key}={said.get(key)}" for key in (*needed, *([FROM[mean]] if mean else []))] or [str(source)]

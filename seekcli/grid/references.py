@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from seekcli.config.identity import run_key
 from seekcli.config.layers import DEFAULTS
 from seekcli.config.schema import RunConfig
 from seekcli.data.sets.kinds import kind_named
-from seekcli.grid.schema import ARM, STARTS
+from seekcli.grid.schema import ARM, MEANS, STARTS
 from seekcli.resolve.matched_counts import COUNTS_FROM, group_key
 from seekcli.resolve.resolve import AS_ARM
 from seekcli.runs.scan import recorded_runs
@@ -26,6 +27,13 @@ WITHOUT_TRANSFER: dict[str, Any] = {"transfer.source": None, "transfer.role": No
 def starts_of(said: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
     """Setting -> the arm that it names."""
     return {key: said[key] for key in STARTS if said.get(key) in names}
+
+
+def near_arm(said: Mapping[str, Any], names: Collection[str]) -> str:
+    """A hint, where a run that is not there has nearly the name of an arm; else nothing."""
+    words = [said[key] for key in (*STARTS, *MEANS) if isinstance(said.get(key), str) and said[key] not in names]
+    near = [name for word in words for name in difflib.get_close_matches(word, names, n=1)]
+    return f"; did you mean the arm {near[0]!r}?" if near else ""
 
 
 def mean_of(said: Mapping[str, Any], names: Collection[str]) -> Mean | None:
