@@ -26,7 +26,7 @@ from safetensors.numpy import save_file
 
 from seekcli import files
 from seekcli.documents import read_document
-from seekcli.errors import BadInput, RunFailed, human_bytes
+from seekcli.errors import BadInput, LostLease, RunFailed, human_bytes
 from seekcli.runs import exclusive
 
 
@@ -184,6 +184,42 @@ def test_what_safetensors_says_of_the_system_is_understood(tmp_path: Path) -> No
     """Its errors are no OSError; the number is in their text."""
     with pytest.raises(RunFailed, match=r"cannot write .*model\.safetensors: No such file or directory"):
         files.write_with(tmp_path / "model.safetensors", lambda path: save_file({}, path / "in no folder"))
+
+
+def test_a_right_to_write_that_is_lost_in_the_middle_leaves_the_file_of_the_heir(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    path.write_bytes(b"of the heir")
+    calls = []
+
+    def check() -> None:
+        calls.append(len(list(tmp_path.iterdir())))
+        if len(calls) > 1:
+            raise LostLease("lost")
+
+    for change in (lambda: files.write_bytes(path, b"late", check), lambda: files.write_json(path, {}, check)):
+        calls.clear()
+        with pytest.raises(LostLease):
+            change()
+        assert calls[:2] == [1, 2], "before anything is written, and again when all is"
+        assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("status.json", b"of the heir")]
+
+
+@pytest.mark.parametrize("change", [files.remove, files.quarantine])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_nothing_is_removed_or_renamed_without_the_right_to(
+    tmp_path: Path, change: Callable[..., object], is_folder: bool
+) -> None:
+    path = tmp_path / "checkpoint"
+    (path if is_folder else path.parent).mkdir(exist_ok=True)
+    (path / "a" if is_folder else path).write_bytes(b"of the heir")
+    before = sorted(tmp_path.rglob("*"))
+
+    def check() -> None:
+        raise LostLease("lost")
+
+    with pytest.raises(LostLease):
+        change(path, check)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_name_that_is_a_folder_is_refused(tmp_path: Path) -> None:

@@ -64,16 +64,16 @@ def test_nothing_is_known_of_a_grid_of_needs_but_what_waits_for_what(tmp_path: P
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("near, wrong", [("loss", "los"), ("equal", "equals")])
+@pytest.mark.parametrize(("near", "wrong"), [("loss", "los"), ("equal", "equals")])
 def test_the_name_of_a_run_that_is_nearly_that_of_an_arm_is_said_with_it(
     tmp_path: Path, near: str, wrong: str
 ) -> None:
     grid = write(tmp_path / "g.toml")
     grid.write_text(grid.read_text().replace('init_from = "loss"', f'init_from = "{wrong}"').replace('"auto"', "1"))
-    (moved,) = [point for point in points_of_grid(grid, results=tmp_path / "r") if point.spec.settings.get("transfer.source")]
+    moved = points_of_grid(grid, results=tmp_path / "r")[3]
     assert str(moved.source).endswith(f"; did you mean the arm {near!r}?")
     grid.write_text(grid.read_text().replace(f'"{wrong}"', '"resnet8_digits_s0_944789e99e"'))
-    (moved,) = [point for point in points_of_grid(grid, results=tmp_path / "r") if point.spec.settings.get("transfer.source")]
+    moved = points_of_grid(grid, results=tmp_path / "r")[3]
     assert "did you mean" not in str(moved.source)
 
 
