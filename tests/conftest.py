@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import os
@@ -32,6 +33,9 @@ os.environ["MPLCONFIGDIR"] = os.path.join(tempfile.gettempdir(), f"seekcli-tests
 os.environ.update(COLUMNS="200", NO_COLOR="1", TERM="dumb")
 os.environ.pop("FORCE_COLOR", None)
 
+# Until the tests are collected next to nothing is garbage, and looking for it would take every worker two seconds.
+gc.disable()
+
 # Rewritten asserts and compiled modules are kept, in __pycache__, even where the environment asks for no bytecode: to
 # make them anew takes every worker ten seconds, and every child process one.
 sys.dont_write_bytecode = False
@@ -55,13 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """The modules and tests that are loaded stay: to look through them for garbage again and again takes seconds."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
-def pytest_unconfigure() -> None:
-    """What is frozen at the end some libraries would report as leaked."""
-    gc.unfreeze()
+# At the very end: pytest looks for garbage once more after its last hook, and libraries would report what is frozen.
+atexit.register(gc.unfreeze)
 
 
 HOMES = count()

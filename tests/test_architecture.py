@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from parsed_sources import imports_among, nodes_of, tree_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "seekcli"
@@ -77,11 +78,6 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_NESTING = 300, 60, 3
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
 def module_name(path: Path) -> str:
     """`seekcli/data/keys.py` -> `data.keys`; a folder's `__init__` is the folder."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -93,20 +89,10 @@ def room_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def imports_in(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of every import below `node`; `from a import b` gives both `a` and `a.b`."""
-    for child in ast.walk(node):
-        if isinstance(child, ast.Import):
-            yield from ((child.lineno, alias.name) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            yield child.lineno, child.module or ""
-            yield from ((child.lineno, f"{child.module}.{alias.name}") for alias in child.names)
-
-
 @cache
 def own_modules_imported(path: Path) -> list[tuple[int, str]]:
     """(line, module) of every import of this package's own; of `from seekcli.a import b` both `a` and `a.b`."""
-    parts = [(line, *name.partition(".")[::2]) for line, name in imports_in(tree_of(path))]
+    parts = [(line, *name.partition(".")[::2]) for line, name in imports_among(nodes_of(path))]
     return [(line, module) for line, top, module in parts if top == "seekcli" and module not in {"", "__version__"}]
 
 
@@ -128,13 +114,13 @@ def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
 @cache
 def calls_in(path: Path) -> list[tuple[int, str, ast.Call]]:
     """(line, dotted name of what is called, the call)."""
-    nodes = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    nodes = [node for node in nodes_of(path) if isinstance(node, ast.Call)]
     return [(node.lineno, ast.unparse(node.func), node) for node in nodes]
 
 
 @cache
 def functions_in(path: Path) -> list[Function]:
-    return [node for node in ast.walk(tree_of(path)) if isinstance(node, Function)]
+    return [node for node in nodes_of(path) if isinstance(node, Function)]
 
 
 def length_in_lines(function: Function, with_signature: bool) -> int:
@@ -201,7 +187,7 @@ def test_imports_are_absolute() -> None:
     assert [
         where(path, node.lineno)
         for path in SOURCES
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.ImportFrom) and node.level
     ] == []
 
@@ -211,7 +197,7 @@ def test_method_knows_torch_and_nothing_else() -> None:
     assert [
         f"{where(path, line)}: {name}"
         for path in sorted((PACKAGE / "method").rglob("*.py"))
-        for line, name in imports_in(tree_of(path))
+        for line, name in imports_among(nodes_of(path))
         if name.partition(".")[0] not in known
     ] == []
 
@@ -222,7 +208,7 @@ def test_importing_a_folder_imports_nothing() -> None:
         for path in SOURCES
         if path.name == "__init__.py"
         for node in run_at_import(tree_of(path))
-        for line, name in imports_in(node)
+        for line, name in imports_among(ast.walk(node))
         if name.partition(".")[0] not in ("sys", "types")  # which Python has loaded by then
     ] == []
 
@@ -233,7 +219,7 @@ def test_commands_import_heavy_libraries_only_when_they_run(path: Path) -> None:
     assert [
         f"{where(path, line)}: {name}"
         for node in top
-        for line, name in imports_in(node)
+        for line, name in imports_among(ast.walk(node))
         if name.partition(".")[0] in HEAVY
     ] == []
 
@@ -316,7 +302,7 @@ def test_no_write_of_a_run_forgets_the_lease() -> None:
 
 def names_of_a_run_in(path: Path) -> Iterator[tuple[int, str]]:
     """(line, name) of what a file takes from runs/records.py or says itself of the files of a run."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.module in ("seekcli.runs.records", "seekcli.runs.config_file"):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("records."):
@@ -358,7 +344,7 @@ def test_only_one_module_knows_parquet() -> None:
         where(path, line)
         for path in SOURCES
         if module_name(path) not in ("runs.parquet", "data.sets.hf_files")
-        for line, name in imports_in(tree_of(path))
+        for line, name in imports_among(nodes_of(path))
         if name.startswith("pyarrow.parquet")
     ] == []
 

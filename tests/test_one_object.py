@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from parsed_sources import nodes_of
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
@@ -182,7 +183,7 @@ def test_nothing_else_knows_a_family_or_a_data_set_by_its_name() -> None:
     found = {
         (str(path.relative_to(PACKAGE)), node.value if node.value in shipped else node.value.rstrip(":"))
         for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         and {node.value, node.value.rstrip(":")} & shipped
     }

@@ -17,6 +17,7 @@ import yaml
 from container import copied
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from parsed_sources import nodes_of
 
 import seekcli
 from seekcli.config.value_types import TRACKERS
@@ -58,7 +59,7 @@ MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn"}
 def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None:
     imported = set()
     for path in (ROOT / "seekcli").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             imported |= {PART_OF.get(name, name.partition(".")[0]) for name in names}
