@@ -269,8 +269,9 @@ def test_one_run_and_published_tables_have_a_report_too(
 
 
 def test_published_tables_of_steps_and_classes_have_the_pictures_of_the_folder(
-    made: Results, text: str, tmp_path: Path
+    made: Results, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    outline_pictures(monkeypatch)
     tables = tmp_path / "tables"
     done = CliRunner().invoke(app, ["compare", str(made.folder), "--tables", str(tables)])
     assert done.exit_code == 0, done.output
