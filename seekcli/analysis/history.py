@@ -64,7 +64,11 @@ def epoch_rows(groups: Iterable[Group], places: Places) -> RowsByRun:
 
 
 def curve_of(name: str, group: Group, rows_by_run: RowsByRun, value: Value) -> Curve:
-    """The values of the group's model; epochs in which no run has one are left out."""
+    """The values of the group's model.
+
+    A point is the mean of the same runs as any other: epochs that fewer of them have, of runs that are longer or are
+    evaluated elsewhere, are in the curves of these runs alone.
+    """
     by_epoch: dict[int, list[float]] = defaultdict(list)
     of_runs: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for run_id in group.run_ids:
@@ -73,9 +77,11 @@ def curve_of(name: str, group: Group, rows_by_run: RowsByRun, value: Value) -> C
             if found is not None:
                 by_epoch[row["epoch"]].append(found)
                 of_runs[run_id].append((row["epoch"], found))
+    most = max(map(len, by_epoch.values()), default=0)
     points = (
         Point(epoch, len(values), sample(values).mean, min(values), max(values))
         for epoch, values in sorted(by_epoch.items())
+        if len(values) == most
     )
     return Curve(name, tuple(points), tuple(RunCurve(run_id, tuple(sorted(of))) for run_id, of in of_runs.items()))
 

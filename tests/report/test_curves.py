@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from matplotlib.collections import LineCollection
 from run_folders import Results
 
-from seekcli.analysis.history import epoch_rows
+from seekcli.analysis.history import Point, curve_of, epoch_rows
 from seekcli.report.differences import difference_table, drawn_reach
 from seekcli.report.figures.canvas import CYCLE, INK, MARKERS
 from seekcli.report.figures.cost import accuracy_against_compute
@@ -130,3 +131,34 @@ def test_which_accuracy_a_curve_has_is_said_where_there_are_two(results: Results
     assert note() == "Accuracy is with re-estimated BatchNorm statistics, as the models are written."
     results.add("base")
     assert "re-estimated BatchNorm statistics, that of the models alone as trained" in note()
+
+
+def test_a_mean_is_that_of_the_same_runs_in_every_epoch(results: Results) -> None:
+    """One run is longer than the other: its last epochs are its own, no mean."""
+    results.add_seeds("base", [90.0, 92.0])
+    (cell,) = results.compare().cells
+    (group,) = cell.groups
+    lengths = dict(zip(group.run_ids, (2, 3), strict=True))
+    rows = {
+        run_id: [{"epoch": epoch, "pair": None, "value": 10.0 * length + epoch} for epoch in range(1, length + 1)]
+        for run_id, length in lengths.items()
+    }
+    curve = curve_of("base alone", group, rows, lambda row: row["value"])
+    assert curve.points == (Point(1, 2, 26.0, 21.0, 31.0), Point(2, 2, 27.0, 22.0, 32.0))
+    assert [len(run.points) for run in curve.runs] == [2, 3]
+
+
+def test_groups_that_were_evaluated_once_stand_side_by_side_with_their_spread(results: Results) -> None:
+    results.add_seeds("base", [98.0, 98.1, 98.5])
+    results.add_seeds("motivated", [97.0, 97.2, 97.4])
+    (cell,) = results.compare().cells
+    places = {run.run_id: run.path for run in scan_runs([results.folder])}
+    picture = learning_curves(cell, epoch_rows(cell.groups, places))
+    axes = picture.figure.axes[0]
+    upright = [one for one in axes.collections if isinstance(one, LineCollection)]
+    assert [one.get_segments()[0][:, 1].tolist() for one in upright] == [[98.0, 98.5], [97.0, 97.4]]
+    left, right = (one.get_transform().transform((20, 98))[0] for one in upright)
+    assert left < axes.transData.transform((20, 98))[0] < right
+    marks = {line.get_label(): line.get_marker() for line in axes.lines if line.get_marker() not in ("", "None")}
+    assert marks == {"base alone": ".", "larger alone": "_"}
+    assert "evaluated once are upright" in picture.note

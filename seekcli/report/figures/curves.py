@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
 from seekcli.analysis.comparison import Cell
 from seekcli.analysis.groups import PLAIN_NAMES, X_C, X_C_EQUAL, X_Y_B, X_Y_M, Y_C, Y_C_EQUAL, Arm, Group
@@ -32,6 +35,7 @@ from seekcli.runs.records import Row
 DASHES_OF = {X_C: "-", X_Y_B: "-", X_Y_M: "--", X_C_EQUAL: ":", Y_C_EQUAL: "-.", Y_C: "--"}
 ARM_GREY = "#808080"  # in the legend, for the colour of whichever arm
 MANY_EPOCHS, MARKS_OF_A_LINE = 30, 8
+BESIDE_POINTS = 4.0  # from the only mark of one group to that of the next
 MOST_LINES = 60  # single runs of all groups together: more lines nobody tells apart
 
 
@@ -56,7 +60,7 @@ def learning_curves(cell: Cell, rows: RowsByRun) -> Picture:
         "Learning curves: mean over seeds, shaded from the lowest to the highest",
         "; ".join(f"{name} ends at {value_words(mean, metric)}" for name, mean in ends),
         figure,
-        note=_which_accuracy(cell, rows),
+        note=" ".join(filter(None, (_which_accuracy(cell, rows), _evaluated_once(accuracy)))),
     )
     styles = _styles_of_groups(cell)
     _draw(picture, left, accuracy, styles, lambda value: value_words(value, metric))
@@ -77,6 +81,15 @@ def _key(cell: Cell, axes: Axes) -> list[Line2D]:
     for number, arm in enumerate(cell.arms):
         found += axes.plot([], [], color=colour(number), linewidth=3, marker=marker(number), label=arm.label)
     return found
+
+
+def _evaluated_once(curves: Sequence[Curve]) -> str:
+    if not any(len(curve.points) == 1 and len(curve.runs) > 1 for curve in curves):
+        return ""
+    return (
+        "Groups that were evaluated once are upright, from the lowest run to the highest; the mean is a dot where "
+        "their line would be whole, a bar where it would be dashed."
+    )
 
 
 def _which_accuracy(cell: Cell, rows: RowsByRun) -> str:
@@ -175,23 +188,44 @@ def _draw(
 ) -> None:
     """`say` writes a value with its unit. Runs are thin lines where they are few; the shade of a curve names them."""
     count = sum(len(curve.runs) for curve in curves)
-    for curve, style in zip(curves, styles, strict=True):
+    for curve, style, beside in zip(curves, styles, _side_by_side(curves), strict=True):
         if not curve.points:
             continue
+        place = offset_copy(axes.transData, picture.figure, x=beside, units="points")
         epochs, means = [one.epoch for one in curve.points], [one.mean for one in curve.points]
         low, high = [one.low for one in curve.points], [one.high for one in curve.points]
         last = curve.points[-1]
         words = f"{curve.name}: {say(last.mean)} after epoch {last.epoch}, n = {last.n}"
         runs = sorted(curve.runs, key=lambda run: run.points[-1][1])
         said = [f"{run.run_id}: {say(run.points[-1][1])} after epoch {run.points[-1][0]}" for run in runs]
-        shade = axes.fill_between(epochs, low, high, color=style.shade, alpha=0.15, linewidth=0)
-        picture.tell(shade, "\n".join([words, *said]) if count <= MOST_MARKS else with_ends(words, said))
+        spread: Artist
+        if len(epochs) == 1:  # a shade would have no width
+            spread = axes.vlines(epochs, low, high, color=style.shade, alpha=0.5, linewidth=1.5, transform=place)
+        else:
+            spread = axes.fill_between(epochs, low, high, color=style.shade, alpha=0.15, linewidth=0)
+        picture.tell(spread, "\n".join([words, *said]) if count <= MOST_MARKS else with_ends(words, said))
         for run, of_run in zip(runs, said, strict=True) if count <= MOST_LINES and len(runs) > 1 else ():
             (line,) = axes.plot(*zip(*run.points, strict=True), color=style.shade, alpha=0.35, linewidth=0.7)
             picture.tell(line, of_run)
+        mark = style.marker or ("." if len(epochs) < MANY_EPOCHS else "")
+        if len(epochs) == 1 and style.dashes != "-":  # no line whose dashes tell the models of a colour apart
+            mark = "_"
         (line,) = axes.plot(
-            epochs, means, color=style.shade, linestyle=style.dashes, label=curve.name, markersize=4,
-            marker=style.marker or ("." if len(epochs) < MANY_EPOCHS else ""),
+            epochs, means, color=style.shade, linestyle=style.dashes, label=curve.name, markersize=4, transform=place,
+            marker=mark,
             markevery=max(1, len(epochs) // MARKS_OF_A_LINE) if style.marker else 1,
         )  # fmt: skip
         picture.tell(line, words)
+
+
+def _side_by_side(curves: Sequence[Curve]) -> list[float]:
+    """How far to the right each is drawn, in points: those of one epoch alone would hide each other there."""
+    at: dict[int, list[int]] = defaultdict(list)
+    for number, curve in enumerate(curves):
+        if len(curve.points) == 1:
+            at[curve.points[0].epoch].append(number)
+    found = [0.0] * len(curves)
+    for numbers in at.values():
+        for place, number in enumerate(numbers):
+            found[number] = BESIDE_POINTS * (place - (len(numbers) - 1) / 2)
+    return found
