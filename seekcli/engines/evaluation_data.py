@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -218,7 +218,7 @@ def check_shape(candidate: Candidate, facts: DataFacts) -> None:
 
 def check_channels(candidate: Candidate, name: str, taken: int, found: int) -> None:
     if found != taken:
-        raise BadInput(f"--data {name} has images of {found} channels, {candidate.source} takes {taken}")
+        raise BadInput(f"--data {name} has images of {counted(found, 'channel')}, {candidate.source} takes {taken}")
 
 
 def check_class_names(candidate: Candidate, dataset: Dataset) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seekcli.errors import BadInput
+from seekcli.export.kinds import GRAPH_FORMATS
 from seekcli.runs.folder import RunFolder
 
 OF_OWN_LOOP = "card.json"  # what own_loop/saved.py writes beside the models of a loop of somebody's own
@@ -19,6 +20,8 @@ def find_card(path: Path) -> Path:
         return cards[0]
     stem = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
     card = stem.with_name(f"{stem.name}.json")
+    if not card.is_file() and (graphs := graph_cards(path)):
+        return graphs[0]  # whose reader says what runs it
     if not card.is_file():
         raise BadInput(f"there is no exported model at {path} ({card} does not exist)")
     return card
@@ -29,8 +32,16 @@ def is_export(path: Path) -> bool:
     if path.suffix in (".json", ".safetensors") and path.is_file():
         return path.with_suffix(".json").is_file()
     if path.is_dir():
-        return not RunFolder(path).has_config and any(path.glob("*.safetensors"))
-    return path.with_name(f"{path.name}.json").is_file()
+        return not RunFolder(path).has_config and (any(path.glob("*.safetensors")) or bool(graph_cards(path)))
+    return path.with_name(f"{path.name}.json").is_file() or bool(graph_cards(path))
+
+
+def graph_cards(path: Path) -> list[Path]:
+    """The cards of graphs in a folder, or of those that have this common stem."""
+    if path.is_dir():
+        return sorted(card for kind in GRAPH_FORMATS for card in path.glob(f"*.{kind}.json"))
+    named = [path.with_name(f"{path.name}.{kind}.json") for kind in GRAPH_FORMATS]
+    return [card for card in named if card.is_file()]
 
 
 def find_cards(folder: Path) -> list[Path]:
@@ -40,6 +51,11 @@ def find_cards(folder: Path) -> list[Path]:
         raise BadInput(
             f"{folder} was saved by a loop of one's own, whose modules seek cannot build: make the module, and load "
             "base.safetensors or motivated.safetensors into it with safetensors.torch.load_file"
+        )
+    if not cards and (graphs := graph_cards(folder)):
+        raise BadInput(
+            f"{folder} holds graphs ({', '.join(card.stem for card in graphs)}), which onnxruntime and torch run; "
+            "weights are written by seek export --format safetensors"
         )
     if not cards:
         raise BadInput(f"{folder} holds no exported model (no .json card with a .safetensors file beside it)")

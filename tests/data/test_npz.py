@@ -74,6 +74,15 @@ def test_a_medmnist_file_is_tested_on_its_test_split_and_its_validation_split_is
     assert summary_ahead(data) == dataset.summary
 
 
+@pytest.mark.parametrize("labels", [None, np.full(2, -1), np.full((2, 1), -1.0)])
+def test_a_test_split_without_labels_is_left_alone(tmp_path: Path, labels: Any) -> None:
+    arrays = {"train_images": GREY, "train_labels": LABELS, "test_images": GREY[:2, :4, :4]}
+    data = saved(tmp_path, **arrays, **({} if labels is None else {"test_labels": labels}))
+    assert load(data).split == "stratified 80/20 split, seed 0 of train; test (no labels) left alone"
+    of_all = load_every_image(data.model_copy(update={"image_size": 5}), ("0", "1"))
+    assert of_all.split == "all images of train"
+
+
 def test_without_a_test_split_a_fifth_is_set_aside_of_each_class(tmp_path: Path) -> None:
     images = np.arange(40 * 4, dtype=np.uint8).reshape(40, 2, 2)
     dataset = load(saved(tmp_path, images=images, labels=np.array([0] * 36 + [1] * 4)))
@@ -143,6 +152,9 @@ def test_labels_that_are_clear(tmp_path: Path, labels: np.ndarray, names: Any, e
         (np.array([3] * 6), "one class only (3); it takes two or more"),
         (np.array(["a", ""] * 3), "the label of image 1 is empty"),
         (np.array([0j, 1] * 3), "train_labels: labels of type complex128"),
+        (np.array([0, 2**63] * 3, dtype=np.uint64), "label 9223372036854775808 of image 1: the most that it may be is"),
+        (np.array(["a", "b"] * 3, dtype=object), "not unpickled; save it as plain numbers, or as texts by .astype("),
+        (np.array([-1] * 6), "its training images (train) have no labels"),
     ],
 )
 def test_labels_that_are_not_clear_are_refused(tmp_path: Path, labels: np.ndarray, words: str) -> None:
@@ -179,7 +191,10 @@ def test_floats_are_rounded_to_the_nearest_level(tmp_path: Path) -> None:
 def test_both_splits_are_brought_to_0_to_255_by_one_rule(tmp_path: Path) -> None:
     arrays = with_test((GREY / 255).astype(np.float64))
     message = refused(tmp_path, **arrays | {"test_images": GREY[:2]})
-    assert message.startswith("train_images has floats up to 248: 0..1, or whole numbers 0..255")
+    assert message == (
+        f"train_images has floats up to {GREY.max() / 255:g} and test_images values up to {GREY[:2].max()}: all 0..1 "
+        "as floats, or all 0..255, are needed"
+    )
     assert (
         "images of train_images are 5x5 in 1 channel and those of test_images 4x4 in 1 channel: one shape"
         in refused(tmp_path, **with_test() | {"test_images": GREY[:2, :4, :4]})
@@ -218,6 +233,11 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
     half = tmp_path / "half.npz"
     half.write_bytes(whole.read_bytes()[:600])
     assert "half.npz: is damaged, or no .npz file (" in said(half)
+    with zipfile.ZipFile(half, "w") as archive:
+        archive.writestr("labels.npy", b"")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("labels.npy", b"")
+    assert said(half).endswith("half.npz: labels.npy is in it twice")
     damaged = bytearray(whole.read_bytes())
     with zipfile.ZipFile(whole) as archive:
         start = archive.getinfo("train_images.npy").header_offset + 1000

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import shutil
 from pathlib import Path
 
@@ -129,6 +131,12 @@ def test_what_is_no_image_and_no_label_is_counted_and_a_set_without_labels_left_
     )
 
 
+def test_a_test_split_that_is_labelled_by_minus_ones_is_left_alone(shards: Path) -> None:
+    members = [("0.jpg", PNG), ("0.cls", b"-1\n"), ("1.jpg", PNG), ("1.json", b'{"label": -1}')]
+    write_tar(shards / "val-000.tar", members)
+    assert load(data_of(shards)).split == "train and test as given; validation (no labels) left alone; 6 shards"
+
+
 def cut(path: Path, size: int) -> None:
     path.write_bytes(path.read_bytes()[:size])
 
@@ -152,6 +160,9 @@ def test_damage_is_told_in_one_line_that_names_the_shard(shards: Path, tmp_path:
     (shards / "more.tar.gz").write_bytes(gzip.compress(whole))
     assert refused(shards).startswith("more.tar.gz is compressed, and images are read from any place in a shard")
     assert "is compressed" in refused(shards / "more.tar.gz")
+    for pack in (gzip.compress, bz2.compress, lzma.compress):
+        shard.write_bytes(pack(whole))
+        assert "train-001.tar is compressed, and images are read" in refused(shard)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +208,9 @@ def test_samples_that_do_not_fit_are_refused(tmp_path: Path, members: list[tuple
         ("train-{9..0}.tar", "{9..0} counts from 9 to 0"),
         ("train-{0..9999999999}.tar", "expected up to 1,000,000 numbers"),
         ("train-{000,000}.tar", "the pattern names "),
+        ("train-*.tar", "patterns are as shards-{000..009}.tar, and a folder means all shards in it"),
+        ("https://some.host/train-{0..1}.tar", "train-1.tar); nothing is fetched: download the shards and name their"),
+        ("pipe:cat train-000.tar", "no such file or folder; nothing is fetched: download the shards"),
     ],
 )
 def test_patterns_that_name_no_shards_are_refused(shards: Path, pattern: str, words: str) -> None:

@@ -14,6 +14,7 @@ from kept_graphs import keep_graphs
 from seekcli.documents import read_document
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export.card import read_card
+from seekcli.export.card_files import is_export
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import Exported, export_run, take_model
 from seekcli.export.graph_files import export_graphs
@@ -117,3 +118,13 @@ def test_a_missing_package_is_named_before_anything_is_written(tmp_path: Path, m
     with pytest.raises(BadInput, match=r"--format onnx needs onnxscript: pip install 'seekcli\[onnx\]'"):
         exported(tmp_path, tmp_path / "to", "onnx")
     assert not (tmp_path / "to").exists()
+
+
+def test_a_graph_is_known_as_one_by_its_stem_and_its_folder_too(plain: Exported) -> None:
+    stem = plain.weights_path.with_suffix("")
+    assert is_export(stem)
+    assert is_export(stem.parent)
+    with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json is of a graph \(pt2\), which torch\.export\.load"):
+        load_model(stem)
+    with pytest.raises(BadInput, match=r"holds graphs \(resnet8-base\.pt2\), .* seek export --format safetensors"):
+        load_model(stem.parent)

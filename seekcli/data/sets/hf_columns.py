@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seekcli.data.sets.labels import as_names, class_of_each, texts_as_classes
+from seekcli.data.sets.labels import as_names, class_of_each, no_label_in, texts_as_classes
 from seekcli.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 FEATURES = b"huggingface"  # where a table's schema says what its columns mean
 USUAL_LABELS = ("label", "labels", "class", "target")
-UNLABELLED = -1  # what published test splits have instead of labels
 
 
 class Columns(NamedTuple):
@@ -98,7 +97,7 @@ def label_values(what: str, values: Sequence[Any], names: Sequence[str] | None) 
     """The class of each image; None where no image of the split has a label."""
     import numpy as np
 
-    if all(value is None or value == UNLABELLED for value in values):
+    if no_label_in(values):
         return None
     if None in values:
         raise BadInput(f"{what}: image {list(values).index(None)} has no label")

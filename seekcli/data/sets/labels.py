@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seekcli.errors import BadInput, shown_value, unknown
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 WHOLE = re.compile(r"-?\d{1,18}")
+UNLABELLED = -1  # what published test splits have instead of labels
+
+
+def no_label_in(values: Iterable[Any]) -> bool:
+    """Whether no image of a split has a label: each value is None or -1, as a number or a text."""
+    return all(
+        value is None or value == UNLABELLED or (isinstance(value, str) and value.strip() == str(UNLABELLED))
+        for value in values
+    )
 
 
 def class_of_each(what: str, given: np.ndarray, names: Sequence[str] | None = None) -> list[str]:
@@ -58,6 +67,9 @@ def as_numbers(what: str, labels: np.ndarray) -> np.ndarray:
             raise BadInput(f"{what}: label {labels[row]:g} of image {row}: whole numbers or texts are needed")
     elif labels.dtype.kind not in "biu":
         raise BadInput(f"{what}: labels of type {labels.dtype}: whole numbers or texts are needed")
+    most = np.iinfo(np.int64).max
+    if len(labels) and labels.max() > most:
+        raise BadInput(f"{what}: label {labels.max()} of image {labels.argmax()}: the most that it may be is {most}")
     return labels.astype(np.int64)
 
 

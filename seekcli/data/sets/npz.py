@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from seekcli.data.images.arrays import Arrays, Watcher, require_memory
 from seekcli.data.sets.folders import taken
 from seekcli.data.sets.identity import ImageFile, names_and_sizes, read_digests, text_digest
 from seekcli.data.sets.kind import FolderSet
-from seekcli.data.sets.labels import as_names, class_of_each
+from seekcli.data.sets.labels import UNLABELLED, as_names, class_of_each
 from seekcli.data.sets.layout import SPLIT_OF
 from seekcli.data.sets.npz_arrays import ArrayFile, Axes, as_uint8, axes_of, one_range
 from seekcli.data.sets.samples import Divided, Part, all_for_test, divide
@@ -123,21 +124,31 @@ def parts_of(file: Path) -> tuple[list[Part[Row]], dict[str, Axes], tuple[str, .
     images, labels = keys_of(arrays.keys, IMAGE_WORDS, what), keys_of(arrays.keys, LABEL_WORDS, what)
     require_pairs(images, labels, arrays.keys, what)
     axes = {key: axes_of(arrays.header(key), f"{what}: {key}") for key in images.values()}
-    require_one_shape(axes, what)
     given = next((key for key in NAMES if key in arrays.keys), None)
     names = None if given is None else as_names(f"{what}: {given}", arrays.read(given).tolist())
     parts = []
     for split, key in images.items():
-        label_key = labels[split]
-        classes = class_of_each(f"{what}: {label_key}", arrays.read(label_key), names)
-        if len(classes) != axes[key].images:
-            raise BadInput(
-                f"{what}: {label_key} has {len(classes):,} labels and {key} {axes[key].images:,} images: one each "
-                "is needed"
-            )
-        parts.append(Part(split, [Row(key, number) for number in range(len(classes))], classes))
+        count = axes[key].images
+        classes = classes_of(arrays, labels[split], key, count, names) if split in labels else None
+        parts.append(Part(split, [Row(key, number) for number in range(count)], classes))
+    require_one_shape({images[part.name]: axes[images[part.name]] for part in parts if part.classes is not None}, what)
     others = [key for key in arrays.keys if key not in (*images.values(), *labels.values(), given)]
     return parts, axes, names, f"; {first_few(others)} left alone" if others else ""
+
+
+def classes_of(
+    arrays: ArrayFile, label_key: str, key: str, count: int, names: Sequence[str] | None
+) -> list[str] | None:
+    """The class of each of the `count` images under `key`; None where none of them has a label."""
+    given = arrays.read(label_key)
+    if given.size and given.dtype.kind in "if" and (given == UNLABELLED).all():
+        return None
+    classes = class_of_each(f"{arrays.what}: {label_key}", given, names)
+    if len(classes) != count:
+        raise BadInput(
+            f"{arrays.what}: {label_key} has {len(classes):,} labels and {key} {count:,} images: one each is needed"
+        )
+    return classes
 
 
 def keys_of(keys: Sequence[str], words: frozenset[str], what: str) -> dict[str, str]:
@@ -158,7 +169,7 @@ def require_pairs(images: dict[str, str], labels: dict[str, str], keys: Sequence
     if not images:
         raise BadInput(f"{what}: no array of images (expected {EXPECTED}); there is {there}")
     for split, key in images.items():
-        if split not in labels:
+        if split not in labels and split in ("", "train"):
             raise BadInput(f"{what}: {key} has no labels beside it (expected {EXPECTED}); there is {there}")
     for split, key in labels.items():
         if split not in images:
@@ -166,11 +177,10 @@ def require_pairs(images: dict[str, str], labels: dict[str, str], keys: Sequence
 
 
 def require_one_shape(axes: dict[str, Axes], what: str) -> None:
-    first, *others = axes.items()
-    for key, found in others:
-        one, other = first[1].shape_of_an_image, found.shape_of_an_image
+    for first, key in itertools.pairwise(axes):
+        one, other = axes[first].shape_of_an_image, axes[key].shape_of_an_image
         if one != other:
-            raise BadInput(f"{what}: images of {first[0]} are {one} and those of {key} {other}: one shape is needed")
+            raise BadInput(f"{what}: images of {first} are {one} and those of {key} {other}: one shape is needed")
 
 
 def read_arrays(listing: ArrayListing, data: DataConfig, size: int, watcher: Watcher) -> Arrays:

@@ -41,11 +41,14 @@ class ArrayFile:
     def keys(self) -> tuple[str, ...]:
         try:
             with zipfile.ZipFile(self.file) as archive:
-                return tuple(name.removesuffix(".npy") for name in archive.namelist())
+                names = archive.namelist()
         except BROKEN as error:
             one = "; it holds a single array: np.savez(FILE, images=..., labels=...) writes several"
             why = one if self.file.suffix == ".npy" else f" ({error})"
             raise BadInput(f"{self.what}: is damaged, or no .npz file{why}") from error
+        if twins := [name for name in names if names.count(name) > 1]:
+            raise BadInput(f"{self.what}: {twins[0]} is in it twice")
+        return tuple(name.removesuffix(".npy") for name in names)
 
     def header(self, key: str) -> Header:
         from numpy.lib import format as npy
@@ -59,7 +62,8 @@ class ArrayFile:
             raise BadInput(f"{self.what}: {key} is damaged, or no array ({error})") from error
         if dtype.hasobject:
             raise BadInput(
-                f"{self.what}: {key} holds Python objects, which are not unpickled; save it as plain numbers"
+                f"{self.what}: {key} holds Python objects, which are not unpickled; save it as plain numbers, or as "
+                "texts by .astype(str)"
             )
         return Header(shape, dtype)
 
@@ -143,8 +147,20 @@ def one_range(arrays: Mapping[str, np.ndarray], what: str) -> float:
         return 255.0
     for key, values in arrays.items():
         if values.dtype.kind == "f" and (values != np.floor(values)).any():
-            raise BadInput(f"{what}: {key} has floats up to {highest:g}: 0..1, or whole numbers 0..255, are needed")
+            raise two_ranges(key, values, arrays, what)
     return 1.0
+
+
+def two_ranges(key: str, values: np.ndarray, arrays: Mapping[str, np.ndarray], what: str) -> BadInput:
+    """`values` under `key` are floats that are not whole: above 1, or beside an array of 0..255."""
+    high = float(values.max())
+    if high > 1:
+        return BadInput(f"{what}: {key} has floats up to {high:g}: 0..1, or whole numbers 0..255, are needed")
+    other = next(one for one, found in arrays.items() if found.dtype.kind != "f" or found.max() > 1)
+    return BadInput(
+        f"{what}: {key} has floats up to {high:g} and {other} values up to {float(arrays[other].max()):g}: all 0..1 as "
+        "floats, or all 0..255, are needed"
+    )
 
 
 def as_uint8(values: np.ndarray, axes: Axes, scale: float, size: int, fit: Fit) -> np.ndarray:

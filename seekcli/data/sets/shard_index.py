@@ -26,6 +26,7 @@ MOST_LABEL_BYTES = 2**20
 BLOCK = tarfile.BLOCKSIZE
 MOST_PADDING_BYTES = 2**20
 INDEX_FORMAT = 1
+MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd: whatever the name says
 
 
 class ShardImage(NamedTuple):
@@ -122,6 +123,9 @@ def members_of(shard: Path, what: str) -> list[tarfile.TarInfo]:
     if shard.name.lower().endswith(PACKED):
         raise compressed(what, shard.name)
     try:
+        with open(shard, "rb") as file:
+            if file.read(BLOCK).startswith(MAGICS):
+                raise compressed(what, shard.name)
         with tarfile.open(shard, "r:") as archive:
             members = [member for member in archive if member.isreg() and not is_hidden_name(member.name)]
             end = archive.offset

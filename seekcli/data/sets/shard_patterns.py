@@ -12,6 +12,7 @@ from seekcli.data.splitting.splits import first_few
 from seekcli.errors import BadInput, MissingData
 
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
+ADDRESS = re.compile(r"(^|/)([a-z][a-z0-9+]+:/|pipe:)")  # as paths are written: https:/host/..., s3:/..., pipe:cat ...
 MOST_SHARDS = 1_000_000
 SHARD_SUFFIX = ".tar"
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -44,7 +45,7 @@ def find_shards(path: Path, what: str) -> list[Path]:
         return shards_below(path, what)
     if not is_pattern(str(path)):
         if not path.exists():
-            raise MissingData(f"{what}: no such file or folder")
+            raise MissingData(f"{what}: no such file or folder{hint_on(path)}")
         return [path]
     shards = [Path(text) for text in expanded(str(path), what)]
     if twins := {str(shard) for shard in shards if shards.count(shard) > 1} if len(shards) < 1000 else set():
@@ -52,8 +53,19 @@ def find_shards(path: Path, what: str) -> list[Path]:
     missing = [shard.name for shard in shards if not shard.is_file()]
     if missing:
         kind = MissingData if len(missing) == len(shards) else BadInput
-        raise kind(f"{what}: {len(missing):,} of its {len(shards):,} shards are missing ({first_few(missing)})")
+        raise kind(
+            f"{what}: {len(missing):,} of its {len(shards):,} shards are missing ({first_few(missing)}){hint_on(path)}"
+        )
     return shards
+
+
+def hint_on(path: Path) -> str:
+    """What else a path may be meant as that names no file here: patterns of a shell, and what webdataset can open."""
+    if ADDRESS.search(str(path)):
+        return "; nothing is fetched: download the shards and name their folder"
+    if any(letter in str(path) for letter in "*?["):
+        return "; patterns are as shards-{000..009}.tar, and a folder means all shards in it"
+    return ""
 
 
 def shards_below(folder: Path, what: str) -> list[Path]:

@@ -17,7 +17,7 @@ from seekcli.data.images.places import TarMember
 from seekcli.data.sets import imagenet
 from seekcli.data.sets.identity import ImageFile
 from seekcli.data.sets.kind import FolderSet
-from seekcli.data.sets.labels import texts_as_classes
+from seekcli.data.sets.labels import no_label_in, texts_as_classes
 from seekcli.data.sets.layout import split_in_path
 from seekcli.data.sets.samples import LabelledListing, Part, all_for_test, divide, listing_of_samples
 from seekcli.data.sets.shard_index import contents_of_shard
@@ -87,6 +87,8 @@ def parts_of(path: Path, what: str) -> tuple[list[Part[ImageFile]], str]:
     for split, part in found.items():
         if 0 < len(part.labels) < len(part.images):
             raise BadInput(f"{what}: some shards of {split or 'it'} have labels, and some have none")
+        if no_label_in(part.labels):
+            part.labels = []
     empty = [split or "it" for split, part in found.items() if not part.images]
     if empty:
         raise BadInput(f"{what}: no images in the shards of {empty[0]}{others_note(others)}")
