@@ -200,7 +200,8 @@ def _draw(
         said = [f"{run.run_id}: {say(run.points[-1][1])} after epoch {run.points[-1][0]}" for run in runs]
         spread: Artist
         if len(epochs) == 1:  # a shade would have no width
-            spread = axes.vlines(epochs, low, high, color=style.shade, alpha=0.5, linewidth=1.5, transform=place)
+            spread = axes.vlines(epochs, low, high, color=style.shade, alpha=0.5, linewidth=1.5)
+            spread.set_transform(place)
         else:
             spread = axes.fill_between(epochs, low, high, color=style.shade, alpha=0.15, linewidth=0)
         picture.tell(spread, "\n".join([words, *said]) if count <= MOST_MARKS else with_ends(words, said))
@@ -211,10 +212,11 @@ def _draw(
         if len(epochs) == 1 and style.dashes != "-":  # no line whose dashes tell the models of a colour apart
             mark = "_"
         (line,) = axes.plot(
-            epochs, means, color=style.shade, linestyle=style.dashes, label=curve.name, markersize=4, transform=place,
+            epochs, means, color=style.shade, linestyle=style.dashes, label=curve.name, markersize=4,
             marker=mark,
             markevery=max(1, len(epochs) // MARKS_OF_A_LINE) if style.marker else 1,
         )  # fmt: skip
+        line.set_transform(place)  # here, so that the axes are those of the numbers
         picture.tell(line, words)
 
 
