@@ -89,7 +89,8 @@ def write_parquet(path: Path, schema: pa.Schema, parts: Iterable[pa.Table], repe
     options = {"write_page_checksum": True, "use_dictionary": list(repeating) or True}
     with pq.ParquetWriter(path, schema, **options) as writer:
         for part in parts:
-            writer.write_table(part.cast(schema))
+            as_asked = part.schema.equals(schema)  # but for the metadata
+            writer.write_table(part.replace_schema_metadata(schema.metadata) if as_asked else part.cast(schema))
 
 
 def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
@@ -175,20 +176,18 @@ def read_table(path: Path, kind: TableKind, run_id: str | None = None, only: Seq
 
 def _with_added_columns(table: pa.Table, schema: Sequence[pa.Field]) -> pa.Table:
     """The table with every column of the schema, null where the program that wrote it did not know the column."""
-    columns = [
-        table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
+    found = dict(zip(table.column_names, table.columns, strict=True))  # once: arrow makes the names anew when asked
+    columns = [found[field.name] if field.name in found else pa.nulls(len(table), field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=pa.schema(schema))
 
 
 def _require_schema(path: Path, found: pa.Schema, kind: TableKind) -> None:
-    expected = kind.schema
-    known = [field for field in expected if field.name in found.names or field.name not in kind.added]
+    expected, names = kind.schema, set(found.names)
+    known = [field for field in expected if field.name in names or field.name not in kind.added]
     if [(field.name, field.type) for field in found] == [(field.name, field.type) for field in known]:
         return
     wrong = (
-        sorted(set(found.names) ^ {field.name for field in known})
+        sorted(names ^ {field.name for field in known})
         or [field.name for field in found if field.type != expected.field(field.name).type]
         or ["their order"]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +39,9 @@ def read_digits(test_images: int | None = None) -> Arrays:
     return Arrays(images[~is_test], labels[~is_test], images[is_test], labels[is_test], names, words)
 
 
+@cache
 def bundled_values() -> np.ndarray:
-    """1797 x 65: the levels of each image in rows, and its label.
+    """1797 x 65: the levels of each image in rows, and its label. Not to be written to: it is read once.
 
     From the file that scikit-learn has them in: the package itself takes 2 s to import, and brings scipy and pandas.
     """
