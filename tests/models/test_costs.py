@@ -330,7 +330,7 @@ def test_the_cost_is_a_matter_of_shapes_not_of_precision(dtype: torch.dtype) -> 
     assert model.fc.weight.dtype == dtype
 
 
-def test_counting_is_silent(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, caplog) -> None:
+def test_counting_is_silent(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, logged) -> None:
     """Neither fvcore's import, nor its log of operations it does not know, nor the tracer reaches the user's screen."""
     for name in [name for name in sys.modules if name.startswith("fvcore")]:
         monkeypatch.delitem(sys.modules, name)
@@ -340,7 +340,7 @@ def test_counting_is_silent(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
         warnings.simplefilter("always")
         forward_cost(model, "resnet8", (3, 8, 8))
     assert [str(warning.message) for warning in caught] == []
-    assert caplog.records == []
+    assert logged == []
     assert capfd.readouterr() == ("", "")
 
 
