@@ -64,7 +64,7 @@ class Trackers:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
-        except Exception as error:  # noqa: BLE001 (whatever it is, the run is not to blame, and its rows are recorded)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (the run is not to blame, and its rows are recorded)
             self.names.remove(name)
             why = one_line(f"{type(error).__name__}: {error}")
             self.note(f"--track {name} failed and is off for the rest of this run: {why}")

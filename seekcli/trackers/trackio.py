@@ -13,6 +13,7 @@ class Trackio(Tracker):
 
     def begin(self, run: TrackedRun) -> int:
         import trackio
+        from trackio import context_vars
 
         self.run = trackio.init(
             project=os.environ.get("TRACKIO_PROJECT", "seekcli"),
@@ -23,6 +24,7 @@ class Trackio(Tracker):
             auto_log_cpu=False,
             auto_log_gpu=False,
         )
+        context_vars.current_run.set(None)  # else it is ended once more when the process exits, with words on stdout
         return self.run._next_step - 1  # no public name says how far a run that is taken up has come
 
     def log(self, points: Sequence[Point]) -> None:

@@ -32,6 +32,7 @@ class Remembering(Tracker):
     """It keeps points beyond the life of a process, by key, as a server does; `broken` is the method that raises."""
 
     broken: str | None = None
+    error: BaseException = ConnectionError("no route\nto host")
 
     def __init__(self, kept):
         self.kept = kept
@@ -54,7 +55,7 @@ class Remembering(Tracker):
 
     def fail_in(self, method):
         if self.broken == method:
-            raise ConnectionError("no route\nto host")
+            raise self.error
 
 
 @pytest.fixture
@@ -155,6 +156,14 @@ def test_a_tracker_that_fails_is_one_note_and_the_run_goes_on(tmp_path, kept, mo
     assert len(said) == 1
     assert said[0].startswith(off)
     assert "\n" not in said[0]
+
+
+def test_a_tracker_that_would_end_the_process_is_one_that_fails(tmp_path, kept, monkeypatch):
+    monkeypatch.setattr(Remembering, "broken", "log")
+    monkeypatch.setattr(Remembering, "error", SystemExit(3))
+    progress = Notes()
+    assert train_run(SMALL, tmp_path, progress).state == "finished"
+    assert "--track tensorboard failed and is off for the rest of this run: SystemExit: 3" in progress.notes
 
 
 def test_a_run_that_fails_ends_so_in_its_trackers(tmp_path, kept, monkeypatch):

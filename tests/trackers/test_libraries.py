@@ -215,7 +215,8 @@ else:
     print("last step", last, flush=True)
     os._exit(9)
 """
-    (said,) = [line for line in python(code, **environment).splitlines() if line.startswith("last step")]
+    said = python(code, **environment).splitlines()[-1]  # of a library no word when the process exits
+    assert said.startswith("last step ")
     return int(said.split()[-1])
 
 
