@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from seekcli.errors import BadInput, RunFailed
 from seekcli.export.card import Card, GraphCard
+from seekcli.export.graph_errors import why_not_written
 
 COMPARED_BATCHES = (1, 2, 5)
 # Of the largest logit. Another program sums in another order: float32 rounding is some 1e-6 of it.
@@ -80,7 +81,8 @@ def write_graph(model: nn.Module, card: Card, format_name: str, example: Example
     except (BadInput, RunFailed, OSError):
         raise
     except Exception as error:  # what the exporters raise has no common base
-        raise RunFailed(f"{card.model} could not be written as {format_name}: {first_line(error)}") from error
+        why = why_not_written(error, model)
+        raise RunFailed(f"{card.model} could not be written as {format_name}: {why}") from error
     difference = max((ours - theirs).abs().max().item() for theirs, ours in found)
     largest = max(ours.abs().max().item() for _, ours in found)
     if not difference <= TOLERANCE * max(1.0, largest):  # also where one of them is NaN
@@ -110,11 +112,6 @@ def input_name(card: Card, pre: bool) -> str:
 @torch.no_grad()
 def logits(module: nn.Module, images: Tensor) -> Tensor:
     return module(images)
-
-
-def first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
 
 
 def program(format_name: str) -> str:
@@ -163,11 +160,12 @@ LOADERS = {"onnx": load_onnx, "pt2": load_pt2}
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The exporters print and warn of their own workings, which tell a user nothing."""
+    """The exporters print and warn of their own workings, which tell a user nothing; of a failure pages of it."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
+    unread = io.StringIO()
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(unread), contextlib.redirect_stderr(unread):
             warnings.simplefilter("ignore")
             yield
     finally:

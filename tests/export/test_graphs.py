@@ -18,7 +18,7 @@ from seekcli.export.card_files import is_export
 from seekcli.export.finished_run import open_run
 from seekcli.export.formats import Exported, export_run, take_model
 from seekcli.export.graph_files import export_graphs
-from seekcli.export.graphs import Example
+from seekcli.export.graphs import Example, write_graph
 from seekcli.export.latency import latencies
 from seekcli.export.load import load_model
 
@@ -128,3 +128,36 @@ def test_a_graph_is_known_as_one_by_its_stem_and_its_folder_too(plain: Exported)
         load_model(stem)
     with pytest.raises(BadInput, match=r"holds graphs \(resnet8-base\.pt2\), .* seek export --format safetensors"):
         load_model(stem.parent)
+
+
+class Branching(torch.nn.Module):
+    """What no graph holds: another way for other values, or a loop over the images."""
+
+    def __init__(self, loops: bool) -> None:
+        super().__init__()
+        self.loops = loops
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.loops:
+            return torch.stack([image.flatten()[:10] for image in images])
+        if images.mean() > 0:
+            return images.flatten(1)[:, :10]
+        return images.flatten(1)[:, 10:20]
+
+
+@pytest.mark.parametrize(
+    ("format_name", "loops", "words"),
+    [
+        ("pt2", False, r"pt2: \w+: .* \(test_graphs\.py, line \d+: if images\.mean\(\) > 0:\)$"),
+        ("pt2", True, r"pt2: its forward holds for one size of the batch alone, and a graph takes any$"),
+        pytest.param("onnx", False, r"onnx: \w+: .* line \d+: if images\.mean\(\) > 0:\)$", marks=pytest.mark.slow),
+        pytest.param("onnx", True, r"onnx: its forward holds for one size of the batch", marks=pytest.mark.slow),
+    ],
+)
+def test_a_model_that_no_graph_holds_is_told_in_one_line(
+    tmp_path: Path, plain: Exported, capfd: pytest.CaptureFixture[str], format_name: str, loops: bool, words: str
+) -> None:
+    with pytest.raises(RunFailed, match=f"^resnet8 could not be written as {words}") as caught:
+        write_graph(Branching(loops), plain.card, format_name, EXAMPLE, tmp_path / "it", False)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
