@@ -31,7 +31,9 @@ def build_model(name: str, classes: int, channels: int, image_size: int) -> nn.M
 def seeded_model(name: str, seed: int, classes: int, channels: int, image_size: int) -> nn.Module:
     """The model with the weights that (seed, name) alone decide, so that all arms of a seed start alike."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key_of("weights", seed, name))
+        # torch.manual_seed keeps a stack trace for each kind of device that is not in use yet, and keeps it for good.
+        seed_all = torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed
+        seed_all(key_of("weights", seed, name))
         return build_model(name, classes, channels, image_size)
 
 
