@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import functools
 import gc
 import logging
@@ -60,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """The modules and tests that are loaded stay: to look through them for garbage again and again takes seconds."""
+    if (datasets := sys.modules.get("sklearn.datasets")) is not None:
+        datasets.load_digits = read_once(datasets.load_digits)
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # tests leave much that is gone at once, and few rings
     gc.enable()
@@ -115,6 +118,15 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def few_forwards() -> Iterator[None]:
+    """`seek export` times 5 forwards of each model and not 50."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:
+            patch.setattr("seekcli.export.latency.ROUNDS", 5)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def plain_processor() -> Iterator[None]:
     """A CPU without bf16 units: what is said on one that has them is one line more."""
     with pytest.MonkeyPatch.context() as patch:
@@ -135,6 +147,12 @@ def counted_once(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "count_operations", counting_once(costs.count_operations))
         yield
+
+
+def read_once(load_digits: Callable[..., Any]) -> Callable[..., Any]:
+    """Examples and modules of users read scikit-learn's digits, 30 ms each time, and get a copy of what was read."""
+    read = functools.cache(load_digits)
+    return functools.wraps(load_digits)(lambda *words, **more: copy.deepcopy(read(*words, **more)))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,13 @@ def trained_model(name: str, seed: int) -> nn.Module:
     return model.eval()
 
 
+@functools.cache
+def trained_weights(name: str, seed: int) -> bytes:
+    """The model file of `trained_model`: many tests write the same few."""
+    tensors: dict[str, Tensor] = trained_model(name, seed).state_dict()
+    return save(tensors)
+
+
 def final_row(config: RunConfig, role: str, accuracy_percent: float) -> dict[str, Any]:
     motivation: dict[str, Any] = dict.fromkeys(PAIR_COLUMNS)
     if not config.classic:
@@ -118,9 +126,9 @@ def make_run(
     files.write_json(folder / records.ENVIRONMENT, environment)
     digests = {}
     for role in config.roles:
-        tensors: dict[str, Tensor] = trained_model(config.model_name(role), config.seed).state_dict()
-        files.write_bytes(folder / f"{role}.safetensors", save(tensors))
-        digests[role] = hashlib.sha256((folder / f"{role}.safetensors").read_bytes()).hexdigest()
+        data = trained_weights(config.model_name(role), config.seed)
+        files.write_bytes(folder / f"{role}.safetensors", data)
+        digests[role] = hashlib.sha256(data).hexdigest()
     status = records.RunStatus(
         run_id=run_id(config),
         state=state,

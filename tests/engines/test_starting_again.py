@@ -23,11 +23,16 @@ SHORT = tiny(train__epochs=1)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """An uninterrupted run."""
+def finished(tmp_path_factory):
+    """Results of an uninterrupted run, to be copied."""
     results = tmp_path_factory.mktemp("whole")
     train_run(SHORT, results)
-    return content(RunFolder.of(results, SHORT.config).path)
+    return results
+
+
+@pytest.fixture(scope="module")
+def whole(finished):
+    return content(RunFolder.of(finished, SHORT.config).path)
 
 
 @contextmanager
@@ -70,8 +75,10 @@ def test_a_first_save_that_fails_is_no_removed_checkpoint(tmp_path, whole, older
     "name",
     [
         "epochs.parquet",
-        "step-000000006.safetensors",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("steps.parquet", "classes.parquet")),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("step-000000006.safetensors", "steps.parquet", "classes.parquet")
+        ),
     ],
 )
 def test_any_file_of_the_first_epoch_that_cannot_be_written(tmp_path, monkeypatch, name, whole):
@@ -202,8 +209,8 @@ def refusals():
 
 
 @pytest.mark.parametrize("refuse", refusals(), ids=lambda refuse: refuse.__name__)
-def test_fresh_moves_the_old_run_after_every_check(tmp_path, refuse):
-    train_run(SHORT, tmp_path)
+def test_fresh_moves_the_old_run_after_every_check(tmp_path, finished, refuse):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     folder = RunFolder.of(tmp_path, SHORT.config).path
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.MonkeyPatch.context() as patch:

@@ -20,9 +20,9 @@ from seekcli.export.finished_run import open_run
 from seekcli.export.formats import take_model
 
 
-@pytest.fixture
-def card(tmp_path: Path) -> Card:
-    return take_model(open_run(make_run(tmp_path / "results")), "base").card
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
+    return take_model(open_run(make_run(tmp_path_factory.mktemp("results"))), "base").card
 
 
 def written(tmp_path: Path, card: Card, **changes: Any) -> Path:

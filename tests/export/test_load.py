@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,18 @@ from seekcli.export.formats import export_run
 from seekcli.export.load import load_model
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run, and what is exported of it."""
+    folder = tmp_path_factory.mktemp("made")
+    export_run(open_run(make_run(folder)), ("base", "motivated"), folder / "exports")
+    return folder
+
+
 @pytest.fixture
-def exports(tmp_path: Path) -> Path:
-    export_run(open_run(make_run(tmp_path)), ("base", "motivated"), tmp_path / "exports")
+def exports(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path / "exports"
 
 

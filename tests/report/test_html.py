@@ -293,11 +293,12 @@ def test_of_very_many_arms_the_first_have_pictures_of_their_own_and_the_others_a
     with_history(folder.add(seed=0, motivation__k=3), motivated=True)
     (cell,) = folder.compare().cells
     places = {run.run_id: run.path for run in scan_runs([folder.folder])}
-    pictures = [one for one in pictures_of(CellRecords(cell, places)) if one.arm is not None]
+    drawn = pictures_of(CellRecords(cell, places))
+    pictures = [one for one in drawn if one.arm is not None]
     assert [(one.name, one.arm) for one in pictures] == [
         (name, "loss k=2 identity") for name in ("loss-trace", "classes")
     ]
-    (around,) = (one for one in pictures_of(CellRecords(cell, places)) if one.name == "around-switches")
+    (around,) = (one for one in drawn if one.name == "around-switches")
     assert "k=3" not in around.words
     note = "Not drawn, of 1 other arm: loss k=3 identity. --where chooses runs."
     assert all(one.note.endswith(note) for one in [*pictures, around])

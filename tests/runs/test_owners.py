@@ -53,6 +53,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the run, stopped after its third step."""
+    results, progress = tmp_path_factory.mktemp("stopped"), StopAfter(3)
+    with pytest.raises(Stopped):
+        train_run(OWN, results, progress, stop_requested=progress.reason)
+    return results
+
+
 @pytest.fixture
 def folders(finished: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A run's folder, to be tampered with, and that of the other run."""
@@ -148,12 +157,10 @@ def test_a_list_shows_no_numbers_of_another_run_under_this_name(folders: tuple[P
 
 @pytest.mark.parametrize("what", ["missing", "damaged", "foreign"])
 def test_a_run_that_goes_on_writes_down_anew_what_it_runs_on(
-    folders: tuple[Path, Path], tmp_path: Path, what: str
+    folders: tuple[Path, Path], stopped: Path, tmp_path: Path, what: str
 ) -> None:
     _, other = folders
-    progress = StopAfter(3)
-    with pytest.raises(Stopped):
-        train_run(OWN, tmp_path / "stopped", progress, stop_requested=progress.reason)
+    shutil.copytree(stopped, tmp_path / "stopped")
     path = RunFolder.of(tmp_path / "stopped", OWN.config).path / "environment.json"
     path.unlink() if what == "missing" else path.write_bytes(
         b"{" if what == "damaged" else (other / "environment.json").read_bytes()
