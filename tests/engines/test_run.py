@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -65,12 +66,14 @@ def test_a_run_leaves_the_folder_that_the_design_lists(tmp_path, whole):
     assert content(folder) == whole
 
 
-def test_stopped_after_every_single_step_and_resumed_each_time(tmp_path, whole):
-    for step in range(1, 12):
+@pytest.mark.parametrize("stops", [(1, 2, 5, 6, 7, 11), pytest.param(range(1, 12), marks=pytest.mark.slow)])
+def test_stopped_after_every_single_step_and_resumed_each_time(tmp_path, whole, stops):
+    """Quickly: after the first steps, and around the end of an epoch and of the run."""
+    for before, step in itertools.pairwise((0, *stops)):
         progress = Notes()
         with pytest.raises(Stopped, match=f"saved at step {step}"):
-            train_run(RUN, tmp_path, progress, stop_requested=stop_after(1, progress))
-        assert progress.steps == [step]
+            train_run(RUN, tmp_path, progress, stop_requested=stop_after(step - before, progress))
+        assert progress.steps == [*range(before + 1, step + 1)]
         assert records.read_status(RunFolder.of(tmp_path, RUN.config).path).state == "stopped"
     train_run(RUN, tmp_path)
     assert content(RunFolder.of(tmp_path, RUN.config).path) == whole

@@ -21,7 +21,7 @@ DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(
-    "index", [pytest.param(index, marks=() if index in (0, 1, 7) else pytest.mark.slow) for index in range(8)]
+    "index", [pytest.param(index, marks=() if index in (0, 1) else pytest.mark.slow) for index in range(8)]
 )
 def test_efficientnets_have_the_published_size_and_drop_rates(index):
     model = shape_model(f"efficientnet-b{index}", 32, 1000)

@@ -33,7 +33,11 @@ def test_below_64_pixels_the_stem_is_a_3x3_convolution_without_pooling(image_siz
 
 
 @pytest.mark.parametrize(
-    ("name", "image_size"), [("resnet18", 32), ("resnet50", 32), pytest.param("resnet18", 224, marks=pytest.mark.slow)]
+    ("name", "image_size"),
+    [
+        ("resnet18", 32),
+        *(pytest.param(*slow, marks=pytest.mark.slow) for slow in (("resnet50", 32), ("resnet18", 224))),
+    ],
 )
 def test_one_training_step_reaches_every_parameter(name, image_size):
     model = build_model(name, 5, 3, image_size)

@@ -22,13 +22,13 @@ from seekcli.resolve.resolve import resolve
 
 # Classes, channels and pixels a side: both stems of a ResNet, three patches of a transformer.
 SIZES = ((37, 5, 32), (41, 7, 224), (43, 6, 112))
-QUICK = ("resnet8", "resnet18", "vit-tiny", "efficientnet-b0", "gpt-4x64-ff128")
+QUICK = ("resnet8", "resnet18", "vit-tiny", "gpt-4x64-ff128")
 # Of each family one, on the data of its recipe or on some of another size.
 QUICK_PAIRS = (
     ("resnet20-to-32", ()),
     ("resnet8-to-14", ("data.name=cifar100", "pair.buffers=carried")),
     ("resnet18-to-50", ("data.name=synthetic:3x64x64:7",)),
-    ("vit-tiny-to-small", ("data.name=cifar10", "pair.map=leading")),
+    pytest.param("vit-tiny-to-small", ("data.name=cifar10", "pair.map=leading"), marks=pytest.mark.slow),
     ("gpt-2x64-to-4x64", ()),
 )
 

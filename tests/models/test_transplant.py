@@ -82,9 +82,15 @@ def test_a_count_of_seen_batches_that_older_files_lack_is_no_obstacle() -> None:
     ("name", "given", "own", "words"),
     [
         ("resnet18", {"image_size": 64}, {"image_size": 32}, ["7x7 stem", "3x3", "--image-size 64 or more"]),
-        ("resnet18", {"image_size": 32}, {"image_size": 64}, ["3x3 stem", "7x7", "--image-size below 64"]),
+        pytest.param(
+            *("resnet18", {"image_size": 32}, {"image_size": 64}, ["3x3 stem", "7x7", "--image-size below 64"]),
+            marks=pytest.mark.slow,
+        ),
         ("vit-tiny", {"image_size": 128}, {"image_size": 32}, ["patches of 16 px", "4 px", "--image-size 128 or more"]),
-        ("vit-tiny", {"image_size": 64}, {"image_size": 32}, ["patches of 8 px", "--image-size 64 to 120"]),
+        pytest.param(
+            *("vit-tiny", {"image_size": 64}, {"image_size": 32}, ["patches of 8 px", "--image-size 64 to 120"]),
+            marks=pytest.mark.slow,
+        ),
         ("resnet8", {"channels": 1}, {"channels": 3}, ["1 channels", "3", "only weights for 3 channels"]),
     ],
 )

@@ -35,8 +35,15 @@ def trained(epochs=2, **changes):
     return trainer, roles, losses
 
 
-@pytest.mark.parametrize("init", ["paper", "identity"])
-@pytest.mark.parametrize("condition", ["loss", "gradient-norm"])
+@pytest.mark.parametrize(
+    ("condition", "init"),
+    [
+        ("loss", "paper"),
+        pytest.param("loss", "identity", marks=pytest.mark.slow),
+        pytest.param("gradient-norm", "paper", marks=pytest.mark.slow),
+        ("gradient-norm", "identity"),
+    ],
+)
 def test_training_is_bit_identical_whether_statistics_stay_or_travel(init, condition):
     (own, *own_trace), (carried, *carried_trace) = (
         trained(pair__buffers=buffers, pair__init=init, motivation__condition=condition)
