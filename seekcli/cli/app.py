@@ -18,7 +18,7 @@ from seekcli.cli.allocator import keep_freed_memory
 from seekcli.cli.output import never_refuse_a_character, say
 from seekcli.cli.readers import ReaderGone, closed_streams_are_nowhere, noticing_readers
 from seekcli.cli.reading import ReadingLines
-from seekcli.cli.stop import interruptible
+from seekcli.cli.stop import ENDS_WITH_COMMAND, interruptible
 from seekcli.cli.unexpected import SeekCommand
 from seekcli.data.sets.identity import reading_watched
 from seekcli.errors import EXIT_INTERRUPTED, TRACEBACK, BadInputs, SeekError, Stopped, one_line, unforeseen
@@ -178,6 +178,7 @@ HOLD_ALL = ("compare", "list")
 
 def main() -> None:
     keep_freed_memory()
+    ENDS_WITH_COMMAND.set(True)
     if sys.argv[1:2] and sys.argv[1] in HOLD_ALL:
         gc.disable()
     app(prog_name="seek")

@@ -9,11 +9,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 from seekcli.cli.readers import outliving_readers
 from seekcli.errors import EXIT_INTERRUPTED, EXIT_RESUMABLE, Stopped
 from seekcli.stop_signals import STOP_SIGNALS
+
+# Whether the process ends with the command: so it is for users, and not where tests call one.
+ENDS_WITH_COMMAND: ContextVar[bool] = ContextVar("ENDS_WITH_COMMAND", default=False)
 
 
 @contextmanager
@@ -60,7 +64,8 @@ class StopSwitch:
         """Handle the signals inside the block. A Stopped that passes through carries the exit code of its signal.
 
         One that was ignored when the program started stays so: `nohup` wants no SIGHUP, a shell's `&` no Ctrl-C. The
-        work also outlives whoever reads its output.
+        work also outlives whoever reads its output. Once it is stopped, a second signal of a scheduler changes nothing
+        any more: the words and the exit code are still to come, by which others know that it was saved.
         """
         before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
@@ -71,6 +76,8 @@ class StopSwitch:
                 yield
         except Stopped as stopped:
             stopped.exit_code = EXIT_INTERRUPTED if self.received == signal.SIGINT else EXIT_RESUMABLE
+            if ENDS_WITH_COMMAND.get():
+                before |= dict.fromkeys(set(heeded) - {signal.SIGINT}, signal.SIG_IGN)
             raise
         finally:
             for number in heeded:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cli.bad_input import seek
 
+from seekcli.cli.stop import ENDS_WITH_COMMAND, StopSwitch
 from seekcli.engines.run import RecordedTraining
+from seekcli.errors import Stopped
 from seekcli.runs.scan import RunSummary, scan_runs
 from seekcli.stop_signals import STOP_SIGNALS
 
@@ -89,6 +93,38 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_run_is_resumable(
     assert "Traceback" not in left.output
     (row,) = json.loads(seek("list", "runs", "--out", tmp_path, "--format", "json").stdout)
     assert (row["state"], row["message"]) == ("interrupted", "dead, resumable: the same command goes on with it")
+
+
+def test_once_it_is_stopped_a_second_signal_takes_neither_words_nor_exit_code() -> None:
+    """A scheduler that sends SIGTERM after SIGUSR2, and torchrun's SIGTERM where another process is gone."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    token = ENDS_WITH_COMMAND.set(True)
+    try:
+        with pytest.raises(Stopped), StopSwitch().listening():
+            raise Stopped("saved")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # a handler of Python's would be gone at its end
+        assert signal.getsignal(signal.SIGINT) == before[signal.SIGINT], "Ctrl-C ends it at once"
+    finally:
+        ENDS_WITH_COMMAND.reset(token)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@pytest.mark.slow
+def test_signals_again_and_again_end_in_75(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "seekcli", *TINY, "--epochs", "4000", "--out", str(tmp_path)]
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/*/epochs.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    while child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+    assert child.stderr is not None
+    said = child.stderr.read()
+    assert child.returncode == 75, said
+    assert "stopped by SIGTERM: saved at step " in said.splitlines()[-1]
 
 
 def test_windows_has_some_of_them() -> None:
