@@ -14,19 +14,19 @@ from seekcli.cli.grid_engines import cancel_submitted, chosen_engine, run_by_ray
 from seekcli.cli.grid_run import (
     Asked,
     asked_by_order,
+    conclude_grid,
     grid_threads,
     needs_workers,
     plan_asked,
     plan_looked_at,
     recorded_threads,
-    refuse_edited,
     run_asked,
 )
 from seekcli.cli.grid_workers import AUTO, fitting, parse_jobs, slots_for
 from seekcli.cli.options import TRACK, set_layers, track_assignments
 from seekcli.cli.output import ReadFormat, say
 from seekcli.cli.progress import STYLES
-from seekcli.errors import BadInput, RunFailed, unknown
+from seekcli.errors import BadInput, unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
 
@@ -81,6 +81,7 @@ RUN = (
     "Several processes may run one grid into one results folder: each takes the points that no other has, and takes "
     "over those of a process that died. So do the workers of --jobs and --per-gpu."
 )
+INSTEAD_OF_JOBS = {"slurm": "--slurm elements=N", "ray": "tasks = N in [engine.ray] of the grid file"}
 RETRY = "Run the points again that failed, and those that waited for them; nothing else."
 
 
@@ -108,7 +109,10 @@ def runner(failed_alone: bool) -> Callable[..., None]:
         assignments = [*(assignments or []), *track_assignments(track)]
         file = read_grid(grid, smoke)
         chosen = chosen_engine(engine, file, slurm or [], ray_address, per_gpu, wait)
-        slots = slots_for(parse_jobs(jobs), per_gpu if engine == "local" else None, threads)
+        count = parse_jobs(jobs)
+        if count is not None and (instead := INSTEAD_OF_JOBS.get(engine)):
+            raise BadInput(f"--jobs is for --engine local, and not for --engine {engine}: say {instead}")
+        slots = slots_for(count, per_gpu if engine == "local" else None, threads)
         number = grid_threads(file, set_layers(assignments), threads)
         asked = Asked(file, out, assignments, progress, fail_fast, number)
         if engine == "local":
@@ -141,18 +145,7 @@ def run_grid(asked: Asked, slots: Sequence[Slot], failed_alone: bool) -> None:
         if not asked.only:
             say(f"{grid.path}: no point has failed{other_trouble(plan)}", err=True)
             return
-    from seekcli.cli.outcomes import conclude
-
-    outcomes = run_asked(asked, plan)
-    try:
-        conclude(outcomes, asked.out, grid.path.name)
-    except RunFailed as failed:
-        try:
-            refuse_edited(grid)
-        except BadInput as edited:
-            raise RunFailed(f"{failed}; {edited}") from None
-        raise
-    refuse_edited(grid)
+    conclude_grid(run_asked(asked, plan), asked)
 
 
 @commands.command("status")
@@ -186,7 +179,9 @@ WORK = (
 @commands.command("work", help=WORK)
 def work_on_grid(
     grid: GridFileOption,
-    shard: Annotated[str, typer.Option(metavar="I/N", help="Which of how many workers this is, from 1/N to N/N.")] = "",
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Which of how many workers this is, from 1/N to N/N.")
+    ] = None,
     out: Out = Path("results"),
     assignments: Assignments = None,
     leave: Annotated[bool, typer.Option("--leave", help="Never wait for a run that another worker does.")] = False,
@@ -201,11 +196,11 @@ def work_on_grid(
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     assignments = [*(assignments or []), *track_assignments(track)]
-    part = parse_shard(shard or "1/1")
+    part = parse_shard("1/1" if shard is None else shard)
     slots = slots_for(1, per_gpu, threads)
     if order is not None:
         asked = replace(asked_by_order(grid, out, order), progress="json" if progress == "auto" else progress)
-        if not shard:  # a worker of this machine: it waits for the others
+        if shard is None:  # a worker of this machine: it waits for the others
             from seekcli.cli.outcomes import conclude
 
             asked = replace(asked, progress="plain")  # its notes go to stderr, of which the engine tells some

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seekcli.cli.grid_run import Asked, plan_looked_at, recorded_threads, smoke_mark
+from seekcli.cli.grid_run import Asked, conclude_grid, plan_looked_at, recorded_threads, smoke_mark
 from seekcli.cli.grid_workers import watch_workers
 from seekcli.cli.output import say
 from seekcli.errors import BadInput, DamagedRun, RunFailed, counted, human_hours, unknown
-from seekcli.grid.engine_settings import ENGINES, MOST_ELEMENTS, Settings, read_words
+from seekcli.grid.engine_settings import ENGINES, MOST_ELEMENTS, Settings, read_words, require_time_for_work
 from seekcli.grid.schema import GridFile
 from seekcli.grid.shards import Shard
 from seekcli.grid.standing import WHAT_HELPS
-from seekcli.grid.submission import SubmissionFolder, is_live
+from seekcli.grid.submission import Submissions, Submitted
 from seekcli.runs.records import NEWER
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Chosen:
     settings: Settings
     per_gpu: int | None = None
     wait: bool = False
+    address_by: str = "--ray-address"
 
     @property
     def asks_for_gpus(self) -> bool:
@@ -68,7 +69,10 @@ def chosen_engine(
         settings |= read_words("slurm", slurm)
     elif ray_address is not None:
         settings["address"] = ray_address
-    found = Chosen(name, settings, per_gpu, wait)
+    address_by = "engine.ray.address of the grid file:" if ray_address is None else "--ray-address"
+    found = Chosen(name, settings, per_gpu, wait, address_by)
+    if name == "slurm":
+        require_time_for_work(settings)
     if name == "slurm" and per_gpu is not None and not found.asks_for_gpus:
         raise BadInput(f"--per-gpu {per_gpu}: the elements ask for no GPU: add --slurm gpus_per_task=1")
     return found
@@ -81,14 +85,15 @@ def run_by_slurm(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
     from seekcli.engines.slurm import SlurmEngine
     from seekcli.grid.standing import Watch
 
-    folder = SubmissionFolder.of(asked.out, asked.grid)
+    submissions = Submissions.of(asked.out, asked.grid)
     asked = replace(asked, device="cuda" if chosen.asks_for_gpus else "cpu")
-    engine = SlurmEngine(folder, chosen.settings, chosen.per_gpu, asked.device)
+    engine = SlurmEngine(submissions, chosen.settings, chosen.per_gpu, asked.device)
     plan, asked = planned(asked, failed_alone)
     watch = Watch(plan, asked.is_asked)
     left = [place for place, one in enumerate(watch.standings.values()) if one.state != "finished"]
     if not left:
-        say(f"{asked.grid.path}: nothing is left to do", err=True)
+        if not failed_alone:
+            say(f"{asked.grid.path}: nothing is left to do", err=True)
         return
     hours = hours_of(watch)
     elements, engine.settings, limit = sized(chosen, left, hours)
@@ -96,7 +101,7 @@ def run_by_slurm(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
     threads = asked.threads or recorded_threads(plan) or share
     asked = replace(asked, threads=threads, again=frozenset(watch.failed_before))
     work = Work(asked.grid.path, asked.out.absolute(), asked.order(), [Slot(threads)] * elements, Shard())
-    earlier = earlier_words(folder)
+    earlier = earlier_words(submissions)
     with engine:
         engine.submit(work)
         for words in filter(None, (limit, earlier)):
@@ -121,16 +126,17 @@ def run_by_ray(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
     watch = Watch(plan, asked.is_asked)
     stop = StopSwitch()
     if left := len(watch.standings) - watch.count("finished"):
-        with RayEngine(chosen.settings, gpus) as engine:
+        with RayEngine(chosen.settings, gpus, chosen.address_by) as engine:
             slots = engine.slots(left)
             threads = asked.threads or recorded_threads(plan) or slots[0].threads
             asked = replace(asked, threads=threads, again=frozenset(watch.failed_before))
             slots = [replace(slot, threads=threads) for slot in slots]
             work = Work(asked.grid.path.absolute(), asked.out.absolute(), asked.order(), slots, Shard())
-            say(f"{asked.grid.path}{smoke_mark(asked)}: {left} runs left, {counted(len(slots), 'task')}", err=True)
+            what = f"{counted(left, 'run')} left, {counted(len(slots), 'task')}"
+            say(f"{asked.grid.path}{smoke_mark(asked)}: {what}", err=True)
             with stop.listening():
                 rounds(engine, work, watch, asked, stop)
-    conclude_by_folder(watch, asked)
+    conclude_grid(as_they_stand(watch), asked)
 
 
 def rounds(engine: Engine, work: Work, watch: Watch, asked: Asked, stop: StopSwitch) -> None:
@@ -153,9 +159,11 @@ def planned(asked: Asked, failed_alone: bool) -> tuple[GridPlan, Asked]:
     """The plan, and what is asked of it. Raises BadInput where data is missing."""
     plan = plan_looked_at(asked)
     if failed_alone:
-        from seekcli.grid.standing import failed_points
+        from seekcli.grid.standing import failed_points, other_trouble
 
         asked = replace(asked, only=failed_points(plan))
+        if not asked.only:
+            say(f"{asked.grid.path}: no point has failed{other_trouble(plan)}", err=True)
     plan.require_data(asked.is_asked)
     return plan, asked
 
@@ -167,13 +175,7 @@ def watched(engine: Engine, watch: Watch, asked: Asked) -> None:
     stop = StopSwitch()
     with stop.listening():
         watch_workers(engine, watch, stop.reason, asked.progress, asked.fail_fast)
-    conclude_by_folder(watch, asked)
-
-
-def conclude_by_folder(watch: Watch, asked: Asked) -> None:
-    from seekcli.cli.outcomes import conclude
-
-    conclude(as_they_stand(watch), asked.out, asked.grid.path.name)
+    conclude_grid(as_they_stand(watch), asked)
 
 
 def as_they_stand(watch: Watch) -> list[Outcome]:
@@ -243,22 +245,29 @@ def sized(chosen: Chosen, left: Sequence[int], hours: Mapping[int, float] | None
     return int(elements), settings, words
 
 
-def earlier_words(folder: SubmissionFolder) -> str:
-    """An earlier array is left alone: leases keep the two apart."""
-    earlier = folder.read()
-    if earlier is None or not is_live(earlier, folder.elements(earlier)):
+def earlier_words(submissions: Submissions) -> str:
+    """Earlier arrays are left alone: leases keep them and the new one apart."""
+    from seekcli.engines.slurm_queue import forget_the_gone
+
+    jobs = [f"job {one.submission.job}" for one in forget_the_gone(submissions)]
+    if not jobs:
         return ""
-    return f"note: job {earlier.job} of this grid may still be in the queue; the two share the work"
+    them = "the two" if len(jobs) == 1 else "all of them"
+    return f"note: {' and '.join(jobs)} of this grid may still be in the queue; {them} share the work"
 
 
 def cancel_submitted(asked: Asked) -> None:
-    """Raises BadInput where nothing was submitted."""
-    from seekcli.engines.slurm import cancel
+    """Every array of the grid that may run. Raises BadInput where nothing was submitted."""
+    from seekcli.engines.slurm_queue import cancel
 
-    folder = SubmissionFolder.of(asked.out, asked.grid)
-    submission = folder.read()
-    if submission is not None and not submission.cancelled and not is_live(submission, folder.elements(submission)):
-        say(f"job {submission.job} has ended: nothing is left to cancel", err=True)
-        return
-    submission = cancel(folder)
-    say(f"job {submission.job} is cancelled: runs that were under way save and stop; `seek grid run` goes on", err=True)
+    submissions = Submissions.of(asked.out, asked.grid)
+    every = [Submitted.read(folder) for folder in submissions.folders()]
+    if not every:
+        raise BadInput(f"nothing was submitted for this grid ({submissions.path} does not exist)")
+    chosen = [one for one in every if one.may_run]
+    if not chosen:
+        say(f"job {every[-1].submission.job} has ended: nothing is left to cancel", err=True)
+    for one in chosen:
+        cancel(one)
+        words = "is cancelled: runs that were under way save and stop; `seek grid run` goes on"
+        say(f"job {one.submission.job} {words}", err=True)

@@ -15,7 +15,7 @@ from seekcli.cli.output import say
 from seekcli.config.layers import Layers
 from seekcli.config.settings_files import read_text
 from seekcli.data.sets.kept_listings import listings_kept
-from seekcli.errors import BadInput, counted
+from seekcli.errors import BadInput, RunFailed, counted
 from seekcli.grid.schema import read_grid
 from seekcli.plain_data import parse_json
 
@@ -98,9 +98,9 @@ def plan_asked(asked: Asked, elsewhere: bool = False) -> GridPlan:
 
 def plan_looked_at(asked: Asked) -> GridPlan:
     """For whoever trains nothing here: devices need not be here, and `auto` is that of the last submission."""
-    from seekcli.grid.submission import SubmissionFolder
+    from seekcli.grid.submission import Submissions
 
-    if asked.device is None and (submission := SubmissionFolder.of(asked.out, asked.grid).read()) is not None:
+    if asked.device is None and (submission := Submissions.of(asked.out, asked.grid).last()) is not None:
         asked = replace(asked, device=submission.device)
     return plan_asked(asked, elsewhere=True)
 
@@ -204,6 +204,21 @@ def recorded_threads(plan: GridPlan) -> int | None:
         if len(found) > 1:
             return None
     return next(iter(found), None)
+
+
+def conclude_grid(outcomes: Sequence[Outcome], asked: Asked) -> None:
+    """Tell what is not finished, and whether the file was edited meanwhile. Raises RunFailed and BadInput."""
+    from seekcli.cli.outcomes import conclude
+
+    try:
+        conclude(outcomes, asked.out, asked.grid.path.name)
+    except RunFailed as failed:
+        try:
+            refuse_edited(asked.grid)
+        except BadInput as edited:
+            raise RunFailed(f"{failed}; {edited}") from None
+        raise
+    refuse_edited(asked.grid)
 
 
 def refuse_edited(grid: GridFile) -> None:

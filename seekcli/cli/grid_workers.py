@@ -47,7 +47,8 @@ def slots_for(jobs: int | None, per_gpu: int | None, threads: int | None) -> lis
         raise BadInput("--jobs counts workers on this machine and --per-gpu those on each GPU: give one of the two")
     gpus = visible_gpus()
     if not gpus:
-        raise BadInput(f"--per-gpu {per_gpu}: there is no CUDA device here; --jobs N starts N workers on the CPU")
+        instead = "; --jobs N starts N workers on the CPU" if jobs is None else ""  # not of `seek grid work`
+        raise BadInput(f"--per-gpu {per_gpu}: there is no CUDA device here{instead}")
     return gpu_slots(per_gpu, gpus, threads)
 
 
@@ -83,7 +84,7 @@ def watch_workers(
 
         workers.watch(stop_requested, tick)
     if not stopping and (complaint := workers.complaint()):
-        say(f"seek: {complaint}; this process goes on with what is left", err=True)
+        say(f"seek: {complaint}", err=True)
 
 
 def choice_text(tuning: Tuning, choice: ChosenK, results: Path) -> str:

@@ -12,7 +12,7 @@ from seekcli.cli.progress import make_progress
 from seekcli.config.identity import run_id
 from seekcli.config.layers import Resolved
 from seekcli.engines.local import Observer, Outcome
-from seekcli.errors import BadInput, HeldElsewhere, RunFailed, one_line, visible
+from seekcli.errors import BadInput, HeldElsewhere, RunFailed, counted, one_line, visible
 from seekcli.grid.standing import WHAT_HELPS
 from seekcli.report.repeat import command_of
 from seekcli.runs.records import NEWER
@@ -90,7 +90,7 @@ def conclude(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> None:
 def outcome_lines(outcomes: Sequence[Outcome], out: Path, grid: str = "") -> str:
     """How many runs ended how; of each that is not finished the cause, and the command that repeats it."""
     counts = Counter(outcome.state for outcome in outcomes)
-    lines = [f"{len(outcomes)} runs: {', '.join(f'{count} {state}' for state, count in counts.items())}"]
+    lines = [f"{counted(len(outcomes), 'run')}: {', '.join(f'{count} {state}' for state, count in counts.items())}"]
     for outcome in outcomes:
         if outcome.error is not None:
             name = outcome.label or run_id(outcome.resolved.config)

@@ -24,9 +24,10 @@ from typing import Any
 from seekcli import files
 from seekcli.engines.engine import Engine, StopRequested, Work
 from seekcli.engines.slots import Slot
+from seekcli.engines.slurm_queue import cancel, is_in_the_queue
 from seekcli.errors import EXIT_RESUMABLE, BadInput, RunFailed, Stopped, one_line
 from seekcli.grid.engine_settings import SBATCH, Settings
-from seekcli.grid.submission import Element, ElementWord, Submission, SubmissionFolder, is_live
+from seekcli.grid.submission import Element, ElementWord, Submission, SubmissionFolder, Submissions, Submitted
 from seekcli.stop_signals import STOP_SIGNALS
 
 POLL_SECONDS = 2.0
@@ -46,8 +47,8 @@ def require_slurm(cluster: str) -> None:
 class SlurmEngine(Engine):
     """`settings` are those of `--slurm`; `device` is the kind of device that the elements ask for."""
 
-    def __init__(self, folder: SubmissionFolder, settings: Settings, per_gpu: int | None, device: str | None) -> None:
-        self.folder, self.settings, self.per_gpu, self.device = folder, dict(settings), per_gpu, device
+    def __init__(self, submissions: Submissions, settings: Settings, per_gpu: int | None, device: str | None) -> None:
+        self.submissions, self.settings, self.per_gpu, self.device = submissions, dict(settings), per_gpu, device
         self.cluster = self.settings.pop("cluster", "slurm")
         self.settings.pop("elements", None)
         self.jobs: list[Any] = []
@@ -55,12 +56,13 @@ class SlurmEngine(Engine):
 
     def submit(self, work: Work) -> None:
         files.require_results_folder(work.out)
-        with nothing_left_where_refused(self.folder.path, work.out):
-            self.start(work)
-
-    def start(self, work: Work) -> None:
-        self.folder.write_order(work.order)
         at = time.time()
+        self.folder = self.submissions.new(at)
+        with nothing_left_where_refused(self.folder.path, work.out):
+            self.start(work, at)
+
+    def start(self, work: Work, at: float) -> None:
+        self.folder.write_order(work.order)
         threads = work.slots[0].threads
         elements = [
             ArrayElement(work, number, self.folder.path, at, self.per_gpu, threads) for number in range(len(work.slots))
@@ -98,7 +100,7 @@ class SlurmEngine(Engine):
     def watch(self, stop_requested: StopRequested, tick: Callable[[], None] = lambda: None) -> None:
         """Until all elements have ended. A stop ends the watching alone: the array goes on."""
         asked = time.monotonic()
-        while is_live(self.submission, self.folder.elements(self.submission)):
+        while Submitted.read(self.folder).is_live:
             tick()
             if reason := stop_requested():
                 raise Stopped(f"{reason}: no longer watched; the array goes on, `seek grid cancel` ends it")
@@ -113,17 +115,16 @@ class SlurmEngine(Engine):
         """By squeue; where that does not answer the folder has to do."""
         if self.cluster != "slurm":
             return any(not one.done() for one in self.jobs)
-        return is_in_the_queue(self.submission.job)
+        return is_in_the_queue(self.submission)
 
     def complaint(self) -> str | None:
-        elements = self.folder.elements(self.submission)
-        if not is_live(self.submission, elements):
+        if not Submitted.read(self.folder).is_live:
             return None
         job = self.submission.job
         return f"job {job} has left the queue, and not all of its elements have ended: see {self.folder.logs}"
 
     def cancel(self) -> None:
-        cancel(self.folder)
+        cancel(Submitted.read(self.folder))
 
     def __exit__(self, *_: object) -> None:
         """The array needs no process of ours."""
@@ -146,14 +147,12 @@ def without_output(is_so: bool) -> Iterator[None]:
 
 @contextmanager
 def nothing_left_where_refused(folder: Path, results: Path) -> Iterator[None]:
-    """Of a first submission that is refused nothing stays on the disk."""
-    is_first = not folder.exists()
+    """Of a submission that is refused nothing stays on the disk."""
     with files.no_empty_folders(results), files.no_empty_folders(folder.parent):
         try:
             yield
         except BadInput:
-            if is_first:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
@@ -165,36 +164,6 @@ def sbatch_parameters(settings: Settings) -> dict[str, Any]:
 
 def job_of(job: Any) -> str:
     return str(job.job_id)
-
-
-def is_in_the_queue(job: str) -> bool:
-    """Whether Slurm knows a job that has not ended; True where it cannot be asked."""
-    try:
-        done = subprocess.run(["squeue", "-h", "-j", job], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return True
-    return bool(done.stdout.strip()) if not done.returncode else "Invalid job id" not in done.stderr
-
-
-def cancel(folder: SubmissionFolder) -> Submission:
-    """End the last submission: what waits in the queue never begins, what runs saves and leaves. Raises BadInput."""
-    submission = folder.read()
-    if submission is None:
-        raise BadInput(f"nothing was submitted for this grid ({folder.path} does not exist)")
-    folder.write(submission.model_copy(update={"cancelled": True}))  # elements look there before they queue again
-    if submission.cluster == "local":
-        for pid in map(int, submission.job.split(",")):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-    if submission.cluster != "slurm":
-        return submission
-    if shutil.which("scancel") is None:
-        raise BadInput("there is no scancel on PATH: run it on a login node")
-    for words in (["--state=PENDING"], ["--signal=USR2", "--state=RUNNING"]):
-        done = subprocess.run(["scancel", *words, submission.job], capture_output=True, text=True, check=False)
-        if done.returncode and "Invalid job id" not in done.stderr:
-            raise RunFailed(f"scancel of job {submission.job}: {one_line(done.stderr)}")
-    return submission
 
 
 @dataclass(frozen=True)
@@ -210,7 +179,10 @@ class ArrayElement:
 
     def __call__(self) -> int:
         """The exit code of the worker. Raises RunFailed where that is a failure: Slurm then shows it as failed."""
-        job = job_here()
+        with handlers_restored():  # at the end: no second signal keeps it from queueing again
+            return self.do(job_here())
+
+    def do(self, job: str) -> int:
         self.mark("running", job)
         code = self.run_worker()
         if code == EXIT_RESUMABLE and not self.is_cancelled(job):
@@ -238,12 +210,9 @@ class ArrayElement:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
 
-        before = {number: signal.signal(number, pass_on) for number in STOP_SIGNALS}
-        try:
-            return process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number in STOP_SIGNALS:
+            signal.signal(number, pass_on)
+        return process.wait()
 
     def mark(self, state: ElementWord, job: str) -> None:
         node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
@@ -253,11 +222,21 @@ class ArrayElement:
 
     def is_cancelled(self, job: str) -> bool:
         """By `seek grid cancel`, or by scancel: a job that was cancelled must not come back."""
-        with suppress(BadInput):
-            submission = SubmissionFolder(self.folder).read()
-            if submission is not None and submission.submitted_at == self.submitted_at and submission.cancelled:
+        with suppress(BadInput):  # it may begin before its submission is written down
+            if SubmissionFolder(self.folder).read().cancelled:
                 return True
         return state_of(job) == "CANCELLED"
+
+
+@contextmanager
+def handlers_restored() -> Iterator[None]:
+    """Whatever handlers of signals are set inside."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def job_here() -> str:

@@ -82,7 +82,8 @@ class Workers(Engine):
         for process, lines in zip(self.processes, self.last_lines, strict=True):
             if process.returncode not in (0, 1):
                 said = lines[-1] if lines else "it said nothing"
-                return f"a worker ended with exit code {process.returncode}: {said}"
+                words = f"a worker ended with exit code {process.returncode}: {said}"
+                return f"{words}; this process goes on with what is left"
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -30,6 +31,8 @@ RAY: dict[str, tuple[type, ...]] = {
     "gpus_per_task": (int, float),
 }
 KEYS: dict[str, dict[str, tuple[type, ...]]] = {"slurm": SLURM, "ray": RAY}
+# How long ahead of the limit Slurm signals where nobody says so (submitit's number), and by how much it may be early.
+SIGNAL_AHEAD_SECONDS, SIGNAL_EARLY_SECONDS = 90, 60
 MOST_ELEMENTS, MOST_TASKS = 100_000, 10_000
 NAMES = {int: "a whole number", str: "text", bool: "true or false", list: "a list of text", float: "a number"}
 Settings = dict[str, Any]
@@ -64,6 +67,28 @@ def read_words(engine: str, texts: Sequence[str]) -> Settings:
             raise BadInput(f"--{engine} {shown_value(word)}: expected KEY=VALUE, such as time=60")
         found[key] = checked(engine, key, typed(value), f"key of --{engine}:", f"--{engine} {key}")
     return found
+
+
+def require_time_for_work(settings: Settings) -> None:
+    """Raise BadInput for a time limit within which Slurm would signal each element as it begins, again and again."""
+    seconds, ahead = limit_seconds(settings.get("time", "")), settings.get("signal_delay_s", SIGNAL_AHEAD_SECONDS)
+    if seconds is not None and seconds <= ahead + SIGNAL_EARLY_SECONDS:
+        least = math.floor((ahead + SIGNAL_EARLY_SECONDS) / 60) + 1
+        said = f"Slurm asks elements to stop {ahead} s (signal_delay_s) before, or {SIGNAL_EARLY_SECONDS} s sooner"
+        raise BadInput(f"--slurm time={settings['time']}: {said}: {least} minutes at least")
+
+
+def limit_seconds(time: str | int) -> int | None:
+    """Of sbatch's 60, 60:00, 1:00:00, 1-0, 1-0:00 and 1-0:00:00; None for words that sbatch has to read."""
+    found = re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6})(?::(\d{1,6}))?(?::(\d{1,6}))?", str(time))
+    if found is None:
+        return None
+    days, *rest = (int(part) if part else None for part in found.groups())
+    parts = [part for part in rest if part is not None]
+    if days is None and len(parts) < 3:
+        parts = [0, *parts]  # the first one is minutes
+    hours, minutes, seconds = [*parts, 0, 0][:3]
+    return (24 * (days or 0) + hours) * 3600 + 60 * minutes + seconds or None  # 0 is no limit
 
 
 def typed(word: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from seekcli.errors import BadInput
 from seekcli.grid.forecast import Forecast
 from seekcli.grid.standing import STATES, Standing, Watch
-from seekcli.grid.submission import Element, Submission, SubmissionFolder, as_data, in_words, is_live
+from seekcli.grid.submission import Submissions, Submitted
 from seekcli.runs.folder import RunFolder
 from seekcli.runs.records import NEWER
 
@@ -20,7 +20,7 @@ NOWHERE: dict[str, str | None] = {"node": None, "job": None}
 def summary_of(watch: Watch) -> dict[str, Any]:
     """Runs that nobody has begun are queued while an array of workers for them is."""
     submitted = submitted_for(watch)
-    new = "queued" if submitted is not None and is_live(*submitted) else "new"
+    new = "queued" if any(one.is_live for one in submitted) else "new"
     states = {new if state == "new" else state: watch.count(state) for state in STATES if watch.count(state)}
     runs = [
         {"label": one.label, "state": one.state, "done": round(one.fraction_done, 4), "problem": one.problem}
@@ -28,26 +28,26 @@ def summary_of(watch: Watch) -> dict[str, Any]:
         for one in watch.standings.values()
         if one.state in LISTED
     ]
-    engine = None if submitted is None else as_data(*submitted)
-    return {"states": states, "hours_left": hours_left(watch), "engine": engine, "runs": runs}
+    engines = [one.as_data() for one in submitted]
+    engine, others = engines[-1] if engines else None, engines[:-1]
+    return {"states": states, "hours_left": hours_left(watch), "engine": engine, "other_engines": others, "runs": runs}
 
 
-def submitted_for(watch: Watch) -> tuple[Submission, list[Element]] | None:
-    """The last submission of the grid, and its elements that have begun."""
-    folder = SubmissionFolder.of(watch.plan.results, watch.plan.grid)
-    submission = folder.read()
-    return None if submission is None else (submission, folder.elements(submission))
+def submitted_for(watch: Watch) -> list[Submitted]:
+    """The arrays of the grid that have not ended; where none is left the last one that has, and where none was none."""
+    submissions = Submissions.of(watch.plan.results, watch.plan.grid)
+    return submissions.live() or [Submitted.read(one) for one in submissions.folders()[-1:]]
 
 
-def submitted_words(watch: Watch) -> str | None:
-    """Of an array that has not ended."""
-    found = submitted_for(watch)
-    return in_words(*found) if found is not None and is_live(*found) else None
+def submitted_words(watch: Watch) -> list[str]:
+    """A line for each array that has not ended."""
+    return [one.in_words() for one in submitted_for(watch) if one.is_live]
 
 
 def is_under_way(watch: Watch) -> bool:
-    """Whether anything runs, or waits in the queue of a scheduler."""
-    return bool(watch.count("running")) or submitted_words(watch) is not None
+    """Whether anything runs, or waits in the queue of a scheduler and has anything left to do."""
+    left = any(one.state != "finished" for one in watch.standings.values())
+    return bool(watch.count("running")) or (left and bool(submitted_words(watch)))
 
 
 def where_it_runs(watch: Watch, one: Standing) -> dict[str, str | None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,25 @@ def grid(tmp_path: Path) -> Path:
     path = tmp_path / "g.toml"
     path.write_text(GRID, encoding="utf-8")
     return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signals", [["USR2", "TERM"], ["USR2"], []])
+def test_the_sbatch_script_of_the_documentation_queues_again_after_75(tmp_path: Path, signals: list[str]) -> None:
+    """Also where a second signal comes while the worker saves, and where the worker was stopped by another's."""
+    page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    script = page.partition("#!/bin/bash\n")[2].partition("```")[0]
+    worker = "trap 'sleep 0.5; exit 75' USR2; for i in $(seq 20); do sleep 0.05; done; exit 75"
+    (tmp_path / "seek").write_text(f"#!/bin/bash\n{worker}\n", encoding="utf-8")
+    (tmp_path / "scontrol").write_text("#!/bin/sh\necho $@\n", encoding="utf-8")
+    for name in ("seek", "scontrol"):
+        (tmp_path / name).chmod(0o700)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
+    job = subprocess.Popen(["bash", "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+    for name in signals:
+        time.sleep(0.3)
+        job.send_signal(getattr(signal, f"SIG{name}"))
+    assert job.communicate(timeout=30)[0] == "requeue 7_3\n"
 
 
 def begun(stderr: str) -> list[str]:

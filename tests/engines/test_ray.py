@@ -94,8 +94,18 @@ def test_there_are_as_many_tasks_as_the_cluster_has_room_for(
     assert len(RayEngine(settings, gpus).slots(left)) == tasks
 
 
+def test_an_address_of_the_grid_file_is_told_by_its_key(grid: Path, tmp_path: Path, ray: SimpleNamespace) -> None:
+    grid.write_text(GRID + "[engine.ray]\naddress = 'here'\n", encoding="utf-8")
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "ray")
+    assert result.stderr == (
+        "seek: error: engine.ray.address of the grid file: here: expected HOST:PORT, ray://HOST:PORT or auto\n"
+    )
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "ray", "--jobs", "2")
+    assert (result.exit_code, "--jobs is for --engine local, and not for --engine ray" in result.stderr) == (2, True)
+
+
 def test_a_cluster_without_room_is_told(ray: SimpleNamespace) -> None:
-    with pytest.raises(BadInput, match="a task wants 1 CPUs and 3 GPUs, and the cluster has 8 CPUs and 2 GPUs"):
+    with pytest.raises(BadInput, match="a task wants 1 CPU and 3 GPUs, and the cluster has 8 CPUs and 2 GPUs"):
         RayEngine({}, 3.0).slots(1)
 
 
@@ -120,7 +130,21 @@ def test_a_task_is_cancelled_where_what_started_it_ignores_ctrl_c(tmp_path: Path
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         threading.Timer(0.1, _thread.interrupt_main).start()
-        assert run_worker([], "", {}) == (75, "cancelled")
+        assert run_worker([], "", {}, str(tmp_path)) == (75, "cancelled")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_worker_is_in_the_folder_of_the_command_and_its_last_words_come_back(tmp_path: Path, monkeypatch) -> None:
+    """Ray's own folder is where its daemon was started: settings such as `folder:photos` are found from here."""
+    worker = tmp_path / "worker"
+    worker.write_text("#!/bin/sh\necho first >&2\npwd >&2\nexit 2\n", encoding="utf-8")
+    worker.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(worker))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert run_worker([], "", {}, str(tmp_path)) == (2, str(tmp_path))
+        assert run_worker([], "", {}, str(tmp_path / "not on this node")) == (2, os.getcwd())
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 
 from seekcli.cli.app import app
 from seekcli.engines.slurm import ArrayElement
+from seekcli.grid.engine_settings import limit_seconds
 from seekcli.grid.plan import points_of_grid
 from seekcli.grid.schema import read_grid
-from seekcli.grid.submission import SubmissionFolder
+from seekcli.grid.submission import SubmissionFolder, Submissions
 
 # The debug executor of submitit leaves its log files open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -70,6 +71,10 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ArrayElement, "run_worker", lambda self: seek(*words_of(self)).exit_code)
 
 
+def last_folder(results: Path, grid: Path) -> SubmissionFolder:
+    return Submissions.of(results, read_grid(grid)).folders()[-1]
+
+
 def words_of(element: ArrayElement) -> list[str]:
     return element.work.words(element.number, str(SubmissionFolder(element.folder).order_path))
 
@@ -83,7 +88,7 @@ def test_one_array_is_submitted_with_what_was_said(grid: Path, slurm: Path, tmp_
     assert {"array=0-1%2", "partition=gpu", "time=30", "gpus-per-task=1", "comment='a test'", "requeue"} <= set(said)
     assert {"signal=USR2@90", "job-name=seek-grid"} <= set(said)
     assert not [line for line in said if line.startswith("wckey")]
-    order = json.loads(SubmissionFolder.of(tmp_path / "r", read_grid(grid)).order_path.read_text())
+    order = json.loads(last_folder(tmp_path / "r", grid).order_path.read_text())
     assert order["assignments"] == ["runtime.device=cuda"], "this machine plans, and others train"
     status = seek("grid", "status", grid, "--out", tmp_path / "r").stdout
     assert status.splitlines() == [
@@ -143,7 +148,7 @@ def test_who_was_asked_to_stop_is_queued_again_and_not_after_a_cancel(
 
     monkeypatch.setattr(ArrayElement, "run_worker", stopped)
     seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm", "--slurm", "cluster=debug elements=1")
-    folder = SubmissionFolder.of(tmp_path / "r", read_grid(grid))
+    folder = last_folder(tmp_path / "r", grid)
     element = json.loads((folder.path / "element-0.json").read_text())
     assert element["state"] == state
 
@@ -177,6 +182,15 @@ BAD = [
     (["--engine", "slurm", "--slurm", "cpus_per_task=a"], "--slurm cpus_per_task: expected a whole number, got 'a'"),
     (["--engine", "slurm", "--slurm", "cluster=mine"], "unknown --slurm cluster: 'mine'"),
     (["--engine", "slurm", "--per-gpu", "2"], "--per-gpu 2: the elements ask for no GPU: add --slurm gpus_per_task=1"),
+    (
+        ["--engine", "slurm", "--jobs", "3"],
+        "--jobs is for --engine local, and not for --engine slurm: say --slurm elements=N",
+    ),
+    (
+        ["--engine", "slurm", "--slurm", "time=2"],
+        "--slurm time=2: Slurm asks elements to stop 90 s (signal_delay_s) before, or 60 s sooner: 3 minutes at least",
+    ),
+    (["--engine", "slurm", "--slurm", "time=0:20:00 signal_delay_s=1200"], "22 minutes at least"),
     (["--engine", "slurm"], "--engine slurm: there is no sbatch and srun on PATH"),
 ]
 
@@ -225,6 +239,15 @@ def test_errors_of_the_table_in_the_file_have_their_line(grid: Path, table: str,
     assert said in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [(3, 180), ("3", 180), ("3:30", 210), ("1:00:00", 3600), ("1-0", 86400), ("1-2:3", 93780), ("1-2:3:4", 93784)],
+)
+def test_limits_are_read_as_sbatch_reads_them(time: str | int, seconds: int) -> None:
+    assert limit_seconds(time) == seconds
+    assert limit_seconds("UNLIMITED") is limit_seconds("") is limit_seconds("0:00") is None
+
+
 def test_keys_of_sbatch_are_those_that_submitit_passes_on() -> None:
     from submitit.slurm.slurm import SlurmExecutor
 
@@ -247,9 +270,9 @@ def test_two_grids_of_one_name_have_a_submission_each(tmp_path: Path) -> None:
     paths = [tmp_path / folder / "g.toml" for folder in ("a", "b")]
     for path in paths:
         path.parent.mkdir()
-    first, second = (SubmissionFolder.of(tmp_path / "r", read_grid(path, text="[settings]\n")).path for path in paths)
+    first, second = (Submissions.of(tmp_path / "r", read_grid(path, text="[settings]\n")).path for path in paths)
     assert first.parent == second.parent == tmp_path / "r" / "engines"
     assert first != second
     (tmp_path / "link").symlink_to(tmp_path / "a")
     same = read_grid(tmp_path / "link" / "g.toml", text="[settings]\n")
-    assert SubmissionFolder.of(tmp_path / "r", same).path == first
+    assert Submissions.of(tmp_path / "r", same).path == first

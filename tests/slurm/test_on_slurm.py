@@ -13,7 +13,7 @@ from private_slurm import PrivateSlurm, wait_until, why_not
 from resumed_runs import content
 
 from seekcli.grid.schema import read_grid
-from seekcli.grid.submission import SubmissionFolder
+from seekcli.grid.submission import Submissions
 from seekcli.runs import records
 
 REASON = why_not()
@@ -62,7 +62,7 @@ class Grid:
 
     @property
     def submission(self) -> Path:
-        return SubmissionFolder.of(self.out, read_grid(self.path)).path
+        return Submissions.of(self.out, read_grid(self.path)).folders()[-1].path
 
     def states(self) -> dict[str, int]:
         return dict(json.loads(self.seek("status", "--format", "json").stdout)["states"])
