@@ -41,6 +41,14 @@ def place() -> Place:
     return Place(rank, size, number("LOCAL_RANK", rank), local_size, restarts)
 
 
+def refuse_several() -> None:
+    """Of commands that are for one process. Raises BadInput in several."""
+    if (there := place().size) > 1:
+        from seekcli.errors import BadInput
+
+        raise BadInput(f"{there} processes were started together, and only `seek train` splits a run over them")
+
+
 def number(name: str, default: int) -> int:
     word = os.environ.get(name, "")
     return int(word) if word.isdecimal() else default

@@ -29,6 +29,7 @@ from seekcli.cli.progress import STYLES
 from seekcli.errors import BadInput, unknown
 from seekcli.grid.schema import read_grid
 from seekcli.grid.shards import parse_shard
+from seekcli.launched import refuse_several
 
 if TYPE_CHECKING:
     from seekcli.engines.slots import Slot
@@ -109,6 +110,7 @@ def runner(failed_alone: bool) -> Callable[..., None]:
         assignments = [*(assignments or []), *track_assignments(track)]
         file = read_grid(grid, smoke)
         chosen = chosen_engine(engine, file, slurm or [], ray_address, per_gpu, wait)
+        refuse_several()
         count = parse_jobs(jobs)
         if count is not None and (instead := INSTEAD_OF_JOBS.get(engine)):
             raise BadInput(f"--jobs is for --engine local, and not for --engine {engine}: say {instead}")
@@ -196,6 +198,7 @@ def work_on_grid(
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
     assignments = [*(assignments or []), *track_assignments(track)]
+    refuse_several()
     part = parse_shard("1/1" if shard is None else shard)
     slots = slots_for(1, per_gpu, threads)
     if order is not None:

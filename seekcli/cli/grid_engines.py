@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from seekcli import files
 from seekcli.cli.grid_run import Asked, conclude_grid, plan_looked_at, recorded_threads, smoke_mark
 from seekcli.cli.grid_workers import watch_workers
 from seekcli.cli.output import say
@@ -126,6 +127,7 @@ def run_by_ray(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
     watch = Watch(plan, asked.is_asked)
     stop = StopSwitch()
     if left := len(watch.standings) - watch.count("finished"):
+        files.require_results_folder(asked.out)
         with RayEngine(chosen.settings, gpus, chosen.address_by) as engine:
             slots = engine.slots(left)
             threads = asked.threads or recorded_threads(plan) or slots[0].threads

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seekcli import files
 from seekcli.cli.grid_workers import watch_workers
 from seekcli.cli.options import set_layers
 from seekcli.cli.output import say
@@ -132,6 +133,7 @@ def run_asked(asked: Asked, plan: GridPlan) -> list[Outcome]:
         asked = replace(asked, slots=asked.slots[:left])
         by_workers = needs_workers(asked.slots)
         if by_workers:
+            files.require_results_folder(asked.out)  # once and not by each of them
             work(asked, watch, stop)
         engine = LocalEngine(
             asked.out,

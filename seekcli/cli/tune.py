@@ -26,6 +26,7 @@ from seekcli.config.identity import run_id
 from seekcli.config.layers import Layers, Resolved
 from seekcli.data.sets.kept_listings import listings_kept
 from seekcli.errors import RunFailed, SeekError, Stopped, one_line, unknown, visible
+from seekcli.launched import refuse_several
 
 if TYPE_CHECKING:
     from seekcli.analysis.tuning import Search
@@ -59,6 +60,8 @@ def tune(
     """
     if progress not in STYLES:
         raise unknown("--progress", progress, STYLES)
+    if not dry_run:
+        refuse_several()
     from seekcli.grid.tune import plan_tuning
 
     with listings_kept():

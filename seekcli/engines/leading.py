@@ -27,7 +27,7 @@ def require_processes(config: RunConfig, ranks: Ranks) -> None:
     if ranks.size == wanted and (there == 1 or ranks.size > 1):
         return
     if wanted == 1 and ranks.size == 1:
-        raise BadInput(f"{there} processes were started together, and only `seek train` splits a run over them")
+        launched.refuse_several()
     here = "there is one process" if ranks.size == 1 else f"there are {ranks.size} processes"
     raise BadInput(f"train.processes is {wanted}, and {here} here: {HOW.format(wanted)}")
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from resumed_runs import content
 from torchrun import SECONDS, TORCHRUN, ended, run_in, started
+from typer.testing import CliRunner
 
+from seekcli.cli.app import app
 from seekcli.cli.several import processes_layer
 
 SAVING = ("--set", "runtime.checkpoint_minutes=0")  # after every step
@@ -111,3 +113,19 @@ def test_the_number_of_processes_is_a_setting_below_what_the_user_says(monkeypat
     for name, value in {"RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
     assert processes_layer() == [("torchrun", {"train.processes": 4})]
+
+
+@pytest.mark.parametrize(
+    "words", [["tune"], ["grid", "run", "g.toml", "--jobs", "2"], ["grid", "run", "g.toml", "--engine", "slurm"],
+              ["grid", "retry", "g.toml"], ["grid", "work", "g.toml"]],
+)  # fmt: skip
+def test_what_splits_no_run_is_refused_before_anything_is_started(tmp_path, monkeypatch, words):
+    """With workers, or a cluster, each of torchrun's processes would start its own."""
+    (tmp_path / "g.toml").write_text("[settings]\nmodel = 'resnet8-to-14'\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(app, words)
+    said = "2 processes were started together, and only `seek train` splits a run over them"
+    assert (done.exit_code, done.stderr) == (2, f"seek: error: {said}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["g.toml"]

@@ -104,6 +104,16 @@ def test_an_address_of_the_grid_file_is_told_by_its_key(grid: Path, tmp_path: Pa
     assert (result.exit_code, "--jobs is for --engine local, and not for --engine ray" in result.stderr) == (2, True)
 
 
+def test_a_folder_that_takes_no_runs_is_refused_before_a_cluster_is_begun(
+    grid: Path, tmp_path: Path, ray: SimpleNamespace
+) -> None:
+    ray.init = lambda *_, **__: pytest.fail("a cluster is begun")
+    (tmp_path / "photos" / "train").mkdir(parents=True)
+    result = seek("grid", "run", grid, "--out", tmp_path / "photos", "--engine", "ray")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+    assert f"results folder {tmp_path / 'photos'} holds something else" in result.stderr
+
+
 def test_a_cluster_without_room_is_told(ray: SimpleNamespace) -> None:
     with pytest.raises(BadInput, match="a task wants 1 CPU and 3 GPUs, and the cluster has 8 CPUs and 2 GPUs"):
         RayEngine({}, 3.0).slots(1)

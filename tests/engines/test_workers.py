@@ -244,3 +244,17 @@ def test_numbers_that_cannot_be_are_told(tmp_path: Path, monkeypatch, words: lis
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_folder_that_takes_no_runs_is_refused_once_and_starts_no_worker(tmp_path: Path) -> None:
+    file, photos = tmp_path / "small.toml", tmp_path / "photos"
+    file.write_text(GRID.format(epochs=1, lr=0.1), encoding="utf-8")
+    (photos / "train").mkdir(parents=True)
+    result = CliRunner().invoke(app, ["grid", "run", str(file), "--out", str(photos), "--jobs", "2"])
+    (_, said) = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert said.startswith(f"seek: error: results folder {photos} holds something else")
+    work = CliRunner().invoke(app, ["grid", "work", str(file), "--per-gpu", "2"], env={"CUDA_VISIBLE_DEVICES": ""})
+    assert work.stderr == "seek: error: --per-gpu 2: there is no CUDA device here\n"
+    unsaid = CliRunner().invoke(app, ["grid", "work", str(file), "--shard", ""])
+    assert unsaid.stderr == "seek: error: --shard '': expected NUMBER/COUNT, such as 1/4, the first of four\n"

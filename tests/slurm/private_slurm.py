@@ -100,6 +100,10 @@ class PrivateSlurm:
         for daemon in reversed(self.daemons.values()):
             daemon.kill()
             daemon.wait()
+        ours = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
+        for pid in [one for one in all_pids() if ours in environment_of(one).split(b"\0")]:  # the daemon of a job
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
