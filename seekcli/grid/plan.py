@@ -256,9 +256,8 @@ class GridPlan:
             group = [twin for twin in twins if self.key_of(twin) in self.by_key]
             if not group:
                 raise BadInput(self.no_group(spec, mean, twins[0]))
-        partial, _ = self.partial_of(spec, said)
         known = [point.run_id for point in group if point.run_id is not None]
-        fixed = group_as_recorded(self.results, mean, partial.config, known)
+        fixed = group_as_recorded(self.results, mean, self.partial_of(spec, said)[0].config, known)
         words = {word.strip() for word in (fixed or "").split(",")}
         return tuple(point for point in group if fixed is None or point.run_id in words)
 
