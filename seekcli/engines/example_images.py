@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from seekcli.data.sets.sources import Dataset
     from seekcli.export.formats import Taken
     from seekcli.export.graphs import Example
+    from seekcli.train.progress import Progress
 
 COUNT = 8
 RANDOM_SEED = 20260221
 
 
-def example_images(taken: Taken, run: RunConfig, data: str | None, data_dir: str | None) -> Example:
+def example_images(
+    taken: Taken, run: RunConfig, data: str | None, data_dir: str | None, progress: Progress
+) -> Example:
     """The first test images of `data`, which is the run's own where it is not named.
 
-    Random pixels where the run's own data is not at its place any more. Raises BadInput where data that was named
-    cannot be read.
+    Random pixels where the run's own data is not at its place any more, and `progress` is told why. Raises BadInput
+    where data that was named cannot be read.
     """
     from pathlib import Path
 
@@ -40,7 +43,9 @@ def example_images(taken: Taken, run: RunConfig, data: str | None, data_dir: str
         if data is not None or data_dir is not None:
             raise
         drawn, what = (parity_tokens(taken.card), "tokens") if text else (random_pixels(taken), "pixels")
-        return Example(drawn, f"random {what}, since the data of the run cannot be read: {error}")
+        # The reason names places of this machine, and a card names none.
+        progress.note(f"{taken.card.name} is compared on random {what}: the data of the run cannot be read ({error})")
+        return Example(drawn, f"random {what} (the data of the run was not to be read)")
     if text:
         return Example(first_windows(dataset), f"test windows of {dataset.facts.name}")
     return Example(first_images(taken, dataset), f"test images of {dataset.facts.name}")

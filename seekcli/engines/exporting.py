@@ -67,7 +67,8 @@ def export_models(
     folder = to or Path("exports") / name
     if graph:
         exported = export_graphs(
-            source, roles, folder, file_format, lambda one: example_images(one, source.config, data, data_dir),
+            source, roles, folder, file_format,
+            lambda one: example_images(one, source.config, data, data_dir, progress),
             preprocessing, overwrite, mended,
         )  # fmt: skip
     else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seekcli import files
-from seekcli.errors import BadInput, human_bytes, visible
+from seekcli.errors import BadInput, counted, human_bytes, visible
 from seekcli.export.card import Card, read_card
 from seekcli.models.costs import forward_cost
 from seekcli.models.pairs import build_model
@@ -79,12 +79,24 @@ def forward_macs(card: Card) -> int:
 
 def model_card(cards: Sequence[Card], macs: Mapping[str, float]) -> str:
     """The page about these cards; `macs` are those of one image, by model name."""
-    models = list({card.name: card for card in cards}.values())
+    by_run: dict[str, list[Card]] = {}
+    for card in cards:
+        by_run.setdefault(card.training.run_id, []).append(card)
+    about_runs = [part for of_run in by_run.values() for part in about_run(of_run, macs)]
+    parts = [front_matter(models_of(cards)), OURS, *about_runs, "## Citation", cards[0].citation]
+    return "\n\n".join(parts) + "\n"
+
+
+def models_of(cards: Sequence[Card]) -> list[Card]:
+    """One card a model, which may be there in several formats."""
+    return list({(card.training.run_id, card.name): card for card in cards}.values())
+
+
+def about_run(cards: Sequence[Card], macs: Mapping[str, float]) -> list[str]:
+    """What is said of the models of one run: its data, and so its input, is the same for all of them."""
+    models = models_of(cards)
     first = models[0]
-    runs = ", ".join(dict.fromkeys(card.training.run_id for card in models))
-    parts = [
-        front_matter(models),
-        OURS,
+    return [
         f"# {visible(first.pair or first.model)} on {visible(first.training.data)}",
         *about(models),
         "## Models",
@@ -95,27 +107,28 @@ def model_card(cards: Sequence[Card], macs: Mapping[str, float]) -> str:
         "## Loading",
         *(f"```python\n{loading(card)}\n```" for card in one_of_each_format(cards)),
         "## Training",
-        f"Run {visible(runs)}: recipe {visible(first.training.recipe)}, {first.training.epochs} epochs, seed "
-        f"{first.training.seed}, seekcli {first.seekcli}, torch {first.torch}. The JSON file beside each model has "
-        "the rest.",
-        "## Citation",
-        first.citation,
+        f"Run {visible(first.training.run_id)}: recipe {visible(first.training.recipe)}, "
+        f"{counted(first.training.epochs, 'epoch')}, seed {first.training.seed}, seekcli {first.seekcli}, torch "
+        f"{first.torch}. The JSON file beside each model has the rest.",
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def front_matter(models: Sequence[Card]) -> str:
     """YAML between two rules. Every text is a JSON string, which is YAML too, whatever a name holds."""
-    task = "image-classification" if models[0].text is None else "text-generation"
+    tasks = list(dict.fromkeys(map(task_of, models)))
     results = [
-        f"- name: {json.dumps(card.name)}\n  results:\n  - task: {{type: {task}}}\n"
+        f"- name: {json.dumps(card.name)}\n  results:\n  - task: {{type: {task_of(card)}}}\n"
         f"    dataset: {{name: {json.dumps(card.training.data)}, type: {json.dumps(card.training.data)}}}\n"
         f"    metrics: [{metrics(card)}]"
         for card in models
     ]
-    lines = ["---", f"pipeline_tag: {task}", f"tags: [seekcli, {task}, pytorch]",
+    lines = ["---", f"pipeline_tag: {tasks[0]}", f"tags: [{', '.join(['seekcli', *tasks, 'pytorch'])}]",
              "model-index:", *results, "---"]  # fmt: skip
     return "\n".join(lines)
+
+
+def task_of(card: Card) -> str:
+    return "image-classification" if card.text is None else "text-generation"
 
 
 def metrics(card: Card) -> str:

@@ -17,6 +17,7 @@ from kept_graphs import keep_graphs
 
 from seekcli.cli.export import ExportFormat, export
 from seekcli.errors import BadInput
+from seekcli.export.card import read_card
 from seekcli.export.kinds import FORMATS
 from seekcli.export.load import load_model
 
@@ -112,6 +113,19 @@ def test_a_graph_is_compared_and_said_to_be_so(tmp_path: Path, monkeypatch: pyte
     assert names(tmp_path / "exports") == ["README.md", "resnet8-base.pt2", "resnet8-base.pt2.json"]
     assert "1, 2, 5 test images of digits at a time" in result.stdout
     assert "one image here: median [quartiles]" in result.stdout
+
+
+def test_a_card_names_no_place_of_data_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_graphs(monkeypatch)
+    run = make_run(tmp_path, data__name=f"folder:{tmp_path / 'gone'}")
+    result = seek(run, "--role", "base", "--format", "pt2", "--to", tmp_path / "exports")
+    assert result.exit_code == 0, result.output
+    assert "5 random pixels (the data of the run was not to be read) at a time" in result.stdout
+    assert "note: resnet8-base is compared on random pixels: the data of the run cannot be read (" in result.stderr
+    graph = read_card(tmp_path / "exports" / "resnet8-base.pt2.json").graph
+    assert graph is not None
+    assert graph.compared_on.startswith("random pixels")
+    assert str(tmp_path) not in graph.compared_on
 
 
 def test_preprocessing_goes_with_a_graph_alone(tmp_path: Path) -> None:

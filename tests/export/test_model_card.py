@@ -64,3 +64,21 @@ def test_a_page_of_the_users_own_stays(tmp_path: Path) -> None:
     assert (folder / README).read_text() == "mine\n"
     (folder / README).write_text(f"changed\n{OURS}\n")
     assert write_model_card(folder) is not None
+
+
+def test_models_of_two_runs_are_told_apart(tmp_path: Path) -> None:
+    """Each run has its own data, and so its own normalisation, recipe, epochs and seed."""
+    alone = make_run(tmp_path, "base", train__epochs=1)
+    other = make_run(tmp_path, "motivated", seed=7, facts={"mean": [0.125]})
+    for run, role in ((alone, "base"), (other, "motivated")):
+        export_run(open_run(run), [role], tmp_path / "to")
+    write_model_card(tmp_path / "to")
+    text = (tmp_path / "to" / README).read_text(encoding="utf-8")
+    first, second = text.split("\n# ")[1:]
+    assert first.startswith("resnet8 on digits\n\nresnet8, trained alone.")
+    assert second.startswith("resnet14 on digits\n\nresnet14, trained alone.")
+    assert (first.count("\n| resnet"), second.count("\n| resnet")) == (1, 1)
+    assert f"Run {alone.name}: recipe digits, 1 epoch, seed 0, " in first
+    assert f"Run {other.name}: recipe digits, 3 epochs, seed 7, " in second
+    assert ("mean = (0.3055)" in first, "mean = (0.125)" in second) == (True, True)
+    assert text.count("## Citation") == 1
