@@ -119,10 +119,11 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_forwards() -> Iterator[None]:
-    """`seek export` times 5 forwards of each model and not 50."""
+    """`seek export` times 5 forwards of each model and not 50; `seek bench` is short."""
     with pytest.MonkeyPatch.context() as patch:
         if "torch" in sys.modules:
             patch.setattr("seekcli.export.latency.ROUNDS", 5)
+            patch.setattr("seekcli.engines.speed.BLOCK_SECONDS", 0.01)
         yield
 
 

@@ -121,7 +121,7 @@ def test_a_centre_share_leaves_the_margin_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_turned_image_is_seen_upright(tmp_path: Path, rule: CropRule, turn: int) -> None:
     """However the file stores it: what is seen is what is seen of the upright picture, box included."""
-    photograph(tmp_path / "upright.jpg", 0, (400, 300))
+    photograph(tmp_path / "upright.jpg", 0, (200, 150))
     upright = Image.open(tmp_path / "upright.jpg")
     undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[turn]  # the transposition that the EXIF turn undoes
     stored = upright if undo is None else upright.transpose(Image.Transpose(undo))

@@ -63,7 +63,10 @@ def test_the_well_known_figure_of_resnet20() -> None:
     assert forward_cost(CifarResNet(20, 10), "resnet20", (3, 32, 32)).per_image == 40_813_184
 
 
-@pytest.mark.parametrize(("depth", "mflops"), PAPER_MFLOPS.items())
+@pytest.mark.parametrize(
+    ("depth", "mflops"),
+    [pytest.param(*each, marks=() if each[0] in (20, 56) else pytest.mark.slow) for each in PAPER_MFLOPS.items()],
+)
 def test_the_papers_convention_gives_the_papers_figures(depth: int, mflops: float) -> None:
     cost = forward_cost(CifarResNet(depth, 10), f"resnet{depth}", (3, 32, 32), "paper")
     assert cost.per_image == pytest.approx(mflops * 1e6, rel=2e-4)

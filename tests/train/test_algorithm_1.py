@@ -160,7 +160,7 @@ def assert_equal_states(trainer, reference):
 @pytest.mark.parametrize(
     ("init", "k", "base", "motivated", "buffers", "epochs"),
     [
-        ("paper", 2, "resnet14", "resnet20", "own", 2),
+        ("paper", 2, "resnet8", "resnet14", "own", 2),
         pytest.param("paper", 2, "resnet14", "resnet20", "own", EPOCHS, marks=pytest.mark.slow),
         pytest.param("paper", 2, "resnet14", "resnet20", "carried", 2, marks=pytest.mark.slow),
         pytest.param("identity", 1, "resnet8", "resnet14", "own", 3, marks=pytest.mark.slow),
