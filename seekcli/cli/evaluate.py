@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seekcli.cli.output import ReadFormat, echo_json, say
-from seekcli.errors import visible
+from seekcli.errors import counted, visible
 from seekcli.report.predictions import check_target, write_predictions
 
 
@@ -54,7 +54,7 @@ def evaluate(
     if predictions is not None:  # first: whoever reads the rest may go away
         answers = [one.predictions for one in evaluated if one.predictions is not None]
         written = write_predictions(predictions, answers)
-        say(f"seek: wrote {visible(str(predictions))}, {written:,} predictions", err=True)
+        say(f"seek: wrote {visible(str(predictions))}, {counted(written, 'prediction')}", err=True)
     if format_ is ReadFormat.JSON:
         echo_json([one.answer for one in evaluated])
     else:

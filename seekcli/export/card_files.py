@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seekcli.errors import BadInput
 from seekcli.export.kinds import GRAPH_FORMATS
 from seekcli.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from seekcli.export.card import Card
 
 OF_OWN_LOOP = "card.json"  # what own_loop/saved.py writes beside the models of a loop of somebody's own
 
@@ -42,6 +46,13 @@ def graph_cards(path: Path) -> list[Path]:
         return sorted(card for kind in GRAPH_FORMATS for card in path.glob(f"*.{kind}.json"))
     named = [path.with_name(f"{path.name}.{kind}.json") for kind in GRAPH_FORMATS]
     return [card for card in named if card.is_file()]
+
+
+def require_weights(card: Card, path: Path) -> None:
+    """Raise BadInput for the card of a graph, which other programs run and this one does not read."""
+    if card.graph is not None:
+        runs = "onnxruntime" if card.weights.format == "onnx" else "torch.export.load"
+        raise BadInput(f"{path} is of a graph ({card.weights.format}), which {runs} runs: it holds no weights")
 
 
 def find_cards(folder: Path) -> list[Path]:

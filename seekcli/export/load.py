@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seekcli.errors import BadInput
 from seekcli.export.card import Card, read_card
-from seekcli.export.card_files import find_card
+from seekcli.export.card_files import find_card, require_weights
 from seekcli.models.own_models import source_digest
 from seekcli.models.pairs import build_model
 from seekcli.runs.weights import read_weights
@@ -32,9 +32,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn
     """
     card_path = find_card(Path(path))
     card = read_card(card_path)
-    if card.graph is not None:
-        runs = "onnxruntime" if card.weights.format == "onnx" else "torch.export.load"
-        raise BadInput(f"{card_path} is of a graph ({card.weights.format}), which {runs} runs: it holds no weights")
+    require_weights(card, card_path)
     weights = card_path.parent / card.weights.file
     model = build_from_card(card, read_weights(weights, card.weights.sha256), weights)
     warn_of_other_source(card)

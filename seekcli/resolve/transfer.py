@@ -211,11 +211,12 @@ def source_models_of(text: str, results: Path) -> list[SourceModel]:
 
 def model_of_export(path: Path) -> SourceModel:
     from seekcli.export.card import read_card
-    from seekcli.export.card_files import find_card
+    from seekcli.export.card_files import find_card, require_weights
     from seekcli.runs.weights import read_weights
 
     card_path = find_card(path)
     card = read_card(card_path)
+    require_weights(card, card_path)
     read = partial(read_weights, card_path.parent / card.weights.file, card.weights.sha256)
     # Models of one run at two moments are not of one source: no baseline from the one goes with an arm from the other.
     left = card.training.unfinished

@@ -85,7 +85,9 @@ def test_a_pattern_means_the_shards_that_a_shell_would_name(shards: Path) -> Non
     part = load(data_of(f"{shards}/train-{{000..002}}.tar"))
     assert part.split.startswith("stratified 80/20 split, seed 0 of train; 3 shards")
     assert (len(part.train_labels), len(part.test_labels)) == (9, 3)
-    assert len(load(data_of(shards / "train-001.tar")).train_labels) == 3
+    alone = load(data_of(shards / "train-001.tar"))
+    assert len(alone.train_labels) == 3
+    assert alone.split.endswith("; 1 shard")
     for pattern, names in {
         "a{0..2}.tar": ["a0.tar", "a1.tar", "a2.tar"],
         "a{08..10}": ["a08", "a09", "a10"],

@@ -21,6 +21,7 @@ from seekcli.export.graph_files import export_graphs
 from seekcli.export.graphs import Example, write_graph
 from seekcli.export.latency import latencies
 from seekcli.export.load import load_model
+from seekcli.resolve.transfer import source_models_of
 
 PIXELS = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 EXAMPLE = Example(PIXELS, "made-up pixels")
@@ -126,6 +127,8 @@ def test_a_graph_is_known_as_one_by_its_stem_and_its_folder_too(plain: Exported)
     assert is_export(stem.parent)
     with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json is of a graph \(pt2\), which torch\.export\.load"):
         load_model(stem)
+    with pytest.raises(BadInput, match=r"resnet8-base\.pt2\.json is of a graph \(pt2\)"):
+        source_models_of(str(plain.weights_path), stem.parent)
     with pytest.raises(BadInput, match=r"holds graphs \(resnet8-base\.pt2\), .* seek export --format safetensors"):
         load_model(stem.parent)
 

@@ -23,7 +23,7 @@ from seekcli.data.sets.samples import LabelledListing, Part, all_for_test, divid
 from seekcli.data.sets.shard_index import contents_of_shard
 from seekcli.data.sets.shard_patterns import find_shards, fixed_part, pattern_label
 from seekcli.data.splitting.splits import first_few
-from seekcli.errors import BadInput
+from seekcli.errors import BadInput, counted
 
 
 @dataclass
@@ -96,7 +96,7 @@ def parts_of(path: Path, what: str) -> tuple[list[Part[ImageFile]], str]:
     classes = iter(texts_as_classes(what, [label for part in found.values() for label in part.labels]))
     named = {split: [next(classes) for _ in part.labels] for split, part in found.items()}
     parts = [Part(split, part.images, named[split] or None) for split, part in found.items()]
-    return parts, f"; {len(shards):,} shards{others_note(others)}"
+    return parts, f"; {counted(len(shards), 'shard')}{others_note(others)}"
 
 
 def others_note(others: Counter[str]) -> str:
