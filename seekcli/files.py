@@ -101,7 +101,7 @@ def remove(path: Path, check: Check = unshared) -> None:
 @contextmanager
 def no_empty_folders(folder: Path) -> Iterator[None]:
     """Whatever is made of `folder` and its parents inside, and is empty in the end, is removed again."""
-    standing = _standing(folder)
+    standing = nearest_standing(folder)
     try:
         yield
     finally:
@@ -170,7 +170,7 @@ def require_results_folder(path: Path) -> None:
     A folder is ours when it holds runs/, reports/, published/, tuning/, engines/ or refused/.
     """
     try:
-        standing = _standing(path)
+        standing = nearest_standing(path)
         if not standing.is_dir():
             raise BadInput(f"results folder {path}: {standing} is not a folder")
         if standing == path:
@@ -212,7 +212,7 @@ def require_writable_folders(*folders: Path) -> None:
 def require_free_bytes(path: Path, needed_bytes: int) -> None:
     """Raise BadInput unless the disk that holds (or will hold) `path` has `needed_bytes` free."""
     try:
-        free_bytes = shutil.disk_usage(_standing(path)).free
+        free_bytes = shutil.disk_usage(nearest_standing(path)).free
     except OSError as error:
         raise BadInput(f"cannot tell how much disk is free at {path}: {system_reason(error)}") from error
     if free_bytes < needed_bytes:
@@ -229,7 +229,7 @@ def _require_ours(folder: Path) -> None:
         )
 
 
-def _standing(path: Path) -> Path:
+def nearest_standing(path: Path) -> Path:
     """The nearest of `path` and its parents that exists (a link that leads nowhere exists, and is no folder)."""
     standing = path
     while not os.path.lexists(standing) and standing != standing.parent:

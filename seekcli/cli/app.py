@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 import seekcli
 from seekcli.cli.allocator import keep_freed_memory
 from seekcli.cli.output import never_refuse_a_character, say
+from seekcli.cli.own_warnings import show_own_as_notes
 from seekcli.cli.readers import ReaderGone, closed_streams_are_nowhere, noticing_readers
 from seekcli.cli.reading import ReadingLines
 from seekcli.cli.stop import ENDS_WITH_COMMAND, interruptible
@@ -178,6 +179,7 @@ HOLD_ALL = ("compare", "list")
 
 def main() -> None:
     keep_freed_memory()
+    show_own_as_notes()
     ENDS_WITH_COMMAND.set(True)
     if sys.argv[1:2] and sys.argv[1] in HOLD_ALL:
         gc.disable()

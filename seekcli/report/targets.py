@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seekcli import files
 from seekcli.errors import BadInput
 
 
@@ -15,3 +16,5 @@ def check_targets(out: Path, plots: Path | None) -> None:
         raise BadInput(f"--out {out}: the report is HTML; name a file that ends in .html")
     if plots is not None and plots.exists() and not plots.is_dir():
         raise BadInput(f"--plots {plots} is a file; name a folder")
+    for folder in (out.parent, *([] if plots is None else [plots])):
+        files.require_writable_folders(files.nearest_standing(folder))

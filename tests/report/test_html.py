@@ -310,6 +310,8 @@ def test_of_very_many_arms_the_first_have_pictures_of_their_own_and_the_others_a
         (["--out", "."], "--out . is a folder; name a file such as report.html"),
         (["--out", "report.pdf"], "--out report.pdf: the report is HTML"),
         (["--plots", "file"], "--plots file is a file; name a folder"),
+        (["--out", "file/x.html"], "file is in the way: it is not a folder"),
+        (["--plots", "file/new"], "file is in the way: it is not a folder"),
         (["--where", "k=9"], "k"),
     ],
 )
