@@ -36,8 +36,10 @@ def svg_text(picture: Picture, prefix: str) -> str:
 
 def svg_bytes(picture: Picture) -> bytes:
     """Text stays text, so that it can be read aloud and searched; equal pictures are equal bytes."""
-    words = {"Date": None, "Title": picture.title, "Description": picture.words}
-    return _printed(picture, format="svg", facecolor="none", metadata=words)
+    if picture.svg is None:
+        words = {"Date": None, "Title": picture.title, "Description": picture.words}
+        picture.svg = _printed(picture, format="svg", facecolor="none", metadata=words)
+    return picture.svg
 
 
 def png_bytes(picture: Picture, dots_per_inch: int = 160) -> bytes:

@@ -21,7 +21,7 @@ from seekcli.cli.app import app
 from seekcli.report.figures import gallery
 from seekcli.report.figures.cost import accuracy_against_compute
 from seekcli.report.figures.gallery import pictures_of
-from seekcli.report.svg import png_bytes, svg_text
+from seekcli.report.svg import png_bytes, svg_bytes, svg_text
 from seekcli.runs.records import CLASSES, STEPS
 from seekcli.runs.scan import scan_runs
 
@@ -228,6 +228,7 @@ def test_a_picture_says_its_numbers_in_words_and_on_hover(made: Results) -> None
     assert f"{difference.difference.mean:+.2f} [" in pictures["differences"].words
     drawn = svg_text(pictures["differences"], "x")
     assert "currentColor" in drawn
+    assert svg_bytes(pictures["differences"]) is svg_bytes(pictures["differences"])  # printed once
     assert f"<title>base - base alone: {difference.difference.mean:+.2f} [" in drawn
     assert "cat" in pictures["classes"].words
     assert "+10.00" in pictures["classes"].words

@@ -51,6 +51,7 @@ class Picture:
     hover: dict[str, str] = field(default_factory=dict)
     note: str = ""
     arm: str | None = None
+    svg: bytes | None = field(default=None, compare=False, repr=False)  # once it is printed, for a page and a file
 
     def __post_init__(self) -> None:
         self.title, self.words, self.note = map(visible, (self.title, self.words, self.note))
