@@ -42,7 +42,7 @@ def test_old_behaviour_is_a_setting_that_the_schema_takes() -> None:
     assert layers.validate(flat, {})
 
 
-@pytest.mark.parametrize("init", ["identity", "paper"])
+@pytest.mark.parametrize("init", ["identity", pytest.param("paper", marks=pytest.mark.slow)])
 def test_the_old_words_train_the_old_run_again(results: Path, tmp_path: Path, init: str) -> None:
     """The same id, the same first losses and the same weights, to the rounding of another CPU.
 

@@ -30,7 +30,7 @@ def batches_of(tree, ranks=ALONE):
     return build_batches(config, sources.load(config.data), torch.device("cpu"), ranks)
 
 
-@pytest.mark.parametrize("size", [2, 5])
+@pytest.mark.parametrize("size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (2, 5))])
 def test_all_get_the_images_of_one_process_and_each_reads_its_part(tree, size, monkeypatch):
     read = []
     requests = streaming.ImageRequest

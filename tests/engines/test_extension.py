@@ -77,6 +77,7 @@ def copied(parent: Path, results: Path) -> Path:
     return Path(shutil.copytree(parent, results / "runs" / parent.name))
 
 
+@pytest.mark.slow  # fast: test_it_goes_on_when_its_parent_is_gone, which is stopped once
 def test_stopped_anywhere_and_resumed_it_equals_one_that_was_not(tmp_path: Path, parent: Path) -> None:
     whole, pieces = copied(parent, tmp_path / "whole"), copied(parent, tmp_path / "pieces")
     expected = content(trained(extended(whole), whole.parents[1]))

@@ -78,9 +78,9 @@ def test_a_language_model_trains_as_in_one_process(tmp_path):
 
 def test_batchnorm_of_each_process_is_that_of_parts_of_a_batch_in_one(tmp_path):
     """Two micro-batches in one process are the reference: to the last bit. Running statistics are the first one's."""
-    resolved = tiny(train__processes=2, train__epochs=2)
+    resolved = tiny(train__processes=2, train__epochs=1)
     many = in_processes(2, lambda ranks: trained(resolved, ranks))
-    parts = trained(tiny(train__accumulate_steps=2, train__epochs=2))
+    parts = trained(tiny(train__accumulate_steps=2, train__epochs=1))
     assert_equal_training(parts, many, 0.0, lambda name: not is_statistic(name))
     assert many[0]["losses"] == parts["losses"]
 
