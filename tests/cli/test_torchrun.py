@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,25 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(tmp_path, rank):
         assert code == 0, stderr
     whole, parts = (content(run_in(tmp_path / out).path) for out in ("whole", "parts"))
     assert whole == parts
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="not run: reads /proc")
+def test_torchruns_sigterm_takes_no_words_whenever_it_comes(tmp_path):
+    """Before the first process notices that another one is gone, while it records that, and while it leaves."""
+    process = started(tmp_path, "--epochs", "8", *SAVING)
+    wait_for_steps(tmp_path, 8)
+    first, other = (children_of(process)[rank] for rank in (0, 1))
+    os.kill(other, signal.SIGKILL)
+    until = time.monotonic() + SECONDS
+    with suppress(ProcessLookupError):
+        while process.poll() is None and time.monotonic() < until:
+            os.kill(first, signal.SIGTERM)
+            time.sleep(0.003)
+    _, _, stderr = ended(process)
+    assert "another process of this run is gone; what was saved is kept" in stderr
+    assert "exitcode  : 75 " in stderr
+    assert run_in(tmp_path).status().state == "stopped"
 
 
 @pytest.mark.slow
