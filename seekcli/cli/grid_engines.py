@@ -18,7 +18,7 @@ from seekcli.grid.engine_settings import ENGINES, MOST_ELEMENTS, Settings, read_
 from seekcli.grid.schema import GridFile
 from seekcli.grid.shards import Shard
 from seekcli.grid.standing import WHAT_HELPS
-from seekcli.grid.submission import Submissions, Submitted
+from seekcli.grid.submission import Submissions
 from seekcli.runs.records import NEWER
 
 if TYPE_CHECKING:
@@ -259,17 +259,19 @@ def earlier_words(submissions: Submissions) -> str:
 
 
 def cancel_submitted(asked: Asked) -> None:
-    """Every array of the grid that may run. Raises BadInput where nothing was submitted."""
+    """Every array of the grid that may run. Raises BadInput where nothing was submitted, or one cannot be read."""
     from seekcli.engines.slurm_queue import cancel
 
     submissions = Submissions.of(asked.out, asked.grid)
-    every = [Submitted.read(folder) for folder in submissions.folders()]
-    if not every:
-        raise BadInput(f"nothing was submitted for this grid ({submissions.path} does not exist)")
+    every, problems = submissions.read()
+    if not every and not problems:
+        raise BadInput(f"nothing was submitted for this grid (nothing in {submissions.path} says so)")
     chosen = [one for one in every if one.may_run]
-    if not chosen:
+    if not chosen and every:
         say(f"job {every[-1].submission.job} has ended: nothing is left to cancel", err=True)
     for one in chosen:
         cancel(one)
         words = "is cancelled: runs that were under way save and stop; `seek grid run` goes on"
         say(f"job {one.submission.job} {words}", err=True)
+    if problems:
+        raise BadInput(problems[0])

@@ -75,7 +75,7 @@ def live_table(watch: Watch) -> Table:
 
 def status_text(watch: Watch) -> str:
     found = summary_of(watch)
-    lines = [head_line(watch, found), *submitted_words(watch)]
+    lines = [head_line(watch, found), *submitted_words(watch), *map(one_line, found["engine_problems"])]
     for row in found["runs"]:
         where = f"  on {row['node']}, job {row['job']}" if row["job"] else ""
         lines.append(f"{row['state']:<11}{row['done']:>4.0%}  {visible(row['label'] + where)}")

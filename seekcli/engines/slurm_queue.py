@@ -40,7 +40,7 @@ def is_of_submitit(pid: int) -> bool:
 
 def forget_the_gone(submissions: Submissions) -> list[Submitted]:
     """The arrays that may still be in the queue; those that the scheduler does not know any more are marked so."""
-    for one in map(Submitted.read, submissions.folders()):
+    for one in submissions.read()[0]:
         if one.may_run and not is_in_the_queue(one.submission):
             one.folder.write(one.submission.model_copy(update={"gone": True}))
     return submissions.live()

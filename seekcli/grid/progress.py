@@ -19,7 +19,7 @@ NOWHERE: dict[str, str | None] = {"node": None, "job": None}
 
 def summary_of(watch: Watch) -> dict[str, Any]:
     """Runs that nobody has begun are queued while an array of workers for them is."""
-    submitted = submitted_for(watch)
+    submitted, problems = submitted_for(watch)
     new = "queued" if any(one.is_live for one in submitted) else "new"
     states = {new if state == "new" else state: watch.count(state) for state in STATES if watch.count(state)}
     runs = [
@@ -30,18 +30,24 @@ def summary_of(watch: Watch) -> dict[str, Any]:
     ]
     engines = [one.as_data() for one in submitted]
     engine, others = engines[-1] if engines else None, engines[:-1]
-    return {"states": states, "hours_left": hours_left(watch), "engine": engine, "other_engines": others, "runs": runs}
+    return {
+        "states": states, "hours_left": hours_left(watch), "engine": engine, "other_engines": others,
+        "engine_problems": problems, "runs": runs,
+    }  # fmt: skip
 
 
-def submitted_for(watch: Watch) -> list[Submitted]:
-    """The arrays of the grid that have not ended; where none is left the last one that has, and where none was none."""
-    submissions = Submissions.of(watch.plan.results, watch.plan.grid)
-    return submissions.live() or [Submitted.read(one) for one in submissions.folders()[-1:]]
+def submitted_for(watch: Watch) -> tuple[list[Submitted], list[str]]:
+    """The arrays of the grid that have not ended; where none is left the last one that has, and where none was none.
+
+    Also what is wrong with those that cannot be read.
+    """
+    found, problems = Submissions.of(watch.plan.results, watch.plan.grid).read()
+    return [one for one in found if one.is_live] or found[-1:], problems
 
 
 def submitted_words(watch: Watch) -> list[str]:
     """A line for each array that has not ended."""
-    return [one.in_words() for one in submitted_for(watch) if one.is_live]
+    return [one.in_words() for one in submitted_for(watch)[0] if one.is_live]
 
 
 def is_under_way(watch: Watch) -> bool:

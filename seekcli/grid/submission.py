@@ -23,6 +23,7 @@ from seekcli.errors import BadInput, counted
 from seekcli.grid.schema import GridFile
 
 FOLDER, SUBMISSION = "engines", "submission.json"
+WHAT_HELPS = "runs are not touched by it, nor where it is removed"
 ElementWord = Literal["running", "requeued", "ended", "failed"]
 
 
@@ -80,14 +81,24 @@ class Submissions:
         found = sorted(self.path.glob(f"*/{SUBMISSION}"), key=lambda path: path.parent.name)
         return [SubmissionFolder(path.parent) for path in found]
 
+    def read(self) -> tuple[list[Submitted], list[str]]:
+        """All of them, the last one last; and what is wrong with those that are damaged or newer, as no run is."""
+        found, problems = [], []
+        for folder in self.folders():
+            try:
+                found.append(Submitted.read(folder))
+            except BadInput as error:
+                problems.append(str(error))
+        return found, problems
+
     def last(self) -> Submission | None:
-        """None where nothing was submitted. Raises BadInput."""
-        folders = self.folders()
-        return folders[-1].read() if folders else None
+        """None where nothing was submitted."""
+        found, _ = self.read()
+        return found[-1].submission if found else None
 
     def live(self) -> list[Submitted]:
-        """Those of which elements run or wait in the queue, as far as the folder says. Raises BadInput."""
-        return [one for one in map(Submitted.read, self.folders()) if one.is_live]
+        """Those of which elements run or wait in the queue, as far as the folder says."""
+        return [one for one in self.read()[0] if one.is_live]
 
 
 class SubmissionFolder:
@@ -107,12 +118,14 @@ class SubmissionFolder:
     def read(self) -> Submission:
         """Raises BadInput, naming the file, where it is damaged or newer, or is not there."""
         path = self.path / SUBMISSION
-        value = read_document(path)
-        refuse_newer(path, value.get("schema_version") if isinstance(value, dict) else None)
         try:
+            value = read_document(path)
+            refuse_newer(path, value.get("schema_version") if isinstance(value, dict) else None)
             return Submission.model_validate(value)
         except ValidationError as error:
-            raise BadInput(f"{path} is damaged ({first_problem(error)}); remove it: runs are not touched") from None
+            raise BadInput(f"{path} is damaged ({first_problem(error)}); {WHAT_HELPS}") from None
+        except BadInput as error:
+            raise BadInput(f"{error}; {WHAT_HELPS}") from None
 
     def write(self, submission: Submission) -> None:
         write_document(self.path / SUBMISSION, submission.model_dump())

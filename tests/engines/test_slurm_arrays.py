@@ -108,6 +108,30 @@ def test_a_number_that_another_process_has_by_now_is_left_alone(grid: Path, tmp_
     other.kill()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{bad", "is damaged (not JSON"), ('{"schema_version": 99}', "a newer seek"), ("{}", "Field required")],
+)
+def test_an_array_that_cannot_be_read_hides_no_run_and_no_other_array(
+    grid: Path, slurm: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    words = ["--out", tmp_path / "r"]
+    for _ in range(2):
+        seek("grid", "run", grid, *words, "--engine", "slurm")
+    damaged = Submissions.of(tmp_path / "r", read_grid(grid)).folders()[0].path / "submission.json"
+    damaged.write_text(text, encoding="utf-8")
+    status = seek("grid", "status", grid, *words)
+    head, job, problem = status.stdout.splitlines()
+    assert (status.exit_code, head[:16], job[:11]) == (0, "4 runs: 4 queued", "slurm job 2")
+    assert problem.startswith(str(damaged))
+    assert said in problem
+    assert problem.endswith("runs are not touched by it, nor where it is removed")
+    assert seek("grid", "plan", grid, *words).exit_code == 0
+    cancelled = seek("grid", "cancel", grid, *words)
+    assert (cancelled.exit_code, cancelled.stderr.splitlines()[0][:19]) == (2, "job 2 is cancelled:")
+    assert cancelled.stderr.splitlines()[1] == f"seek: error: {problem}"
+
+
 def test_watching_ends_where_all_is_done_and_an_array_still_waits(
     grid: Path, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
