@@ -159,6 +159,7 @@ def test_a_column_of_bytes_is_a_column_of_images(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_refused(tables: Path, tmp_path: Path) -> None:
     assert "none: no such folder; nothing is fetched: `hf download --repo-type dataset" in refused(tmp_path / "none")
+    assert refused(f"{tables}:image").endswith(f"the images and their labels: hf:{tables}:IMAGE,LABEL")
     (tmp_path / "empty").mkdir()
     assert "no tables in it (.parquet or .arrow)" in refused(tmp_path / "empty")
     arrow = tables / "train" / "data-00000-of-00001.arrow"

@@ -22,6 +22,9 @@ HOW_TO_HAVE = "nothing is fetched: `hf download --repo-type dataset NAME --local
 def find_tables(root: Path, what: str) -> dict[str, list[Path]]:
     """The files of each split, by its name; "" where no split is named. `what` begins the message of a BadInput."""
     if not root.exists():
+        folder, colon, _ = str(root).rpartition(":")
+        if colon and Path(folder).exists():
+            raise BadInput(f"{what}: two columns are named, the images and their labels: hf:{folder}:IMAGE,LABEL")
         raise MissingData(f"{what}: no such folder; {HOW_TO_HAVE}")
     if root.is_file():
         return {"": [root]}
