@@ -36,7 +36,7 @@ def is_export(path: Path) -> bool:
     if path.suffix in (".json", ".safetensors") and path.is_file():
         return path.with_suffix(".json").is_file()
     if path.is_dir():
-        return not RunFolder(path).has_config and (any(path.glob("*.safetensors")) or bool(graph_cards(path)))
+        return not RunFolder(path).holds_run and (any(path.glob("*.safetensors")) or bool(graph_cards(path)))
     return path.with_name(f"{path.name}.json").is_file() or bool(graph_cards(path))
 
 

@@ -116,3 +116,5 @@ def test_exports_are_told_from_runs_and_from_nothing(exports: Path, tmp_path: Pa
     no = [run, run / "base.safetensors", tmp_path / "nothing", tmp_path]
     assert [path for path in yes if not is_export(path)] == []
     assert [path for path in no if is_export(path)] == []
+    (run / "config.json").unlink()  # a damaged run is told as that, and not as a folder without exports
+    assert not is_export(run)

@@ -63,7 +63,7 @@ def become_link(draw: random.Random, path: Path) -> None:
 def take_sibling(draw: random.Random, path: Path) -> None:
     """The content of another file of the run."""
     files = [other for other in path.parent.rglob("*") if other.is_file() and other != path]
-    path.write_bytes(draw.choice(sorted(files)).read_bytes())
+    path.write_bytes(draw.choice(sorted(files)).read_bytes() if files else b"")
 
 
 Damage = Callable[[random.Random, Path], None]

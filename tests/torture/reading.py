@@ -113,14 +113,16 @@ def numbers_told(library: Library, results: Path, run_id: str, name: str) -> str
 
 def compare_tells(library: Library, results: Path, run_id: str, name: str) -> str:
     ended = seek("compare", "--format", "csv", results)
-    if problem := ended.problem(0):
+    if problem := ended.problem(0, 2):
         return problem
     if ended.stdout == compared(library):
-        return ""
+        return "" if ended.code == 0 else f"all are compared, and the exit code is {ended.code}: {ended.stderr}"
     # A run without its config stands in a group of its own, as runs of published tables do, and the reader is told.
     alone = name == "config.json" and "config.json is missing" in ended.stderr
     if not alone and ended.stdout != compared(library, run_id):
         return f"compare prints other numbers: {ended.stdout}"
+    if ended.code != (0 if alone else 2):
+        return f"exit code {ended.code} of compare{'' if alone else ' without a run'}: {ended.stderr}"
     return "" if alone or (run_id in ended.stderr and name in ended.stderr) else f"compare is silent of {run_id}/{name}"
 
 
@@ -157,9 +159,18 @@ def evaluate_tells(library: Library, results: Path, run_id: str, name: str) -> s
 def train_tells(library: Library, results: Path, run_id: str, name: str) -> str:
     """The command that made the run: it prints the numbers again, or names the file."""
     ended = seek(*library.command_of(run_id), "--out", results)
-    if ended.code == 0 and placeless(ended.stdout, results) != printed_by_train(library, run_id):
+    before = printed_by_train(library, run_id)
+    goes_on = name == "status.json" and "going on from step" in ended.stdout  # nothing says that it is finished
+    now = placeless(ended.stdout, results)
+    same = [] != accuracies(now) == accuracies(before) if goes_on else now == before
+    if ended.code == 0 and not same:
         return f"train prints other numbers: {ended.stdout}"
     return ended.problem(0, 2) or refused_by_name(ended, name)
+
+
+def accuracies(printed: str) -> list[str]:
+    """The lines that say what a run ended with."""
+    return [line for line in printed.splitlines() if "test accuracy" in line and "after epoch" in line]
 
 
 def refused_by_name(ended: Ended, name: str) -> str:

@@ -59,6 +59,8 @@ class Ended:
             if word in self.output:
                 return f"{word!r} printed{said}"
         lines = len(re.findall(r"^seek: error: ", self.stderr, re.MULTILINE))
+        if self.words[0] == "compare" and self.code == 2 and "seek: not counted" in self.stderr:
+            return ""  # the others are shown
         several = self.words[0] in ("doctor", "grid")  # a line for each thing that is found, each error of a grid file
         if self.code in (1, 2) and (lines < 1 if several else lines != 1):
             return f"{lines} lines of error with exit code {self.code}{said}"
