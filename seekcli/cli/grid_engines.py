@@ -96,7 +96,7 @@ def run_by_slurm(asked: Asked, chosen: Chosen, failed_alone: bool) -> None:
         if not failed_alone:
             say(f"{asked.grid.path}: nothing is left to do", err=True)
         return
-    hours = hours_of(watch)
+    hours = hours_of(watch, Watch(plan) if failed_alone else watch)
     elements, engine.settings, limit = sized(chosen, left, hours)
     share = max(1, int(chosen.settings.get("cpus_per_task", 1)) // (chosen.per_gpu or 1))
     threads = asked.threads or recorded_threads(plan) or share
@@ -201,12 +201,12 @@ def as_they_stand(watch: Watch) -> list[Outcome]:
     return found
 
 
-def hours_of(watch: Watch) -> dict[int, float] | None:
-    """Place -> expected hours of each run that is left, by finished runs; None where one is not known."""
+def hours_of(watch: Watch, of_all: Watch) -> dict[int, float] | None:
+    """Place -> expected hours of each run that is left, by finished runs of all; None where one is not known."""
     from seekcli.grid.forecast import Forecast
 
     standings = list(watch.standings.values())
-    finished = [one for one in standings if one.state == "finished"]
+    finished = [one for one in of_all.standings.values() if one.state == "finished"]
     forecast = Forecast(watch.plan.results, finished, ())
     found: dict[int, float] = {}
     for place, one in enumerate(standings):

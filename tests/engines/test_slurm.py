@@ -117,7 +117,7 @@ def test_workers_of_this_machine_do_not_hold_the_pipe_of_the_command() -> None:
 
 
 def test_in_this_process_every_point_is_done_and_another_engine_finds_it_done(
-    grid: Path, tmp_path: Path, in_process: None
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None
 ) -> None:
     words = ["--out", tmp_path / "r", "--engine", "slurm", "--slurm", "cluster=debug elements=2"]
     result = seek("grid", "run", grid, *words)
@@ -132,6 +132,11 @@ def test_in_this_process_every_point_is_done_and_another_engine_finds_it_done(
     longer = seek("grid", "run", grid, *words)
     assert "2 elements for 2 runs" in longer.stderr
     assert "of work in the longest, by finished runs); what does not fit is queued again" in longer.stderr
+    grid.write_text(more.replace("seeds = 6", "seeds = 7"), encoding="utf-8")
+    monkeypatch.setattr("seekcli.grid.standing.failed_points", lambda plan: frozenset([plan.points[-1].key]))
+    retried = seek("grid", "retry", grid, *words)
+    assert "2 elements for 1 run" in retried.stderr
+    assert "of work in the longest, by finished runs)" in retried.stderr
 
 
 @pytest.mark.parametrize(("cancelled", "state"), [(False, "requeued"), (True, "ended")])
