@@ -180,7 +180,10 @@ HOLD_ALL = ("compare", "list")
 def main() -> None:
     keep_freed_memory()
     show_own_as_notes()
-    ENDS_WITH_COMMAND.set(True)
     if sys.argv[1:2] and sys.argv[1] in HOLD_ALL:
         gc.disable()
-    app(prog_name="seek")
+    ends = ENDS_WITH_COMMAND.set(True)
+    try:
+        app(prog_name="seek")
+    finally:
+        ENDS_WITH_COMMAND.reset(ends)

@@ -11,6 +11,7 @@ import pytest
 from seekcli.cli import allocator
 from seekcli.cli.allocator import keep_freed_memory
 from seekcli.cli.app import main
+from seekcli.cli.stop import ENDS_WITH_COMMAND
 
 # Pages that come anew while 48 MB are filled and freed five times: none, or all each time (24 where they are of 2 MB).
 FAULTS = """
@@ -81,6 +82,7 @@ def test_the_command_begins_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seekcli.cli.app.app", lambda prog_name: called.append(prog_name))
     main()
     assert called == ["memory", "seek"]
+    assert not ENDS_WITH_COMMAND.get(), "of the command alone: another one in this process gives its signals back"
 
 
 @pytest.mark.parametrize(
