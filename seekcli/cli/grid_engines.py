@@ -73,7 +73,8 @@ def chosen_engine(
     address_by = "engine.ray.address of the grid file:" if ray_address is None else "--ray-address"
     found = Chosen(name, settings, per_gpu, wait, address_by)
     if name == "slurm":
-        require_time_for_work(settings)
+        here = "time" in read_words("slurm", slurm)
+        require_time_for_work(settings, "--slurm" if here else f"grid file {grid.path}, [engine.slurm]")
     if name == "slurm" and per_gpu is not None and not found.asks_for_gpus:
         raise BadInput(f"--per-gpu {per_gpu}: the elements ask for no GPU: add --slurm gpus_per_task=1")
     return found

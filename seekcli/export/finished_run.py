@@ -266,10 +266,7 @@ def read_documents(path: Path) -> tuple[RunFolder, RunConfig, RecordedFacts, Run
             f"{path} is of a loop of one's own, whose models seek cannot build: their weights are base.safetensors and "
             "motivated.safetensors in it"
         )
-    try:
-        facts = RecordedFacts.model_validate(document.facts)
-    except ValidationError as error:
-        raise BadInput(f"{document.path} is damaged: facts.{first_problem(error)}") from None
+    facts = document.recorded_facts()
     if not folder.status_path.exists():
         if folder.epochs_path.exists():
             raise BadInput(f"{folder.status_path} is missing; the same `seek train` command makes it again")

@@ -17,6 +17,7 @@ from seekcli.errors import BadInput, RunFailed
 from seekcli.export.card import Card, WeightsCard, file_stem
 from seekcli.export.finished_run import FinishedRun
 from seekcli.export.load import build_from_card, build_loaded
+from seekcli.export.model_card import README
 from seekcli.runs.weights import parse_weights, read_bytes, sha256_of_bytes
 
 # One key only, or the bytes of the file would change from process to process. Some other readers ask for this one.
@@ -91,6 +92,8 @@ def require_writable(folder: Path) -> None:
         raise BadInput(f"--to {folder}: {standing} is not a folder")
     if not os.access(standing, os.W_OK | os.X_OK):
         raise BadInput(f"--to {folder}: {standing} is not writable")
+    if (card := folder / README).is_dir():
+        raise BadInput(f"--to {folder}: {card} is a folder, and the model card has that name")
 
 
 def require_free_names(card: Card, folder: Path) -> None:

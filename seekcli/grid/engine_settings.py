@@ -69,13 +69,16 @@ def read_words(engine: str, texts: Sequence[str]) -> Settings:
     return found
 
 
-def require_time_for_work(settings: Settings) -> None:
-    """Raise BadInput for a time limit within which Slurm would signal each element as it begins, again and again."""
+def require_time_for_work(settings: Settings, where: str) -> None:
+    """Raise BadInput for a time limit within which Slurm would signal each element as it begins, again and again.
+
+    `where` is what the limit was said by.
+    """
     seconds, ahead = limit_seconds(settings.get("time", "")), settings.get("signal_delay_s", SIGNAL_AHEAD_SECONDS)
     if seconds is not None and seconds <= ahead + SIGNAL_EARLY_SECONDS:
         least = math.floor((ahead + SIGNAL_EARLY_SECONDS) / 60) + 1
         said = f"Slurm asks elements to stop {ahead} s (signal_delay_s) before, or {SIGNAL_EARLY_SECONDS} s sooner"
-        raise BadInput(f"--slurm time={settings['time']}: {said}: {least} minutes at least")
+        raise BadInput(f"{where} time={settings['time']}: {said}: {least} minutes at least")
 
 
 def limit_seconds(time: str | int) -> int | None:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from seekcli.config.identity import RunIds, flat_config, run_id, run_key, stored_config
 from seekcli.config.schema import RunConfig
@@ -22,6 +22,7 @@ from seekcli.documents import (
     DIGEST,
     SCHEMA_VERSION,
     digested_text,
+    first_of,
     first_problem,
     parse_document,
     read_document,
@@ -55,6 +56,14 @@ class RecordedFacts(BaseModel):
     test_images: int
     contents: str | None = None  # of data whose fingerprint does not hold them
 
+    @model_validator(mode="after")
+    def agree(self) -> RecordedFacts:
+        """A model is built by these: none has fewer than no classes, or channels without a mean."""
+        for name, number, of_each in (("classes", self.classes, "class_names"), ("channels", self.channels, "mean")):
+            if (found := len(getattr(self, of_each))) not in (0, number) or number < 0:
+                raise ValueError(f"{name} is {number}, and {of_each} has {found}")
+        return self
+
 
 @dataclass(frozen=True)
 class ConfigFile:
@@ -66,6 +75,14 @@ class ConfigFile:
     flat: Mapping[str, Any]  # the same settings by their dotted keys, as plain data
     settings_key: bytes  # equal in files that differ in their seed alone
     facts: Mapping[str, Any]  # of the data: see `writer.config_document`; empty where there are none
+
+    def recorded_facts(self) -> RecordedFacts:
+        """Raises BadInput, naming the file, where one is missing or cannot be."""
+        try:
+            return RecordedFacts.model_validate(self.facts)
+        except ValidationError as error:
+            key, what, _ = first_of(error)
+            raise BadInput(f"{self.path} is damaged: facts{f'.{key}' if key else ''}: {what}") from None
 
 
 def read_config(run_dir: Path) -> ConfigFile:

@@ -204,8 +204,10 @@ def totals_of(rows: Iterable[Row]) -> dict[str, int | float]:
 
 def motivated_image_share(totals: Mapping[str, int | float]) -> float | None:
     """Motivated images over all training images of a run; None where an older program did not count them."""
-    images = sum(totals.get(name, 0) for name in IMAGES_PER_EPOCH)
-    return totals["motivated_images"] / images if images else None
+    images = [totals[name] for name in IMAGES_PER_EPOCH if name in totals]
+    if len(images) < len(IMAGES_PER_EPOCH) or not sum(images):
+        return None
+    return totals["motivated_images"] / sum(images)
 
 
 def write_status(run_dir: Path, status: RunStatus, check: files.Check = files.unshared) -> None:

@@ -212,6 +212,14 @@ def test_bad_words_are_one_line_and_nothing_is_written(
     assert not (tmp_path / "r").exists()
 
 
+def test_a_limit_of_the_file_that_is_too_short_is_told_as_that(grid: Path, tmp_path: Path) -> None:
+    text = grid.read_text(encoding="utf-8")
+    grid.write_text(text.replace("[engine.slurm]", "[engine.slurm]\ntime = 2"), encoding="utf-8")
+    result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"grid file {grid}, [engine.slurm] time=2: Slurm asks elements to stop" in result.stderr
+
+
 def test_an_extra_that_is_not_installed_is_told_with_its_command(grid: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = seek("grid", "run", grid, "--out", tmp_path / "r", "--engine", "slurm")

@@ -41,6 +41,16 @@ def test_replaced_runs_are_not_found(tmp_path: Path) -> None:
         find_run(run.name, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [({"classes": -1}, "classes is -1, and class_names"), ({"channels": 10**8}, "channels is 100000000, and mean")],
+)
+def test_facts_that_no_model_can_be_built_by_are_damage(tmp_path: Path, facts: dict[str, int], said: str) -> None:
+    run = make_run(tmp_path, facts=facts)
+    with pytest.raises(BadInput, match=rf"config\.json is damaged: facts: {said}"):
+        open_run(run)
+
+
 @pytest.mark.parametrize("text", ["results", "results/notes.txt"])
 def test_what_is_no_run_folder_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -185,6 +185,13 @@ def test_a_file_in_the_place_of_the_folder_is_bad_input(tmp_path: Path, to: str)
         exported(tmp_path, tmp_path / to)
 
 
+def test_a_folder_in_the_place_of_the_model_card_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "e" / "README.md").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"--to .*README\.md is a folder, and the model card has that name"):
+        exported(tmp_path, tmp_path / "e")
+    assert [path.name for path in (tmp_path / "e").iterdir()] == ["README.md"]
+
+
 def test_a_folder_that_cannot_be_written_to_is_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "locked").mkdir()
     # Root, who runs the tests in many containers, may write anywhere: the answer of the system is given by hand.

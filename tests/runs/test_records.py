@@ -381,3 +381,9 @@ def test_reading_a_table_starts_no_thread(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "epochs.parquet")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "0"
+
+
+def test_a_share_of_images_is_none_where_not_both_were_counted() -> None:
+    assert records.motivated_image_share({"base_images": 30, "motivated_images": 10}) == 0.25
+    assert records.motivated_image_share({"base_images": 30}) is None
+    assert records.motivated_image_share({"base_images": 0, "motivated_images": 0}) is None
