@@ -59,6 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast" if config.option.markexpr == "not slow" else "all")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that fork go first: torch computes no gradients in the fork of a process that has exported many graphs."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "in_processes"))
+
+
 def pytest_collection_finish() -> None:
     """The modules and tests that are loaded stay: to look through them for garbage again and again takes seconds."""
     if (datasets := sys.modules.get("sklearn.datasets")) is not None:
