@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from fake_slurm import GRID as BASE_GRID, put_on_path, seek, write_grid
 
-from seekcli.cli.app import app
 from seekcli.engines.slurm import ArrayElement
 from seekcli.grid.engine_settings import limit_seconds
 from seekcli.grid.plan import points_of_grid
@@ -23,46 +22,22 @@ from seekcli.grid.submission import SubmissionFolder, Submissions
 # The debug executor of submitit leaves its log files open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-GRID = """
-seeds = 4
-[settings]
-model = "resnet8-to-14"
-data.name = "synthetic:1x8x8:3:60"
-train = { steps = 1, batch_size = 16 }
-[[arms]]
-schedule = "base"
-[engine.slurm]
-comment = "a test"
-"""
-# Each writes its words to a file beside it; sbatch also keeps what it was given, and answers as Slurm does.
+GRID = BASE_GRID + '[engine.slurm]\ncomment = "a test"\n'
+# It keeps what it was given in a file beside it, and answers as Slurm does.
 FAKES = {
     "sbatch": '#!/bin/sh\ncp "$1" "$(dirname "$0")/submitted"\necho "Submitted batch job 42"\n',
-    "srun": "#!/bin/sh\n",
-    "scancel": '#!/bin/sh\necho "$@" >> "$(dirname "$0")/cancelled"\n',
 }
-
-
-def seek(*words: object):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Path:
-    path = tmp_path / "g.toml"
-    path.write_text(GRID, encoding="utf-8")
-    return path
+    return write_grid(tmp_path, GRID)
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of commands that look like Slurm's."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, text in FAKES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return folder
+    return put_on_path(tmp_path / "bin", FAKES, monkeypatch)
 
 
 @pytest.fixture

@@ -11,54 +11,31 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from fake_slurm import GRID, put_on_path, seek, write_grid
 
 import seekcli.engines.slurm
-from seekcli.cli.app import app
 from seekcli.engines.engine import Work
 from seekcli.engines.slots import Slot
 from seekcli.engines.slurm import ArrayElement
 from seekcli.grid.schema import read_grid
 from seekcli.grid.submission import Submission, Submissions
 
-GRID = """
-seeds = 4
-[settings]
-model = "resnet8-to-14"
-data.name = "synthetic:1x8x8:3:60"
-train = { steps = 1, batch_size = 16 }
-[[arms]]
-schedule = "base"
-"""
 # Jobs are numbered as Slurm does it; squeue knows those that stand in the file `queue` beside it.
 FAKES = {
     "sbatch": '#!/bin/sh\ncd "$(dirname "$0")"\necho >> jobs\necho "Submitted batch job $(wc -l < jobs)"\n',
-    "srun": "#!/bin/sh\n",
-    "scancel": '#!/bin/sh\necho "$@" >> "$(dirname "$0")/cancelled"\n',
     "squeue": '#!/bin/sh\ngrep -x "$3" "$(dirname "$0")/queue" || { echo "Invalid job id" >&2; exit 1; }\n',
 }
 
 
-def seek(*words: object):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
 @pytest.fixture
 def grid(tmp_path: Path) -> Path:
-    path = tmp_path / "g.toml"
-    path.write_text(GRID, encoding="utf-8")
-    return path
+    return write_grid(tmp_path, GRID)
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, text in FAKES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        (folder / name).chmod(0o755)
+    folder = put_on_path(tmp_path / "bin", FAKES, monkeypatch)
     (folder / "queue").write_text("1\n2\n")
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder
 
 

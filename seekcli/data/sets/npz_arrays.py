@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -46,7 +47,7 @@ class ArrayFile:
             one = "; it holds a single array: np.savez(FILE, images=..., labels=...) writes several"
             why = one if self.file.suffix == ".npy" else f" ({error})"
             raise BadInput(f"{self.what}: is damaged, or no .npz file{why}") from error
-        if twins := [name for name in names if names.count(name) > 1]:
+        if twins := [name for name, times in Counter(names).items() if times > 1]:
             raise BadInput(f"{self.what}: {twins[0]} is in it twice")
         return tuple(name.removesuffix(".npy") for name in names)
 
